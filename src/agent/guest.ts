@@ -1,0 +1,111 @@
+/** What a guest can be asked to do, whoever answers: lohar in a VM, lohar on a socket, or the fake engine's script. */
+
+export interface Guest {
+  readonly hello: GuestHello;
+  /** Settles when the line is gone, with the reason. Calls after that fail at once with it. */
+  readonly closed: Promise<Error>;
+  ping(signal: AbortSignal): Promise<void>;
+  /** Gives the guest its identity; must be answered before anything of the user's runs. */
+  configure(configuration: GuestConfiguration, signal: AbortSignal): Promise<void>;
+  mountRoot(options: { device: string; grow: boolean }, signal: AbortSignal): Promise<void>;
+  /** Stops, or lets go on, every user process. */
+  freeze(signal: AbortSignal): Promise<void>;
+  thaw(signal: AbortSignal): Promise<void>;
+  sync(signal: AbortSignal): Promise<void>;
+  stats(signal: AbortSignal): Promise<GuestStats>;
+  /** Starts a process; resolves when it runs. The signal ends the start and the wait, not a process that runs. */
+  exec(request: ExecRequest, signal: AbortSignal): Promise<GuestProcess>;
+  /** Writes a file in one piece: readers see the old bytes or the new ones. */
+  writeFile(file: GuestFile, content: Uint8Array, signal: AbortSignal): Promise<void>;
+  close(): void;
+}
+
+export interface GuestHello {
+  version: string;
+  bootId: string;
+  stage: "initramfs" | "mounted" | "configured";
+  processes: GuestProcessInfo[];
+}
+
+export interface GuestProcessInfo {
+  session: string;
+  pid: number;
+  argv: string[];
+  tty: boolean;
+  startedUnixMs: number;
+  running: boolean;
+  exitCode?: number;
+}
+
+export interface GuestConfiguration {
+  hostname?: string;
+  /** Merged into the environment of every exec. */
+  env?: Record<string, string>;
+  /** A shell script, run once as session `init`. */
+  init?: string;
+  /** 32 hexadecimal digits. */
+  machineId?: string;
+}
+
+/** Bytes, except where the name says otherwise. */
+export interface GuestStats {
+  diskTotal: number;
+  diskUsed: number;
+  memoryTotal: number;
+  memoryAvailable: number;
+}
+
+export interface GuestFile {
+  path: string;
+  /** Permission bits. */
+  mode: number;
+  user: "lohar" | "root";
+}
+
+export interface TerminalSize {
+  rows: number;
+  cols: number;
+}
+
+export interface ExecRequest {
+  argv: string[];
+  env?: Record<string, string>;
+  cwd?: string;
+  tty?: TerminalSize;
+  /** Whether stdin is forwarded; otherwise it is /dev/null. */
+  stdin: boolean;
+  timeoutMs: number;
+}
+
+export type ExecReason = "exited" | "signal" | "timeout" | "oom" | "lost";
+
+export interface ExecResult {
+  exitCode: number;
+  reason: ExecReason;
+  signal?: string;
+}
+
+/** Which stream of a process: the same numbers on the guest's line and on the exec WebSocket. */
+export const Channel = { stdin: 0, stdout: 1, stderr: 2 } as const;
+
+/** A piece of output. `chunk` starts with the channel byte, so that it can be passed on without a copy. */
+export interface ExecOutput {
+  channel: typeof Channel.stdout | typeof Channel.stderr;
+  chunk: Uint8Array;
+}
+
+/** A running process: an async iterable of its output, which must be consumed for it to make progress. */
+export interface GuestProcess extends AsyncIterable<ExecOutput> {
+  readonly session: string;
+  readonly pid: number;
+  /** Settles after the last output was yielded or the process was let go. Rejects when the guest is lost. */
+  readonly result: Promise<ExecResult>;
+  /** Resolves when the guest has room for more; rejects when stdin is closed. */
+  write(data: Uint8Array): Promise<void>;
+  closeStdin(): void;
+  resize(size: TerminalSize): void;
+  /** A name such as `INT` or `SIGTERM`. */
+  signal(name: string): void;
+  /** Lets go of it: its stdin ends, its further output is dropped, it runs on until its timeout. */
+  release(): void;
+}

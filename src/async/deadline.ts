@@ -1,0 +1,49 @@
+/** Every wait has a deadline and a signal: these are the two ways to give it both. */
+import { BhattiError } from "../errors/bhatti-error.ts";
+
+/** Runs `work` with a signal that ends with the caller's or after `milliseconds`. Throws timeout or cancelled. */
+export async function within<T>(
+  milliseconds: number,
+  what: string,
+  signal: AbortSignal | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const expired = new AbortController();
+  const timer = setTimeout(
+    () => expired.abort(new BhattiError("timeout", `${what} took longer than ${milliseconds} ms`)),
+    milliseconds,
+  );
+  const both = signal ? AbortSignal.any([signal, expired.signal]) : expired.signal;
+  try {
+    return await abortable(work(both), both);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The promise, or the signal's reason as an error, whichever comes first. */
+export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) {
+    promise.catch(() => {}); // its outcome no longer matters to anyone
+    return Promise.reject(reasonOf(signal));
+  }
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(reasonOf(signal));
+  signal.addEventListener("abort", onAbort, { once: true });
+  return Promise.race([promise, aborted]).finally(() =>
+    signal.removeEventListener("abort", onAbort),
+  );
+}
+
+/** Waits; rejects with the signal's reason as soon as it is aborted. */
+export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, milliseconds);
+  return abortable(promise, signal).finally(() => clearTimeout(timer));
+}
+
+export function reasonOf(signal: AbortSignal): Error {
+  const reason: unknown = signal.reason;
+  if (reason instanceof BhattiError) return reason;
+  return new BhattiError("cancelled", "The operation was cancelled", { cause: reason });
+}

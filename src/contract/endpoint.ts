@@ -1,0 +1,39 @@
+/** What an endpoint is: everything a server, a client and the documentation need to know about it, as data. */
+import type { z } from "zod";
+import type { ErrorCode } from "../errors/catalogue.ts";
+import { type EndpointId, paths } from "./paths.ts";
+
+export interface EndpointShape {
+  summary: string;
+  /** Answered without a key. */
+  public?: true;
+  params?: z.ZodType;
+  query?: z.ZodType;
+  body?: z.ZodType;
+  result: z.ZodType;
+  /** Status of a success; 200 unless said. */
+  status?: 200 | 201 | 101;
+  /** Codes beyond those that any endpoint can answer (bad_request, unauthorized, rate_limited, internal). */
+  errors: readonly ErrorCode[];
+}
+
+export type Endpoint<Id extends EndpointId, Shape extends EndpointShape> = Shape & {
+  id: Id;
+  method: string;
+  path: string;
+};
+
+export function endpoint<Id extends EndpointId, Shape extends EndpointShape>(
+  id: Id,
+  shape: Shape,
+): Endpoint<Id, Shape> {
+  const [method = "", path = ""] = paths[id].split(" ");
+  return { ...shape, id, method, path };
+}
+
+type Field<E, K extends string> =
+  E extends Record<K, z.ZodType> ? { [P in K]: z.input<E[K]> } : unknown;
+/** What a caller passes. */
+export type EndpointInput<E> = Field<E, "params"> & Field<E, "query"> & Field<E, "body">;
+/** What a caller gets back. */
+export type EndpointResult<E> = E extends { result: z.ZodType } ? z.output<E["result"]> : never;

@@ -1,0 +1,100 @@
+/** The exec endpoints: buffered or NDJSON over POST, and one WebSocket for stdin, terminals and signals. */
+import { z } from "zod";
+import { endpoint } from "./endpoint.ts";
+import { Environment, SandboxRef } from "./names.ts";
+
+export const defaultExecTimeoutSeconds = 300;
+export const maximumExecTimeoutSeconds = 86_400;
+
+export const TimeoutSeconds = z
+  .int({ error: "must be a whole number of seconds" })
+  .min(1, { error: `must be between 1 and ${maximumExecTimeoutSeconds} seconds` })
+  .max(maximumExecTimeoutSeconds, {
+    error: `must be between 1 and ${maximumExecTimeoutSeconds} seconds`,
+  });
+
+const command = {
+  cmd: z
+    .array(
+      z.string().refine((word) => !word.includes("\0"), { error: "must not contain a NUL byte" }),
+    )
+    .min(1, { error: "must have at least one word" }),
+  timeout_sec: TimeoutSeconds.optional().describe(
+    `Seconds; ${defaultExecTimeoutSeconds} when absent`,
+  ),
+  env: Environment.optional(),
+  workdir: z
+    .string()
+    .startsWith("/", { error: "must be an absolute path" })
+    .optional()
+    .describe("/workspace when absent"),
+};
+
+export const ExecBody = z.strictObject(command);
+
+const Size = z.int().min(1).max(65_535);
+/** First message of the exec WebSocket. */
+export const ExecStart = z.strictObject({
+  ...command,
+  stdin: z.boolean().optional().describe("Whether stdin is sent; otherwise it is /dev/null"),
+  tty: z.strictObject({ rows: Size, cols: Size }).optional(),
+});
+/** JSON text frames of a client after the first. */
+export const ExecControl = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("resize"), rows: Size, cols: Size }),
+  z.strictObject({
+    type: z.literal("signal"),
+    signal: z
+      .string()
+      .regex(/^(SIG)?[A-Z0-9]{2,8}$/, { error: "must be a signal name such as INT" }),
+  }),
+  z.strictObject({ type: z.literal("stdin_end") }),
+]);
+export const ExecReason = z.enum(["exited", "signal", "timeout", "oom", "lost"]);
+/** JSON text frames of the server; `exit` or `error` is the last. */
+export const ExecEvent = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("session"), session_id: z.string(), pid: z.int() }),
+  z.object({
+    type: z.literal("exit"),
+    exit_code: z.int(),
+    reason: ExecReason,
+    signal: z.string().optional(),
+  }),
+  z.object({
+    type: z.literal("error"),
+    error: z.string(),
+    code: z.string(),
+    request_id: z.string(),
+  }),
+]);
+export type ExecStart = z.input<typeof ExecStart>;
+export type ExecControl = z.infer<typeof ExecControl>;
+export type ExecEvent = z.infer<typeof ExecEvent>;
+
+export const ExecResult = z.object({
+  exit_code: z.int(),
+  stdout: z.string(),
+  stderr: z.string(),
+  reason: ExecReason,
+  signal: z.string().optional(),
+  truncated: z.boolean().optional().describe("Output beyond 10 MB was dropped"),
+});
+
+export const execEndpoints = {
+  "exec.run": endpoint("exec.run", {
+    summary:
+      "Run a command: its result at the end, or with Accept: application/x-ndjson its output as it comes",
+    params: SandboxRef,
+    body: ExecBody,
+    result: ExecResult,
+    errors: ["sandbox_not_found", "sandbox_not_running", "guest_unresponsive", "machine_lost"],
+  }),
+  "exec.stream": endpoint("exec.stream", {
+    summary:
+      "WebSocket. First message: the request as JSON. Then binary frames with a leading byte (0 stdin, 1 stdout, 2 stderr) and JSON text frames",
+    params: SandboxRef,
+    result: ExecEvent,
+    status: 101,
+    errors: ["sandbox_not_found", "sandbox_not_running", "guest_unresponsive", "machine_lost"],
+  }),
+};

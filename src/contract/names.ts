@@ -1,0 +1,40 @@
+/** The patterns that names must match, with the rule in words for the error message. */
+import { z } from "zod";
+
+export const sandboxNamePattern = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/;
+export const sandboxNameRule =
+  "a letter or digit, then up to 62 letters, digits, dots, underscores or hyphens";
+export const SandboxName = z
+  .string()
+  .regex(sandboxNamePattern, { error: `must be ${sandboxNameRule}` });
+
+/** A name or an id, wherever a path names a sandbox. */
+export const SandboxRef = z.object({ ref: z.string().min(1) });
+
+export const environmentNamePattern = /^[A-Za-z_][A-Za-z0-9_]*$/;
+export const Environment = z.record(
+  z.string().regex(environmentNamePattern, {
+    error: "must be letters, digits and underscores, not starting with a digit",
+  }),
+  z.string().refine((value) => !value.includes("\0"), { error: "must not contain a NUL byte" }),
+);
+
+const segment = "[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?";
+export const labelKeyPattern = new RegExp(`^(?:${segment}/)?${segment}$`);
+export const LabelKey = z
+  .string()
+  .regex(labelKeyPattern, {
+    error:
+      "must be 1 to 63 letters, digits, '-', '_' or '.', starting and ending with a letter or digit, with an optional prefix/",
+  })
+  .refine((key) => !key.startsWith("bhatti.sh/"), {
+    error: "must not start with bhatti.sh/, which is reserved",
+  });
+export const LabelValue = z.string().regex(/^[A-Za-z0-9._-]{0,256}$/, {
+  error: "must be at most 256 letters, digits, '.', '_' or '-'",
+});
+export const Labels = z
+  .record(LabelKey, LabelValue)
+  .refine((labels) => Object.keys(labels).length <= 16, {
+    error: "must be at most 16 labels",
+  });

@@ -1,0 +1,51 @@
+/** What a hypervisor must do for us. Nothing above `engine/` knows which one answers. */
+import type { Guest, GuestConfiguration } from "../agent/guest.ts";
+import type { MachineSpec } from "./machine-spec.ts";
+
+export interface Engine {
+  readonly features: EngineFeatures;
+  /**
+   * Makes a machine that runs, with its identity configured and no user code run before that.
+   * On failure nothing of it is left. Errors: machine_failed, guest_unresponsive, disk_full, host_unfit, cancelled.
+   */
+  create(spec: MachineSpec, identity: GuestConfiguration, signal: AbortSignal): Promise<Machine>;
+  /** Takes over a machine that outlived an earlier daemon; undefined when it is not running any more. */
+  adopt(id: string, signal: AbortSignal): Promise<Machine | undefined>;
+  /** Every machine of which anything exists: a process, a socket or a file. */
+  list(): Promise<string[]>;
+  /** Removes whatever exists of a machine. Idempotent. */
+  destroy(id: string): Promise<void>;
+  /** Ends background work and machines nobody has asked for yet; machines that were handed out run on. */
+  close(): Promise<void>;
+}
+
+export interface EngineFeatures {
+  /** Short name for people, such as `qemu 7.2`. */
+  name: string;
+  accelerator: "kvm" | "tcg" | "none";
+  /** Why that accelerator; shown by `version`. */
+  acceleratorReason: string;
+  /** Whether the hypervisor is a security boundary. */
+  isolates: boolean;
+}
+
+export interface Machine {
+  readonly id: string;
+  /** The line to the guest's agent; reconnects by itself while the machine runs. */
+  guest(signal: AbortSignal): Promise<Guest>;
+  /** Settles once, when the machine has ended by itself or was ended: why, with the console's last lines if it failed. */
+  readonly ended: Promise<MachineEnd>;
+  /** How it was made, for the log and `--timing`: which path, and what each step took. */
+  readonly origin: MachineOrigin;
+  destroy(): Promise<void>;
+}
+
+export interface MachineEnd {
+  reason: "destroyed" | "powered_off" | "crashed";
+  detail: string;
+}
+
+export interface MachineOrigin {
+  kind: "pool" | "restored" | "booted" | "adopted";
+  steps: { name: string; milliseconds: number }[];
+}

@@ -1,0 +1,28 @@
+/** The one error class: a code from the catalogue and a sentence a person can act on. */
+import { catalogue, type ErrorCode } from "./catalogue.ts";
+
+export class BhattiError extends Error {
+  readonly code: ErrorCode;
+  /** Says what to do; the catalogue's hint for the code unless the place of the failure knows better. */
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; hint?: string }) {
+    super(message, options?.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "BhattiError";
+    this.code = code;
+    this.hint = options?.hint ?? catalogue[code].hint;
+  }
+
+  get status(): number {
+    return catalogue[this.code].status;
+  }
+}
+
+/** Whether the error is a BhattiError, with the given code if one is given. */
+export function isBhattiError(error: unknown, code?: ErrorCode): error is BhattiError {
+  return error instanceof BhattiError && (code === undefined || error.code === code);
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,54 @@
+/** Every error code that a user can meet: its HTTP status, and the hint that follows it on the screen. */
+export const catalogue = {
+  // what the request says
+  bad_request: { status: 400, hint: undefined },
+  unauthorized: { status: 401, hint: "Check the API key: bhatti setup" },
+  not_found: { status: 404, hint: undefined },
+  method_not_allowed: { status: 405, hint: undefined },
+  body_too_large: { status: 413, hint: undefined },
+  rate_limited: { status: 429, hint: "Wait a moment and try again" },
+
+  // sandboxes
+  sandbox_not_found: { status: 404, hint: "Check sandbox name: bhatti ls" },
+  sandbox_exists: { status: 409, hint: "Pick another name, or: bhatti destroy <sandbox>" },
+  sandbox_not_running: { status: 409, hint: "See what state it is in: bhatti inspect <sandbox>" },
+  sandbox_limit: { status: 429, hint: "Free capacity: bhatti ls, then bhatti destroy <sandbox>" },
+  quota_exceeded: { status: 400, hint: "Ask the operator for a higher limit, or ask for less" },
+  image_not_found: {
+    status: 404,
+    hint: "Build it: bhatti image build <recipe>, or see those there are: bhatti image list",
+  },
+
+  // users
+  user_not_found: { status: 404, hint: "Check user name: bhatti user list" },
+  user_exists: { status: 409, hint: "Pick another name, or: bhatti user rotate-key <name>" },
+  user_in_use: { status: 409, hint: "Destroy the user's sandboxes first: bhatti ls" },
+
+  // the machine underneath
+  guest_unresponsive: {
+    status: 504,
+    hint: "Try again; the daemon's log has the console's last lines",
+  },
+  guest_failed: { status: 502, hint: undefined },
+  machine_failed: { status: 500, hint: "Look at the daemon's log for the machine's last words" },
+  machine_lost: { status: 502, hint: "See what state it is in: bhatti inspect <sandbox>" },
+  disk_full: { status: 507, hint: "Free space in the data directory, or destroy sandboxes" },
+  host_unfit: { status: 500, hint: "Prepare this machine: make quickstart" },
+  timeout: { status: 504, hint: undefined },
+  cancelled: { status: 499, hint: undefined },
+  shutting_down: { status: 503, hint: "Try again when the daemon is back" },
+
+  // the command line's own
+  daemon_unreachable: { status: 502, hint: "Is it running? Start it: bhatti serve" },
+  bad_config: { status: 400, hint: undefined },
+  bad_usage: { status: 400, hint: undefined },
+  confirmation_needed: { status: 400, hint: "Pass -y to confirm" },
+  database_too_new: { status: 500, hint: "Use the bhatti that wrote it, or a newer one" },
+  internal: { status: 500, hint: undefined },
+} as const satisfies Record<string, { status: number; hint: string | undefined }>;
+
+export type ErrorCode = keyof typeof catalogue;
+
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(catalogue, code);
+}
