@@ -1,0 +1,26 @@
+.DEFAULT_GOAL := help
+.PHONY: help quickstart test build lint bench stop clean
+
+help: ## This list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+quickstart: ## From nothing to the output of a command in a machine of its own
+	@scripts/quickstart.sh
+
+test: ## Whatever set-up is missing, then every test
+	@scripts/test.sh
+
+build: ## dist/bhatti and the guest agent inside it
+	@scripts/setup.sh build
+
+lint: ## Types, format and rules of both languages
+	@scripts/lint.sh
+
+bench: ## The published table, measured here
+	@scripts/bench.sh
+
+stop: ## End this clone's daemon and its machines
+	@scripts/stop.sh
+
+clean: stop ## Remove everything that was made here
+	rm -rf .bhatti bhatti dist node_modules .tools guest/lohar/target

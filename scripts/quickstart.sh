@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# From a fresh clone to the output of a command in a machine of its own. Everything it makes lies in .bhatti/.
+source "$(dirname "$0")/lib.sh"
+
+free_port() {
+  local port
+  for port in $(seq 8080 8179); do
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
+  done
+  echo "No port between 8080 and 8179 is free" >&2
+  return 1
+}
+
+write_configuration() {
+  [ -s "$state/config.yaml" ] && return
+  umask 077
+  local port
+  port=$(free_port)
+  cat >"$state/config.yaml" <<YAML
+# Made by make quickstart, for this clone alone.
+listen: 127.0.0.1:$port
+data_dir: $state/data
+kernel: $state/kernel
+on_shutdown: stop
+api_url: http://127.0.0.1:$port
+YAML
+}
+
+write_wrapper() {
+  cat >bhatti <<SH
+#!/bin/sh
+# Runs this clone's bhatti with this clone's configuration. Made by make quickstart.
+BHATTI_CONFIG='$state/config.yaml' exec '$here/dist/bhatti' "\$@"
+SH
+  chmod +x bhatti
+}
+
+# The daemon that runs is ours and runs this very build.
+daemon_is_current() {
+  scripts/stop.sh --check && [ "$state/daemon.build" -nt dist/bhatti ]
+}
+
+start_daemon() {
+  daemon_is_current && return
+  scripts/stop.sh
+  touch "$state/daemon.build"
+  setsid ./bhatti serve >>"$state/daemon.log" 2>&1 </dev/null &
+  local try
+  for try in $(seq 300); do
+    ./bhatti version --json 2>/dev/null | grep -q server_version && return
+    kill -0 $! 2>/dev/null || { tail -n 5 "$state/daemon.log"; return 1; }
+    sleep 0.1
+  done
+  echo "The daemon did not answer within 30 s" && tail -n 5 "$state/daemon.log"
+  return 1
+}
+
+create_user() {
+  grep -q '^auth_token:' "$state/config.yaml" && return
+  local key
+  if ./bhatti user list | grep -qw admin; then
+    key=$(./bhatti user rotate-key admin --json | sed -n 's/.*"\(bht_[0-9a-f]*\)".*/\1/p')
+  else
+    key=$(./bhatti user create --name admin --max-sandboxes 50 --max-cpus 8 --max-memory 16384 --json | sed -n 's/.*"\(bht_[0-9a-f]*\)".*/\1/p')
+  fi
+  [ -n "$key" ]
+  echo "auth_token: $key" >>"$state/config.yaml"
+}
+
+first_sandbox() {
+  ./bhatti destroy hello -y || true
+  ./bhatti create --name hello
+}
+
+started=$EPOCHREALTIME
+echo "bhatti: setting up in $state"
+scripts/setup.sh
+step "configuration" "Look at the message above" write_configuration
+write_wrapper
+step "daemon" "See $state/daemon.log" start_daemon
+step "user admin" "See $state/daemon.log" create_user
+step "sandbox hello" "See $state/daemon.log, or: ./bhatti inspect hello" first_sandbox
+
+echo
+echo '$ ./bhatti exec hello -- sh -c "uname -sr; whoami; pwd"'
+before=$EPOCHREALTIME
+./bhatti exec hello -- sh -c "uname -sr; whoami; pwd"
+echo
+printf 'That took %s s; everything together %s s.\n' "$(seconds_since "$before")" "$(seconds_since "$started")"
+cat <<'E2'
+
+Try next:
+  ./bhatti create --name dev            another machine, in milliseconds
+  ./bhatti exec dev -- python3 -c 'print(6 * 7)'
+  echo hello | ./bhatti exec dev -- tr a-z A-Z
+  ./bhatti exec dev -t -- bash          a terminal in it
+  ./bhatti list                         what there is
+  ./bhatti destroy dev -y
+  make stop                             ends the daemon and its machines
+E2

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Ends this clone's daemon and its machines. With --check: only says, by its exit code, whether the daemon runs.
+source "$(dirname "$0")/lib.sh"
+
+# A process is the one that was written down if it also started when that one did.
+start_time_of() {
+  sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
+}
+
+recorded() { # FILE FIELD – a number in a JSON record
+  sed -n "s/.*\"$2\":\([0-9]*\).*/\1/p" "$1" 2>/dev/null | head -1
+}
+
+runs() { # FILE – prints the pid of the process that the record names, if it runs
+  local pid start
+  pid=$(recorded "$1" pid)
+  start=$(recorded "$1" startTime)
+  [ -n "$pid" ] && [ "$(start_time_of "$pid")" = "$start" ] && echo "$pid"
+}
+
+end() { # FILE SIGNAL SECONDS
+  local pid try
+  pid=$(runs "$1") || return 0
+  kill "-$2" "$pid" 2>/dev/null || return 0
+  for try in $(seq $(($3 * 10))); do
+    runs "$1" >/dev/null || return 0
+    sleep 0.1
+  done
+  kill -KILL "$pid" 2>/dev/null || true
+}
+
+daemon=$state/data/daemon.lock
+if [ "${1:-}" = --check ]; then
+  runs "$daemon" >/dev/null
+  exit
+fi
+end "$daemon" TERM 60
+for machine in "$state"/data/sandboxes/*/machine.json; do
+  [ -e "$machine" ] && end "$machine" TERM 10
+done
+exit 0

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Every test there is, whatever set-up is missing first. The last line is the sum over all runners.
+source "$(dirname "$0")/lib.sh"
+
+passed=0
+failed=0
+mkdir -p "$state"
+
+count() { # PASSED FAILED
+  passed=$((passed + ${1:-0}))
+  failed=$((failed + ${2:-0}))
+}
+
+# A check passes or fails as a whole.
+check() { # NAME COMMAND…
+  local name=$1
+  shift
+  echo "== $name"
+  if "$@"; then count 1 0; else count 0 1; fi
+}
+
+run_cargo_tests() {
+  local log=$state/cargo-test.log status=0
+  (cd guest/lohar && cargo test --locked) 2>&1 | tee "$log" || status=1
+  count "$(awk '/^test result:/ { n += $4 } END { print n + 0 }' "$log")" \
+    "$(awk '/^test result:/ { n += $6 } END { print n + 0 }' "$log")"
+  # A run that broke before it could count is a failure all the same.
+  [ $status = 0 ] || grep -q '^test result: FAILED' "$log" || count 0 1
+}
+
+run_bun_tests() { # NAME PATH…
+  local name=$1 log=$state/bun-test.log status=0
+  shift
+  echo "== $name"
+  bun test --timeout 120000 "$@" 2>&1 | tee "$log" || status=1
+  local pass fail
+  pass=$(awk '/^ *[0-9]+ pass$/ { n = $1 } END { print n + 0 }' "$log")
+  fail=$(awk '/^ *[0-9]+ fail$/ { n = $1 } END { print n + 0 }' "$log")
+  [ $status = 0 ] || [ "$fail" -gt 0 ] || fail=1
+  count "$pass" "$fail"
+}
+
+scripts/setup.sh machines
+check "types" bunx tsc
+check "lint" bunx biome check --error-on-warnings .
+check "rust format" cargo fmt --manifest-path guest/lohar/Cargo.toml --check
+check "rust lint" cargo clippy --quiet --locked --manifest-path guest/lohar/Cargo.toml --all-targets -- -D warnings
+echo "== guest agent"
+run_cargo_tests
+run_bun_tests "unit" src
+run_bun_tests "layers, contract" tests/layers.test.ts tests/contract.test.ts
+run_bun_tests "protocol" tests/protocol
+run_bun_tests "api" tests/api
+run_bun_tests "cli" tests/cli
+run_bun_tests "machines" tests/vm
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

@@ -1,0 +1,37 @@
+/** A cold boot: from nothing to a guest that answers. */
+import type { Guest } from "../../agent/guest.ts";
+import { connectGuest } from "../../agent/lohar.ts";
+import { BhattiError, messageOf } from "../../errors/bhatti-error.ts";
+import { type CommandLine, qemuArguments } from "./command-line.ts";
+import { consoleTail } from "./console.ts";
+import { launchQemu, quitQemu, type Vmm } from "./launcher.ts";
+
+/** A boot takes 1.5 s under TCG on an idle machine; a busy one may take ten times that. */
+const bootDeadlineMs = 60_000;
+
+/** Errors: guest_unresponsive with the console's end, machine_failed, host_unfit. On failure nothing runs. */
+export async function bootGuest(
+  line: CommandLine,
+  files: { log: string; pidFile: string },
+  signal: AbortSignal,
+): Promise<{ vmm: Vmm; guest: Guest }> {
+  const vmm = await launchQemu(
+    { arguments: qemuArguments(line), qmpSocket: line.qmpSocket, ...files },
+    signal,
+  );
+  try {
+    return {
+      vmm,
+      guest: await connectGuest(line.agentSocket, { signal, timeoutMs: bootDeadlineMs }),
+    };
+  } catch (cause) {
+    const tail = await consoleTail(vmm.qmp);
+    await quitQemu(vmm);
+    if (signal.aborted) throw cause;
+    throw new BhattiError(
+      "guest_unresponsive",
+      `The guest did not come up: ${messageOf(cause)}. ${tail}`,
+      { cause },
+    );
+  }
+}

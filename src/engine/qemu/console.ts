@@ -1,0 +1,19 @@
+/** The guest's console: kept by QEMU in memory, at most 64 KB of it. */
+import { within } from "../../async/deadline.ts";
+import { messageOf } from "../../errors/bhatti-error.ts";
+import type { Qmp } from "./qmp/qmp.ts";
+
+const tailCharacters = 4096;
+
+/** What the guest last wrote, as a sentence for an error message. Reading takes it out of QEMU's memory. */
+export async function consoleTail(qmp: Qmp): Promise<string> {
+  try {
+    const text = await within(1_000, "Reading the console", undefined, (signal) =>
+      qmp.execute("ringbuf-read", { device: "console", size: 65_536, format: "utf8" }, signal),
+    );
+    const tail = String(text).slice(-tailCharacters).trim();
+    return tail ? `Its console ends with:\n${tail}` : "Its console is empty";
+  } catch (error) {
+    return `Its console cannot be read (${messageOf(error)})`;
+  }
+}

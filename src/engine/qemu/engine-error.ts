@@ -1,0 +1,21 @@
+/** Whatever went wrong below → an error that the engine promises. */
+import { BhattiError, isBhattiError, messageOf } from "../../errors/bhatti-error.ts";
+
+export function asEngineError(error: unknown): BhattiError {
+  if (isSpaceError(error)) {
+    return new BhattiError(
+      "disk_full",
+      `There is no space left for the machine: ${messageOf(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  if (isBhattiError(error)) return error;
+  return new BhattiError("machine_failed", messageOf(error), { cause: error });
+}
+
+function isSpaceError(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "ENOSPC" || code === "EDQUOT" || /No space left on device/.test(messageOf(error));
+}

@@ -1,0 +1,110 @@
+/** Makes one golden snapshot: boots a guest, lets it settle, freezes it and saves what it is. */
+import { mkdir, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { basename, join, relative } from "node:path";
+import type { Guest } from "../../agent/guest.ts";
+import { within } from "../../async/deadline.ts";
+import { makeOverlay } from "../../disks/qcow2.ts";
+import { makeDurable, writeAtomically } from "../../host/atomic-file.ts";
+import type { MachineImage } from "../machine-spec.ts";
+import { bootGuest } from "./boot.ts";
+import type { Platform } from "./command-line.ts";
+import { rootDevice } from "./devices.ts";
+import { quitQemu } from "./launcher.ts";
+import { saveState } from "./migration.ts";
+import type { GoldenPaths } from "./paths.ts";
+
+const saveDeadlineMs = 30_000;
+const settleCommandMs = 20_000;
+
+/** What a golden snapshot is of. */
+export interface Shape {
+  cpus: number;
+  memoryMB: number;
+  /** The image whose root is mounted in it; none for a snapshot that serves every image. */
+  image?: MachineImage;
+}
+
+export interface GoldenBuild {
+  key: string;
+  shape: Shape;
+  platform: Platform;
+  /** Where it is made; complete as soon as its record is there. */
+  paths: GoldenPaths;
+  /** Folder for the sockets that the making needs. */
+  sockets: string;
+  signal: AbortSignal;
+}
+
+export async function buildGolden(build: GoldenBuild): Promise<void> {
+  const { paths, shape } = build;
+  try {
+    await mkdir(paths.directory, { recursive: true, mode: 0o700 });
+    await mkdir(build.sockets, { recursive: true, mode: 0o700 });
+    await writeFile(paths.ram, "", { mode: 0o600 });
+    await truncate(paths.ram, shape.memoryMB * 1024 * 1024);
+    if (shape.image) await makeDisks(paths, shape.image, build.signal);
+    const state = await bootAndSave(build);
+    await makeDurable(paths.ram);
+    if (shape.image) await makeDurable(paths.disk);
+    await writeAtomically(paths.record, JSON.stringify({ key: build.key, ...shape, state }));
+  } catch (error) {
+    await rm(paths.directory, { recursive: true, force: true });
+    throw error;
+  } finally {
+    await rm(build.sockets, { recursive: true, force: true });
+  }
+}
+
+/** The disk that the guest mounts, and the empty one that every clone starts with, which lies over it. */
+async function makeDisks(paths: GoldenPaths, image: MachineImage, signal: AbortSignal) {
+  const { size } = await stat(image.path);
+  const below = relative(paths.directory, image.path);
+  await makeOverlay(paths.disk, { path: below, format: "raw" }, size, signal);
+  // As seen from a machine's folder, which like this one lies two levels below the data directory.
+  const golden = join("../../golden", basename(paths.directory), basename(paths.disk));
+  await makeOverlay(paths.overlay, { path: golden, format: "qcow2" }, size, signal);
+}
+
+async function bootAndSave(build: GoldenBuild) {
+  const { paths, shape, signal } = build;
+  const { vmm, guest } = await bootGuest(
+    {
+      platform: build.platform,
+      cpus: shape.cpus,
+      memoryMB: shape.memoryMB,
+      ram: paths.ram,
+      root: shape.image ? { kind: "overlay", path: paths.disk } : { kind: "none" },
+      qmpSocket: join(build.sockets, "qmp"),
+      agentSocket: join(build.sockets, "agent"),
+      incoming: false,
+    },
+    { log: join(paths.directory, "qemu.log"), pidFile: join(paths.directory, "qemu.pid") },
+    signal,
+  );
+  try {
+    if (shape.image) await settle(guest, signal);
+    return await within(saveDeadlineMs, "Saving a golden snapshot", signal, async (until) => {
+      await guest.sync(until);
+      await guest.freeze(until);
+      guest.close();
+      await vmm.qmp.execute("stop", {}, until);
+      return await saveState(vmm.qmp, paths.state, join(build.sockets, "state"), until);
+    });
+  } finally {
+    guest.close();
+    await quitQemu(vmm);
+  }
+}
+
+/** Runs one harmless command, so that what every command needs is in memory already. */
+async function settle(guest: Guest, signal: AbortSignal): Promise<void> {
+  await within(settleCommandMs, "Settling a golden snapshot", signal, async (until) => {
+    await guest.mountRoot({ device: rootDevice, grow: false }, until);
+    const request = { argv: ["true"], stdin: false, timeoutMs: settleCommandMs };
+    const process = await guest.exec(request, until);
+    for await (const _ of process) {
+      // It prints nothing; its end is what we wait for.
+    }
+    await process.result;
+  });
+}

@@ -1,0 +1,179 @@
+/**
+ * Golden snapshots: a guest is booted once, stopped at "agent ready", and kept. Every later machine of that shape is a
+ * copy of it. One with an image's root mounted is faster still; one without serves every image.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { qemuArguments } from "./command-line.ts";
+import { buildGolden, type Shape } from "./golden-build.ts";
+import type { EngineLog } from "./log.ts";
+import { type EnginePaths, type GoldenPaths, goldenPaths } from "./paths.ts";
+import type { PreparedPlatform } from "./platform.ts";
+
+export interface Golden {
+  key: string;
+  /** Name of its folder: a snapshot that is made again gets another, as clones may still lie over the old one. */
+  name: string;
+  paths: GoldenPaths;
+  /** Whether the image's root is mounted in it. */
+  mounted: boolean;
+}
+
+/** Each takes about 93 MB of disk; more than this many are removed, the longest unused first. */
+const keepAtMost = 12;
+
+export class GoldenStore {
+  readonly #engine: EnginePaths;
+  readonly #platform: PreparedPlatform;
+  readonly #log: EngineLog;
+  readonly #signal: AbortSignal;
+  readonly #ready = new Map<string, Golden>();
+  readonly #building = new Map<string, Promise<Golden>>();
+
+  /** The signal ends what is being made: it belongs to nobody who asked, as several may. */
+  constructor(
+    engine: EnginePaths,
+    platform: PreparedPlatform,
+    log: EngineLog,
+    signal: AbortSignal,
+  ) {
+    this.#engine = engine;
+    this.#platform = platform;
+    this.#log = log;
+    this.#signal = signal;
+  }
+
+  /** Finds what earlier daemons made, and removes what one of them did not finish. */
+  async load(): Promise<void> {
+    const names = await readdir(this.#engine.golden).catch(() => []);
+    for (const name of names) {
+      const paths = goldenPaths(this.#engine.golden, name);
+      const record = await readFile(paths.record, "utf8").then(JSON.parse, () => undefined);
+      if (record) {
+        this.#ready.set(record.key, {
+          key: record.key,
+          name,
+          paths,
+          mounted: Boolean(record.image),
+        });
+      } else if (!(await isDiskInUse(this.#engine, name))) {
+        await rm(paths.directory, { recursive: true, force: true });
+      }
+    }
+  }
+
+  find(shape: Shape): Golden | undefined {
+    return this.#touch(this.#keyOf(shape));
+  }
+
+  /** The snapshot, made if need be; of several that ask at once, one makes it for all. */
+  obtain(shape: Shape): Promise<Golden> {
+    const key = this.#keyOf(shape);
+    const found = this.#touch(key);
+    if (found) return Promise.resolve(found);
+    const building = this.#building.get(key);
+    if (building !== undefined) return building;
+    const fresh = this.#build(key, shape).finally(() => this.#building.delete(key));
+    this.#building.set(key, fresh);
+    return fresh;
+  }
+
+  /** A snapshot from which no machine can be made is worse than none. */
+  async forget(golden: Golden): Promise<void> {
+    if (this.#ready.get(golden.key) === golden) this.#ready.delete(golden.key);
+    await this.#remove(golden);
+  }
+
+  /** Keeps the map in order of use: the first is the longest unused. */
+  #touch(key: string): Golden | undefined {
+    const golden = this.#ready.get(key);
+    if (golden) {
+      this.#ready.delete(key);
+      this.#ready.set(key, golden);
+    }
+    return golden;
+  }
+
+  async #build(key: string, shape: Shape): Promise<Golden> {
+    const started = performance.now();
+    const name = `${key}-${randomBytes(4).toString("hex")}`;
+    const golden = {
+      key,
+      name,
+      paths: goldenPaths(this.#engine.golden, name),
+      mounted: shape.image !== undefined,
+    };
+    await buildGolden({
+      key,
+      shape,
+      platform: this.#platform,
+      paths: golden.paths,
+      sockets: join(this.#engine.runtime, `golden-${name.slice(-8)}`),
+      signal: this.#signal,
+    });
+    this.#ready.set(key, golden);
+    this.#log.info("golden snapshot made", {
+      golden: name,
+      cpus: shape.cpus,
+      memory_mb: shape.memoryMB,
+      image: shape.image?.name,
+      ms: Math.round(performance.now() - started),
+    });
+    await this.#evict();
+    return golden;
+  }
+
+  async #evict(): Promise<void> {
+    while (this.#ready.size > keepAtMost) {
+      const [oldest] = this.#ready.values();
+      if (!oldest) return;
+      this.#log.debug("golden snapshot removed", { golden: oldest.name });
+      await this.forget(oldest);
+    }
+  }
+
+  /** Its record goes first, so that it does not exist any more; its disk stays while machines lie over it. */
+  async #remove(golden: Golden): Promise<void> {
+    await rm(golden.paths.record, { force: true });
+    await rm(golden.paths.ram, { force: true });
+    await rm(golden.paths.state, { force: true });
+    if (golden.mounted && (await isDiskInUse(this.#engine, golden.name))) return;
+    await rm(golden.paths.directory, { recursive: true, force: true });
+  }
+
+  /** A hash over all that a snapshot depends on: with one part changed it is another snapshot. */
+  #keyOf(shape: Shape): string {
+    const parts = {
+      qemu: this.#platform.qemuVersion,
+      arguments: qemuArguments({
+        platform: { ...this.#platform, kernel: "", initramfs: "", modules: "" },
+        cpus: shape.cpus,
+        memoryMB: shape.memoryMB,
+        ram: "",
+        root: shape.image ? { kind: "overlay", path: "" } : { kind: "none" },
+        qmpSocket: "",
+        agentSocket: "",
+        incoming: false,
+      }),
+      kernel: this.#platform.kernelDigest,
+      initramfs: this.#platform.initramfsDigest,
+      image: shape.image?.digest,
+    };
+    return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 24);
+  }
+}
+
+/** Whether any machine's disk lies over the snapshot's: their records name it. */
+async function isDiskInUse(engine: EnginePaths, golden: string): Promise<boolean> {
+  for (const id of await readdir(engine.machines).catch(() => [])) {
+    const record = join(engine.machines, id, "machine.json");
+    const text = await readFile(record, "utf8").catch(() => "");
+    if (text.includes(golden)) return true;
+    // A machine that is being made has no record yet, but may already have its disk.
+    const isBeingMade =
+      text === "" && (await stat(join(engine.machines, id)).catch(() => undefined));
+    if (isBeingMade && id !== ".trash") return true;
+  }
+  return false;
+}

@@ -1,0 +1,94 @@
+/**
+ * The one place that starts QEMU. Whatever confines a machine later (uid, namespaces, limits) changes this file only:
+ * all that a machine opens lies in its own folders or is passed as an open descriptor.
+ */
+import { closeSync, openSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { within } from "../../async/deadline.ts";
+import { BhattiError, isBhattiError } from "../../errors/bhatti-error.ts";
+import { CommandError, type Detached, endProcess, launch } from "../../host/process.ts";
+import { Qmp } from "./qmp/qmp.ts";
+
+const startDeadlineMs = 10_000;
+
+export const qemuBinary = "qemu-system-x86_64";
+
+export interface Launch {
+  arguments: string[];
+  qmpSocket: string;
+  /** QEMU's own messages go here. */
+  log: string;
+  /** QEMU writes its pid here itself, so that a process is never unknown even if we die right after starting it. */
+  pidFile: string;
+  /** A file that it inherits, open for reading, as descriptor 3. */
+  state?: string;
+}
+
+export interface Vmm {
+  process: Detached;
+  qmp: Qmp;
+}
+
+/** The descriptor under which QEMU finds `Launch.state`. */
+export const stateDescriptor = 3;
+
+export async function launchQemu(plan: Launch, signal: AbortSignal): Promise<Vmm> {
+  const process = await start(plan);
+  try {
+    const qmp = await within(startDeadlineMs, "Starting QEMU", signal, (until) =>
+      Promise.race([Qmp.connect(plan.qmpSocket, until), endedEarly(process, plan)]),
+    );
+    return { process, qmp };
+  } catch (error) {
+    await endProcess(process);
+    throw error;
+  }
+}
+
+async function start(plan: Launch): Promise<Detached> {
+  const log = openSync(plan.log, "a", 0o600);
+  const state = plan.state === undefined ? undefined : openSync(plan.state, "r");
+  try {
+    const command = [qemuBinary, ...plan.arguments, "-pidfile", plan.pidFile];
+    return await launch(command, state === undefined ? [log, log] : [log, log, state]);
+  } catch (cause) {
+    if (!(cause instanceof CommandError)) throw cause;
+    const missing = cause.exitCode === null;
+    throw new BhattiError(missing ? "host_unfit" : "machine_failed", cause.message, { cause });
+  } finally {
+    closeSync(log);
+    if (state !== undefined) closeSync(state);
+  }
+}
+
+async function endedEarly(process: Detached, plan: Launch): Promise<never> {
+  const how = await process.exited;
+  throw new BhattiError(
+    "machine_failed",
+    `QEMU ended at once (${how}): ${await lastWords(plan.log)}`,
+  );
+}
+
+/** The end of QEMU's own messages; "nothing" when it said nothing. */
+export async function lastWords(log: string): Promise<string> {
+  const text = await readFile(log, "utf8").catch(() => "");
+  return text.trim().split("\n").slice(-5).join("\n").slice(-1000) || "it said nothing";
+}
+
+/** Ends a QEMU that is no longer needed: politely, so that it flushes its disks, then by force. */
+export async function quitQemu(vmm: Vmm): Promise<void> {
+  try {
+    await within(2_000, "QEMU's end", undefined, async (signal) => {
+      // It may close the line before it answers.
+      await vmm.qmp.execute("quit", {}, signal).catch((error) => {
+        if (!isBhattiError(error, "machine_lost")) throw error;
+      });
+      await vmm.process.exited;
+    });
+  } catch {
+    // Whatever it was busy with, it is ended below.
+  } finally {
+    vmm.qmp.close();
+    await endProcess(vmm.process);
+  }
+}

@@ -1,0 +1,103 @@
+/** Every file name of the engine, in one place, and the limit on a socket's path. */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { BhattiError } from "../../errors/bhatti-error.ts";
+
+/** sun_path of unix(7), less the final NUL. */
+const socketPathLimit = 107;
+
+export interface MachinePaths {
+  /** Everything durable of the machine lies in here. */
+  directory: string;
+  /** Guest memory, mapped shared by the hypervisor. */
+  ram: string;
+  /** The root disk's overlay. */
+  disk: string;
+  /** Who runs it: pid, start time, spec. Written before the guest runs. */
+  record: string;
+  /** QEMU's own record of its pid. */
+  pidFile: string;
+  /** What the hypervisor itself said. */
+  log: string;
+  /** Its control socket. */
+  qmp: string;
+  /** The line to the agent. */
+  agent: string;
+  /** Everything in the runtime folder: gone after a reboot. */
+  sockets: string;
+}
+
+export interface EnginePaths {
+  machines: string;
+  golden: string;
+  /** Where memory files are; with the machine's other files unless set apart (a tmpfs). */
+  ram: string;
+  cache: string;
+  runtime: string;
+}
+
+export function enginePaths(dataDir: string, runtimeRoot: string, ramDir?: string): EnginePaths {
+  // Two data directories never share a runtime folder, and the name stays short.
+  const tag = createHash("sha256").update(dataDir).digest("hex").slice(0, 8);
+  const machines = join(dataDir, "sandboxes");
+  return {
+    machines,
+    golden: join(dataDir, "golden"),
+    ram: ramDir ? join(ramDir, `bhatti-${tag}`) : machines,
+    cache: join(dataDir, "cache"),
+    runtime: join(runtimeRoot, tag),
+  };
+}
+
+export function machinePaths(engine: EnginePaths, id: string): MachinePaths {
+  const directory = join(engine.machines, id);
+  const sockets = join(engine.runtime, id);
+  return {
+    directory,
+    ram: join(engine.ram, id, "ram"),
+    disk: join(directory, "disk.qcow2"),
+    record: join(directory, "machine.json"),
+    pidFile: join(directory, "qemu.pid"),
+    log: join(directory, "qemu.log"),
+    qmp: socketPath(sockets, "qmp"),
+    agent: socketPath(sockets, "agent"),
+    sockets,
+  };
+}
+
+function socketPath(directory: string, name: string): string {
+  const path = join(directory, name);
+  if (Buffer.byteLength(path) > socketPathLimit) {
+    throw new BhattiError(
+      "host_unfit",
+      `The socket path "${path}" has ${Buffer.byteLength(path)} bytes, a Unix socket allows ${socketPathLimit}`,
+      { hint: "Set XDG_RUNTIME_DIR to a shorter folder" },
+    );
+  }
+  return path;
+}
+
+/** A golden snapshot: a guest that stopped at "agent ready", kept to be cloned. */
+export interface GoldenPaths {
+  directory: string;
+  ram: string;
+  state: string;
+  /** The root disk as the guest left it; only when one was mounted. */
+  disk: string;
+  /** An empty overlay as clones start with; its backing path fits a machine's folder. */
+  overlay: string;
+  /** Written last: without it the snapshot does not exist. */
+  record: string;
+}
+
+export function goldenPaths(root: string, key: string): GoldenPaths {
+  const directory = join(root, key);
+  return {
+    directory,
+    ram: join(directory, "ram"),
+    state: join(directory, "state"),
+    disk: join(directory, "disk.qcow2"),
+    overlay: join(directory, "overlay.qcow2"),
+    record: join(directory, "golden.json"),
+  };
+}

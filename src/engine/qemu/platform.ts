@@ -1,0 +1,118 @@
+/** What this host gives the machines: QEMU, a kernel, an initramfs, an accelerator, a clock. */
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { BhattiError } from "../../errors/bhatti-error.ts";
+import { writeAtomically } from "../../host/atomic-file.ts";
+import { run } from "../../host/process.ts";
+import { type AcceleratorChoice, chooseAccelerator } from "./accelerator.ts";
+import { agentBytes, extractAgent } from "./agent-binary.ts";
+import type { Platform } from "./command-line.ts";
+import { buildInitramfs } from "./initramfs.ts";
+import { qemuBinary } from "./launcher.ts";
+import type { EngineLog } from "./log.ts";
+import type { EnginePaths } from "./paths.ts";
+
+export interface PreparedPlatform extends Platform {
+  qemuVersion: string;
+  acceleratorReason: string;
+  kernelDigest: string;
+  initramfsDigest: string;
+}
+
+export interface PlatformOptions {
+  paths: EnginePaths;
+  /** Folder that `guest/kernel/prepare.ts` made. */
+  kernel: string;
+  accelerator: AcceleratorChoice;
+  log: EngineLog;
+  signal: AbortSignal;
+}
+
+/** Errors: host_unfit, with what is missing and how to get it. */
+export async function preparePlatform(options: PlatformOptions): Promise<PreparedPlatform> {
+  const { paths, signal } = options;
+  const qemuVersion = await findQemu(signal);
+  const kernel = await findKernel(options.kernel);
+  await mkdir(paths.cache, { recursive: true });
+  const initramfs = await writeInitramfs(paths.cache, join(options.kernel, "modules"));
+  const platform = {
+    kernel: join(options.kernel, "vmlinux"),
+    initramfs: initramfs.path,
+    modules: join(options.kernel, "modules.img"),
+    clockKHz: await measureClock(paths.cache, signal),
+  };
+  const { accelerator, reason } = await chooseAccelerator({
+    choice: options.accelerator,
+    platform,
+    cacheKey: [qemuVersion, kernel.digest, initramfs.digest],
+    paths,
+    log: options.log,
+    signal,
+  });
+  return {
+    ...platform,
+    accelerator,
+    acceleratorReason: reason,
+    qemuVersion,
+    kernelDigest: kernel.digest,
+    initramfsDigest: initramfs.digest,
+  };
+}
+
+async function findQemu(signal: AbortSignal): Promise<string> {
+  const { stdout } = await run([qemuBinary, "--version"], { signal }).catch((cause: unknown) => {
+    throw new BhattiError("host_unfit", `Cannot run ${qemuBinary}, which every machine needs`, {
+      cause,
+      hint: "Install it: apt-get install qemu-system-x86 qemu-utils",
+    });
+  });
+  const version = stdout.match(/version (\d+)\.(\d+)\S*/);
+  const [major, minor] = [Number(version?.[1]), Number(version?.[2])];
+  if (!(major > 7 || (major === 7 && minor >= 2))) {
+    throw new BhattiError(
+      "host_unfit",
+      `QEMU ${version?.[0] ?? "?"} is too old: 7.2 is the oldest that works`,
+    );
+  }
+  return version?.[0].replace("version ", "") ?? "";
+}
+
+async function findKernel(folder: string): Promise<{ digest: string }> {
+  const summary = join(folder, "kernel.json");
+  if (!existsSync(summary)) {
+    throw new BhattiError("host_unfit", `There is no guest kernel in "${folder}"`, {
+      hint: "Prepare it: make quickstart (or set `kernel` in the configuration)",
+    });
+  }
+  return JSON.parse(await readFile(summary, "utf8")) as { digest: string };
+}
+
+/** Named by its content, so that a machine that runs keeps the one it was started with. */
+async function writeInitramfs(cache: string, modules: string) {
+  const archive = await buildInitramfs(await agentBytes(), modules);
+  const digest = createHash("sha256").update(archive).digest("hex");
+  const path = join(cache, `initramfs-${digest.slice(0, 16)}`);
+  if (!existsSync(path)) await writeAtomically(path, archive);
+  return { path, digest };
+}
+
+/** kHz of the host's time-stamp counter, measured against its clock. */
+async function measureClock(cache: string, signal: AbortSignal): Promise<number> {
+  const scratch = await mkdtemp(join(cache, "clock-"));
+  try {
+    const { stdout } = await run([await extractAgent(scratch), "clock-rate"], { signal });
+    const kHz = Number.parseInt(stdout, 10);
+    if (!(kHz > 100_000 && kHz < 20_000_000)) {
+      throw new BhattiError(
+        "host_unfit",
+        `The host's clock rate was measured as "${stdout.trim()}" kHz`,
+      );
+    }
+    // Rounded, because a golden snapshot's key depends on it: 100 ppm is what clocks differ by anyway.
+    return Number(kHz.toPrecision(4));
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * A few machines that are restored, warmed up and paused, waiting for somebody to ask for their shape. They follow the
+ * demand: the shape that was asked for last is the one that is kept.
+ */
+import { pause, within } from "../../async/deadline.ts";
+import { messageOf } from "../../errors/bhatti-error.ts";
+import type { MachineSpec } from "../machine-spec.ts";
+import type { EngineLog } from "./log.ts";
+import type { QemuMachine } from "./machine.ts";
+import type { Quiet } from "./quiet.ts";
+
+const warmUpDeadlineMs = 20_000;
+const retryAfterMs = 30_000;
+
+export interface PoolOptions {
+  size: number;
+  /** Makes one, running and frozen, without an identity. */
+  make(spec: MachineSpec, signal: AbortSignal): Promise<QemuMachine>;
+  quiet: Quiet;
+  log: EngineLog;
+}
+
+export class Pool {
+  readonly #options: PoolOptions;
+  readonly #closing = new AbortController();
+  #wanted: MachineSpec | undefined;
+  #ready: { spec: MachineSpec; machine: QemuMachine }[] = [];
+  #filling: Promise<void> | undefined;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+  }
+
+  /** Ids of the machines that nobody has asked for yet, those being made among them once they are ready. */
+  ids(): string[] {
+    return this.#ready.map(({ machine }) => machine.id);
+  }
+
+  /** From now on, keep machines like this one. */
+  want(spec: MachineSpec): void {
+    this.#wanted = spec;
+    this.#fill();
+  }
+
+  /** A paused machine of that shape, if there is one. It is the caller's from here on. */
+  take(spec: MachineSpec): QemuMachine | undefined {
+    const index = this.#ready.findIndex((candidate) => isSameShape(candidate.spec, spec));
+    return index < 0 ? undefined : this.#ready.splice(index, 1)[0]?.machine;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#filling;
+    const ready = this.#ready;
+    this.#ready = [];
+    await Promise.all(ready.map(({ machine }) => machine.destroy()));
+  }
+
+  #fill(): void {
+    if (this.#closing.signal.aborted || this.#options.size === 0) return;
+    this.#filling ??= this.#fillUp().finally(() => {
+      this.#filling = undefined;
+    });
+  }
+
+  async #fillUp(): Promise<void> {
+    const signal = this.#closing.signal;
+    try {
+      for (let spec = this.#missing(); spec; spec = this.#missing()) {
+        // On few cores a refill in the foreground's way would cost more than it saves.
+        await this.#options.quiet.wait(signal);
+        await this.#dropOthers(spec);
+        await this.#add(spec, signal);
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#options.log.warn("the pool could not be filled", { error: messageOf(error) });
+      await pause(retryAfterMs, signal).catch(() => {});
+    }
+  }
+
+  #missing(): MachineSpec | undefined {
+    const wanted = this.#wanted;
+    if (!wanted || this.#closing.signal.aborted) return undefined;
+    const there = this.#ready.filter(({ spec }) => isSameShape(spec, wanted)).length;
+    return there < this.#options.size ? wanted : undefined;
+  }
+
+  async #dropOthers(wanted: MachineSpec): Promise<void> {
+    const others = this.#ready.filter(({ spec }) => !isSameShape(spec, wanted));
+    this.#ready = this.#ready.filter(({ spec }) => isSameShape(spec, wanted));
+    await Promise.all(others.map(({ machine }) => machine.destroy()));
+  }
+
+  async #add(spec: MachineSpec, signal: AbortSignal): Promise<void> {
+    const machine = await this.#options.make(spec, signal);
+    try {
+      await within(warmUpDeadlineMs, "Warming up a machine", signal, (until) =>
+        warmUp(machine, until),
+      );
+    } catch (error) {
+      await machine.destroy();
+      throw error;
+    }
+    this.#ready.push({ spec, machine });
+    // One that dies while it waits must not be handed out.
+    void machine.ended.then(async () => {
+      const index = this.#ready.findIndex((candidate) => candidate.machine === machine);
+      if (index < 0) return;
+      this.#ready.splice(index, 1);
+      await machine.destroy();
+    });
+    this.#options.log.debug("pool machine ready", {
+      machine: machine.id,
+      steps: machine.origin.steps,
+    });
+  }
+}
+
+/** One harmless command: its pages are in memory and its code is translated when the first real one comes. */
+async function warmUp(machine: QemuMachine, signal: AbortSignal): Promise<void> {
+  const guest = await machine.guest(signal);
+  await guest.thaw(signal);
+  const request = { argv: ["true"], stdin: false, timeoutMs: warmUpDeadlineMs };
+  const process = await guest.exec(request, signal);
+  for await (const _ of process) {
+    // It prints nothing; its end is what we wait for.
+  }
+  await process.result;
+  await guest.freeze(signal);
+  await machine.pause(signal);
+}
+
+function isSameShape(one: MachineSpec, other: MachineSpec): boolean {
+  return (
+    one.image.digest === other.image.digest &&
+    one.cpus === other.cpus &&
+    one.memoryMB === other.memoryMB &&
+    one.diskSizeMB === other.diskSizeMB
+  );
+}

@@ -1,0 +1,33 @@
+/** Knows when the foreground is at rest, so that background work does not get in its way. */
+import { pause } from "../../async/deadline.ts";
+
+const restMs = 300;
+
+export class Quiet {
+  #lastUse = Number.NEGATIVE_INFINITY;
+  #running = 0;
+
+  touch(): void {
+    this.#lastUse = performance.now();
+  }
+
+  /** The foreground is not at rest while the work runs. */
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    this.#running += 1;
+    try {
+      return await work();
+    } finally {
+      this.#running -= 1;
+      this.touch();
+    }
+  }
+
+  /** Resolves when nothing has happened for a moment. */
+  async wait(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const left = restMs - (performance.now() - this.#lastUse);
+      if (this.#running === 0 && left <= 0) return;
+      await pause(Math.max(left, 20), signal);
+    }
+  }
+}

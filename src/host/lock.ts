@@ -1,0 +1,70 @@
+/**
+ * One daemon for each data directory. The lock is the kernel's, held through a SQLite file: it ends with its process,
+ * however that ends, so no lock is ever stale and none is taken over by guessing. Who holds it is told beside it.
+ */
+import { Database } from "bun:sqlite";
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { BhattiError } from "../errors/bhatti-error.ts";
+import { writeAtomically } from "./atomic-file.ts";
+
+export interface LockHolder {
+  pid: number;
+  /** RFC 3339. */
+  started_at: string;
+  /** Where it listens, once it does. */
+  listen?: string;
+}
+
+export interface DirectoryLock extends AsyncDisposable {
+  /** Adds to what others are told about the holder. */
+  describe(more: Partial<LockHolder>): Promise<void>;
+}
+
+/** Throws host_unfit, naming the holder, when another daemon has it. */
+export async function lockDirectory(directory: string): Promise<DirectoryLock> {
+  const database = new Database(join(directory, "daemon.lock"), { create: true, readwrite: true });
+  try {
+    database.run("BEGIN IMMEDIATE");
+  } catch (error) {
+    database.close();
+    throw await alreadyLocked(directory, error);
+  }
+  const holder: LockHolder = { pid: process.pid, started_at: new Date().toISOString() };
+  const path = holderPath(directory);
+  const tell = () => writeAtomically(path, `${JSON.stringify(holder)}\n`);
+  await tell();
+  return {
+    async describe(more) {
+      Object.assign(holder, more);
+      await tell();
+    },
+    async [Symbol.asyncDispose]() {
+      await rm(path, { force: true });
+      database.close();
+    },
+  };
+}
+
+/** Where the pid, start and address of the daemon of a data directory are written. */
+export function holderPath(directory: string): string {
+  return join(directory, "daemon.json");
+}
+
+async function alreadyLocked(directory: string, cause: unknown): Promise<BhattiError> {
+  const holder = await readHolder(directory);
+  const who = holder ? `pid ${holder.pid}, since ${holder.started_at}` : "pid unknown";
+  return new BhattiError(
+    "host_unfit",
+    `Another bhatti daemon uses the data directory ${directory} (${who})`,
+    { cause, hint: "Stop it first, or choose another directory with --data-dir" },
+  );
+}
+
+async function readHolder(directory: string): Promise<LockHolder | undefined> {
+  try {
+    return JSON.parse(await readFile(holderPath(directory), "utf8")) as LockHolder;
+  } catch {
+    return undefined; // it is only for the message
+  }
+}

@@ -1,0 +1,141 @@
+/** The one wrapper of child processes: those that we wait for, and those that outlive us. */
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { abortable, pause } from "../async/deadline.ts";
+
+export interface RunResult {
+  stdout: string;
+  stderr: string;
+}
+
+export interface RunOptions {
+  signal?: AbortSignal;
+  cwd?: string;
+  env?: Record<string, string>;
+  /** Called with each line of stderr as it comes; for progress. */
+  onProgress?: (line: string) => void;
+}
+
+/** A command that did not end well: says which, how it ended and its last words. */
+export class CommandError extends Error {
+  readonly command: readonly string[];
+  readonly exitCode: number | null;
+  readonly stderr: string;
+
+  constructor(command: readonly string[], how: string, exitCode: number | null, stderr: string) {
+    const lastWords = stderr.trimEnd().split("\n").slice(-4).join("\n");
+    super(`"${command.join(" ")}" ${how}${lastWords ? `: ${lastWords}` : ""}`);
+    this.name = "CommandError";
+    this.command = command;
+    this.exitCode = exitCode;
+    this.stderr = stderr;
+  }
+}
+
+/** Runs a command to its end. Throws CommandError when it fails; the signal kills it. */
+export async function run(command: string[], options: RunOptions = {}): Promise<RunResult> {
+  const [program = "", ...rest] = command;
+  const child = spawn(program, rest, {
+    stdio: ["ignore", "pipe", "pipe"],
+    cwd: options.cwd,
+    ...(options.env && { env: options.env }),
+  });
+  const onAbort = () => child.kill("SIGKILL");
+  options.signal?.addEventListener("abort", onAbort, { once: true });
+  let stdout = "";
+  let stderr = "";
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    stderr = (stderr + text).slice(-65_536);
+    for (const line of text.split("\n")) if (line) options.onProgress?.(line);
+  });
+  try {
+    const { code, signal } = await outcome(child, command);
+    if (options.signal?.aborted) throw new CommandError(command, "was cancelled", code, stderr);
+    if (signal) throw new CommandError(command, `was killed by ${signal}`, code, stderr);
+    if (code !== 0) throw new CommandError(command, `failed with exit code ${code}`, code, stderr);
+    return { stdout, stderr };
+  } finally {
+    options.signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+function outcome(child: ChildProcess, command: readonly string[]) {
+  const { promise, resolve, reject } = Promise.withResolvers<{
+    code: number | null;
+    signal: string | null;
+  }>();
+  child.once("error", (error: NodeJS.ErrnoException) => {
+    const how = error.code === "ENOENT" ? "could not be started: no such program" : error.message;
+    reject(new CommandError(command, how, null, ""));
+  });
+  child.once("close", (code, signal) => resolve({ code, signal }));
+  return promise;
+}
+
+/** A process by what tells it from a later one with the same pid. */
+export interface ProcessIdentity {
+  pid: number;
+  /** Clock ticks from boot to its start (proc(5), field 22). */
+  startTime: number;
+}
+
+export interface Detached extends ProcessIdentity {
+  /** Settles when it has ended: its exit code, or the name of the signal that ended it. */
+  exited: Promise<number | string>;
+}
+
+/**
+ * Starts a process that outlives us, in a session of its own.
+ * `descriptors` are open files it inherits as 1 (stdout), 2 (stderr), 3, 4 …; stdin is empty.
+ */
+export async function launch(command: string[], descriptors: number[]): Promise<Detached> {
+  const [program = "", ...rest] = command;
+  const stdio: StdioOptions = ["ignore", ...descriptors];
+  const child = spawn(program, rest, { stdio, detached: true });
+  const ended = outcome(child, command).then(({ code, signal }) => signal ?? code ?? 0);
+  ended.catch(() => {}); // told through `exited`, which nobody may be waiting for yet
+  child.unref();
+  if (child.pid === undefined) {
+    await ended;
+    throw new CommandError(command, "could not be started", null, "");
+  }
+  const startTime = startTimeOf(child.pid);
+  if (startTime === undefined) {
+    throw new CommandError(command, `ended at once (${await ended})`, null, "");
+  }
+  return { pid: child.pid, startTime, exited: ended };
+}
+
+/** When the process started, or undefined when there is none (a zombie counts as none). */
+export function startTimeOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" ? undefined : Number(fields[19]);
+  } catch {
+    return undefined;
+  }
+}
+
+export function isAlive(identity: ProcessIdentity): boolean {
+  return startTimeOf(identity.pid) === identity.startTime;
+}
+
+/** Kills that very process and waits until it is gone. */
+export async function endProcess(
+  identity: ProcessIdentity,
+  signal: AbortSignal = AbortSignal.timeout(10_000),
+): Promise<void> {
+  if (!isAlive(identity)) return;
+  try {
+    process.kill(identity.pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+  for (let wait = 1; isAlive(identity); wait = Math.min(wait * 2, 50)) {
+    await abortable(pause(wait, signal), signal);
+  }
+}
