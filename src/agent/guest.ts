@@ -12,8 +12,13 @@ export interface Guest {
   freeze(signal: AbortSignal): Promise<void>;
   thaw(signal: AbortSignal): Promise<void>;
   sync(signal: AbortSignal): Promise<void>;
+  /** Ends everything in the guest and powers it off; answered before that happens. */
+  shutdown(signal: AbortSignal): Promise<void>;
   stats(signal: AbortSignal): Promise<GuestStats>;
-  /** Starts a process; resolves when it runs. The signal ends the start and the wait, not a process that runs. */
+  /**
+   * Starts a process; resolves when it runs. The signal ends the start, and later the wait: it lets go of the process,
+   * which runs on, while its output and result reject with the signal's reason.
+   */
   exec(request: ExecRequest, signal: AbortSignal): Promise<GuestProcess>;
   /** Writes a file in one piece: readers see the old bytes or the new ones. */
   writeFile(file: GuestFile, content: Uint8Array, signal: AbortSignal): Promise<void>;
@@ -98,9 +103,12 @@ export interface ExecOutput {
 export interface GuestProcess extends AsyncIterable<ExecOutput> {
   readonly session: string;
   readonly pid: number;
-  /** Settles after the last output was yielded or the process was let go. Rejects when the guest is lost. */
+  /**
+   * Settles after the last output was yielded, or with the reason `lost` and the code -1 when the process was let go
+   * before. Rejects when the guest is lost.
+   */
   readonly result: Promise<ExecResult>;
-  /** Resolves when the guest has room for more; rejects when stdin is closed. */
+  /** Resolves when the guest has room for more; rejects when stdin is closed, which may be ignored. */
   write(data: Uint8Array): Promise<void>;
   closeStdin(): void;
   resize(size: TerminalSize): void;

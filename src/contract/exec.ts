@@ -32,6 +32,12 @@ const command = {
 
 export const ExecBody = z.strictObject(command);
 
+/**
+ * Flow control of stdin on the WebSocket: a client may send this many bytes (channel bytes not counted) before the
+ * first `stdin_credit`, and then as many more as each of those says. Beyond that the connection is ended.
+ */
+export const stdinWindowBytes = 262_144;
+
 const Size = z.int().min(1).max(65_535);
 /** First message of the exec WebSocket. */
 export const ExecStart = z.strictObject({
@@ -51,9 +57,16 @@ export const ExecControl = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("stdin_end") }),
 ]);
 export const ExecReason = z.enum(["exited", "signal", "timeout", "oom", "lost"]);
-/** JSON text frames of the server; `exit` or `error` is the last. */
+/**
+ * JSON text frames of the server; `exit` or `error` is the last. A wrong key refuses the handshake with 401; all else,
+ * such as sandbox_not_found or rate_limited, is an `error` frame, because WebSocket clients cannot read a refusal.
+ */
 export const ExecEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("session"), session_id: z.string(), pid: z.int() }),
+  z.object({
+    type: z.literal("stdin_credit"),
+    bytes: z.int().describe("So many more bytes of stdin may be sent"),
+  }),
   z.object({
     type: z.literal("exit"),
     exit_code: z.int(),

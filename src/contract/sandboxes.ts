@@ -21,8 +21,8 @@ export const CreateSandbox = z.strictObject({
   image: z.string().optional().describe("Name of an image; the server's default image when empty"),
   cpus: z
     .int({ error: "must be a whole number of vCPUs" })
-    .min(1)
-    .max(64)
+    .min(1, { error: "must be between 1 and 64" })
+    .max(64, { error: "must be between 1 and 64" })
     .optional()
     .describe("Whole vCPUs"),
   memory_mb: z.int().min(0).max(1_048_576).optional().describe("Memory in MB; 0 means the default"),

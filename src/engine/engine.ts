@@ -11,7 +11,10 @@ export interface Engine {
   create(spec: MachineSpec, identity: GuestConfiguration, signal: AbortSignal): Promise<Machine>;
   /** Takes over a machine that outlived an earlier daemon; undefined when it is not running any more. */
   adopt(id: string, signal: AbortSignal): Promise<Machine | undefined>;
-  /** Every machine of which anything exists: a process, a socket or a file. */
+  /**
+   * Every machine of which anything exists: a process, a socket or a file. Those that this process keeps for later
+   * use, and has not handed out yet, are not told.
+   */
   list(): Promise<string[]>;
   /** Removes whatever exists of a machine. Idempotent. */
   destroy(id: string): Promise<void>;
@@ -37,6 +40,8 @@ export interface Machine {
   readonly ended: Promise<MachineEnd>;
   /** How it was made, for the log and `--timing`: which path, and what each step took. */
   readonly origin: MachineOrigin;
+  /** Shuts the guest down cleanly and ends the process; the disk stays. `ended` settles with `powered_off`. */
+  powerOff(signal: AbortSignal): Promise<void>;
   destroy(): Promise<void>;
 }
 

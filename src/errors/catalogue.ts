@@ -40,6 +40,8 @@ export const catalogue = {
 
   // the command line's own
   daemon_unreachable: { status: 502, hint: "Is it running? Start it: bhatti serve" },
+  not_bhatti: { status: 502, hint: "Check the address: bhatti setup, --url or BHATTI_URL" },
+  connection_lost: { status: 502, hint: "Whether the command goes on is unknown: bhatti inspect" },
   bad_config: { status: 400, hint: undefined },
   bad_usage: { status: 400, hint: undefined },
   confirmation_needed: { status: 400, hint: "Pass -y to confirm" },

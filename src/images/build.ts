@@ -1,10 +1,11 @@
 /** Builds an image from a recipe: a script that fills a directory. */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, mkdtemp, open, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { makeExt4 } from "../disks/ext4.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
+import { makeDurable } from "../host/atomic-file.ts";
 import { run } from "../host/process.ts";
 
 export interface ImageBuild {
@@ -21,7 +22,7 @@ export interface ImageBuild {
 export interface BuiltImage {
   name: string;
   digest: string;
-  /** Relative to the data directory. */
+  /** Below the data directory. */
   path: string;
   sizeMB: number;
   /** `recipe:` and the hash of the script: the same again when nothing has changed. */
@@ -70,9 +71,9 @@ export async function buildImage(build: ImageBuild): Promise<BuiltImage> {
     const file = join(scratch, "rootfs.ext4");
     await makeExt4(root, file, sizeMB, build.signal);
     const digest = await digestOf(file);
-    const path = join("images", `${digest.slice(0, 24)}.ext4`);
+    const path = join(images, `${digest.slice(0, 24)}.ext4`);
     await makeDurable(file);
-    await rename(file, join(build.dataDir, path));
+    await rename(file, path);
     await makeDurable(images);
     return { name: imageName, digest: `sha256:${digest}`, path, sizeMB, source };
   } finally {
@@ -89,13 +90,4 @@ async function digestOf(file: string): Promise<string> {
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk);
   return hash.digest("hex");
-}
-
-async function makeDurable(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

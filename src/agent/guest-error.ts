@@ -1,0 +1,27 @@
+/** The errors that a guest answers with, in the words of the catalogue. */
+import { BhattiError } from "../errors/bhatti-error.ts";
+import type { ErrorCode } from "../errors/catalogue.ts";
+import type { GuestErrorMessage } from "./messages.ts";
+
+const codes = new Map<string, { code: ErrorCode; hint?: string }>([
+  ["bad_request", { code: "bad_request" }],
+  ["is_directory", { code: "bad_request" }],
+  ["permission_denied", { code: "bad_request" }],
+  ["not_found", { code: "not_found" }],
+  ["no_space", { code: "disk_full", hint: "Free space in the sandbox" }],
+  ["limit", { code: "rate_limited" }],
+]);
+
+const maxMessageLength = 1000;
+
+export function fromGuest(error: GuestErrorMessage): BhattiError {
+  const known = codes.get(error.code);
+  const text = printable(error.message) || printable(error.code);
+  if (!known) return new BhattiError("guest_failed", text);
+  return new BhattiError(known.code, text, known.hint === undefined ? {} : { hint: known.hint });
+}
+
+/** The guest's text goes to logs and terminals: no control characters, and not without end. */
+export function printable(text: string): string {
+  return text.slice(0, maxMessageLength).replaceAll(/\p{Cc}+/gu, " ");
+}

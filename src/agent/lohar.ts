@@ -1,0 +1,132 @@
+/** The guest as lohar sees itself: connects to its line and turns calls into requests and streams. */
+import { abortable, within } from "../async/deadline.ts";
+import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
+import { connectUnix } from "../host/socket.ts";
+import { startExec } from "./exec.ts";
+import type {
+  ExecRequest,
+  Guest,
+  GuestConfiguration,
+  GuestFile,
+  GuestHello,
+  GuestProcess,
+  GuestStats,
+} from "./guest.ts";
+import { Line } from "./line.ts";
+import { emptyResult, statsResult } from "./messages.ts";
+import { writeFile } from "./write-file.ts";
+
+const greetEveryMs = 1000;
+const entropyBytes = 64;
+
+/**
+ * Connects to the agent behind a Unix socket, which need not exist yet, and waits for its hello. The signal ends only
+ * the attempt. Throws guest_unresponsive after `timeoutMs`.
+ */
+export async function connectGuest(
+  socketPath: string,
+  options: { signal: AbortSignal; timeoutMs: number },
+): Promise<Guest> {
+  try {
+    return await within(options.timeoutMs, "The guest's hello", options.signal, async (signal) => {
+      const line = new Line(await connectUnix(socketPath, { signal, retry: true }));
+      return new Lohar(line, await shakeHands(line, signal));
+    });
+  } catch (error) {
+    throw options.signal.aborted ? error : asUnresponsive(error, options.timeoutMs);
+  }
+}
+
+async function shakeHands(line: Line, signal: AbortSignal): Promise<GuestHello> {
+  line.greet();
+  const again = setInterval(() => line.greet(), greetEveryMs);
+  try {
+    return await abortable(line.hello, signal);
+  } catch (error) {
+    line.close();
+    throw error;
+  } finally {
+    clearInterval(again);
+  }
+}
+
+function asUnresponsive(error: unknown, timeoutMs: number): unknown {
+  if (!isBhattiError(error, "timeout")) return error;
+  return new BhattiError("guest_unresponsive", `The guest did not answer within ${timeoutMs} ms`, {
+    cause: error,
+  });
+}
+
+class Lohar implements Guest {
+  readonly hello: GuestHello;
+  readonly closed: Promise<Error>;
+  readonly #line: Line;
+
+  constructor(line: Line, hello: GuestHello) {
+    this.#line = line;
+    this.hello = hello;
+    this.closed = line.closed;
+  }
+
+  ping(signal: AbortSignal): Promise<void> {
+    return this.#call("ping", {}, signal);
+  }
+
+  configure(configuration: GuestConfiguration, signal: AbortSignal): Promise<void> {
+    const entropy = crypto.getRandomValues(Buffer.alloc(entropyBytes));
+    const params = {
+      time_unix_ns: unixNanoseconds().toString(),
+      entropy: entropy.toString("base64"),
+      hostname: configuration.hostname,
+      env: configuration.env,
+      init: configuration.init,
+      machine_id: configuration.machineId,
+    };
+    return this.#call("configure", params, signal);
+  }
+
+  mountRoot(options: { device: string; grow: boolean }, signal: AbortSignal): Promise<void> {
+    return this.#call("mount_root", options, signal);
+  }
+
+  freeze(signal: AbortSignal): Promise<void> {
+    return this.#call("freeze", {}, signal);
+  }
+
+  thaw(signal: AbortSignal): Promise<void> {
+    return this.#call("thaw", {}, signal);
+  }
+
+  sync(signal: AbortSignal): Promise<void> {
+    return this.#call("sync", {}, signal);
+  }
+
+  shutdown(signal: AbortSignal): Promise<void> {
+    return this.#call("shutdown", {}, signal);
+  }
+
+  stats(signal: AbortSignal): Promise<GuestStats> {
+    return this.#line.request("stats", {}, statsResult, signal);
+  }
+
+  exec(request: ExecRequest, signal: AbortSignal): Promise<GuestProcess> {
+    return startExec(this.#line, request, signal);
+  }
+
+  writeFile(file: GuestFile, content: Uint8Array, signal: AbortSignal): Promise<void> {
+    return writeFile(this.#line, file, content, signal);
+  }
+
+  close(): void {
+    this.#line.close();
+  }
+
+  async #call(method: string, params: object, signal: AbortSignal): Promise<void> {
+    await this.#line.request(method, params, emptyResult, signal);
+  }
+}
+
+/** Date.now() is cut to milliseconds; the middle of the one that it means is 250 µs off on average. */
+function unixNanoseconds(): bigint {
+  return BigInt(Date.now()) * 1_000_000n + 500_000n;
+}

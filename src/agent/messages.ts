@@ -1,0 +1,118 @@
+/** What the guest says in JSON, parsed at the edge: nothing of it is trusted before it has gone through here. */
+import { z } from "zod";
+import { ProtocolError } from "./frame.ts";
+import type { ExecResult, GuestHello, GuestProcessInfo, GuestStats } from "./guest.ts";
+
+export const protocolVersion = 1;
+
+const count = z.number().int().nonnegative();
+const exitCode = z.number().int().min(0).max(255);
+
+const processInfo = z
+  .object({
+    session: z.string(),
+    pid: count,
+    argv: z.array(z.string()),
+    tty: z.boolean(),
+    started_unix_ms: z.number().int(),
+    running: z.boolean(),
+    exit_code: exitCode.nullish(),
+  })
+  .transform((raw): GuestProcessInfo => {
+    const info: GuestProcessInfo = {
+      session: raw.session,
+      pid: raw.pid,
+      argv: raw.argv,
+      tty: raw.tty,
+      startedUnixMs: raw.started_unix_ms,
+      running: raw.running,
+    };
+    if (typeof raw.exit_code === "number") info.exitCode = raw.exit_code;
+    return info;
+  });
+
+export const helloMessage = z
+  .object({
+    protocol: z.literal(protocolVersion),
+    version: z.string(),
+    boot_id: z.string(),
+    stage: z.enum(["initramfs", "mounted", "configured"]),
+    processes: z.array(processInfo),
+  })
+  .transform(
+    (raw): GuestHello => ({
+      version: raw.version,
+      bootId: raw.boot_id,
+      stage: raw.stage,
+      processes: raw.processes,
+    }),
+  );
+
+export const errorMessage = z.object({ code: z.string(), message: z.string() });
+export type GuestErrorMessage = z.infer<typeof errorMessage>;
+
+export const replyMessage = z.union([
+  z.object({ id: count, error: errorMessage }),
+  z.object({ id: count, result: z.unknown() }),
+]);
+
+export const openedExecMessage = z.object({ session: z.string(), pid: count });
+
+export const execResultMessage = z
+  .object({
+    exit_code: exitCode,
+    reason: z.enum(["exited", "signal", "timeout", "oom"]),
+    signal: z.string().nullish(),
+  })
+  .transform((raw): ExecResult => {
+    const result: ExecResult = { exitCode: raw.exit_code, reason: raw.reason };
+    if (typeof raw.signal === "string") result.signal = raw.signal;
+    return result;
+  });
+
+export const writtenMessage = z.object({ size: count });
+
+export const emptyResult = z.object({});
+
+export const statsResult = z
+  .object({
+    disk_total: count,
+    disk_used: count,
+    memory_total: count,
+    memory_available: count,
+  })
+  .transform(
+    (raw): GuestStats => ({
+      diskTotal: raw.disk_total,
+      diskUsed: raw.disk_used,
+      memoryTotal: raw.memory_total,
+      memoryAvailable: raw.memory_available,
+    }),
+  );
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** The message in a JSON payload. Throws a ProtocolError that names what is wrong. */
+export function parseMessage<T>(schema: z.ZodType<T>, what: string, payload: Uint8Array): T {
+  return parseValue(schema, what, parseJson(what, payload));
+}
+
+export function parseValue<T>(schema: z.ZodType<T>, what: string, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const where = issue?.path.join(".") || "all of it";
+  throw new ProtocolError("bad_payload", `The guest's ${what} is malformed (${where})`);
+}
+
+function parseJson(what: string, payload: Uint8Array): unknown {
+  try {
+    return JSON.parse(utf8.decode(payload));
+  } catch (cause) {
+    throw notJson(what, cause);
+  }
+}
+
+function notJson(what: string, cause: unknown): ProtocolError {
+  return new ProtocolError("bad_payload", `The guest's ${what} is not JSON`, { cause });
+}

@@ -1,0 +1,75 @@
+/** One file on its way into the guest, in one piece. */
+import { reasonOf } from "../async/deadline.ts";
+import { BhattiError } from "../errors/bhatti-error.ts";
+import { FrameType, ProtocolError } from "./frame.ts";
+import type { GuestFile } from "./guest.ts";
+import { fromGuest } from "./guest-error.ts";
+import type { Line } from "./line.ts";
+import { errorMessage, parseMessage, writtenMessage } from "./messages.ts";
+import { Outgoing } from "./outgoing.ts";
+
+const permissionBits = 0o7777;
+
+/** Resolves when the guest has the file under its name. An aborted write leaves the old file. */
+export async function writeFile(
+  line: Line,
+  file: GuestFile,
+  content: Uint8Array,
+  signal: AbortSignal,
+): Promise<void> {
+  const done = Promise.withResolvers<void>();
+  const stream = line.open(
+    openMessage(file, content.length),
+    {
+      onFrame(type, payload) {
+        takeFrame(type, payload);
+      },
+      onLost: (reason) => finish(reason),
+    },
+    signal,
+  );
+  const outgoing = new Outgoing(stream, (frames) => line.sendWhenRoom(frames));
+
+  const finish = (error?: Error) => {
+    outgoing.stop(error ?? over());
+    if (error) done.reject(error);
+    else done.resolve();
+  };
+  const takeFrame = (type: number, payload: Uint8Array) => {
+    if (type === FrameType.credit) outgoing.grant(payload);
+    else if (type === FrameType.result) finish(checkResult(payload, content.length));
+    else if (type === FrameType.error) {
+      finish(fromGuest(parseMessage(errorMessage, "error", payload)));
+    } else if (type !== FrameType.opened) {
+      throw new ProtocolError("bad_type", `The guest sent a frame of type ${type} on a file`);
+    }
+  };
+  const onAbort = () => {
+    line.release(stream);
+    finish(reasonOf(signal));
+  };
+
+  signal.addEventListener("abort", onAbort, { once: true });
+  outgoing.write(content).catch(() => {}); // `done` tells why
+  outgoing.end(over());
+  try {
+    await done.promise;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function openMessage(file: GuestFile, size: number): object {
+  const mode = (file.mode & permissionBits).toString(8).padStart(4, "0");
+  return { kind: "write", path: file.path, size, mode, user: file.user };
+}
+
+function checkResult(payload: Uint8Array, expected: number): Error | undefined {
+  const { size } = parseMessage(writtenMessage, "result", payload);
+  if (size === expected) return undefined;
+  return new BhattiError("guest_failed", `The guest wrote ${size} bytes instead of ${expected}`);
+}
+
+function over(): BhattiError {
+  return new BhattiError("cancelled", "The file is complete");
+}

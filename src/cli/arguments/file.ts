@@ -1,0 +1,35 @@
+/** `--file local:guest`: read here, written there. */
+import { BhattiError } from "../../errors/bhatti-error.ts";
+import { badFlag } from "./flags.ts";
+
+export interface GuestFile {
+  guest_path: string;
+  /** Base64. */
+  content: string;
+}
+
+export async function readFiles(pairs: readonly string[]): Promise<GuestFile[] | undefined> {
+  if (pairs.length === 0) return undefined;
+  return await Promise.all(pairs.flatMap(splitPairs).map(readFile));
+}
+
+/** A comma separates pairs, unless what follows it is no pair: then it is part of a path. */
+function splitPairs(written: string): string[] {
+  const pieces = written.split(",");
+  return pieces.every((piece) => piece.includes(":/")) ? pieces : [written];
+}
+
+async function readFile(pair: string): Promise<GuestFile> {
+  const at = pair.lastIndexOf(":");
+  const [local, guest] = [pair.slice(0, at), pair.slice(at + 1)];
+  if (at < 1 || !guest.startsWith("/")) {
+    throw badFlag("file", `must be local:guest with an absolute guest path, got "${pair}"`);
+  }
+  const bytes = await Bun.file(local)
+    .bytes()
+    .catch((cause: NodeJS.ErrnoException) => {
+      const reason = cause.code === "ENOENT" ? "no such file" : (cause.code ?? cause.message);
+      throw new BhattiError("bad_usage", `--file cannot read "${local}": ${reason}`, { cause });
+    });
+  return { guest_path: guest, content: bytes.toBase64() };
+}

@@ -1,0 +1,105 @@
+/** The kinds of flags: each turns what was written into a value, or says which flag broke which rule. */
+import { BhattiError } from "../../errors/bhatti-error.ts";
+import type { Flag } from "../command.ts";
+
+interface Words {
+  short?: string;
+  placeholder?: string;
+}
+
+/** Present or not. */
+export function toggle(
+  summary: string,
+  words: { short?: string; hidden?: true } = {},
+): Flag<boolean> {
+  return { summary, ...words, parse: (written) => written.at(-1) === "true" };
+}
+
+/** A text; the last one written counts. */
+export function text(summary: string, words: Words = {}): Flag<string | undefined> {
+  return { summary, placeholder: "text", ...words, parse: (written) => written.at(-1) };
+}
+
+/** A text that must be there. */
+export function requiredText(summary: string, words: Words = {}): Flag<string> {
+  const parse = (written: readonly string[], name: string): string => {
+    const value = written.at(-1);
+    if (!value) throw badFlag(name, "is required");
+    return value;
+  };
+  return { summary, placeholder: "text", ...words, parse };
+}
+
+/** A whole number within bounds, in the words of the rule when it is not. */
+export function whole(
+  summary: string,
+  words: Words & { min: number; max: number; unit?: string },
+): Flag<number | undefined> {
+  const { min, max, unit, ...shown } = words;
+  const parse = (written: readonly string[], name: string): number | undefined => {
+    const value = written.at(-1);
+    if (value === undefined) return undefined;
+    const suffix = unit ? ` ${unit}` : "";
+    if (!/^[+-]?\d+$/.test(value)) {
+      throw badFlag(name, `must be a whole number${suffix && ` of${suffix}`}, got "${value}"`);
+    }
+    const number = Number(value);
+    if (number < min || number > max) {
+      throw badFlag(name, `must be between ${min} and ${max}${suffix}, got ${value}`);
+    }
+    return number;
+  };
+  return { summary, placeholder: "n", ...shown, parse };
+}
+
+/** One of a few words. */
+export function choice<const Word extends string>(
+  summary: string,
+  of: readonly Word[],
+  words: Words = {},
+): Flag<Word | undefined> {
+  const parse = (written: readonly string[], name: string): Word | undefined => {
+    const value = written.at(-1);
+    const found = of.find((word) => word === value);
+    if (value !== undefined && found === undefined) {
+      throw badFlag(name, `must be one of ${of.join(", ")}, got "${value}"`);
+    }
+    return found;
+  };
+  return { summary, placeholder: of.join("|"), ...words, parse };
+}
+
+/** KEY=VALUE pairs, several with commas or by repeating the flag. */
+export function pairs(
+  summary: string,
+  words: Words = {},
+): Flag<Record<string, string> | undefined> {
+  const shape = words.placeholder ?? "key=value";
+  const parse = (written: readonly string[], name: string) => {
+    if (written.length === 0) return undefined;
+    const found: Record<string, string> = {};
+    for (const piece of written.flatMap((value) => value.split(",")).filter(Boolean)) {
+      const at = piece.indexOf("=");
+      if (at < 1) {
+        const hint = written.includes(piece)
+          ? undefined
+          : "A comma separates pairs, so a value cannot have one";
+        throw badFlag(name, `must be ${shape}, got "${piece}"`, hint);
+      }
+      found[piece.slice(0, at)] = piece.slice(at + 1);
+    }
+    return found;
+  };
+  return { summary, placeholder: shape, ...words, parse };
+}
+
+/** Every use, in order. */
+export function list(summary: string, words: Words = {}): Flag<readonly string[]> {
+  return { summary, placeholder: "text", ...words, parse: (written) => written };
+}
+
+export const confirmed = toggle("Do it without asking", { short: "y" });
+
+export function badFlag(name: string, problem: string, hint?: string): BhattiError {
+  return new BhattiError("bad_usage", `--${name} ${problem}`, hint === undefined ? {} : { hint });
+}

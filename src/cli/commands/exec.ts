@@ -1,0 +1,112 @@
+/** `bhatti exec`: a command in a sandbox, as if it ran here: streams byte for byte, signals, and its exit code. */
+import { ExecStream } from "../../client/exec-stream.ts";
+import type { ExecStart } from "../../contract/exec.ts";
+import { BhattiError } from "../../errors/bhatti-error.ts";
+import { pairs, text, toggle, whole } from "../arguments/flags.ts";
+import { command } from "../command.ts";
+import type { Context } from "../context.ts";
+import type { ExecSink } from "../exec/exec-sink.ts";
+import { exitCodeOf } from "../exec/exit-code.ts";
+import { forwardSignals } from "../exec/signals.ts";
+import { openSink } from "../exec/sink.ts";
+import { forwardStdin } from "../exec/stdin.ts";
+import { OutputClosed } from "../system.ts";
+
+export const exec = command({
+  description:
+    "The command runs as user lohar in /workspace. Its exit code is the exit code of bhatti exec.\n" +
+    "Put -- before a command that has flags of its own.",
+  arguments: ["sandbox"],
+  rest: "command",
+  flags: {
+    timeout: whole("Kill the command after this many seconds (default 300)", {
+      placeholder: "seconds",
+      min: 1,
+      max: 86_400,
+      unit: "seconds",
+    }),
+    workdir: text("Directory to run it in (default /workspace)", { placeholder: "path" }),
+    env: pairs("Its environment; can be repeated", { placeholder: "KEY=VALUE,..." }),
+    tty: toggle("Allocate a terminal", { short: "t" }),
+    "no-stdin": toggle("Forward nothing on stdin", { short: "n" }),
+  },
+  examples: [
+    "bhatti exec dev -- echo hello",
+    "bhatti exec dev -- bash -c 'echo $HOME'",
+    "tar c . | bhatti exec dev -- tar x",
+    "bhatti exec dev -t -- bash",
+  ],
+  async run(context, input) {
+    const { json } = context.flags;
+    if (json && input.tty)
+      throw new BhattiError("bad_usage", "--tty and --json exclude each other");
+    const stdin = input["no-stdin"] ? "nothing" : await context.system.stdin.kind();
+    const forwards = stdin === "pipe" || stdin === "file" || (input.tty && stdin === "terminal");
+    const request = {
+      cmd: input.command,
+      ...(input.timeout !== undefined && { timeout_sec: input.timeout }),
+      ...(input.env && { env: input.env }),
+      ...(input.workdir !== undefined && { workdir: input.workdir }),
+    };
+    const streamed = context.system.env["BHATTI_FORCE_STREAM"] === "1";
+    if (json && !forwards && !streamed) return await runBuffered(context, input.sandbox, request);
+    const size = context.system.terminal;
+    const start: ExecStart = {
+      ...request,
+      ...(forwards && { stdin: true }),
+      ...(input.tty && { tty: size.size() ?? { rows: 24, cols: 80 } }),
+    };
+    const sink = await openSink(context, streamed);
+    return await runStreamed(context, input.sandbox, start, sink, stdin === "terminal");
+  },
+});
+
+/** Without stdin the result can be had in one answer. */
+async function runBuffered(context: Context, ref: string, body: Omit<ExecStart, "stdin" | "tty">) {
+  const client = await context.client();
+  const { result } = await client.call("exec.run", { params: { ref }, body });
+  await context.result(result, () => "");
+  return exitCodeOf(result);
+}
+
+async function runStreamed(
+  context: Context,
+  ref: string,
+  start: ExecStart,
+  sink: ExecSink,
+  onTerminal: boolean,
+): Promise<number> {
+  const { system, timing } = context;
+  const client = await context.client();
+  const interrupted = new AbortController();
+  using signals = forwardSignals(system, () => interrupted.abort());
+  const stream = await ExecStream.open(client, ref, start, interrupted.signal);
+  signals.attach(stream);
+  using raw = start.tty && start.stdin && onTerminal ? system.terminal.raw() : undefined;
+  signals.restore = () => raw?.[Symbol.dispose]();
+  using _stdin = start.stdin ? forwardStdin(system.stdin, stream) : undefined;
+  using _resize = start.tty ? followSize(system, stream) : undefined;
+  try {
+    for await (const event of stream.events()) {
+      timing?.firstByte();
+      const exitCode = event.type === "exit" ? exitCodeOf(event) : undefined;
+      await sink.take(event);
+      if (exitCode !== undefined) return exitCode;
+    }
+  } catch (error) {
+    // as the kernel does to a local program that writes where nobody reads
+    if (error instanceof OutputClosed) stream.control({ type: "signal", signal: "PIPE" });
+    throw error;
+  } finally {
+    timing?.end();
+    stream.close();
+  }
+  throw new BhattiError("connection_lost", "the command's end was never told");
+}
+
+function followSize(system: Context["system"], stream: ExecStream): Disposable {
+  return system.onSignal("SIGWINCH", () => {
+    const size = system.terminal.size();
+    if (size) stream.control({ type: "resize", ...size });
+  });
+}

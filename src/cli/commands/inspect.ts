@@ -1,0 +1,45 @@
+/** `bhatti inspect`: one sandbox in detail, from what the daemon knows; it never wakes anything. */
+import type { Sandbox } from "../../contract/sandboxes.ts";
+import { command } from "../command.ts";
+import { describe } from "../terminal/describe.ts";
+import { labelList } from "./list.ts";
+
+export const inspect = command({
+  arguments: ["sandbox"],
+  flags: {},
+  examples: ["bhatti inspect dev", "bhatti info dev --json"],
+  async run(context, { sandbox: ref }) {
+    const client = await context.client();
+    const { result } = await client.call("sandbox.get", { params: { ref } });
+    await context.result(result, () => words(result));
+  },
+});
+
+function words(sandbox: Sandbox): string {
+  const labels = sandbox.labels ?? {};
+  return describe([
+    {
+      lines: [
+        ["Name", sandbox.name],
+        ["ID", sandbox.id],
+        ["Status", sandbox.status],
+        ["Thermal", sandbox.thermal],
+        ["Image", sandbox.image || "minimal"],
+        ["Created", sandbox.created_at],
+        ["Stopped", sandbox.stopped_at],
+        ["Template", sandbox.template_id || undefined],
+        ["Labels", Object.keys(labels).length > 0 ? labelList(labels) : undefined],
+      ],
+    },
+    {
+      title: "Resources",
+      lines: [
+        ["CPUs", String(sandbox.cpus)],
+        ["Memory", `${sandbox.memory_mb} MB`],
+        ["Disk", sandbox.disk_size_mb ? `${sandbox.disk_size_mb} MB` : "-"],
+      ],
+    },
+    { title: "Network", lines: [["IP", sandbox.ip || "-"]] },
+    { lines: [["keep_hot", sandbox.keep_hot ? "true" : undefined]] },
+  ]);
+}

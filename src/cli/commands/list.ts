@@ -1,0 +1,59 @@
+/** `bhatti list`: the sandboxes of this key. */
+import type { Sandbox } from "../../contract/sandboxes.ts";
+import { choice, pairs } from "../arguments/flags.ts";
+import { command } from "../command.ts";
+import { type Column, table } from "../terminal/table.ts";
+
+export const list = command({
+  arguments: [],
+  flags: {
+    output: choice("Show more columns", ["wide"], { short: "o" }),
+    label: pairs("Only sandboxes with this label; repeat to ask for several"),
+  },
+  examples: ["bhatti list", "bhatti ls -o wide", "bhatti ls --label team=web --json"],
+  async run(context, { output, label }) {
+    const client = await context.client();
+    const labels = Object.entries(label ?? {}).map(([key, value]) => `${key}=${value}`);
+    const query = labels.length > 0 ? { label: labels } : {};
+    const { result } = await client.call("sandbox.list", { query });
+    await context.result(result.map(summary), () => {
+      if (result.length === 0) return "";
+      if (output === "wide") return table(wide, result);
+      return table(
+        result.some((sandbox) => sandbox.urls.length > 0) ? [...plain, url] : plain,
+        result,
+      );
+    });
+    if (result.length === 0 && !context.flags.json) await context.remark("No sandboxes");
+  },
+});
+
+function summary(sandbox: Sandbox) {
+  const { id, name, status, thermal, ip, urls, cpus, memory_mb, disk_size_mb, image } = sandbox;
+  const { labels } = sandbox;
+  const given = labels && Object.keys(labels).length > 0 ? { labels } : {};
+  return { id, name, status, thermal, ip, urls, cpus, memory_mb, disk_size_mb, image, ...given };
+}
+
+const url: Column<Sandbox> = ["URL", 0, (sandbox) => sandbox.urls[0] ?? ""];
+
+const plain: Column<Sandbox>[] = [
+  ["NAME", 20, (sandbox) => sandbox.name],
+  ["STATUS", 10, (sandbox) => sandbox.status],
+  ["THERMAL", 8, (sandbox) => sandbox.thermal ?? "-"],
+  ["IP", 16, (sandbox) => sandbox.ip || "-"],
+];
+
+const wide: Column<Sandbox>[] = [
+  ...plain,
+  ["CPUS", 5, (sandbox) => String(sandbox.cpus)],
+  ["MEMORY", 8, (sandbox) => `${sandbox.memory_mb}MB`],
+  ["DISK", 8, (sandbox) => (sandbox.disk_size_mb ? `${sandbox.disk_size_mb}MB` : "-")],
+  ["IMAGE", 12, (sandbox) => sandbox.image || "minimal"],
+  ["LABELS", 0, (sandbox) => labelList(sandbox.labels ?? {})],
+];
+
+export function labelList(labels: Record<string, string>): string {
+  const sorted = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+  return sorted.sort().join(",") || "-";
+}

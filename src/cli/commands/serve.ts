@@ -1,0 +1,70 @@
+/** `bhatti serve`: the daemon, in the foreground until a signal ends it. */
+import { loadServerConfig } from "../../config/load.ts";
+import type { ServerConfig } from "../../config/schema.ts";
+import { BhattiError } from "../../errors/bhatti-error.ts";
+import type { LogLevel } from "../../observability/log.ts";
+import { version } from "../../version.ts";
+import { command } from "../command.ts";
+import type { Context } from "../context.ts";
+import { absolutePath } from "../data-directory.ts";
+import { configSources } from "../settings.ts";
+import type { System } from "../system.ts";
+
+export const serve = command({
+  description:
+    "Reads /etc/bhatti/config.yaml, or the file that BHATTI_CONFIG names. Logs JSON lines on stderr.\n" +
+    "SIGTERM or SIGINT ends it in good order; a second one ends it at once.",
+  arguments: [],
+  flags: {},
+  examples: ["sudo bhatti serve", "BHATTI_LOG_LEVEL=debug BHATTI_CONFIG=./dev.yaml bhatti serve"],
+  async run(context) {
+    const level = logLevel(context.system.env["BHATTI_LOG_LEVEL"] || "info");
+    const config = await readConfig(context);
+    using ending = awaitSignal(context.system);
+    const { startDaemon } = await import("../../daemon/daemon.ts");
+    const { createLogger } = await import("../../observability/log.ts");
+    const { runtimeDirectory } = await import("../runtime-directory.ts");
+    const { stderr } = context.system;
+    const log = createLogger({ level, write: (line) => void stderr.write(line).catch(() => {}) });
+    const runtimeDir = await runtimeDirectory(context.system, config.dataDir);
+    const daemon = await startDaemon(config, { log, version, runtimeDir });
+    await ending.received;
+    await daemon.stop();
+  },
+});
+
+async function readConfig({ system, flags, remark }: Context): Promise<ServerConfig> {
+  const warn = (message: string) => void remark(`Warning: ${message}`);
+  const config = await loadServerConfig(await configSources(system, warn));
+  const dataDir = flags["data-dir"];
+  return dataDir === undefined ? config : { ...config, dataDir: await absolutePath(dataDir) };
+}
+
+function logLevel(wanted: string): LogLevel {
+  const levels: readonly LogLevel[] = ["debug", "info", "warn", "error"];
+  const level = levels.find((one) => one === wanted);
+  if (level) return level;
+  throw new BhattiError(
+    "bad_usage",
+    `BHATTI_LOG_LEVEL must be one of ${levels.join(", ")}, got "${wanted}"`,
+  );
+}
+
+/** The first signal asks for a good end; the second gets the signal's own. */
+function awaitSignal(system: System): Disposable & { received: Promise<void> } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const handlers = new DisposableStack();
+  let asked = false;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    const onSignal = () => {
+      if (asked) {
+        handlers.dispose();
+        system.die(signal);
+      }
+      asked = true;
+      resolve();
+    };
+    handlers.use(system.onSignal(signal, onSignal));
+  }
+  return { received: promise, [Symbol.dispose]: () => handlers.dispose() };
+}

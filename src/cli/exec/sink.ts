@@ -1,0 +1,29 @@
+/** Where the output of a command goes: to our own streams, into one JSON object, or out as JSON events. */
+import type { ExecExit } from "../../client/exec-stream.ts";
+import type { Context } from "../context.ts";
+import type { ExecSink } from "./exec-sink.ts";
+
+export async function openSink(context: Context, streamed: boolean): Promise<ExecSink> {
+  if (!context.flags.json) return rawSink(context);
+  const { bufferSink, eventSink } = await import("./json-sink.ts");
+  return streamed ? eventSink(context) : bufferSink(context);
+}
+
+function rawSink({ system, remark }: Context): ExecSink {
+  return {
+    async take(event) {
+      if (event.type === "stdout") await system.stdout.write(event.data);
+      else if (event.type === "stderr") await system.stderr.write(event.data);
+      else if (event.type === "exit") {
+        const why = unusualEnd(event);
+        if (why) await remark(why);
+      }
+    },
+  };
+}
+
+/** What the exit code alone does not tell. */
+function unusualEnd({ reason }: ExecExit): string | undefined {
+  if (reason === "timeout") return "bhatti: the command was killed because its time was up";
+  return reason === "oom" ? "bhatti: the command was killed because memory ran out" : undefined;
+}

@@ -1,0 +1,100 @@
+/**
+ * Words of a command line → flags and positional words, by the rules that docker and kubectl users know: flags anywhere
+ * before `--`, `--flag=value`, `-o wide`, `-owide`. No library: the best of them adds 7 ms to a start of 6.
+ */
+import { BhattiError } from "../errors/bhatti-error.ts";
+import type { Flags, WrittenFlags } from "./command.ts";
+
+export interface ParsedWords {
+  positional: string[];
+  flags: WrittenFlags;
+}
+
+/** Parses until the end, or with `stopAtWord` until the first word that is no flag; `rest` is what follows it. */
+export function parseWords(
+  words: readonly string[],
+  flags: Flags,
+  stopAtWord = false,
+): ParsedWords & { rest: readonly string[] } {
+  const written = new Map<string, string[]>();
+  const positional: string[] = [];
+  let index = 0;
+  while (index < words.length) {
+    const word = words[index] ?? "";
+    if (word === "--") {
+      positional.push(...words.slice(index + 1));
+      break;
+    }
+    if (!isFlag(word)) {
+      if (stopAtWord) return { positional, flags: written, rest: words.slice(index) };
+      positional.push(word);
+      index += 1;
+      continue;
+    }
+    const used = readFlag(words, index, flags, (name, value) =>
+      written.set(name, [...(written.get(name) ?? []), value]),
+    );
+    index += used;
+  }
+  return { positional, flags: written, rest: [] };
+}
+
+function isFlag(word: string): boolean {
+  return word.length > 1 && word.startsWith("-");
+}
+
+/** Reads the flag at `index`, tells `found` about it, and returns how many words it took. */
+function readFlag(
+  words: readonly string[],
+  index: number,
+  flags: Flags,
+  found: (name: string, value: string) => void,
+): number {
+  const word = words[index] ?? "";
+  const { name, attached } = word.startsWith("--") ? splitLong(word) : splitShort(word, flags);
+  const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
+  if (!flag) throw new UnknownFlag(word, name);
+  if (!flag.placeholder) {
+    if (!word.startsWith("--") && attached !== undefined) {
+      found(name, "true"); // -nt is -n -t
+      return readFlag([`-${attached}`], 0, flags, found);
+    }
+    found(name, readSwitch(name, attached));
+    return 1;
+  }
+  const value = attached ?? words[index + 1];
+  if (value === undefined) throw new BhattiError("bad_usage", `--${name} needs a value`);
+  found(name, value);
+  return attached === undefined ? 2 : 1;
+}
+
+function splitLong(word: string) {
+  const at = word.indexOf("=");
+  return at < 0
+    ? { name: word.slice(2), attached: undefined }
+    : { name: word.slice(2, at), attached: word.slice(at + 1) };
+}
+
+function splitShort(word: string, flags: Flags) {
+  const letter = word.slice(1, 2);
+  const name = Object.keys(flags).find((key) => flags[key]?.short === letter) ?? "";
+  const attached = word.slice(2).replace(/^=/, "");
+  return { name, attached: attached === "" ? undefined : attached };
+}
+
+function readSwitch(name: string, attached: string | undefined): string {
+  if (attached === undefined || attached === "true" || attached === "false") {
+    return attached ?? "true";
+  }
+  throw new BhattiError("bad_usage", `--${name} takes no value, got "${attached}"`);
+}
+
+/** A flag that this command does not have; the program adds what the user may have meant. */
+export class UnknownFlag extends BhattiError {
+  readonly flag: string;
+
+  constructor(word: string, name: string) {
+    super("bad_usage", `unknown flag "${word}"`);
+    this.flag = name;
+  }
+}

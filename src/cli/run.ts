@@ -1,0 +1,173 @@
+/** One run of the program: words → command → exit code, and any error → words. */
+import { BhattiError } from "../errors/bhatti-error.ts";
+import type { Command } from "./command.ts";
+import { openContext } from "./context.ts";
+import { failureFor } from "./failure.ts";
+import { parseWords, UnknownFlag } from "./parse.ts";
+import { type Entry, entries, groups } from "./program.ts";
+import { type GlobalFlags, globalFlags } from "./settings.ts";
+import type { System } from "./system.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** Runs the command that the words name, and returns the exit code. Never throws. */
+export async function run(words: readonly string[], system: System): Promise<number> {
+  try {
+    return await dispatch(words, system);
+  } catch (error) {
+    const { exitCode, text } = failureFor(error, wantsJson(words));
+    await system.stderr.write(text).catch(() => {}); // nobody listens, so there is nobody to tell
+    return exitCode;
+  }
+}
+
+/** Flags that could not be parsed still say how the error about them is to be told. */
+function wantsJson(words: readonly string[]): boolean {
+  const end = words.indexOf("--");
+  return words.slice(0, end < 0 ? words.length : end).includes("--json");
+}
+
+interface Found {
+  path: readonly string[];
+  entry: Entry | undefined;
+  /** Global flags that stand before and between the names. */
+  before: readonly string[];
+  after: readonly string[];
+}
+
+async function dispatch(words: readonly string[], system: System): Promise<number> {
+  const found = await findEntry(words);
+  const { entry, path, before, after } = found;
+  const loaded = entry?.command;
+  if (!entry || !loaded) return await showOverview(found, system);
+  const parsed = await parseFor(loaded, path, [...before, ...after]);
+  const flags = readGlobalFlags(parsed.flags);
+  if (flags.help) {
+    const { commandHelp } = await import("./help.ts");
+    await system.stdout.write(commandHelp(path, entry, loaded, globalFlags));
+    return 0;
+  }
+  await checkCount(loaded, parsed.positional.length, path, entry);
+  return await execute(loaded, parsed, flags, system);
+}
+
+async function execute(
+  loaded: Command,
+  parsed: ReturnType<typeof parseWords>,
+  flags: GlobalFlags,
+  system: System,
+): Promise<number> {
+  const context = openContext(system, flags);
+  try {
+    return await loaded.execute(context, parsed.positional, parsed.flags);
+  } finally {
+    if (context.timing) {
+      const { formatTiming } = await import("./terminal/timing.ts");
+      await system.stderr.write(formatTiming(context.timing.rows()));
+    }
+  }
+}
+
+/** Follows the names at the beginning, which global flags may precede. */
+async function findEntry(words: readonly string[]): Promise<Found> {
+  const path: string[] = [];
+  const before: string[] = [];
+  let entry: Entry | undefined;
+  let remaining = words;
+  let level: readonly Entry[] | undefined = entries;
+  while (level) {
+    const { rest } = await parseGlobals(remaining, path);
+    before.push(...remaining.slice(0, remaining.length - rest.length));
+    remaining = rest;
+    const [name, ...after] = remaining;
+    if (name === undefined || (name === "help" && !entry)) break;
+    entry = level.find((one) => one.name === name || one.aliases?.includes(name));
+    if (!entry) throw await unknownCommand(name, path, level);
+    path.push(entry.name);
+    remaining = after;
+    level = entry.commands;
+  }
+  return { path, entry, before, after: remaining };
+}
+
+async function parseGlobals(words: readonly string[], path: readonly string[]) {
+  try {
+    return parseWords(words, globalFlags, true);
+  } catch (error) {
+    // `bhatti --version` is what many try first
+    if (path.length === 0 && words.includes("--version")) return { rest: ["version"] };
+    throw await explained(error, path, undefined);
+  }
+}
+
+/** The program's or a group's help: asked for, or because nothing was said. */
+async function showOverview({ entry, path, after }: Found, system: System): Promise<number> {
+  const [help, ...about] = after;
+  if (help === "help") return await dispatch([...about, "--help"], system);
+  const { overview } = await import("./help.ts");
+  await system.stdout.write(overview(path, entry, { entries, groups, globalFlags }));
+  return 0;
+}
+
+async function parseFor(loaded: Command, path: readonly string[], words: readonly string[]) {
+  try {
+    return parseWords(words, { ...loaded.flags, ...globalFlags });
+  } catch (error) {
+    throw await explained(error, path, loaded);
+  }
+}
+
+function readGlobalFlags(written: ReadonlyMap<string, readonly string[]>): GlobalFlags {
+  const value = <T>(name: keyof GlobalFlags, flag: { parse(w: readonly string[], n: string): T }) =>
+    flag.parse(written.get(name) ?? [], name);
+  return {
+    url: value("url", globalFlags.url),
+    token: value("token", globalFlags.token),
+    "data-dir": value("data-dir", globalFlags["data-dir"]),
+    json: value("json", globalFlags.json),
+    timing: value("timing", globalFlags.timing),
+    help: value("help", globalFlags.help),
+  };
+}
+
+async function checkCount(
+  loaded: Command,
+  received: number,
+  path: readonly string[],
+  entry: Entry,
+): Promise<void> {
+  const wanted = loaded.arguments.length;
+  const few = received < wanted + (loaded.rest ? 1 : 0);
+  if (!few && (loaded.rest || received === wanted)) return;
+  const message = loaded.rest
+    ? `requires at least ${wanted + 1} arg(s), received ${received}`
+    : `accepts ${wanted} arg(s), received ${received}`;
+  const { commandHelp } = await import("./help.ts");
+  throw new UsageError(message, commandHelp(path, entry, loaded, globalFlags));
+}
+
+async function unknownCommand(name: string, path: readonly string[], level: readonly Entry[]) {
+  const { closest } = await import("./suggest.ts");
+  const near = closest(
+    name,
+    level.flatMap((entry) => [entry.name, ...(entry.aliases ?? [])]),
+  );
+  const program = ["bhatti", ...path].join(" ");
+  return new BhattiError("bad_usage", `unknown command "${name}" for "${program}"`, {
+    hint: near ? `Did you mean: ${program} ${near}` : `See: ${program} --help`,
+  });
+}
+
+/** An unknown flag, with what may have been meant. */
+async function explained(error: unknown, path: readonly string[], loaded: Command | undefined) {
+  if (!(error instanceof UnknownFlag)) return error;
+  const program = ["bhatti", ...path].join(" ");
+  const { closest } = await import("./suggest.ts");
+  const near = closest(error.flag, Object.keys({ ...loaded?.flags, ...globalFlags }));
+  const hint = near ? `Did you mean: --${near}` : `See: ${program} --help`;
+  return new BhattiError("bad_usage", `${error.message} for "${program}"`, {
+    hint: loaded?.rest
+      ? `If it belongs to the command, put -- first: ${program} <sandbox> -- <command...>`
+      : hint,
+    cause: error,
+  });
+}

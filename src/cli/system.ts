@@ -1,0 +1,51 @@
+/** What the process gives the command line: streams, signals, the terminal. main.ts implements it, tests may fake it. */
+import type { ConnectWebSocket, Fetch } from "../client/transport.ts";
+
+export type Signal = "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGQUIT" | "SIGWINCH";
+
+/** What is at the other end of our stdin. */
+export type StdinKind = "terminal" | "pipe" | "file" | "nothing";
+
+export interface TerminalSize {
+  rows: number;
+  cols: number;
+}
+
+export interface Output {
+  /** Resolves when the bytes have been taken, so that who awaits it holds no more than one chunk. Throws OutputClosed. */
+  write(data: string | Uint8Array): Promise<void>;
+}
+
+export interface Input {
+  kind(): Promise<StdinKind>;
+  /** The bytes as they come. Ending the iteration lets go of stdin. */
+  chunks(): AsyncIterable<Uint8Array> & { cancel(): void };
+}
+
+export interface LocalTerminal {
+  /** Undefined when stdout is no terminal. */
+  size(): TerminalSize | undefined;
+  /** Keystrokes instead of lines, until disposed. */
+  raw(): Disposable;
+}
+
+export interface System {
+  env: Readonly<Record<string, string | undefined>>;
+  userId: number;
+  stdin: Input;
+  stdout: Output;
+  stderr: Output;
+  terminal: LocalTerminal;
+  /** Takes a signal over from its default action until disposed. */
+  onSignal(signal: Signal, listener: () => void): Disposable;
+  /** Ends the process by a signal, as if nobody had taken it over. */
+  die(signal: Signal): void;
+  fetch: Fetch;
+  connectWebSocket: ConnectWebSocket;
+  now(): number;
+}
+
+/** Nobody reads our output any more: the end, without a word. */
+export class OutputClosed extends Error {
+  override name = "OutputClosed";
+}

@@ -1,0 +1,89 @@
+/** Our own stdin, stdout, stderr and terminal. */
+import type { BunFile } from "bun";
+import {
+  type Input,
+  type LocalTerminal,
+  type Output,
+  OutputClosed,
+  type StdinKind,
+} from "../system.ts";
+
+/** Writes one after the other; each waits until the reader has taken it. */
+export function openOutput(file: BunFile): Output {
+  let last: Promise<unknown> = Promise.resolve();
+  const write = async (data: string | Uint8Array) => {
+    try {
+      await Bun.write(file, data);
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== "EPIPE") throw cause;
+      throw new OutputClosed("nobody reads the output", { cause });
+    }
+  };
+  return {
+    write(data) {
+      if (data.length === 0) return Promise.resolve();
+      const written = last.then(() => write(data));
+      last = written.catch(() => {}); // whoever wrote it sees the error
+      return written;
+    },
+  };
+}
+
+export function openInput(): Input {
+  return {
+    async kind() {
+      const stat = await Bun.stdin.stat().catch(() => undefined);
+      return stat ? await kindOf(stat) : "nothing";
+    },
+    chunks() {
+      const reader = Bun.stdin.stream().getReader();
+      return {
+        cancel: () => void reader.cancel().catch(() => {}), // it is let go of either way
+        async *[Symbol.asyncIterator]() {
+          for (;;) {
+            const { done, value } = await reader.read();
+            if (done) return;
+            yield value;
+          }
+        },
+      };
+    },
+  };
+}
+
+interface Stat {
+  isFIFO(): boolean;
+  isFile(): boolean;
+  isSocket(): boolean;
+  isCharacterDevice(): boolean;
+  rdev: number;
+}
+
+async function kindOf(stat: Stat): Promise<StdinKind> {
+  if (stat.isFIFO() || stat.isSocket()) return "pipe";
+  if (stat.isFile()) return "file";
+  if (!stat.isCharacterDevice() || isDevNull(stat.rdev)) return "nothing";
+  const { isatty } = await import("node:tty");
+  return isatty(0) ? "terminal" : "file";
+}
+
+/** Linux's number for it; elsewhere an empty file is found by reading it. */
+function isDevNull(device: number): boolean {
+  return device === (1 << 8) + 3;
+}
+
+export function openTerminal(host: () => NodeJS.Process): LocalTerminal {
+  return {
+    size() {
+      const { stdout } = host();
+      if (!stdout.isTTY) return undefined;
+      const [cols, rows] = stdout.getWindowSize();
+      return cols > 0 && rows > 0 ? { rows, cols } : undefined;
+    },
+    raw() {
+      const { stdin } = host();
+      stdin.setRawMode?.(true);
+      return { [Symbol.dispose]: () => void stdin.setRawMode?.(false) };
+    },
+  };
+}

@@ -1,0 +1,11 @@
+/** A command line that the command's help answers best. */
+import { BhattiError } from "../errors/bhatti-error.ts";
+
+export class UsageError extends BhattiError {
+  readonly help: string;
+
+  constructor(message: string, help: string) {
+    super("bad_usage", message);
+    this.help = help;
+  }
+}

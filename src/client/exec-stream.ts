@@ -1,0 +1,108 @@
+/** One command in a sandbox over its WebSocket: output as it comes, stdin as fast as it is taken, signals, the end. */
+import type { ExecControl, ExecEvent, ExecStart } from "../contract/exec.ts";
+import { BhattiError } from "../errors/bhatti-error.ts";
+import type { Client } from "./client.ts";
+import { DaemonError } from "./failure.ts";
+import type { WebSocketChannel } from "./transport.ts";
+
+export type ExecOutput =
+  | { type: "stdout" | "stderr"; data: Uint8Array }
+  | Exclude<ExecEvent, { type: "error" | "stdin_credit" }>;
+
+export type ExecExit = Extract<ExecEvent, { type: "exit" }>;
+
+const streamNumber = { stdin: 0, stdout: 1, stderr: 2 } as const;
+/** What may be sent before the daemon grants more. */
+const initialCredit = 256 * 1024;
+const largestChunk = 64 * 1024;
+
+export class ExecStream {
+  readonly #channel: WebSocketChannel;
+  readonly #url: string;
+  #credit = initialCredit;
+  #granted: (() => void) | undefined;
+  #isOver = false;
+
+  private constructor(channel: WebSocketChannel, url: string) {
+    this.#channel = channel;
+    this.#url = url;
+  }
+
+  /** Starts the command. Throws as Client does. */
+  static async open(
+    client: Client,
+    ref: string,
+    start: ExecStart,
+    signal?: AbortSignal,
+  ): Promise<ExecStream> {
+    const { channel } = await client.upgrade("exec.stream", { ref }, signal);
+    await channel.send(JSON.stringify(start));
+    return new ExecStream(channel, client.url);
+  }
+
+  /** Ends with the exit event. Throws DaemonError when the command can't run, connection_lost when its end is unknown. */
+  async *events(): AsyncGenerator<ExecOutput> {
+    try {
+      for await (const message of this.#channel.messages) {
+        const event = this.#understand(message);
+        if (!event) continue;
+        yield event;
+        if (event.type === "exit") return;
+      }
+      throw new BhattiError(
+        "connection_lost",
+        `the connection to the daemon at ${this.#url} was lost before the command ended; its exit code is unknown`,
+      );
+    } finally {
+      this.close();
+    }
+  }
+
+  /** Sends bytes of stdin as far and as fast as the daemon takes them. */
+  async writeStdin(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length; ) {
+      while (this.#credit <= 0 && !this.#isOver) await this.#moreCredit();
+      if (this.#isOver) return;
+      const count = Math.min(bytes.length - at, this.#credit, largestChunk);
+      const message = new Uint8Array(1 + count);
+      message[0] = streamNumber.stdin;
+      message.set(bytes.subarray(at, at + count), 1);
+      this.#credit -= count;
+      at += count;
+      await this.#channel.send(message);
+    }
+  }
+
+  control(message: ExecControl): void {
+    // A connection that is gone shows in events().
+    if (!this.#isOver) this.#channel.send(JSON.stringify(message)).catch(() => {});
+  }
+
+  close(): void {
+    this.#isOver = true;
+    this.#granted?.();
+    this.#channel.close();
+  }
+
+  #understand(message: string | Uint8Array): ExecOutput | undefined {
+    if (typeof message !== "string") {
+      const type = message[0] === streamNumber.stderr ? "stderr" : "stdout";
+      return { type, data: message.subarray(1) };
+    }
+    const event = JSON.parse(message) as ExecEvent | { type: "stdin_credit"; bytes: number };
+    if (event.type === "error") {
+      // The daemon answered the request before it knew; its status is that of the code.
+      throw DaemonError.fromEvent(event);
+    }
+    if (event.type !== "stdin_credit") return event;
+    this.#credit += event.bytes;
+    this.#granted?.();
+    return undefined;
+  }
+
+  #moreCredit(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#granted = resolve;
+    return promise;
+  }
+}

@@ -1,0 +1,137 @@
+/** What can go wrong between a client and its daemon, each with the address that was tried. */
+import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
+import { catalogue, isErrorCode } from "../errors/catalogue.ts";
+
+export interface ErrorBody {
+  error: string;
+  code: string;
+  request_id?: string;
+}
+
+/** The daemon refused: its status, its words, its code. */
+export class DaemonError extends Error {
+  override name = "DaemonError";
+  readonly status: number;
+  readonly statusText: string;
+  /** One of the catalogue's, unless the daemon is newer. */
+  readonly code: string;
+  readonly requestId: string | undefined;
+
+  constructor(status: number, statusText: string, body: ErrorBody) {
+    super(body.error);
+    this.status = status;
+    this.statusText = statusText || (reasons[status] ?? "");
+    this.code = body.code;
+    this.requestId = body.request_id;
+  }
+
+  /** An error within a stream comes without a status: it is that of its code. */
+  static fromEvent(body: ErrorBody): DaemonError {
+    const status = isErrorCode(body.code) ? catalogue[body.code].status : 500;
+    return new DaemonError(status, "", body);
+  }
+
+  get hint(): string | undefined {
+    return isErrorCode(this.code) ? catalogue[this.code].hint : undefined;
+  }
+}
+
+/** A response may come without its reason phrase; these are the ones that users meet. */
+const reasons: Record<number, string> = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  409: "Conflict",
+  413: "Content Too Large",
+  429: "Too Many Requests",
+  499: "Client Closed Request",
+  500: "Internal Server Error",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+  507: "Insufficient Storage",
+};
+
+/** An answer that is no success → the error it stands for. */
+export async function failureOf(response: Response, url: string): Promise<Error> {
+  const body = await response.text().catch(() => "");
+  const parsed = parseError(body);
+  return parsed
+    ? new DaemonError(response.status, response.statusText, parsed)
+    : notBhatti(url, response);
+}
+
+function parseError(body: string): ErrorBody | undefined {
+  try {
+    const { error, code, request_id } = JSON.parse(body) as Record<string, unknown>;
+    if (typeof error !== "string" || typeof code !== "string") return undefined;
+    return { error, code, ...(typeof request_id === "string" && { request_id }) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Something answers, but not a bhatti daemon. */
+export function notBhatti(url: string, response: Response): BhattiError {
+  const type = response.headers.get("content-type")?.split(";")[0] ?? "no content type";
+  return new BhattiError(
+    "not_bhatti",
+    `what answers at ${url} is not a bhatti daemon: ${response.status} with ${type}`,
+  );
+}
+
+/** A request that got no answer. */
+export function unreachable(url: string, cause: unknown): BhattiError {
+  const { hint, reason } = explain(cause);
+  return new BhattiError("daemon_unreachable", `cannot reach the daemon at ${url}: ${reason}`, {
+    cause,
+    ...(hint && { hint }),
+  });
+}
+
+interface Explanation {
+  /** What the runtimes call it, in their error codes. */
+  codes: RegExp;
+  reason?: string;
+  hint?: string;
+}
+
+const explanations: Explanation[] = [
+  { codes: /REFUSED|FailedToOpenSocket/i, reason: "connection refused" },
+  {
+    codes: /ENOTFOUND|EAI_|DNS/i,
+    reason: "no such host",
+    hint: "Check the address: bhatti setup, --url or BHATTI_URL",
+  },
+  { codes: /RESET|ConnectionClosed|EPIPE/i, reason: "the connection was closed" },
+  { codes: /TIMEDOUT|TimeoutError/i, reason: "no answer in time" },
+  {
+    codes: /EPROTO|WRONG_VERSION/i,
+    reason: "it does not speak TLS",
+    hint: "Check the address: http:// instead of https:// perhaps",
+  },
+  {
+    codes: /ALTNAME/i,
+    reason: "its certificate is for another host",
+    hint: "Check the address: bhatti setup, --url or BHATTI_URL",
+  },
+  {
+    codes: /CERT|SELF_SIGNED|UNABLE_TO_/i,
+    reason: "its certificate is not trusted",
+    hint: "Name a file with your own authority's certificate in NODE_EXTRA_CA_CERTS",
+  },
+];
+
+function explain(cause: unknown): { reason: string; hint?: string } {
+  const code = codeOf(cause) || codeOf((cause as { cause?: unknown } | undefined)?.cause);
+  const { reason, hint } = explanations.find(({ codes }) => codes.test(code)) ?? {};
+  return { reason: reason ?? messageOf(cause), ...(hint !== undefined && { hint }) };
+}
+
+function codeOf(error: unknown): string {
+  const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown };
+  if (typeof code === "string") return code;
+  return name === "TimeoutError" ? name : "";
+}

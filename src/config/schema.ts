@@ -1,0 +1,82 @@
+/** Every key of a configuration file: its type, its bounds and its default. */
+
+/** What `bhatti serve` runs with. */
+export interface ServerConfig {
+  listen: string;
+  dataDir: string;
+  engine: "qemu" | "fake";
+  accelerator: "auto" | "kvm" | "tcg";
+  /** The guest kernel; the one below the data directory when absent. */
+  kernel?: string;
+  defaultImage: string;
+  /** Sandboxes kept ready, so that a create need not wait for a restore. */
+  poolSize: number;
+  /** Where the guests' memory files are; in the data directory when absent. */
+  ramDir?: string;
+  /** What happens to running machines when the daemon ends. */
+  onShutdown: "keep" | "stop";
+  limits: Limits;
+}
+
+export interface Limits {
+  createPerMinute: number;
+  createBurst: number;
+  execPerMinute: number;
+  execBurst: number;
+  readPerMinute: number;
+  readBurst: number;
+  jsonBodyBytes: number;
+}
+
+export const defaultDataDir = "/var/lib/bhatti";
+
+export const defaultServerConfig: ServerConfig = {
+  listen: "127.0.0.1:8080",
+  dataDir: defaultDataDir,
+  engine: "qemu",
+  accelerator: "auto",
+  defaultImage: "minimal",
+  poolSize: 1,
+  onShutdown: "keep",
+  limits: {
+    createPerMinute: 30,
+    createBurst: 10,
+    execPerMinute: 600,
+    execBurst: 30,
+    readPerMinute: 1200,
+    readBurst: 60,
+    jsonBodyBytes: 1_048_576,
+  },
+};
+
+export type Rule =
+  | { kind: "text" | "url" | "path" | "address" }
+  | { kind: "choice"; of: readonly string[] }
+  | { kind: "whole"; min: number; max: number };
+
+const perMinute: Rule = { kind: "whole", min: 1, max: 10_000_000 };
+const burst: Rule = { kind: "whole", min: 1, max: 1_000_000 };
+
+/** The keys as they are written, nested ones with a dot. */
+export const keys = {
+  api_url: { kind: "url" },
+  auth_token: { kind: "text" },
+  listen: { kind: "address" },
+  data_dir: { kind: "path" },
+  engine: { kind: "choice", of: ["qemu", "fake"] },
+  accelerator: { kind: "choice", of: ["auto", "kvm", "tcg"] },
+  kernel: { kind: "path" },
+  default_image: { kind: "text" },
+  pool_size: { kind: "whole", min: 0, max: 64 },
+  ram_dir: { kind: "path" },
+  on_shutdown: { kind: "choice", of: ["keep", "stop"] },
+  "limits.create_per_minute": perMinute,
+  "limits.create_burst": burst,
+  "limits.exec_per_minute": perMinute,
+  "limits.exec_burst": burst,
+  "limits.read_per_minute": perMinute,
+  "limits.read_burst": burst,
+  "limits.json_body_bytes": { kind: "whole", min: 1024, max: 1_073_741_824 },
+} as const satisfies Record<string, Rule>;
+
+export type ConfigKey = keyof typeof keys;

@@ -1,0 +1,95 @@
+/** The list of endpoints as an OpenAPI 3.1 document. */
+import { z } from "zod";
+import { catalogue, type ErrorCode } from "../errors/catalogue.ts";
+import type { Endpoint, EndpointShape } from "./endpoint.ts";
+import type { EndpointId } from "./paths.ts";
+
+type AnyEndpoint = Endpoint<EndpointId, EndpointShape>;
+type Json = Record<string, unknown>;
+
+/** What any endpoint that needs a key can answer. */
+const commonErrors: readonly ErrorCode[] = [
+  "bad_request",
+  "unauthorized",
+  "rate_limited",
+  "internal",
+];
+
+export function openApiDocument(endpoints: AnyEndpoint[], version: string): Json {
+  const paths: Record<string, Json> = {};
+  for (const endpoint of endpoints) {
+    const path = endpoint.path.replace(/:(\w+)/g, "{$1}");
+    paths[path] = { ...paths[path], [endpoint.method.toLowerCase()]: operationOf(endpoint) };
+  }
+  return {
+    openapi: "3.1.0",
+    info: { title: "bhatti", version, license: { name: "Apache-2.0", identifier: "Apache-2.0" } },
+    paths,
+    components: {
+      securitySchemes: { key: { type: "http", scheme: "bearer" } },
+      schemas: {
+        Error: {
+          type: "object",
+          required: ["error", "code", "request_id"],
+          properties: {
+            error: { type: "string" },
+            code: { type: "string", enum: Object.keys(catalogue) },
+            request_id: { type: "string" },
+          },
+        },
+      },
+    },
+    security: [{ key: [] }],
+  };
+}
+
+function operationOf(endpoint: AnyEndpoint): Json {
+  const { id, summary, params, query, body, result } = endpoint;
+  return {
+    operationId: id,
+    summary,
+    parameters: [...parametersOf("path", params), ...parametersOf("query", query)],
+    ...(body && { requestBody: { required: true, ...jsonContent(schemaOf(body, "input")) } }),
+    responses: {
+      [endpoint.status ?? 200]: {
+        description: "Success",
+        ...jsonContent(schemaOf(result, "output")),
+      },
+      ...errorResponses(endpoint),
+    },
+    ...(endpoint.public && { security: [] }),
+  };
+}
+
+function parametersOf(where: "path" | "query", schema: z.ZodType | undefined): Json[] {
+  if (!schema) return [];
+  const { properties, required } = schemaOf(schema, "input");
+  const requiredNames = Array.isArray(required) ? required : [];
+  return Object.entries(Object(properties)).map(([name, property]) => ({
+    name,
+    in: where,
+    required: requiredNames.includes(name),
+    schema: property,
+  }));
+}
+
+/** One response for each status, with the codes that share it. */
+function errorResponses(endpoint: AnyEndpoint): Json {
+  const codes = endpoint.public ? endpoint.errors : [...commonErrors, ...endpoint.errors];
+  const byStatus = Map.groupBy(new Set(codes), (code) => catalogue[code].status);
+  return Object.fromEntries(
+    [...byStatus].map(([status, group]) => [
+      status,
+      { description: group.join(", "), ...jsonContent({ $ref: "#/components/schemas/Error" }) },
+    ]),
+  );
+}
+
+function jsonContent(schema: Json): Json {
+  return { content: { "application/json": { schema } } };
+}
+
+function schemaOf(schema: z.ZodType, io: "input" | "output"): Json {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" });
+  return rest;
+}

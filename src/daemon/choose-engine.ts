@@ -1,0 +1,36 @@
+/** The engine that the configuration names, loaded only when it is the one. */
+import type { ServerConfig } from "../config/schema.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { MachineSpec } from "../engine/machine-spec.ts";
+import type { Logger } from "../observability/log.ts";
+
+export interface EngineDependencies {
+  runtimeDir: string;
+  log: Logger;
+  /** What machines are kept ready for; undefined until its image is built. */
+  defaultSpec(): MachineSpec | undefined;
+}
+
+export async function openEngine(
+  config: ServerConfig,
+  dependencies: EngineDependencies,
+): Promise<Engine> {
+  switch (config.engine) {
+    case "fake": {
+      const { FakeEngine } = await import("../engine/fake/fake-engine.ts");
+      return new FakeEngine();
+    }
+    case "qemu": {
+      const { openQemuEngine } = await import("../engine/qemu/qemu-engine.ts");
+      const { dataDir, accelerator, poolSize, kernel, ramDir } = config;
+      return openQemuEngine({
+        ...dependencies,
+        dataDir,
+        accelerator,
+        poolSize,
+        ...(kernel !== undefined && { kernel }),
+        ...(ramDir !== undefined && { ramDir }),
+      });
+    }
+  }
+}

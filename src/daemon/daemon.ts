@@ -1,0 +1,111 @@
+/** Builds the whole daemon in order, and takes it down in reverse. */
+import type { ServerConfig } from "../config/schema.ts";
+import { defaultCpus, defaultMemoryMB } from "../contract/sandboxes.ts";
+import type { Engine } from "../engine/engine.ts";
+import { prepareDataDirectory } from "../host/data-directory.ts";
+import { lockDirectory } from "../host/lock.ts";
+import { EventRecorder } from "../observability/events.ts";
+import type { Logger } from "../observability/log.ts";
+import { type HttpServer, startServer } from "../server/server.ts";
+import { Exec } from "../services/exec.ts";
+import { Images } from "../services/images.ts";
+import { recover } from "../services/recovery.ts";
+import { SandboxActors } from "../services/sandbox-actor.ts";
+import { Sandboxes } from "../services/sandboxes.ts";
+import { Users } from "../services/users.ts";
+import { databasePath, openStore } from "../store/store.ts";
+import { openEngine } from "./choose-engine.ts";
+import { parseListenAddress } from "./listen-address.ts";
+import { takeDown } from "./shutdown.ts";
+
+export interface DaemonDependencies {
+  log: Logger;
+  version: string;
+  /** Short paths for sockets. */
+  runtimeDir: string;
+  /** Instead of the one that the configuration names; the daemon closes it. */
+  engine?: Engine;
+}
+
+export interface Daemon extends AsyncDisposable {
+  /** Where it listens, such as `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /** Ends it in good order. Idempotent. */
+  stop(): Promise<void>;
+}
+
+export async function startDaemon(
+  config: ServerConfig,
+  { log, version, runtimeDir, engine: givenEngine }: DaemonDependencies,
+): Promise<Daemon> {
+  const address = parseListenAddress(config.listen);
+  await using undo = new AsyncDisposableStack();
+  await prepareDataDirectory(config.dataDir);
+  const lock = undo.use(await lockDirectory(config.dataDir));
+  const store = undo.use(openStore(databasePath(config.dataDir)));
+  const write = (batch: Parameters<typeof store.events.insertAll>[0]) =>
+    store.events.insertAll(batch);
+  const events = undo.use(new EventRecorder({ write, log }));
+  const users = new Users(store, events);
+  const images = new Images(store, events, config.dataDir);
+  const defaults = { image: config.defaultImage, cpus: defaultCpus, memoryMB: defaultMemoryMB };
+  const defaultSpec = () => {
+    const image = images.find(null, defaults.image)?.machine;
+    return image && { ...defaults, image };
+  };
+  const engine = givenEngine ?? (await openEngine(config, { runtimeDir, log, defaultSpec }));
+  undo.defer(() => engine.close());
+
+  const actors = new SandboxActors();
+  const sandboxes = new Sandboxes({ store, engine, images, actors, events, log, defaults });
+  const exec = new Exec(sandboxes, log);
+  await recover({ store, engine, actors, sandboxes, events, log });
+
+  const identity = { version, ...identityOf(engine) };
+  const { limits } = config;
+  const server = startServer({ address, users, sandboxes, exec, events, log, identity, limits });
+  undo.defer(() => server.stop(0));
+  const url = urlOf(server);
+  await lock.describe({ listen: url });
+  announce(log, url, identity);
+  events.record({ type: "daemon.started", meta: { version, engine: identity.engine } });
+
+  const rest = undo.move();
+  const stop = once(async () => {
+    events.record({ type: "daemon.shutdown" });
+    await takeDown({ server, sandboxes, onShutdown: config.onShutdown, log, rest });
+  });
+  return { url, stop, [Symbol.asyncDispose]: stop };
+}
+
+function identityOf({ features }: Engine) {
+  return {
+    engine: features.name,
+    accelerator: features.accelerator,
+    acceleratorReason: features.acceleratorReason,
+    isolates: features.isolates,
+  };
+}
+
+function announce(log: Logger, url: string, identity: ReturnType<typeof identityOf>): void {
+  log.info("listening", {
+    url,
+    engine: identity.engine,
+    accelerator: identity.accelerator,
+    reason: identity.acceleratorReason,
+  });
+  if (identity.isolates) return;
+  log.warn("this hypervisor set-up is no security boundary: run only code that you trust");
+}
+
+function urlOf({ hostname, port }: HttpServer): string {
+  return `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => {
+    running ??= work();
+    return running;
+  };
+}

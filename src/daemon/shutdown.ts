@@ -1,0 +1,44 @@
+/** Takes the daemon down: requests first, then machines if they are to end, then everything that start-up acquired. */
+import { within } from "../async/deadline.ts";
+import type { Logger } from "../observability/log.ts";
+import type { HttpServer } from "../server/server.ts";
+import type { Sandboxes } from "../services/sandboxes.ts";
+
+export interface TakeDownOptions {
+  server: HttpServer;
+  sandboxes: Sandboxes;
+  onShutdown: "keep" | "stop";
+  log: Logger;
+  /** Everything that start-up acquired. */
+  rest: AsyncDisposableStack;
+}
+
+const drainMilliseconds = 5_000;
+const settleMilliseconds = 20_000;
+const restMilliseconds = 20_000;
+
+export async function takeDown(options: TakeDownOptions): Promise<void> {
+  const { server, sandboxes, onShutdown, log, rest } = options;
+  const started = performance.now();
+  await step(log, "finishing requests", drainMilliseconds + 5_000, () =>
+    server.stop(drainMilliseconds),
+  );
+  await step(log, "finishing creates and destroys", settleMilliseconds, () => sandboxes.settled());
+  if (onShutdown === "stop") await sandboxes.powerOffAll();
+  await step(log, "releasing what is held", restMilliseconds, () => rest.disposeAsync());
+  log.info("stopped", { ms: Math.round(performance.now() - started), machines: onShutdown });
+}
+
+/** A step that fails or takes too long must not keep the others from being done. */
+async function step(
+  log: Logger,
+  what: string,
+  milliseconds: number,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await within(milliseconds, what, undefined, work);
+  } catch (error) {
+    log.error("a step of the shutdown failed", { step: what, error });
+  }
+}

@@ -1,0 +1,123 @@
+/** What the fake engine's guests answer: an identity, files in a map, and scripted processes. */
+import type {
+  ExecRequest,
+  Guest,
+  GuestConfiguration,
+  GuestFile,
+  GuestHello,
+  GuestProcess,
+  GuestStats,
+} from "../../agent/guest.ts";
+import { BhattiError } from "../../errors/bhatti-error.ts";
+import type { MachineEnd } from "../engine.ts";
+import { FakeProcess } from "./fake-process.ts";
+import type { FakeFile } from "./fake-programs.ts";
+
+export class FakeGuest implements Guest {
+  readonly files = new Map<string, FakeFile>();
+  readonly closed: Promise<Error>;
+  /** What `configure` said last. */
+  identity: GuestConfiguration = {};
+  /** Every init script that was started. */
+  readonly inits: string[] = [];
+  readonly #end: (end: MachineEnd) => void;
+  readonly #close: (reason: Error) => void;
+  readonly #processes = new Set<FakeProcess>();
+  readonly #bootId = crypto.randomUUID();
+  #lost: Error | undefined;
+  #configured = false;
+  #sessions = 0;
+
+  constructor(end: (end: MachineEnd) => void) {
+    this.#end = end;
+    const { promise, resolve } = Promise.withResolvers<Error>();
+    this.closed = promise;
+    this.#close = resolve;
+  }
+
+  get hello(): GuestHello {
+    const stage = this.#configured ? "configured" : "mounted";
+    return { version: "fake", bootId: this.#bootId, stage, processes: [] };
+  }
+
+  async ping(signal: AbortSignal): Promise<void> {
+    this.#check(signal);
+  }
+
+  async configure(configuration: GuestConfiguration, signal: AbortSignal): Promise<void> {
+    this.#check(signal);
+    this.identity = { ...this.identity, ...configuration };
+    if (configuration.init !== undefined) this.inits.push(configuration.init);
+    this.#configured = true;
+  }
+
+  async mountRoot(_options: { device: string; grow: boolean }, signal: AbortSignal): Promise<void> {
+    this.#check(signal);
+  }
+
+  async freeze(signal: AbortSignal): Promise<void> {
+    this.#check(signal);
+  }
+
+  async thaw(signal: AbortSignal): Promise<void> {
+    this.#check(signal);
+  }
+
+  async sync(signal: AbortSignal): Promise<void> {
+    this.#check(signal);
+  }
+
+  async shutdown(signal: AbortSignal): Promise<void> {
+    this.#check(signal);
+    this.#end({ reason: "powered_off", detail: "the guest shut down" });
+  }
+
+  async stats(signal: AbortSignal): Promise<GuestStats> {
+    this.#check(signal);
+    const megabyte = 1_048_576;
+    return {
+      diskTotal: 1024 * megabyte,
+      diskUsed: 100 * megabyte,
+      memoryTotal: 512 * megabyte,
+      memoryAvailable: 400 * megabyte,
+    };
+  }
+
+  async exec(request: ExecRequest, signal: AbortSignal): Promise<GuestProcess> {
+    this.#check(signal);
+    this.#sessions += 1;
+    const process = new FakeProcess(request, this.#sessions, {
+      env: { ...this.identity.env, ...request.env },
+      hostname: this.identity.hostname ?? "localhost",
+      files: this.files,
+      end: this.#end,
+    });
+    this.#processes.add(process);
+    const forget = () => this.#processes.delete(process);
+    process.result.then(forget, forget);
+    return process;
+  }
+
+  async writeFile(file: GuestFile, content: Uint8Array, signal: AbortSignal): Promise<void> {
+    this.#check(signal);
+    if (file.path.endsWith("/")) {
+      throw new BhattiError("bad_request", `${file.path} is a directory`);
+    }
+    this.files.set(file.path, { mode: file.mode, user: file.user, content: content.slice() });
+  }
+
+  close(): void {}
+
+  /** The machine under it has ended. */
+  lose(reason: Error): void {
+    if (this.#lost) return;
+    this.#lost = reason;
+    for (const process of this.#processes) process.lose(reason);
+    this.#close(reason);
+  }
+
+  #check(signal: AbortSignal): void {
+    signal.throwIfAborted();
+    if (this.#lost) throw this.#lost;
+  }
+}

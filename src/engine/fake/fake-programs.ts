@@ -1,0 +1,186 @@
+/** The programs that a fake guest knows: a handful of commands, in TypeScript, without spawning anything. */
+import { Channel, type TerminalSize } from "../../agent/guest.ts";
+import { pause } from "../../async/deadline.ts";
+import type { MachineEnd } from "../engine.ts";
+
+export interface FakeFile {
+  mode: number;
+  user: "lohar" | "root";
+  content: Uint8Array;
+}
+
+export interface FakeSurroundings {
+  env: Record<string, string>;
+  hostname: string;
+  files: Map<string, FakeFile>;
+  end(end: MachineEnd): void;
+}
+
+export interface ProgramContext extends FakeSurroundings {
+  cwd: string;
+  stdin: AsyncIterable<Uint8Array>;
+  tty: boolean;
+  size(): TerminalSize | undefined;
+  /** Aborted when the process is killed. */
+  ended: AbortSignal;
+  write(channel: 1 | 2, data: Uint8Array): Promise<void>;
+}
+
+type Program = (args: string[], context: ProgramContext) => Promise<number>;
+
+const encoder = new TextEncoder();
+const print = (context: ProgramContext, text: string) =>
+  context.write(Channel.stdout, encoder.encode(text));
+const complain = (context: ProgramContext, text: string) =>
+  context.write(Channel.stderr, encoder.encode(text));
+
+export async function runProgram(argv: string[], context: ProgramContext): Promise<number> {
+  const [name = "", ...args] = argv;
+  const program = Object.hasOwn(programs, name) ? programs[name] : undefined;
+  if (program) return program(args, context);
+  await complain(context, `${name}: command not found\n`);
+  return 127;
+}
+
+const programs: Record<string, Program> = {
+  true: async () => 0,
+  false: async () => 1,
+  async echo(args, context) {
+    const newline = args[0] !== "-n";
+    await print(context, (newline ? args : args.slice(1)).join(" ") + (newline ? "\n" : ""));
+    return 0;
+  },
+  /** Knows the escapes \n, \\ and \xHH, which may give bytes that are no UTF-8. */
+  async printf(args, context) {
+    const bytes = (args[0] ?? "").replace(/\\(n|\\|x[0-9a-fA-F]{2})/g, (_, code: string) =>
+      code === "n" ? "\n" : code === "\\" ? "\\" : `\0${code.slice(1)}`,
+    );
+    await context.write(Channel.stdout, unescapeBytes(bytes));
+    return 0;
+  },
+  async cat(args, context) {
+    if (args.length === 0) {
+      for await (const chunk of context.stdin) await context.write(Channel.stdout, chunk);
+      return 0;
+    }
+    for (const path of args) {
+      const file = context.files.get(path);
+      if (!file) {
+        await complain(context, `cat: ${path}: No such file or directory\n`);
+        return 1;
+      }
+      await context.write(Channel.stdout, file.content);
+    }
+    return 0;
+  },
+  /** `stat PATH`: mode and owner. */
+  async stat(args, context) {
+    const file = context.files.get(args[0] ?? "");
+    if (!file) return 1;
+    await print(context, `${file.mode.toString(8).padStart(4, "0")} ${file.user}\n`);
+    return 0;
+  },
+  async wc(_args, context) {
+    let bytes = 0;
+    for await (const chunk of context.stdin) bytes += chunk.length;
+    await print(context, `${bytes}\n`);
+    return 0;
+  },
+  /** `zeros N`: that many zero bytes. */
+  async zeros(args, context) {
+    const block = new Uint8Array(65_536);
+    for (let rest = Number(args[0]); rest > 0; rest -= block.length) {
+      await context.write(Channel.stdout, block.subarray(0, Math.min(rest, block.length)));
+      context.ended.throwIfAborted();
+    }
+    return 0;
+  },
+  async yes(args, context) {
+    const block = encoder.encode(`${args[0] ?? "y"}\n`.repeat(4096));
+    while (!context.ended.aborted) {
+      await context.write(Channel.stdout, block);
+      await Bun.sleep(0);
+    }
+    return 0;
+  },
+  async sleep(args, context) {
+    await pause(Number(args[0]) * 1000, context.ended);
+    return 0;
+  },
+  async env(_args, context) {
+    for (const [name, value] of Object.entries(context.env))
+      await print(context, `${name}=${value}\n`);
+    return 0;
+  },
+  async pwd(_args, context) {
+    await print(context, `${context.cwd}\n`);
+    return 0;
+  },
+  async hostname(_args, context) {
+    await print(context, `${context.hostname}\n`);
+    return 0;
+  },
+  async whoami(_args, context) {
+    await print(context, "lohar\n");
+    return 0;
+  },
+  async stty(_args, context) {
+    const size = context.size();
+    if (!size) return 1;
+    await print(context, `${size.rows} ${size.cols}\n`);
+    return 0;
+  },
+  async tty(_args, context) {
+    await print(context, context.tty ? "/dev/pts/0\n" : "not a tty\n");
+    return context.tty ? 0 : 1;
+  },
+  async poweroff(_args, context) {
+    context.end({ reason: "powered_off", detail: "the guest shut down" });
+    return 0;
+  },
+  async crash(_args, context) {
+    context.end({ reason: "crashed", detail: "kernel panic, as asked for" });
+    return 0;
+  },
+  async sh(args, context) {
+    if (args[0] !== "-c") return 2;
+    return runScript(args[1] ?? "", context);
+  },
+  bash: async (args, context) => programs["sh"]?.(args, context) ?? 127,
+};
+
+/** Commands separated by `;`, words by spaces, with quotes, `$NAME`, `>&2` and `exit N`: no more of the language. */
+async function runScript(script: string, context: ProgramContext): Promise<number> {
+  let code = 0;
+  for (const command of script.split(";")) {
+    const words = wordsOf(command, context.env);
+    if (words.length === 0) continue;
+    if (words[0] === "exit") return Number(words[1] ?? code);
+    const toStderr = words.at(-1) === ">&2";
+    const write: ProgramContext["write"] = (channel, data) =>
+      context.write(toStderr ? Channel.stderr : channel, data);
+    code = await runProgram(toStderr ? words.slice(0, -1) : words, { ...context, write });
+    context.ended.throwIfAborted();
+  }
+  return code;
+}
+
+function wordsOf(command: string, env: Record<string, string>): string[] {
+  const words = command.match(/'[^']*'|"[^"]*"|\S+/g) ?? [];
+  return words.map((word) => {
+    if (word.startsWith("'")) return word.slice(1, -1);
+    const bare = word.startsWith('"') ? word.slice(1, -1) : word;
+    return bare.replace(/\$(\w+)/g, (_, name: string) => env[name] ?? "");
+  });
+}
+
+/** `\0HH` stands for the byte. */
+function unescapeBytes(text: string): Uint8Array {
+  const parts = text.split("\0");
+  const bytes: Uint8Array[] = [encoder.encode(parts[0])];
+  for (const part of parts.slice(1)) {
+    bytes.push(Uint8Array.of(Number.parseInt(part.slice(0, 2), 16)));
+    bytes.push(encoder.encode(part.slice(2)));
+  }
+  return new Uint8Array(Buffer.concat(bytes));
+}

@@ -1,0 +1,39 @@
+import { expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { holderPath, lockDirectory } from "./lock.ts";
+
+const directory = () => mkdtempSync(join(tmpdir(), "bhatti-lock-"));
+
+test("one holder at a time, whose name is told", async () => {
+  const dir = directory();
+  const lock = await lockDirectory(dir);
+  await lock.describe({ listen: "http://127.0.0.1:1" });
+  expect(JSON.parse(readFileSync(holderPath(dir), "utf8"))).toEqual({
+    pid: process.pid,
+    started_at: expect.any(String),
+    listen: "http://127.0.0.1:1",
+  });
+  expect(lockDirectory(dir)).rejects.toThrow(`(pid ${process.pid}, since `);
+  await lock[Symbol.asyncDispose]();
+  expect(existsSync(holderPath(dir))).toBeFalse();
+  await using again = await lockDirectory(dir);
+  expect(again).toBeDefined();
+});
+
+test("the lock of a process that was killed is free", async () => {
+  const dir = directory();
+  const script = `
+    const { lockDirectory } = await import(${JSON.stringify(join(import.meta.dir, "lock.ts"))});
+    await lockDirectory(${JSON.stringify(dir)});
+    console.log("locked");
+    await Bun.sleep(60_000);`;
+  await using child = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe" });
+  await child.stdout.getReader().read();
+  expect(lockDirectory(dir)).rejects.toThrow(`(pid ${child.pid}, since `);
+  child.kill("SIGKILL");
+  await child.exited;
+  await using lock = await lockDirectory(dir);
+  expect(lock).toBeDefined();
+});

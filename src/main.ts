@@ -1,0 +1,28 @@
+/** Hands words, streams, environment and signals to the command line and sets the exit code: the only file with `process`. */
+import { run } from "./cli/run.ts";
+import { openInput, openOutput, openTerminal } from "./cli/terminal/streams.ts";
+import { connectWebSocket } from "./cli/web-socket.ts";
+
+// A proxy is for the network; a daemon on this machine is not reached through it.
+if (process.env["HTTP_PROXY"] || process.env["http_proxy"]) {
+  const exceptions = process.env["NO_PROXY"] ?? process.env["no_proxy"];
+  process.env["NO_PROXY"] = [exceptions, "localhost", "127.0.0.1", "::1"].filter(Boolean).join(",");
+}
+
+process.exitCode = await run(process.argv.slice(2), {
+  env: process.env,
+  userId: process.getuid?.() ?? 0,
+  stdin: openInput(),
+  stdout: openOutput(Bun.stdout),
+  stderr: openOutput(Bun.stderr),
+  // process.stdin and process.stdout cost 12 ms to look at, so only what needs a terminal does.
+  terminal: openTerminal(() => process),
+  onSignal(signal, listener) {
+    process.on(signal, listener);
+    return { [Symbol.dispose]: () => void process.off(signal, listener) };
+  },
+  die: (signal) => void process.kill(process.pid, signal),
+  fetch: (url, init) => fetch(url, init),
+  connectWebSocket,
+  now: () => performance.now(),
+});

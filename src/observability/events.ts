@@ -1,0 +1,102 @@
+/** Records what happens, in batches, without ever making a caller wait. */
+import type { Logger } from "./log.ts";
+
+export const eventTypes = [
+  "sandbox.created",
+  "sandbox.create_failed",
+  "sandbox.stopped",
+  "sandbox.crashed",
+  "sandbox.recovered",
+  "sandbox.destroyed",
+  "auth.failed",
+  "user.created",
+  "user.deleted",
+  "user.key_rotated",
+  "image.registered",
+  "daemon.started",
+  "daemon.shutdown",
+] as const;
+export type EventType = (typeof eventTypes)[number];
+
+export interface Event {
+  type: EventType;
+  userId?: string;
+  sandboxId?: string;
+  meta?: Record<string, unknown>;
+}
+
+export interface StoredEvent {
+  ts: string;
+  type: string;
+  userId: string | null;
+  sandboxId: string | null;
+  meta: Record<string, unknown>;
+}
+
+export interface EventSink {
+  record(event: Event): void;
+}
+
+export interface RecorderOptions {
+  write(events: StoredEvent[]): void;
+  log: Logger;
+  queueLength?: number;
+  flushMilliseconds?: number;
+}
+
+export class EventRecorder implements EventSink, Disposable {
+  readonly #options: RecorderOptions;
+  readonly #limit: number;
+  readonly #interval: number;
+  #queue: StoredEvent[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #dropped = 0;
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+    this.#limit = options.queueLength ?? 1000;
+    this.#interval = options.flushMilliseconds ?? 500;
+  }
+
+  /** Events lost because the queue was full or the store refused them. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  record(event: Event): void {
+    if (this.#queue.length >= this.#limit) {
+      this.#dropped += 1;
+      return;
+    }
+    this.#queue.push(stamp(event));
+    this.#timer ??= setTimeout(() => this.flush(), this.#interval);
+  }
+
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const batch = this.#queue;
+    if (batch.length === 0) return;
+    this.#queue = [];
+    try {
+      this.#options.write(batch);
+    } catch (error) {
+      this.#dropped += batch.length;
+      this.#options.log.error("events were lost", { count: batch.length, error });
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.flush();
+  }
+}
+
+export function stamp(event: Event): StoredEvent {
+  return {
+    ts: new Date().toISOString(),
+    type: event.type,
+    userId: event.userId ?? null,
+    sandboxId: event.sandboxId ?? null,
+    meta: event.meta ?? {},
+  };
+}

@@ -1,0 +1,39 @@
+/** The operator's way in: the local database, through the same services as the daemon, whether it runs or not. */
+import { existsSync } from "node:fs";
+import { BhattiError } from "../errors/bhatti-error.ts";
+import { prepareDataDirectory } from "../host/data-directory.ts";
+import { type Event, type EventSink, stamp } from "../observability/events.ts";
+import { Images } from "../services/images.ts";
+import { Users } from "../services/users.ts";
+import { databasePath, openStore } from "../store/store.ts";
+
+export interface Operator extends Disposable {
+  users: Users;
+  images: Images;
+  close(): void;
+}
+
+/** `create` makes a data directory that is not there yet; without it that is an error. */
+export async function openOperator(
+  dataDir: string,
+  options: { create?: boolean } = {},
+): Promise<Operator> {
+  const path = databasePath(dataDir);
+  if (options.create) await prepareDataDirectory(dataDir);
+  else if (!existsSync(path)) throw nothingThere(dataDir);
+  const store = openStore(path);
+  const events: EventSink = { record: (event: Event) => store.events.insertAll([stamp(event)]) };
+  const close = () => store[Symbol.dispose]();
+  return {
+    users: new Users(store, events),
+    images: new Images(store, events, dataDir),
+    close,
+    [Symbol.dispose]: close,
+  };
+}
+
+function nothingThere(dataDir: string): BhattiError {
+  return new BhattiError("host_unfit", `There is no bhatti database in ${dataDir}`, {
+    hint: "Name the data directory with --data-dir, or make one: bhatti user create --name <name>",
+  });
+}

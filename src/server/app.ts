@@ -1,0 +1,112 @@
+/** The HTTP application: what every request passes through, and the routes. */
+import { Hono } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { endpoints } from "../contract/all.ts";
+import { BhattiError } from "../errors/bhatti-error.ts";
+import type { EventSink } from "../observability/events.ts";
+import type { Logger } from "../observability/log.ts";
+import { newRequestId } from "../observability/trace.ts";
+import type { Exec } from "../services/exec.ts";
+import type { Sandboxes } from "../services/sandboxes.ts";
+import type { Users } from "../services/users.ts";
+import { failureOf } from "./failure.ts";
+import { type Binder, refuseOtherMethods } from "./implement.ts";
+import { Authenticator } from "./middleware/authenticate.ts";
+import { RateLimited, RateLimiter, type RateLimits } from "./middleware/rate-limit.ts";
+import type { Environment, RequestContext } from "./request.ts";
+import { bindExec } from "./routes/exec.ts";
+import { bindHealth, type DaemonIdentity } from "./routes/health.ts";
+import { bindSandboxes } from "./routes/sandboxes.ts";
+
+export interface AppOptions {
+  users: Users;
+  sandboxes: Sandboxes;
+  exec: Exec;
+  events: EventSink;
+  log: Logger;
+  identity: DaemonIdentity;
+  limits: RateLimits & { jsonBodyBytes: number };
+  /** Aborted when no more requests are taken. */
+  draining: AbortSignal;
+  /** Aborted when requests that still run must end. */
+  closing: AbortSignal;
+}
+
+const streamPath = /^\/sandboxes\/[^/]+\/exec\/stream$/;
+const publicRoutes = new Set(
+  Object.values(endpoints)
+    .filter((endpoint) => "public" in endpoint)
+    .map(({ method, path }) => `${method} ${path}`),
+);
+
+export function createApp(options: AppOptions): Hono<Environment> {
+  const app = new Hono<Environment>();
+  const limiter = new RateLimiter(options.limits);
+  const authenticator = new Authenticator(options.users, options.events);
+  app.use(traced(options));
+  app.use(async (context, next) => {
+    if (options.draining.aborted) {
+      throw new BhattiError("shutting_down", "the daemon is shutting down");
+    }
+    admit(context, authenticator, limiter);
+    await next();
+  });
+
+  const { log, closing } = options;
+  const binder: Binder = { app, jsonBodyBytes: options.limits.jsonBodyBytes, closing };
+  bindHealth(binder, options.identity);
+  bindSandboxes(binder, options.sandboxes);
+  bindExec(binder, { ...options, limiter });
+  refuseOtherMethods(app, Object.values(endpoints));
+  app.notFound((context) => {
+    throw new BhattiError(
+      "not_found",
+      `there is nothing at ${context.req.method} ${context.req.path}`,
+    );
+  });
+  app.onError((error, context) => {
+    const requestId = context.get("requestId");
+    const failure = failureOf(error, requestId, context.get("log") ?? log);
+    if (error instanceof RateLimited) context.header("Retry-After", String(error.retryAfter));
+    const headers = { "Content-Type": "application/json" };
+    return context.newResponse(JSON.stringify(failure.body), {
+      status: failure.status as ContentfulStatusCode,
+      headers,
+    });
+  });
+  return app;
+}
+
+/** Gives the request its id, every response its headers, and the log its line. */
+function traced({ log, identity }: AppOptions) {
+  return async (context: RequestContext, next: () => Promise<void>) => {
+    const started = performance.now();
+    const requestId = newRequestId();
+    context.set("requestId", requestId);
+    context.set("log", log.child({ request_id: requestId }));
+    await next();
+    const { headers } = context.res;
+    headers.set("X-Bhatti-Version", identity.version);
+    headers.set("X-Request-Id", requestId);
+    log.info("request", {
+      request_id: requestId,
+      method: context.req.method,
+      path: context.req.path,
+      status: context.res.status,
+      ms: Math.round((performance.now() - started) * 100) / 100,
+      user: context.get("user")?.name,
+    });
+  };
+}
+
+/** The path is the one that routes are chosen by: Bun has resolved dot segments, and `//health` is no route. */
+function admit(context: RequestContext, authenticator: Authenticator, limiter: RateLimiter): void {
+  const { method, path } = context.req;
+  if (publicRoutes.has(`${method === "HEAD" ? "GET" : method} ${path}`)) return;
+  const ip = () => context.env.server.requestIP(context.req.raw)?.address ?? "unknown";
+  const user = authenticator.authenticate(context.req.raw.headers.get("authorization"), ip);
+  context.set("user", user);
+  // A WebSocket client cannot read an HTTP refusal: there the limit is told on the socket.
+  if (streamPath.test(path)) return;
+  limiter.check(user.id, method, path);
+}

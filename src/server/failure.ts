@@ -1,0 +1,32 @@
+/** The one way from an error to what a client sees of it. */
+import { BhattiError, isBhattiError, messageOf } from "../errors/bhatti-error.ts";
+import type { ErrorCode } from "../errors/catalogue.ts";
+import type { Logger } from "../observability/log.ts";
+
+export interface FailureBody {
+  error: string;
+  code: ErrorCode;
+  request_id: string;
+}
+
+export interface Failure {
+  status: number;
+  body: FailureBody;
+}
+
+/** Errors that nobody foresaw say nothing about the inside; the log has the cause under the request's id. */
+export function failureOf(error: unknown, requestId: string, log: Logger): Failure {
+  const known = expected(error);
+  const { status } = known;
+  if (status >= 500) log.error("request failed", { code: known.code, error });
+  else log.debug("request refused", { code: known.code, error: messageOf(error) });
+  return { status, body: { error: known.message, code: known.code, request_id: requestId } };
+}
+
+function expected(error: unknown): BhattiError {
+  if (isBhattiError(error)) return error;
+  if (error instanceof DOMException && error.name === "AbortError") {
+    return new BhattiError("cancelled", "the client went away", { cause: error });
+  }
+  return new BhattiError("internal", "internal error", { cause: error });
+}

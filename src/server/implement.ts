@@ -1,0 +1,85 @@
+/** Binds an endpoint of the contract to a function: parse, call, encode. */
+import type { Hono } from "hono";
+import type { z } from "zod";
+import type { Endpoint, EndpointResult, EndpointShape } from "../contract/endpoint.ts";
+import type { EndpointId } from "../contract/paths.ts";
+import { BhattiError } from "../errors/bhatti-error.ts";
+import type { User } from "../services/users.ts";
+import { readJson } from "./middleware/body-limit.ts";
+import type { Environment, RequestContext } from "./request.ts";
+import { parse } from "./validation.ts";
+
+type AnyEndpoint = Endpoint<EndpointId, EndpointShape>;
+type Parsed<E, K extends string> =
+  E extends Record<K, infer S extends z.ZodType> ? z.output<S> : undefined;
+
+export interface Call<E> {
+  params: Parsed<E, "params">;
+  query: Parsed<E, "query">;
+  body: Parsed<E, "body">;
+  user: E extends { public: true } ? undefined : User;
+  requestId: string;
+  context: RequestContext;
+  /** Ends with the client's connection, or when the daemon goes down. */
+  signal(): AbortSignal;
+}
+
+/** A Response is passed on as it is; anything else becomes JSON with the endpoint's status. */
+export type Handler<E> = (
+  call: Call<E>,
+) => EndpointResult<E> | Response | Promise<EndpointResult<E> | Response>;
+
+export interface Binder {
+  app: Hono<Environment>;
+  jsonBodyBytes: number;
+  /** Aborted when requests that still run must end. */
+  closing: AbortSignal;
+}
+
+export function implement<E extends AnyEndpoint>(
+  { app, jsonBodyBytes, closing }: Binder,
+  endpoint: E,
+  handler: Handler<E>,
+): void {
+  const status = endpoint.status ?? 200;
+  app.on(endpoint.method, endpoint.path, async (context) => {
+    const request = context.req.raw;
+    const { params, query, body } = endpoint;
+    const call = {
+      params: params && parse(params, context.req.param(), "path"),
+      query: query && parse(query, queryOf(context), "query"),
+      body: body && parse(body, await readJson(request, jsonBodyBytes), "body"),
+      user: context.get("user"),
+      requestId: context.get("requestId"),
+      context,
+      signal: () => AbortSignal.any([request.signal, closing]),
+    };
+    // The schemas of this endpoint made these values; TypeScript cannot follow them through `E`.
+    const result = await handler(call as Call<E>);
+    return result instanceof Response ? result : Response.json(result, { status });
+  });
+}
+
+/** Every other method on the paths of these endpoints is refused as such. After all of them are bound. */
+export function refuseOtherMethods(app: Hono<Environment>, endpoints: AnyEndpoint[]): void {
+  for (const [path, group] of Map.groupBy(endpoints, (endpoint) => endpoint.path)) {
+    const allowed = group.map((endpoint) => endpoint.method).join(", ");
+    app.all(path, (context) => {
+      context.header("Allow", allowed);
+      throw new BhattiError(
+        "method_not_allowed",
+        `${context.req.method} is not allowed here, only ${allowed}`,
+      );
+    });
+  }
+}
+
+/** A parameter that is given once is a string, several times a list. */
+function queryOf(context: RequestContext): Record<string, string | string[]> {
+  return Object.fromEntries(
+    Object.entries(context.req.queries()).map(([name, values]) => [
+      name,
+      values.length === 1 ? (values[0] ?? "") : values,
+    ]),
+  );
+}

@@ -1,0 +1,30 @@
+/** Who asks: a key in the Authorization header and nowhere else, looked up anew for each request. */
+import { BhattiError } from "../../errors/bhatti-error.ts";
+import type { EventSink } from "../../observability/events.ts";
+import type { User, Users } from "../../services/users.ts";
+import { TokenBuckets } from "./token-buckets.ts";
+
+export class Authenticator {
+  readonly #users: Users;
+  readonly #events: EventSink;
+  /** Guessing a key must not fill the events table. */
+  readonly #reports = new TokenBuckets({ perMinute: 10, burst: 10 });
+
+  constructor(users: Users, events: EventSink) {
+    this.#users = users;
+    this.#events = events;
+  }
+
+  /** `ip` is asked for only when the key is wrong. */
+  authenticate(authorization: string | null, ip: () => string): User {
+    const key = authorization?.match(/^Bearer +(\S+)$/i)?.[1];
+    if (key === undefined) throw new BhattiError("unauthorized", "authorization required");
+    const user = this.#users.authenticate(key);
+    if (user) return user;
+    const address = ip();
+    if (this.#reports.take(address) === 0) {
+      this.#events.record({ type: "auth.failed", meta: { ip: address } });
+    }
+    throw new BhattiError("unauthorized", "invalid api key");
+  }
+}

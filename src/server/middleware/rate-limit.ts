@@ -1,0 +1,47 @@
+/** So many requests a minute for each user, in three classes: creates, execs, and everything else. */
+import { BhattiError } from "../../errors/bhatti-error.ts";
+import { TokenBuckets } from "./token-buckets.ts";
+
+export interface RateLimits {
+  createPerMinute: number;
+  createBurst: number;
+  execPerMinute: number;
+  execBurst: number;
+  readPerMinute: number;
+  readBurst: number;
+}
+
+export type RateClass = "create" | "exec" | "read";
+
+export class RateLimiter {
+  readonly #buckets: Record<RateClass, TokenBuckets>;
+
+  constructor(limits: RateLimits) {
+    this.#buckets = {
+      create: new TokenBuckets({ perMinute: limits.createPerMinute, burst: limits.createBurst }),
+      exec: new TokenBuckets({ perMinute: limits.execPerMinute, burst: limits.execBurst }),
+      read: new TokenBuckets({ perMinute: limits.readPerMinute, burst: limits.readBurst }),
+    };
+  }
+
+  check(userId: string, method: string, path: string): void {
+    const seconds = this.#buckets[rateClassOf(method, path)].take(userId);
+    if (seconds > 0) throw new RateLimited(seconds);
+  }
+}
+
+export class RateLimited extends BhattiError {
+  /** Whole seconds, for the Retry-After header. */
+  readonly retryAfter: number;
+
+  constructor(seconds: number) {
+    super("rate_limited", "rate limit exceeded");
+    this.retryAfter = Math.ceil(seconds);
+  }
+}
+
+export function rateClassOf(method: string, path: string): RateClass {
+  if (method === "POST" && path === "/sandboxes") return "create";
+  if (method === "POST" && path.endsWith("/exec")) return "exec";
+  return path.endsWith("/exec/stream") ? "exec" : "read";
+}

@@ -1,0 +1,32 @@
+/** The endpoints about the daemon itself. */
+import { endpoints } from "../../contract/all.ts";
+import { openApiDocument } from "../../contract/openapi.ts";
+import { type Binder, implement } from "../implement.ts";
+
+export interface DaemonIdentity {
+  version: string;
+  engine: string;
+  accelerator: "kvm" | "tcg" | "none";
+  acceleratorReason: string;
+  isolates: boolean;
+}
+
+export function bindHealth(binder: Binder, identity: DaemonIdentity): void {
+  const started = performance.now();
+  let document: Record<string, unknown> | undefined;
+  implement(binder, endpoints["health.get"], () => ({
+    status: "ok" as const,
+    uptime: Math.round(performance.now() - started) / 1000,
+  }));
+  implement(binder, endpoints["version.get"], () => ({
+    version: identity.version,
+    engine: identity.engine,
+    accelerator: identity.accelerator,
+    accelerator_reason: identity.acceleratorReason,
+    isolates: identity.isolates,
+  }));
+  implement(binder, endpoints["openapi.get"], () => {
+    document ??= openApiDocument(Object.values(endpoints), identity.version);
+    return document;
+  });
+}

@@ -1,0 +1,97 @@
+/** The listening server: requests and sockets in, and an orderly end. */
+import type { Server } from "bun";
+import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
+import { type AppOptions, createApp } from "./app.ts";
+import type { SocketData } from "./request.ts";
+import { type ExecSocket, largestMessage } from "./streams/exec-websocket.ts";
+
+export interface ListenAddress {
+  hostname: string;
+  port: number;
+}
+
+export type HttpServerOptions = Omit<AppOptions, "draining" | "closing"> & {
+  address: ListenAddress;
+};
+
+export interface HttpServer {
+  readonly hostname: string;
+  readonly port: number;
+  /** Takes no more requests, waits for those that run, and cuts off what is left after the deadline. */
+  stop(milliseconds: number): Promise<void>;
+}
+
+const idleSeconds = 120;
+const pingMilliseconds = 30_000;
+const pongSeconds = 90;
+
+export function startServer(options: HttpServerOptions): HttpServer {
+  const draining = new AbortController();
+  const closing = new AbortController();
+  const sessions = new Map<ExecSocket, () => void>();
+  const app = createApp({ ...options, draining: draining.signal, closing: closing.signal });
+  const server = listen(options.address, {
+    idleTimeout: idleSeconds,
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER, // the limits are the routes', with an answer that says so
+    fetch: (request: Request, self: Server<SocketData>) => app.fetch(request, { server: self }),
+    websocket: {
+      idleTimeout: pongSeconds,
+      sendPings: false, // ours are more frequent
+      maxPayloadLength: largestMessage(options.limits.jsonBodyBytes),
+      open(socket) {
+        sessions.set(socket.data.session, () => socket.ping());
+        socket.data.session.opened(socket);
+      },
+      message: (socket, message) => socket.data.session.received(message),
+      drain: (socket) => socket.data.session.drained(),
+      close(socket) {
+        sessions.delete(socket.data.session);
+        socket.data.session.closed();
+      },
+    },
+  });
+  const pings = setInterval(() => {
+    for (const ping of sessions.values()) ping();
+  }, pingMilliseconds);
+
+  return {
+    hostname: server.hostname ?? options.address.hostname,
+    port: server.port ?? options.address.port,
+    async stop(milliseconds) {
+      clearInterval(pings);
+      draining.abort();
+      const stopped = server.stop();
+      const deadline = performance.now() + milliseconds;
+      while (isBusy(server) && performance.now() < deadline) await Bun.sleep(10);
+      const reason = new BhattiError("shutting_down", "the daemon is shutting down");
+      closing.abort(reason);
+      for (const session of [...sessions.keys()]) session.fail(reason);
+      await Bun.sleep(isBusy(server) ? 50 : 0); // for the last words to leave
+      await server.stop(true);
+      await stopped;
+    },
+  };
+}
+
+function isBusy(server: Server<SocketData>): boolean {
+  return server.pendingRequests + server.pendingWebSockets > 0;
+}
+
+type ServeOptions = Omit<Parameters<typeof Bun.serve<SocketData>>[0], "hostname" | "port">;
+
+function listen({ hostname, port }: ListenAddress, options: ServeOptions): Server<SocketData> {
+  try {
+    return Bun.serve<SocketData>({ ...options, hostname, port } as Parameters<
+      typeof Bun.serve<SocketData>
+    >[0]);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    throw new BhattiError(
+      "host_unfit",
+      code === "EADDRINUSE"
+        ? `Cannot listen on ${hostname}:${port}: another program does already`
+        : `Cannot listen on ${hostname}:${port}: ${messageOf(error)}`,
+      { cause: error, hint: "Set another address: listen: 127.0.0.1:<port> in the configuration" },
+    );
+  }
+}

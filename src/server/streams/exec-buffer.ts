@@ -1,0 +1,46 @@
+/** A command's whole output as one answer, up to a limit. */
+import type { z } from "zod";
+import type { ExecResult } from "../../contract/exec.ts";
+import type { RunningCommand } from "../../services/exec.ts";
+
+export const bufferedOutputBytes = 10 * 1024 * 1024;
+
+/** A client that goes away lets go of the command. */
+export async function collectOutput(
+  command: RunningCommand,
+  signal: AbortSignal,
+): Promise<z.infer<typeof ExecResult>> {
+  const pieces: { 1: Uint8Array[]; 2: Uint8Array[] } = { 1: [], 2: [] };
+  let room = bufferedOutputBytes;
+  let truncated = false;
+  const release = () => command.release();
+  signal.addEventListener("abort", release, { once: true });
+  try {
+    signal.throwIfAborted();
+    for await (const { channel, chunk } of command) {
+      const bytes = chunk.subarray(1, 1 + room);
+      if (bytes.length > 0) pieces[channel].push(bytes);
+      room -= bytes.length;
+      truncated ||= bytes.length < chunk.length - 1;
+    }
+    const result = await command.result;
+    signal.throwIfAborted();
+    return {
+      exit_code: result.exitCode,
+      stdout: textOf(pieces[1]),
+      stderr: textOf(pieces[2]),
+      reason: result.reason,
+      ...(result.signal !== undefined && { signal: result.signal }),
+      ...(truncated && { truncated }),
+    };
+  } catch (error) {
+    command.release();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", release);
+  }
+}
+
+function textOf(pieces: Uint8Array[]): string {
+  return pieces.length === 0 ? "" : Buffer.concat(pieces).toString("utf8");
+}

@@ -1,0 +1,55 @@
+/** Bytes as JSON can carry them: text where they are UTF-8, base64 where not, and no character cut in two. */
+import { isUtf8 } from "node:buffer";
+
+export interface Encoded {
+  data: string;
+  encoding?: "base64";
+}
+
+const nothing = new Uint8Array();
+
+export class TextEvents {
+  #held: Uint8Array = nothing;
+
+  /** The event for these bytes and those held back before; undefined when all are held back. */
+  next(bytes: Uint8Array): Encoded | undefined {
+    const all = this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes]);
+    this.#held = nothing;
+    if (isUtf8(all)) return all.length === 0 ? undefined : text(all);
+    const end = all.length - incompleteTail(all);
+    const whole = all.subarray(0, end);
+    if (!isUtf8(whole)) return base64(all);
+    this.#held = all.slice(end);
+    return end === 0 ? undefined : text(whole);
+  }
+
+  /** What is still held back when the stream ends: no character will complete it any more. */
+  rest(): Encoded | undefined {
+    const held = this.#held;
+    this.#held = nothing;
+    return held.length === 0 ? undefined : base64(held);
+  }
+}
+
+/** How many bytes at the end begin a character and do not finish it: 0 to 3. */
+function incompleteTail(bytes: Uint8Array): number {
+  for (let back = 1; back <= Math.min(3, bytes.length); back += 1) {
+    const byte = bytes[bytes.length - back] ?? 0;
+    if ((byte & 0xc0) === 0x80) continue; // inside a character
+    return byte >= 0xc2 && byte <= 0xf4 && sequenceLength(byte) > back ? back : 0;
+  }
+  return 0;
+}
+
+function sequenceLength(lead: number): number {
+  if (lead >= 0xf0) return 4;
+  return lead >= 0xe0 ? 3 : 2;
+}
+
+function text(bytes: Uint8Array): Encoded {
+  return { data: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8") };
+}
+
+function base64(bytes: Uint8Array): Encoded {
+  return { data: bytes.toBase64(), encoding: "base64" };
+}

@@ -1,0 +1,87 @@
+/** Commands in sandboxes: from a user's words to a process in the guest. */
+import type { ExecRequest, GuestProcess, TerminalSize } from "../agent/guest.ts";
+import { within } from "../async/deadline.ts";
+import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
+import type { Logger } from "../observability/log.ts";
+import type { User } from "../store/users.ts";
+import type { Sandboxes } from "./sandboxes.ts";
+
+/** A command that runs. Its output must be consumed, or it must be released. */
+export type RunningCommand = GuestProcess;
+
+export interface Command {
+  argv: string[];
+  env?: Record<string, string> | undefined;
+  workdir?: string | undefined;
+  tty?: TerminalSize | undefined;
+  stdin: boolean;
+  timeoutSeconds: number;
+}
+
+/** How long a guest may take to start a process. */
+const startMilliseconds = 20_000;
+/** The guest enforces the timeout; this much later it is taken for dead. */
+const graceMilliseconds = 15_000;
+
+export class Exec {
+  readonly #sandboxes: Sandboxes;
+  readonly #log: Logger;
+
+  constructor(sandboxes: Sandboxes, log: Logger) {
+    this.#sandboxes = sandboxes;
+    this.#log = log;
+  }
+
+  /** Resolves when the command runs. The signal ends the start, not a command that runs. */
+  async start(
+    user: User,
+    ref: string,
+    command: Command,
+    signal: AbortSignal,
+  ): Promise<RunningCommand> {
+    const sandbox = this.#sandboxes.get(user, ref);
+    const machine = this.#sandboxes.machineOf(sandbox);
+    const started = performance.now();
+    const process = await within(startMilliseconds, "Starting the command", signal, async (both) =>
+      (await machine.guest(both)).exec(requestOf(command), both),
+    ).catch((error: unknown) => {
+      if (!isBhattiError(error, "timeout")) throw error;
+      throw new BhattiError(
+        "guest_unresponsive",
+        `Sandbox "${sandbox.name}" did not answer within ${startMilliseconds / 1000} s`,
+        { cause: error },
+      );
+    });
+    this.#watch(process, sandbox.id, command.timeoutSeconds * 1000, started);
+    return process;
+  }
+
+  #watch(process: RunningCommand, sandbox: string, timeoutMs: number, started: number): void {
+    const log = (outcome: object) =>
+      this.#log.debug("exec ended", {
+        sandbox,
+        session: process.session,
+        ms: Math.round((performance.now() - started) * 10) / 10,
+        ...outcome,
+      });
+    const overdue = setTimeout(() => process.release(), timeoutMs + graceMilliseconds);
+    process.result
+      .then(
+        ({ exitCode, reason }) => log({ exit_code: exitCode, reason }),
+        (error: unknown) => log({ error }),
+      )
+      .finally(() => clearTimeout(overdue));
+  }
+}
+
+function requestOf(command: Command): ExecRequest {
+  const request: ExecRequest = {
+    argv: command.argv,
+    stdin: command.stdin,
+    timeoutMs: command.timeoutSeconds * 1000,
+  };
+  if (command.env) request.env = command.env;
+  if (command.workdir !== undefined) request.cwd = command.workdir;
+  if (command.tty) request.tty = command.tty;
+  return request;
+}

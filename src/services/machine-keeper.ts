@@ -1,0 +1,76 @@
+/** Keeps rows true to their machines: what a row says when a machine starts to run for it, and when it ends. */
+import type { Machine, MachineEnd } from "../engine/engine.ts";
+import type { EventSink } from "../observability/events.ts";
+import type { Logger } from "../observability/log.ts";
+import type { SandboxStatus } from "../store/sandboxes.ts";
+import type { Store } from "../store/store.ts";
+import type { SandboxActor } from "./sandbox-actor.ts";
+import { mayBecome } from "./sandbox-states.ts";
+
+export class MachineKeeper {
+  readonly #store: Store;
+  readonly #events: EventSink;
+  readonly #log: Logger;
+
+  constructor(store: Store, events: EventSink, log: Logger) {
+    this.#store = store;
+    this.#events = events;
+    this.#log = log;
+  }
+
+  /** The row is written first: nobody can use the machine before it is known. */
+  attach(actor: SandboxActor, machine: Machine): void {
+    this.#change(actor.id, "running", { engineId: machine.id });
+    actor.machine = machine;
+    void machine.ended.then((end) => this.#ended(actor, machine, end));
+  }
+
+  /** The sandbox has no machine that runs, and this is why. */
+  detach(actor: SandboxActor, status: "stopped" | "unknown", reason: string): void {
+    actor.machine = undefined;
+    this.#change(actor.id, status, { reason });
+  }
+
+  #ended(actor: SandboxActor, machine: Machine, end: MachineEnd): void {
+    if (actor.machine !== machine) return; // somebody has taken care of it already
+    actor.machine = undefined;
+    if (end.reason === "destroyed") return;
+    const crashed = end.reason === "crashed";
+    const reason = crashed
+      ? `its machine crashed: ${end.detail}`
+      : `it was powered off: ${end.detail}`;
+    try {
+      this.#change(actor.id, crashed ? "unknown" : "stopped", { reason });
+    } catch (error) {
+      this.#log.error("a machine's end could not be stored", { sandbox: actor.id, error });
+    }
+    const fields = { sandbox: actor.id, machine: machine.id, detail: end.detail };
+    if (crashed) this.#log.error("machine crashed", fields);
+    else this.#log.info("machine powered off", fields);
+    this.#events.record({
+      type: crashed ? "sandbox.crashed" : "sandbox.stopped",
+      sandboxId: actor.id,
+      meta: { reason: end.reason, detail: end.detail },
+    });
+  }
+
+  #change(
+    id: string,
+    status: SandboxStatus,
+    { engineId, reason }: { engineId?: string; reason?: string },
+  ): void {
+    this.#store.transaction(() => {
+      const row = this.#store.sandboxes.byId(id);
+      if (!row) throw new Error(`sandbox ${id} has no row`);
+      if (!mayBecome(row.status, status)) {
+        throw new Error(`sandbox ${id} may not go from ${row.status} to ${status}`);
+      }
+      this.#store.sandboxes.update(id, {
+        status,
+        statusReason: reason ?? null,
+        engineId: engineId ?? row.engineId,
+        stoppedAt: status === "running" ? null : (row.stoppedAt ?? new Date().toISOString()),
+      });
+    });
+  }
+}

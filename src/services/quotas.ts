@@ -1,0 +1,24 @@
+/** What a user may have, as pure functions of the limits, what there is, and what is asked for. */
+import { BhattiError } from "../errors/bhatti-error.ts";
+import type { User } from "../store/users.ts";
+
+export interface AskedResources {
+  cpus: number;
+  memoryMB: number;
+}
+
+export function checkSandboxCount(user: User, count: number): void {
+  if (count < user.maxSandboxes) return;
+  throw new BhattiError("sandbox_limit", `sandbox limit reached (${count}/${user.maxSandboxes})`);
+}
+
+/** Limits on one sandbox, as opposed to all that a user has. */
+export function checkSandboxSize(user: User, asked: AskedResources): void {
+  checkLimit("cpus", asked.cpus, user.maxCpus, "your limit");
+  checkLimit("memory_mb", asked.memoryMB, user.maxMemoryMB, "your limit");
+}
+
+function checkLimit(field: string, value: number, limit: number, what: string): void {
+  if (value <= limit) return;
+  throw new BhattiError("quota_exceeded", `${field}: ${value} is over ${what} of ${limit}`);
+}

@@ -1,0 +1,89 @@
+/** After a start: compares the rows with the machines that exist, and repairs the difference. */
+import { within } from "../async/deadline.ts";
+import type { Engine } from "../engine/engine.ts";
+import { messageOf } from "../errors/bhatti-error.ts";
+import type { EventSink } from "../observability/events.ts";
+import type { Logger } from "../observability/log.ts";
+import type { SandboxRecord } from "../store/sandboxes.ts";
+import type { Store } from "../store/store.ts";
+import { inParallel } from "./in-parallel.ts";
+import type { SandboxActors } from "./sandbox-actor.ts";
+import type { Sandboxes } from "./sandboxes.ts";
+
+export interface RecoveryOptions {
+  store: Store;
+  engine: Engine;
+  actors: SandboxActors;
+  sandboxes: Sandboxes;
+  events: EventSink;
+  log: Logger;
+  adoptMilliseconds?: number;
+}
+
+/** Before the first request, and before the engine makes machines of its own accord. */
+export async function recover(options: RecoveryOptions): Promise<void> {
+  const { store, engine, log } = options;
+  const machines = await engine.list();
+  const rows = store.sandboxes.all();
+  await inParallel(rows, 8, (row) => recoverRow(options, row));
+  // Read again: only a machine that no row refers to now is nobody's.
+  const known = new Set(store.sandboxes.all().map((row) => row.engineId));
+  const orphans = machines.filter((id) => !known.has(id));
+  await inParallel(orphans, 8, async (id) => {
+    log.warn("removing a machine that no sandbox refers to", { machine: id });
+    await engine
+      .destroy(id)
+      .catch((error: unknown) => log.error("it could not be removed", { machine: id, error }));
+  });
+}
+
+async function recoverRow(options: RecoveryOptions, row: SandboxRecord): Promise<void> {
+  const { store, log } = options;
+  try {
+    if (row.status === "creating") {
+      // Its machine, if there is one, is an orphan then.
+      store.sandboxes.delete(row.id);
+      log.warn("removed a sandbox whose create was cut short", { sandbox: row.id, name: row.name });
+    } else if (row.destroyRequestedAt !== null) {
+      await options.sandboxes.remove(row.id, options.actors.of(row.id));
+      log.info("finished a destroy that was cut short", { sandbox: row.id, name: row.name });
+    } else if (row.status !== "stopped") {
+      await adopt(options, row);
+    }
+  } catch (error) {
+    log.error("a sandbox could not be recovered", { sandbox: row.id, error });
+  }
+}
+
+async function adopt(options: RecoveryOptions, row: SandboxRecord): Promise<void> {
+  const { engine, sandboxes, actors, log, events } = options;
+  const actor = actors.of(row.id);
+  const { engineId } = row;
+  const milliseconds = options.adoptMilliseconds ?? 15_000;
+  try {
+    const machine =
+      engineId === null
+        ? undefined
+        : await within(milliseconds, "Taking over the machine", undefined, (signal) =>
+            engine.adopt(engineId, signal),
+          );
+    if (machine) {
+      sandboxes.keeper.attach(actor, machine);
+      log.debug("machine taken over", { sandbox: row.id, machine: machine.id });
+    } else if (row.status === "running") {
+      const reason = "its machine did not run any more when the daemon started";
+      sandboxes.keeper.detach(actor, "stopped", reason);
+      log.warn("a sandbox's machine is gone", { sandbox: row.id, name: row.name });
+    }
+  } catch (error) {
+    const reason = `its machine could not be taken over: ${messageOf(error)}`;
+    sandboxes.keeper.detach(actor, "unknown", reason);
+    log.error("a machine could not be taken over", { sandbox: row.id, machine: engineId, error });
+  }
+  events.record({
+    type: "sandbox.recovered",
+    userId: row.userId,
+    sandboxId: row.id,
+    meta: { running: actor.machine !== undefined },
+  });
+}

@@ -1,0 +1,89 @@
+/** Makes a sandbox's machine and puts into it what the create asked for; on failure nothing of it is left. */
+import type { GuestConfiguration } from "../agent/guest.ts";
+import type { Engine, Machine } from "../engine/engine.ts";
+import type { MachineSpec } from "../engine/machine-spec.ts";
+import type { Logger } from "../observability/log.ts";
+import type { SandboxRecord } from "../store/sandboxes.ts";
+import { machineIdOf } from "./identifiers.ts";
+import type { FoundImage } from "./images.ts";
+import type { SandboxFile } from "./sandbox-plan.ts";
+
+export interface CreationOrder {
+  sandbox: SandboxRecord;
+  image: FoundImage;
+  init: string | undefined;
+  files: SandboxFile[];
+}
+
+/** `commit` makes the sandbox known as running; when it throws the machine goes too. */
+export async function makeMachine(
+  engine: Engine,
+  order: CreationOrder,
+  signal: AbortSignal,
+  log: Logger,
+  commit: (machine: Machine) => void,
+): Promise<Machine> {
+  const started = performance.now();
+  const identity = identityOf(order);
+  // An init script may use the files, so it starts after them: then, and only then, it costs a second message.
+  const initLater = order.files.length > 0 && order.init !== undefined;
+  const spec = specOf(order);
+  const first = initLater ? withoutInit(identity) : identity;
+  await using undo = new AsyncDisposableStack();
+  const machine = await engine.create(spec, first, signal);
+  undo.defer(() => engine.destroy(machine.id));
+  if (order.files.length > 0) await writeFiles(machine, order.files, signal);
+  if (initLater) await (await machine.guest(signal)).configure(identity, signal);
+  signal.throwIfAborted();
+  commit(machine);
+  undo.move();
+  log.debug("machine made", {
+    machine: machine.id,
+    origin: machine.origin.kind,
+    steps: Object.fromEntries(
+      machine.origin.steps.map((step) => [step.name, rounded(step.milliseconds)]),
+    ),
+    files: order.files.length,
+    ms: rounded(performance.now() - started),
+  });
+  return machine;
+}
+
+function specOf({ sandbox, image }: CreationOrder): MachineSpec {
+  const { cpus, memoryMB, diskSizeMB } = sandbox;
+  const spec: MachineSpec = { image: image.machine, cpus, memoryMB };
+  // Left out when it is the image's own, as in the specification of the machines that are kept ready.
+  if (diskSizeMB !== image.sizeMB) spec.diskSizeMB = diskSizeMB;
+  return spec;
+}
+
+function identityOf(order: CreationOrder): GuestConfiguration {
+  const identity: GuestConfiguration = {
+    hostname: order.sandbox.name,
+    machineId: machineIdOf(order.sandbox.id),
+  };
+  const { env } = order.sandbox;
+  if (Object.keys(env).length > 0) identity.env = env;
+  if (order.init !== undefined) identity.init = order.init;
+  return identity;
+}
+
+function withoutInit(identity: GuestConfiguration): GuestConfiguration {
+  const { init: _, ...rest } = identity;
+  return rest;
+}
+
+async function writeFiles(
+  machine: Machine,
+  files: SandboxFile[],
+  signal: AbortSignal,
+): Promise<void> {
+  const guest = await machine.guest(signal);
+  for (const { path, mode, content } of files) {
+    await guest.writeFile({ path, mode, user: "root" }, content, signal);
+  }
+}
+
+function rounded(milliseconds: number): number {
+  return Math.round(milliseconds * 10) / 10;
+}

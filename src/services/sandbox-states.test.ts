@@ -1,0 +1,17 @@
+import { expect, test } from "bun:test";
+import { mayBecome, thermalOf } from "./sandbox-states.ts";
+
+test("a sandbox that was made is never being made again", () => {
+  expect(mayBecome("creating", "running")).toBeTrue();
+  expect(mayBecome("creating", "stopped")).toBeFalse();
+  for (const status of ["running", "stopped", "unknown"] as const) {
+    expect(mayBecome(status, "creating")).toBeFalse();
+    expect(mayBecome(status, status)).toBeTrue();
+  }
+});
+
+test("what the host does about it", () => {
+  expect(thermalOf("running")).toBe("hot");
+  expect(thermalOf("stopped")).toBe("cold");
+  expect(thermalOf("unknown")).toBeUndefined();
+});

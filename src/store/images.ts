@@ -1,0 +1,71 @@
+/** The images table. */
+import type { Database } from "bun:sqlite";
+import { z } from "zod";
+
+const ImageRow = z
+  .object({
+    id: z.string(),
+    user_id: z.string().nullable(),
+    name: z.string(),
+    digest: z.string(),
+    source: z.string(),
+    path: z.string(),
+    size_mb: z.int(),
+    created_at: z.string(),
+  })
+  .transform((row) => ({
+    id: row.id,
+    /** Null: the operator's, seen by every user. */
+    userId: row.user_id,
+    name: row.name,
+    digest: row.digest,
+    source: row.source,
+    /** Relative to the data directory. */
+    path: row.path,
+    sizeMB: row.size_mb,
+    createdAt: row.created_at,
+  }));
+export type ImageRecord = z.infer<typeof ImageRow>;
+
+export class ImageTable {
+  readonly #put;
+  readonly #get;
+  readonly #visible;
+  readonly #usingPath;
+
+  constructor(database: Database) {
+    this.#put = database.prepare(
+      `INSERT INTO images (id, user_id, name, digest, source, path, size_mb, created_at)
+       VALUES ($id, $userId, $name, $digest, $source, $path, $sizeMB, $createdAt)
+       ON CONFLICT (ifnull(user_id, ''), name) DO UPDATE SET digest = excluded.digest,
+         source = excluded.source, path = excluded.path, size_mb = excluded.size_mb,
+         created_at = excluded.created_at`,
+    );
+    this.#get = database.prepare("SELECT * FROM images WHERE user_id IS ? AND name = ?");
+    this.#visible = database.prepare(
+      "SELECT * FROM images WHERE user_id IS NULL OR user_id IS ? ORDER BY name, user_id",
+    );
+    this.#usingPath = database.prepare<{ count: number }, [string]>(
+      "SELECT count(*) AS count FROM images WHERE path = ?",
+    );
+  }
+
+  /** Inserts the image, or replaces its owner's image of that name, which keeps its id. */
+  put(image: ImageRecord): void {
+    this.#put.run(image);
+  }
+
+  get(userId: string | null, name: string): ImageRecord | undefined {
+    const row = this.#get.get(userId, name);
+    return row ? ImageRow.parse(row) : undefined;
+  }
+
+  /** A user's own and the operator's; the operator's alone for null. */
+  visibleTo(userId: string | null): ImageRecord[] {
+    return this.#visible.all(userId).map((row) => ImageRow.parse(row));
+  }
+
+  isPathUsed(path: string): boolean {
+    return (this.#usingPath.get(path)?.count ?? 0) > 0;
+  }
+}

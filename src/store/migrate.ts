@@ -1,0 +1,34 @@
+/** Brings a database to this program's schema, one numbered file at a time, and refuses a newer one. */
+import type { Database } from "bun:sqlite";
+import { BhattiError } from "../errors/bhatti-error.ts";
+import initial from "./migrations/001-initial.sql" with { type: "text" };
+
+/** In order; the version of a schema is the number of files it took. Never edit one that was released. */
+export const migrations: readonly string[] = [initial];
+
+export function migrate(database: Database, steps: readonly string[] = migrations): void {
+  // IMMEDIATE: of two processes that open a fresh database at once, one migrates and the other waits.
+  database
+    .transaction(() => {
+      database.run("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL) STRICT");
+      const version = versionOf(database);
+      if (version > steps.length) {
+        throw new BhattiError(
+          "database_too_new",
+          `The database has schema version ${version}, this program knows up to ${steps.length}`,
+        );
+      }
+      for (const sql of steps.slice(version)) database.run(sql);
+      if (version === steps.length) return;
+      database.run("DELETE FROM schema_version");
+      database.run("INSERT INTO schema_version (version) VALUES (?)", [steps.length]);
+    })
+    .immediate();
+}
+
+function versionOf(database: Database): number {
+  const row = database
+    .query<{ version: number }, []>("SELECT max(version) AS version FROM schema_version")
+    .get();
+  return row?.version ?? 0;
+}

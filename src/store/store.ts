@@ -1,0 +1,35 @@
+/** The whole store: one database, one object per table, and transactions over all of them. */
+import { join } from "node:path";
+import { explainingFullDisk, openDatabase } from "./database.ts";
+import { EventTable } from "./events.ts";
+import { ImageTable } from "./images.ts";
+import { KeyTable } from "./keys.ts";
+import { SandboxTable } from "./sandboxes.ts";
+import { UserTable } from "./users.ts";
+
+export interface Store extends Disposable {
+  users: UserTable;
+  keys: KeyTable;
+  sandboxes: SandboxTable;
+  images: ImageTable;
+  events: EventTable;
+  /** Runs `work` alone, also among processes: its reads still hold when it writes. All or nothing. */
+  transaction<T>(work: () => T): T;
+}
+
+export function databasePath(dataDir: string): string {
+  return join(dataDir, "bhatti.db");
+}
+
+export function openStore(path: string): Store {
+  const database = openDatabase(path);
+  return {
+    users: new UserTable(database),
+    keys: new KeyTable(database),
+    sandboxes: new SandboxTable(database),
+    images: new ImageTable(database),
+    events: new EventTable(database),
+    transaction: (work) => explainingFullDisk(() => database.transaction(work).immediate()),
+    [Symbol.dispose]: () => database.close(),
+  };
+}

@@ -1,0 +1,127 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { type FakeDaemon, startFakeDaemon } from "../support/fake-daemon.ts";
+
+let daemon: FakeDaemon;
+beforeAll(async () => {
+  daemon = await startFakeDaemon();
+  await daemon.create({ name: "dev" });
+});
+afterAll(() => daemon[Symbol.asyncDispose]());
+
+const nameRule =
+  "must be a letter or digit, then up to 62 letters, digits, dots, underscores or hyphens";
+
+test.each([
+  [{ name: "-dev" }, `name: ${nameRule} (got "-dev")`],
+  [{ name: "" }, `name: ${nameRule} (got "")`],
+  [{ name: "a/b" }, `name: ${nameRule} (got "a/b")`],
+  [{ name: "a".repeat(64) }, `name: ${nameRule} (got "${"a".repeat(64)}")`],
+  [{ name: 7 }, "name: must be a string (got 7)"],
+  [{ cpus: 1.5 }, "cpus: must be a whole number of vCPUs (got 1.5)"],
+  [{ cpus: "2" }, 'cpus: must be a whole number of vCPUs (got "2")'],
+  [{ cpus: 0 }, "cpus: must be between 1 and 64 (got 0)"],
+  [{ cpus: 65 }, "cpus: must be between 1 and 64 (got 65)"],
+  [{ cpus: null }, "cpus: must be a whole number of vCPUs (got null)"],
+  [{ memory_mb: -1 }, "memory_mb: must be at least 0 (got -1)"],
+  [{ memory_mb: 64 }, "memory_mb: must be at least 128, below that a guest does not boot (got 64)"],
+  [{ memory_mb: 128.5 }, "memory_mb: must be a whole number (got 128.5)"],
+  [
+    { disk_size_mb: 32 },
+    'disk_size_mb: must be at least 64, the size of image "tiny": disks only grow (got 32)',
+  ],
+  [
+    { env: { "1A": "x" } },
+    "env.1A: must be letters, digits and underscores, not starting with a digit",
+  ],
+  [{ env: { A: "secret\0" } }, "env.A: must not contain a NUL byte"],
+  [{ env: { A: 7 } }, "env.A: must be a string"],
+  [{ env: ["A=1"] }, "env: must be an object"],
+  [{ labels: { "bhatti.sh/x": "y" } }, /^labels\.bhatti\.sh\/x: must not start with bhatti\.sh\//],
+  [{ labels: { a: "b c" } }, /^labels\.a: must be at most 256 letters/],
+  [
+    { labels: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`k${i}`, "v"])) },
+    "labels: must be at most 16 labels",
+  ],
+  [{ files: [{ guest_path: "etc", content: "" }] }, "files.0.guest_path: must be an absolute path"],
+  [{ files: [{ guest_path: "/a", content: "%%" }] }, "files.0.content: must be base64"],
+  [{ files: [{ guest_path: "/a" }] }, "files.0.content: is required"],
+  [
+    { files: [{ guest_path: "/a", content: "", mode: "999" }] },
+    "files.0.mode: must be three octal digits such as 0644",
+  ],
+  [{ hugepages: true }, "hugepages: is not a field that is known here"],
+  [{ keep_hot: "yes" }, 'keep_hot: must be true or false (got "yes")'],
+  [[], "body: must be an object"],
+  ["text", 'body: must be an object (got "text")'],
+])("create %j", async (request, message) => {
+  const { status, body } = await daemon.call("POST", "/sandboxes", request);
+  expect(status).toBe(400);
+  expect(body.code).toBe("bad_request");
+  expect(body.request_id).toMatch(/^req_[0-9a-f]{16}$/);
+  if (typeof message === "string") expect(body.error).toBe(message);
+  else expect(body.error).toMatch(message);
+  expect(daemon.engine.machines.size).toBe(1);
+});
+
+test.each([
+  [{}, "cmd: is required"],
+  [{ cmd: [] }, "cmd: must have at least one word"],
+  [{ cmd: "ls" }, "cmd: must be a list"],
+  [{ cmd: ["a\0b"] }, "cmd.0: must not contain a NUL byte"],
+  [{ cmd: ["ls"], timeout_sec: 0 }, "timeout_sec: must be between 1 and 86400 seconds (got 0)"],
+  [{ cmd: ["ls"], timeout_sec: -5 }, "timeout_sec: must be between 1 and 86400 seconds (got -5)"],
+  [
+    { cmd: ["ls"], timeout_sec: 86401 },
+    "timeout_sec: must be between 1 and 86400 seconds (got 86401)",
+  ],
+  [{ cmd: ["ls"], timeout_sec: 1.5 }, "timeout_sec: must be a whole number of seconds (got 1.5)"],
+  [{ cmd: ["ls"], workdir: "tmp" }, 'workdir: must be an absolute path (got "tmp")'],
+  [{ cmd: ["ls"], stdin: true }, "stdin: is not a field that is known here"],
+])("exec %j", async (request, message) => {
+  const { status, body } = await daemon.call("POST", "/sandboxes/dev/exec", request);
+  expect(status).toBe(400);
+  expect(body.error).toBe(message);
+});
+
+test("an unknown image is 404 and named", async () => {
+  const { status, body } = await daemon.call("POST", "/sandboxes", { image: "nope" });
+  expect(status).toBe(404);
+  expect(body).toMatchObject({ code: "image_not_found", error: 'Image "nope" not found' });
+});
+
+test("an unknown sandbox is 404 for every verb", async () => {
+  for (const [method, path] of [
+    ["GET", "/sandboxes/nope"],
+    ["DELETE", "/sandboxes/nope"],
+  ] as const) {
+    const { status, body } = await daemon.call(method, path);
+    expect(status).toBe(404);
+    expect(body.code).toBe("sandbox_not_found");
+  }
+  const exec = await daemon.call("POST", "/sandboxes/nope/exec", { cmd: ["true"] });
+  expect(exec.body.code).toBe("sandbox_not_found");
+});
+
+test("an unknown path is 404, another method 405 with those that are allowed", async () => {
+  const nowhere = await daemon.call("GET", "/nowhere");
+  expect(nowhere.status).toBe(404);
+  expect(nowhere.body).toMatchObject({
+    code: "not_found",
+    error: "there is nothing at GET /nowhere",
+  });
+  const wrong = await daemon.call("PUT", "/sandboxes/dev");
+  expect(wrong.status).toBe(405);
+  expect(wrong.body.code).toBe("method_not_allowed");
+  expect(wrong.headers.get("allow")).toBe("GET, DELETE");
+});
+
+test("a body that is no JSON, or none", async () => {
+  for (const [body, message] of [
+    ["{", "body: must be JSON"],
+    ["", "body: must be JSON (got nothing)"],
+  ] as const) {
+    const response = await daemon.fetch("/sandboxes", { method: "POST", body });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ code: "bad_request", error: message });
+  }
+});

@@ -1,0 +1,134 @@
+import { expect, test } from "bun:test";
+import { mkdtempSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startDaemon } from "../../src/daemon/daemon.ts";
+import { FakeEngine } from "../../src/engine/fake/fake-engine.ts";
+import { BhattiError } from "../../src/errors/bhatti-error.ts";
+import { silentLogger } from "../../src/observability/log.ts";
+import { openOperator } from "../../src/operator/operator.ts";
+import { ExecSocketClient } from "../support/exec-socket.ts";
+import { startFakeDaemon } from "../support/fake-daemon.ts";
+import { until } from "../support/until.ts";
+
+const dependencies = (engine: FakeEngine) => ({
+  log: silentLogger,
+  version: "1.2.3",
+  runtimeDir: "/tmp",
+  engine,
+});
+
+const failureOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => (error instanceof BhattiError ? error : undefined),
+  );
+
+test("version tells the engine", async () => {
+  await using daemon = await startFakeDaemon();
+  expect((await daemon.call("GET", "/version")).body as object).toEqual({
+    version: "1.2.3",
+    engine: "fake",
+    accelerator: "none",
+    accelerator_reason: "the fake engine runs nothing",
+    isolates: false,
+  });
+});
+
+test("a second daemon on the data directory is refused, until the first has ended", async () => {
+  await using daemon = await startFakeDaemon();
+  const second = () => startDaemon(daemon.config, dependencies(daemon.engine));
+  const error = await failureOf(second());
+  expect(error?.message).toStartWith(
+    `Another bhatti daemon uses the data directory ${daemon.dataDir} (pid ${process.pid}, since `,
+  );
+  expect((await daemon.call("GET", "/sandboxes")).status).toBe(200);
+  await daemon.stop();
+  const other = await second();
+  await other.stop();
+});
+
+test("a port that is taken is named, and nothing stays held", async () => {
+  await using daemon = await startFakeDaemon();
+  const listen = new URL(daemon.url).host;
+  const dataDir = mkdtempSync(join(tmpdir(), "bhatti-test-"));
+  const config = { ...daemon.config, listen, dataDir };
+  const error = await failureOf(startDaemon(config, dependencies(new FakeEngine())));
+  expect(error?.message).toBe(`Cannot listen on ${listen}: another program does already`);
+  expect(error?.hint).toContain("listen:");
+  const free = { ...config, listen: "127.0.0.1:0" };
+  const other = await startDaemon(free, dependencies(new FakeEngine()));
+  await other.stop();
+});
+
+test("only its owner may look into the data directory", async () => {
+  await using daemon = await startFakeDaemon();
+  expect(statSync(daemon.dataDir).mode & 0o777).toBe(0o700);
+});
+
+test("the operator is told when there is no database, and makes one when that is wanted", async () => {
+  const dataDir = join(mkdtempSync(join(tmpdir(), "bhatti-test-")), "data");
+  const error = await failureOf(openOperator(dataDir));
+  expect(error?.message).toBe(`There is no bhatti database in ${dataDir}`);
+  using operator = await openOperator(dataDir, { create: true });
+  const { key, user } = operator.users.create({ name: "ada" });
+  expect(key).toMatch(/^bht_[0-9a-f]{64}$/);
+  expect(user).toMatchObject({ maxSandboxes: 5, maxCpus: 4, maxMemoryMB: 4096, role: "user" });
+  expect(user.id).toMatch(/^usr_[0-9a-f]{8}$/);
+  expect(() => operator.users.create({ name: "ada" })).toThrow('User "ada" already exists');
+  expect(() => operator.users.create({ name: "a b" })).toThrow(/^name: must be/);
+  expect(() => operator.users.create({ name: "bob", maxCpus: 0 })).toThrow(/^max-cpus: must be/);
+  expect(() => operator.users.rotateKey("bob")).toThrow('User "bob" not found');
+  expect(operator.users.list().map(({ name, sandboxes }) => [name, sandboxes])).toEqual([
+    ["ada", 0],
+  ]);
+});
+
+test("a shutdown ends requests that would go on, and leaves machines running", async () => {
+  await using daemon = await startFakeDaemon();
+  await daemon.create({ name: "dev" });
+  const socket = await ExecSocketClient.start(daemon, "dev", { cmd: ["sleep", "60"] });
+  await socket.event("session");
+  await daemon.stop();
+  expect(await socket.event("error")).toMatchObject({ code: "shutting_down" });
+  expect([...daemon.engine.machines.values()].map(({ running }) => running)).toEqual([true]);
+  expect((await daemon.events("daemon.shutdown")).length).toBe(1);
+}, 15_000);
+
+test("a create that the shutdown cuts short leaves nothing", async () => {
+  await using daemon = await startFakeDaemon({ engine: { createMilliseconds: 60_000 } });
+  const creating = daemon.call("POST", "/sandboxes", {}).catch(() => undefined);
+  await until("the request is there", async () => {
+    const { body } = await daemon.call<unknown[]>("GET", "/sandboxes");
+    return body.length === 1;
+  });
+  await daemon.stop();
+  expect(await creating).toMatchObject({ status: 503, body: { code: "shutting_down" } });
+  expect(daemon.operator.users.list()[0]?.sandboxes).toBe(0);
+}, 15_000);
+
+test("with on_shutdown: stop machines are powered off, and their sandboxes are stopped", async () => {
+  await using daemon = await startFakeDaemon({ config: { onShutdown: "stop" } });
+  await daemon.create({ name: "dev" });
+  await daemon.restart();
+  const { body } = await daemon.call<object>("GET", "/sandboxes/dev");
+  expect(body).toMatchObject({
+    status: "stopped",
+    engine_meta: { reason: "the daemon was stopped" },
+  });
+  expect(daemon.engine.machines.size).toBe(1);
+});
+
+test("the log tells a sandbox's story, and no environment values", async () => {
+  await using daemon = await startFakeDaemon();
+  const { id } = await daemon.create({ name: "dev", env: { A: "classified" } });
+  const exec = { cmd: ["true"], env: { B: "classified" } };
+  await daemon.call("POST", "/sandboxes/dev/exec", exec);
+  await daemon.call("DELETE", "/sandboxes/dev");
+  const story = daemon.logLines
+    .map((line) => JSON.parse(line) as { msg: string; sandbox?: string })
+    .filter(({ sandbox }) => sandbox === id)
+    .map(({ msg }) => msg);
+  expect(story).toEqual(["machine made", "sandbox created", "exec ended", "sandbox destroyed"]);
+  expect(daemon.logLines.join("")).not.toContain("classified");
+});

@@ -1,0 +1,157 @@
+import { expect, test } from "bun:test";
+import { startFakeDaemon } from "../support/fake-daemon.ts";
+import { until } from "../support/until.ts";
+
+interface Result {
+  exit_code: number;
+  stdout: string;
+  stderr: string;
+  reason: string;
+  truncated?: boolean;
+}
+
+async function withSandbox() {
+  const daemon = await startFakeDaemon();
+  await daemon.create({ name: "dev", env: { COLOR: "red", SHAPE: "round" } });
+  const run = async (cmd: string[], more: object = {}) =>
+    (await daemon.call<Result>("POST", "/sandboxes/dev/exec", { cmd, ...more })).body;
+  const stream = (cmd: string[], init: RequestInit = {}) =>
+    daemon.fetch("/sandboxes/dev/exec", {
+      method: "POST",
+      headers: { accept: "application/x-ndjson" },
+      body: JSON.stringify({ cmd }),
+      ...init,
+    });
+  const lines = async (cmd: string[]) =>
+    (await (await stream(cmd)).text())
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const dispose = () => daemon[Symbol.asyncDispose]();
+  return { daemon, run, stream, lines, [Symbol.asyncDispose]: dispose };
+}
+
+test("the result of a command, its streams apart", async () => {
+  await using sandbox = await withSandbox();
+  expect(await sandbox.run(["sh", "-c", "echo out; echo err >&2; exit 3"])).toEqual({
+    exit_code: 3,
+    stdout: "out\n",
+    stderr: "err\n",
+    reason: "exited",
+  });
+  expect(await sandbox.run(["nope"])).toMatchObject({ exit_code: 127 });
+  expect(await sandbox.run(["cat"])).toMatchObject({ exit_code: 0, stdout: "" });
+});
+
+test("environment and directory", async () => {
+  await using sandbox = await withSandbox();
+  const env = await sandbox.run(["env"], { env: { COLOR: "blue" } });
+  expect(env.stdout).toBe("COLOR=blue\nSHAPE=round\n");
+  expect(await sandbox.run(["pwd"])).toMatchObject({ stdout: "/workspace\n" });
+  expect(await sandbox.run(["pwd"], { workdir: "/tmp" })).toMatchObject({ stdout: "/tmp\n" });
+  expect(sandbox.daemon.logLines.join("")).not.toContain("round");
+});
+
+test("a command over its time", async () => {
+  await using sandbox = await withSandbox();
+  const result = await sandbox.run(["sleep", "60"], { timeout_sec: 1 });
+  expect(result).toMatchObject({ exit_code: 137, reason: "timeout" });
+});
+
+test("output over 10 MB is cut, and that is said", async () => {
+  await using sandbox = await withSandbox();
+  const whole = await sandbox.run(["zeros", String(10 * 1024 * 1024)]);
+  expect(whole.truncated).toBeUndefined();
+  expect(whole.stdout).toHaveLength(10 * 1024 * 1024);
+  const cut = await sandbox.run(["zeros", String(30 * 1024 * 1024)]);
+  expect(cut).toMatchObject({ truncated: true, exit_code: 0 });
+  expect(cut.stdout).toHaveLength(10 * 1024 * 1024);
+});
+
+test("NDJSON: events as they come, then the exit", async () => {
+  await using sandbox = await withSandbox();
+  const response = await sandbox.stream(["echo", "hé"]);
+  expect(response.headers.get("content-type")).toBe("application/x-ndjson");
+  expect(response.headers.get("x-content-type-options")).toBe("nosniff");
+  expect(await response.text()).toBe(
+    '{"type":"stdout","data":"hé\\n"}\n{"type":"exit","exit_code":0,"reason":"exited"}\n',
+  );
+  const failed = await sandbox.lines(["sh", "-c", "echo no >&2; exit 9"]);
+  expect(failed).toEqual([
+    { type: "stderr", data: "no\n" },
+    { type: "exit", exit_code: 9, reason: "exited" },
+  ]);
+});
+
+test("NDJSON: what is no text is base64", async () => {
+  await using sandbox = await withSandbox();
+  expect(await sandbox.lines(["printf", "a\\xff\\xfe"])).toEqual([
+    { type: "stdout", data: Buffer.from([97, 255, 254]).toBase64(), encoding: "base64" },
+    { type: "exit", exit_code: 0, reason: "exited" },
+  ]);
+});
+
+test("NDJSON: a command that cannot start is an ordinary error", async () => {
+  await using sandbox = await withSandbox();
+  await sandbox.daemon.call("POST", "/sandboxes/dev/exec", { cmd: ["poweroff"] });
+  const response = await sandbox.stream(["true"]);
+  expect(response.status).toBe(409);
+});
+
+test("NDJSON: a machine that is lost in the middle is the last event", async () => {
+  await using sandbox = await withSandbox();
+  const events = await sandbox.lines(["sh", "-c", "echo bye; crash; sleep 5"]);
+  expect(events.at(-1)).toMatchObject({
+    type: "error",
+    code: "machine_lost",
+    data: expect.stringContaining("kernel panic"),
+    request_id: expect.stringMatching(/^req_/),
+  });
+});
+
+test("NDJSON: a reader that stalls stalls the command, and one that leaves lets go of it", async () => {
+  await using sandbox = await withSandbox();
+  const leaving = new AbortController();
+  const response = await sandbox.stream(["yes"], { signal: leaving.signal });
+  const reader = response.body?.getReader();
+  await reader?.read();
+  await Bun.sleep(300);
+  const rss = process.memoryUsage.rss();
+  await Bun.sleep(700);
+  expect(process.memoryUsage.rss() - rss).toBeLessThan(100_000_000);
+  leaving.abort();
+  const { logLines } = sandbox.daemon;
+  await until("the command was let go", () => logLines.some((line) => line.includes('"lost"')));
+});
+
+test("a client of a buffered exec that leaves lets go of the command", async () => {
+  await using sandbox = await withSandbox();
+  const leaving = new AbortController();
+  const body = JSON.stringify({ cmd: ["sleep", "60"] });
+  const request = sandbox.daemon
+    .fetch("/sandboxes/dev/exec", { method: "POST", body, signal: leaving.signal })
+    .catch(() => undefined);
+  await Bun.sleep(100);
+  leaving.abort();
+  await request;
+  const { logLines } = sandbox.daemon;
+  await until("the command was let go", () => logLines.some((line) => line.includes('"lost"')));
+});
+
+test("50 commands at once", async () => {
+  await using sandbox = await withSandbox();
+  const numbers = Array.from({ length: 50 }, (_, number) => number);
+  const results = await Promise.all(numbers.map((n) => sandbox.run(["echo", String(n)])));
+  expect(results.map(({ stdout }) => Number(stdout))).toEqual(numbers);
+});
+
+test("a command that is silent for 15 s is not cut off", async () => {
+  await using sandbox = await withSandbox();
+  const script = ["sh", "-c", "sleep 15; echo done"];
+  const [buffered, streamed] = await Promise.all([sandbox.run(script), sandbox.lines(script)]);
+  expect(buffered).toMatchObject({ stdout: "done\n", exit_code: 0 });
+  expect(streamed).toEqual([
+    { type: "stdout", data: "done\n" },
+    { type: "exit", exit_code: 0, reason: "exited" },
+  ]);
+}, 30_000);

@@ -1,0 +1,55 @@
+import { expect, test } from "bun:test";
+import { generousLimits, type Refusal, startFakeDaemon } from "../support/fake-daemon.ts";
+
+test("a body over the limit is refused, announced or not", async () => {
+  await using daemon = await startFakeDaemon();
+  const large = JSON.stringify({ name: "dev", init: "x".repeat(2_000_000) });
+  const announced = await daemon.fetch("/sandboxes", { method: "POST", body: large });
+  expect(announced.status).toBe(413);
+  expect(await announced.json()).toMatchObject({
+    code: "body_too_large",
+    error: "body: must be at most 1048576 bytes",
+  });
+  let sent = 0;
+  const endless = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      await Bun.sleep(0);
+      sent += 65_536;
+      controller.enqueue(new Uint8Array(65_536).fill(32));
+    },
+  });
+  const chunked = await daemon.fetch("/sandboxes", { method: "POST", body: endless });
+  expect(chunked.status).toBe(413);
+  expect(sent).toBeLessThan(20_000_000);
+  const just = JSON.stringify({ name: "dev", init: "x".repeat(1_000_000) });
+  expect((await daemon.fetch("/sandboxes", { method: "POST", body: just })).status).toBe(201);
+});
+
+test("each class of requests has its own bucket, for each user", async () => {
+  const limits = {
+    ...generousLimits,
+    createPerMinute: 1,
+    createBurst: 2,
+    execPerMinute: 1,
+    execBurst: 3,
+    readPerMinute: 1,
+    readBurst: 4,
+  };
+  await using daemon = await startFakeDaemon({ config: { limits } });
+  const statuses = async (count: number, method: string, path: string, body?: object) => {
+    const found = [];
+    for (let i = 0; i < count; i += 1) found.push((await daemon.call(method, path, body)).status);
+    return found;
+  };
+  expect(await statuses(3, "POST", "/sandboxes", { name: "dev" })).toEqual([201, 200, 429]);
+  const exec = { cmd: ["true"] };
+  expect(await statuses(4, "POST", "/sandboxes/dev/exec", exec)).toEqual([200, 200, 200, 429]);
+  expect(await statuses(5, "GET", "/sandboxes")).toEqual([200, 200, 200, 200, 429]);
+  const { headers, body } = await daemon.call<Refusal>("DELETE", "/sandboxes/dev");
+  expect(body).toMatchObject({ code: "rate_limited", error: "rate limit exceeded" });
+  expect(Number(headers.get("retry-after"))).toBeWithin(1, 61);
+
+  const { key } = daemon.operator.users.create({ name: "bob" });
+  expect((await daemon.call("GET", "/sandboxes", undefined, key)).status).toBe(200);
+  expect((await fetch(`${daemon.url}/health`)).status).toBe(200);
+});

@@ -1,0 +1,94 @@
+import { Database } from "bun:sqlite";
+import { expect, test } from "bun:test";
+import type { Sandbox } from "../../src/contract/sandboxes.ts";
+import { databasePath } from "../../src/store/store.ts";
+import { type FakeDaemon, startFakeDaemon } from "../support/fake-daemon.ts";
+
+/** As a crash would have left it: behind the daemon's back. */
+function rewrite(daemon: FakeDaemon, sql: string): void {
+  using database = new Database(databasePath(daemon.dataDir));
+  database.run(sql);
+}
+
+const show = async (daemon: FakeDaemon, ref: string) =>
+  (await daemon.call<Sandbox>("GET", `/sandboxes/${ref}`)).body;
+
+test("sandboxes run on while the daemon restarts", async () => {
+  await using daemon = await startFakeDaemon();
+  const before = await daemon.create({ name: "dev", env: { A: "1" } });
+  await daemon.restart();
+  expect(await show(daemon, "dev")).toEqual(before);
+  const { body } = await daemon.call("POST", "/sandboxes/dev/exec", { cmd: ["env"] });
+  expect(body).toMatchObject({ stdout: "A=1\n" });
+  await daemon.call("POST", "/sandboxes/dev/exec", { cmd: ["poweroff"] });
+  expect((await show(daemon, "dev")).status).toBe("stopped");
+});
+
+test("a machine that is gone leaves its sandbox stopped, with the reason", async () => {
+  await using daemon = await startFakeDaemon();
+  const { engine_id } = await daemon.create({ name: "dev" });
+  await daemon.stop();
+  daemon.engine.machines.get(engine_id)?.end({ reason: "crashed", detail: "host reboot" });
+  await daemon.start();
+  const sandbox = await show(daemon, "dev");
+  expect(sandbox.status).toBe("stopped");
+  expect(sandbox.engine_meta["reason"]).toBe(
+    "its machine did not run any more when the daemon started",
+  );
+  // Its files are still referred to.
+  expect([...daemon.engine.machines.keys()]).toEqual([engine_id]);
+  expect((await daemon.call("DELETE", "/sandboxes/dev")).status).toBe(200);
+  expect(daemon.engine.machines.size).toBe(0);
+});
+
+test("a machine that cannot be taken over is unknown, and is tried again at the next start", async () => {
+  let broken = true;
+  const onAdopt = () => {
+    if (broken) throw new Error("no answer");
+  };
+  await using daemon = await startFakeDaemon({ engine: { onAdopt } });
+  await daemon.create({ name: "dev" });
+  await daemon.restart();
+  const sandbox = await show(daemon, "dev");
+  expect(sandbox.status).toBe("unknown");
+  expect(sandbox.engine_meta["reason"]).toBe("its machine could not be taken over: no answer");
+  broken = false;
+  await daemon.restart();
+  const again = await show(daemon, "dev");
+  expect(again).toMatchObject({ status: "running", engine_meta: {} });
+});
+
+test("a create that was cut short leaves nothing, neither row nor machine", async () => {
+  await using daemon = await startFakeDaemon();
+  await daemon.create({ name: "dev" });
+  await daemon.create({ name: "other" });
+  await daemon.stop();
+  rewrite(daemon, "UPDATE sandboxes SET status = 'creating', engine_id = NULL WHERE name = 'dev'");
+  await daemon.start();
+  const { body } = await daemon.call<Sandbox[]>("GET", "/sandboxes");
+  expect(body.map(({ name, status }) => [name, status])).toEqual([["other", "running"]]);
+  expect([...daemon.engine.machines.keys()]).toEqual([body[0]?.engine_id ?? ""]);
+});
+
+test("a destroy that was cut short is finished", async () => {
+  await using daemon = await startFakeDaemon();
+  await daemon.create({ name: "dev" });
+  await daemon.stop();
+  rewrite(daemon, "UPDATE sandboxes SET destroy_requested_at = '2026-01-01T00:00:00Z'");
+  await daemon.start();
+  expect((await daemon.call<Sandbox[]>("GET", "/sandboxes")).body).toEqual([]);
+  expect(daemon.engine.machines.size).toBe(0);
+});
+
+test("a machine that no sandbox refers to is removed", async () => {
+  await using daemon = await startFakeDaemon();
+  await daemon.create({ name: "dev" });
+  await daemon.stop();
+  const image = { name: "tiny", digest: "x", path: "/x" };
+  const spec = { image, cpus: 1, memoryMB: 256 };
+  await daemon.engine.create(spec, {}, AbortSignal.timeout(1000));
+  expect(daemon.engine.machines.size).toBe(2);
+  await daemon.start();
+  expect(daemon.engine.machines.size).toBe(1);
+  expect((await show(daemon, "dev")).status).toBe("running");
+});

@@ -1,0 +1,213 @@
+/** create, list, inspect and destroy as a person and as a script see them. */
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Sandbox } from "../../src/contract/sandboxes.ts";
+import { type CliDaemon, startCliDaemon } from "../support/cli-daemon.ts";
+
+let daemon: CliDaemon;
+beforeAll(async () => {
+  daemon = await startCliDaemon();
+});
+afterAll(() => daemon[Symbol.asyncDispose]());
+
+beforeEach(async () => {
+  for (const { name } of JSON.parse(await daemon.ok("list", "--json")) as Sandbox[]) {
+    await daemon.ok("destroy", name, "-y");
+  }
+});
+
+test("create says what was made and what to do next", async () => {
+  expect(await daemon.run(["create", "--name", "dev"])).toMatchObject({
+    code: 0,
+    stderr: "",
+    stdout:
+      "sandbox/dev created (1 vCPU, 1024 MB, 300 MB disk)\n  Run: bhatti exec dev -- <command>\n",
+  });
+});
+
+test("create again is no error", async () => {
+  await daemon.ok("create", "--name", "dev");
+  expect(await daemon.run(["create", "--name", "dev"])).toMatchObject({
+    code: 0,
+    stderr: "",
+    stdout: "sandbox/dev unchanged (already exists)\n",
+  });
+});
+
+test("create makes up a name", async () => {
+  expect(await daemon.ok("create")).toMatch(/^sandbox\/sandbox-[0-9a-f]{6} created/);
+});
+
+test("create passes every flag on", async () => {
+  const local = join(daemon.home, "local.txt");
+  writeFileSync(local, "from here");
+  const flags = ["--image", "minimal", "--cpus", "2", "--memory=2048", "--disk-size", "400"];
+  const more = ["--env", "A=1,B=x=y", "--env", "C=3", "--init", "echo hi", "--keep-hot"];
+  const labels = ["--label", "team=web,tier=1", "--label", "z=9", "--file", `${local}:/tmp/x`];
+  const args = ["create", "--name", "all", ...flags, ...more, ...labels, "--json"];
+  expect(JSON.parse(await daemon.ok(...args))).toMatchObject({
+    name: "all",
+    image: "minimal",
+    cpus: 2,
+    memory_mb: 2048,
+    disk_size_mb: 400,
+    keep_hot: true,
+    labels: { team: "web", tier: "1", z: "9" },
+  });
+  expect(await daemon.ok("exec", "all", "cat", "/tmp/x")).toBe("from here");
+  const env = await daemon.ok("exec", "all", "env");
+  for (const line of ["A=1", "B=x=y", "C=3"]) expect(env.split("\n")).toContain(line);
+});
+
+test.each<[string[], string]>([
+  [["--cpus", "1.5"], 'Error: --cpus must be a whole number of vCPUs, got "1.5"\n'],
+  [["--cpus", "0"], "Error: --cpus must be between 1 and 64 vCPUs, got 0\n"],
+  [["--memory", "lots"], 'Error: --memory must be a whole number, got "lots"\n'],
+  [["--label", "team"], 'Error: --label must be key=value, got "team"\n'],
+  [
+    ["--env", "A=1,2"],
+    'Error: --env must be KEY=VALUE,..., got "2"\nA comma separates pairs, so a value cannot have one\n',
+  ],
+  [
+    ["--file", "here"],
+    'Error: --file must be local:guest with an absolute guest path, got "here"\n',
+  ],
+  [["--file", "/nowhere:/x"], 'Error: --file cannot read "/nowhere": no such file\n'],
+  [
+    ["--hugepages"],
+    "Error: --hugepages is not supported: a sandbox's memory is a file, so that stopping it costs nothing\n",
+  ],
+  [["--cpus"], "Error: --cpus needs a value\n"],
+  [["--keep-hot=maybe"], 'Error: --keep-hot takes no value, got "maybe"\n'],
+  [["--nmae", "x"], 'Error: unknown flag "--nmae" for "bhatti create"\nDid you mean: --name\n'],
+  [
+    ["--image", "nope"],
+    '404 Not Found: Image "nope" not found\nBuild it: bhatti image build <recipe>, or see those there are: bhatti image list\n',
+  ],
+])("create %p is refused", async (flags, stderr) => {
+  const outcome = await daemon.run(["create", "--name", "bad", ...flags]);
+  expect(outcome).toMatchObject({ code: 1, stdout: "", stderr });
+  expect(await daemon.ok("list", "--json")).toBe("[]\n");
+});
+
+test("what the daemon refuses names the field", async () => {
+  const { code, stderr } = await daemon.run(["create", "--name", "-x"]);
+  expect(code).toBe(1);
+  expect(stderr).toStartWith("400 Bad Request: name: ");
+});
+
+test("list has columns that scripts can rely on", async () => {
+  await daemon.ok("create", "--name", "dev", "--label", "b=2,a=1");
+  expect(await daemon.ok("ls")).toBe(
+    "NAME                 STATUS     THERMAL  IP\ndev                  running    hot      -\n",
+  );
+  expect(await daemon.ok("list", "-o", "wide")).toBe(
+    [
+      "NAME                 STATUS     THERMAL  IP               CPUS  MEMORY   DISK     IMAGE        LABELS",
+      "dev                  running    hot      -                1     1024MB   300MB    minimal      a=1,b=2\n",
+    ].join("\n"),
+  );
+});
+
+test("list --json has what the API has, and no more", async () => {
+  const { id } = JSON.parse(await daemon.ok("create", "--name", "dev", "--json")) as Sandbox;
+  expect(JSON.parse(await daemon.ok("--json", "list"))).toEqual([
+    {
+      id,
+      name: "dev",
+      status: "running",
+      thermal: "hot",
+      ip: "",
+      urls: [],
+      cpus: 1,
+      memory_mb: 1024,
+      disk_size_mb: 300,
+      image: "minimal",
+    },
+  ]);
+});
+
+test("list asks for labels that all must match", async () => {
+  await daemon.ok("create", "--name", "a", "--label", "team=web,tier=1");
+  await daemon.ok("create", "--name", "b", "--label", "team=web");
+  const names = async (...flags: string[]) =>
+    (JSON.parse(await daemon.ok("list", "--json", ...flags)) as Sandbox[]).map(({ name }) => name);
+  expect((await names("--label", "team=web")).sort()).toEqual(["a", "b"]);
+  expect(await names("--label", "team=web", "--label", "tier=1")).toEqual(["a"]);
+});
+
+test("an empty list says so on stderr", async () => {
+  expect(await daemon.run(["list"])).toMatchObject({
+    code: 0,
+    stdout: "",
+    stderr: "No sandboxes\n",
+  });
+  expect(await daemon.run(["list", "--json"])).toMatchObject({ stdout: "[]\n", stderr: "" });
+});
+
+test("inspect describes one sandbox, by name and by id", async () => {
+  const { id, created_at } = JSON.parse(
+    await daemon.ok("create", "--name", "dev", "--keep-hot", "--label", "a=1", "--json"),
+  ) as Sandbox;
+  const text = `Name:       dev
+ID:         ${id}
+Status:     running
+Thermal:    hot
+Image:      minimal
+Created:    ${created_at}
+Labels:     a=1
+Resources:
+  CPUs:       1
+  Memory:     1024 MB
+  Disk:       300 MB
+Network:
+  IP:         -
+keep_hot:   true
+`;
+  expect(await daemon.ok("inspect", "dev")).toBe(text);
+  expect(await daemon.ok("info", id)).toBe(text);
+  expect(JSON.parse(await daemon.ok("inspect", "dev", "--json"))).toMatchObject({
+    id,
+    name: "dev",
+  });
+});
+
+test.each(["inspect", "destroy", "exec"])("%s of what is not there has a hint", async (verb) => {
+  const rest = { inspect: [], destroy: ["-y"], exec: ["true"] }[verb] ?? [];
+  expect(await daemon.run([verb, "nope", ...rest])).toMatchObject({
+    code: 1,
+    stdout: "",
+    stderr: "404 Not Found: sandbox not found\nCheck sandbox name: bhatti ls\n",
+  });
+  const { stderr } = await daemon.run([verb, "nope", ...rest, "--json"]);
+  expect(JSON.parse(stderr)).toEqual({
+    error: "sandbox not found",
+    code: "sandbox_not_found",
+    request_id: expect.stringMatching(/^req_[0-9a-f]{16}$/),
+  });
+});
+
+test("destroy -y destroys", async () => {
+  await daemon.ok("create", "--name", "dev");
+  expect(await daemon.run(["destroy", "dev", "-y"])).toMatchObject({
+    code: 0,
+    stderr: "",
+    stdout: "sandbox/dev destroyed\n",
+  });
+  await daemon.ok("create", "--name", "dev");
+  expect(JSON.parse(await daemon.ok("rm", "--yes", "dev", "--json"))).toEqual({
+    status: "destroyed",
+  });
+});
+
+test("destroy without -y and without a terminal does nothing", async () => {
+  await daemon.ok("create", "--name", "dev");
+  expect(await daemon.run(["destroy", "dev"], { stdin: "y\n" })).toMatchObject({
+    code: 1,
+    stdout: "",
+    stderr:
+      "Error: this needs a confirmation, and stdin is not a terminal to ask on\nPass -y to confirm\n",
+  });
+  await daemon.ok("inspect", "dev");
+});

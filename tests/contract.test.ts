@@ -1,0 +1,63 @@
+/** The contract is true: every endpoint is bound, described, and answers what it promises. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { endpoints } from "../src/contract/all.ts";
+import type { Endpoint, EndpointShape } from "../src/contract/endpoint.ts";
+import { type EndpointId, paths } from "../src/contract/paths.ts";
+import { catalogue } from "../src/errors/catalogue.ts";
+import { type FakeDaemon, startFakeDaemon } from "./support/fake-daemon.ts";
+
+type Documented = Record<string, Record<string, Record<string, unknown>>>;
+
+const all: Endpoint<EndpointId, EndpointShape>[] = Object.values(endpoints);
+let daemon: FakeDaemon;
+let document: { openapi: string; paths: Documented };
+
+beforeAll(async () => {
+  daemon = await startFakeDaemon();
+  document = (await (await fetch(`${daemon.url}/openapi.json`)).json()) as typeof document;
+});
+afterAll(() => daemon[Symbol.asyncDispose]());
+
+test("every path has its endpoint", () => {
+  expect(all.map(({ id }) => id).sort()).toEqual((Object.keys(paths) as EndpointId[]).sort());
+});
+
+test("the description is OpenAPI 3.1 and has nothing besides the endpoints", () => {
+  expect(document.openapi).toBe("3.1.0");
+  const documented = Object.values(document.paths).flatMap((methods) => Object.keys(methods));
+  expect(documented).toHaveLength(all.length);
+});
+
+test.each(all.map((endpoint) => [endpoint.id, endpoint] as const))(
+  "%s is bound and described",
+  async (_id, endpoint) => {
+    const path = endpoint.path.replace(/:\w+/g, "nobody");
+    const { body } = await daemon.call<{ code?: string }>(endpoint.method, path);
+    expect(["not_found", "method_not_allowed"]).not.toContain(body.code ?? "");
+
+    const operation =
+      document.paths[endpoint.path.replace(/:(\w+)/g, "{$1}")]?.[endpoint.method.toLowerCase()];
+    expect(operation).toMatchObject({ operationId: endpoint.id, summary: endpoint.summary });
+    expect(operation?.["summary"]).not.toBe("");
+    expect(operation?.["requestBody"] !== undefined).toBe(endpoint.body !== undefined);
+    const responses = Object.keys(Object(operation?.["responses"])).map(Number);
+    expect(responses).toContain(endpoint.status ?? 200);
+    for (const code of endpoint.errors) expect(responses).toContain(catalogue[code].status);
+    expect(operation?.["security"]).toEqual(endpoint.public ? [] : undefined);
+  },
+);
+
+test("replies are what their schemas say", async () => {
+  const reply = async (method: string, path: string, body?: object) =>
+    (await daemon.call<unknown>(method, path, body)).body;
+  const created = await reply("POST", "/sandboxes", { name: "dev", labels: { a: "b" } });
+  expect(endpoints["sandbox.create"].result.strict().parse(created)).toEqual(created as never);
+  const shown = await reply("GET", "/sandboxes/dev");
+  expect(endpoints["sandbox.get"].result.strict().parse(shown)).toEqual(shown as never);
+  endpoints["sandbox.list"].result.parse(await reply("GET", "/sandboxes"));
+  const exec = await reply("POST", "/sandboxes/dev/exec", { cmd: ["true"] });
+  endpoints["exec.run"].result.strict().parse(exec);
+  endpoints["version.get"].result.strict().parse(await reply("GET", "/version"));
+  endpoints["health.get"].result.strict().parse(await reply("GET", "/health"));
+  endpoints["sandbox.destroy"].result.strict().parse(await reply("DELETE", "/sandboxes/dev"));
+});

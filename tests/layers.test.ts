@@ -1,0 +1,113 @@
+/** Who may import whom: folders import only the folders below them. The table is the rule. */
+import { expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+
+/** For everybody: they import nothing, or one another. */
+const common = ["errors", "async", "version.ts"];
+
+/**
+ * Folder → what it may import besides itself and what is common. An entry may name one file of a folder. The most
+ * specific line counts.
+ */
+const layers: Record<string, readonly string[]> = {
+  "main.ts": ["cli"],
+  cli: ["client", "contract", "config", "host"],
+  client: ["contract"],
+  contract: [],
+  daemon: ["server", "services", "store", "contract", "config", "host", "observability", "engine"],
+  operator: ["services", "store", "config", "host", "observability", "images"],
+  server: ["contract", "services", "observability"],
+  services: [
+    "engine/engine.ts",
+    "engine/machine-spec.ts",
+    "agent/guest.ts",
+    "store",
+    "observability",
+  ],
+  store: ["host"],
+  images: ["disks", "host"],
+  disks: ["host"],
+  engine: ["agent"],
+  "engine/qemu": ["engine", "agent", "disks", "host", "observability"],
+  "engine/fake": ["engine", "agent"],
+  agent: ["host"],
+  config: [],
+  observability: [],
+  host: [],
+  errors: [],
+  async: [],
+  "version.ts": [],
+};
+
+/** By `await import()` or as types alone, so that the command line starts without them. */
+const deferred: Record<string, readonly string[]> = {
+  cli: ["daemon", "operator", "images", "observability", "services/users.ts", "store/images.ts"],
+  daemon: ["engine/qemu", "engine/fake"],
+};
+
+const source = join(import.meta.dir, "../src");
+
+interface Import {
+  file: string;
+  target: string;
+  isDeferred: boolean;
+}
+
+function importsOf(file: string, text: string): Import[] {
+  return [...text.matchAll(/(import type[^;"]*from|from|import|import\()\s*"(\.\.?\/[^"]*)"/g)].map(
+    ([, keyword, path = ""]) => ({
+      file,
+      target: relative(source, join(source, dirname(file), path)),
+      isDeferred: keyword !== "from" && keyword !== "import",
+    }),
+  );
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`);
+}
+
+function layerOf(path: string): string {
+  const fitting = Object.keys(layers).filter((layer) => isWithin(path, layer));
+  return fitting.toSorted((a, b) => b.length - a.length)[0] ?? "";
+}
+
+function isAllowed({ file, target, isDeferred }: Import): boolean {
+  const layer = layerOf(file);
+  const allowed = [
+    layer,
+    ...common,
+    ...(layers[layer] ?? []),
+    ...(isDeferred ? (deferred[layer] ?? []) : []),
+  ];
+  // `engine` does not stand for the layers inside it, such as `engine/qemu`.
+  return allowed.some((entry) => isWithin(target, entry) && layerOf(target) === layerOf(entry));
+}
+
+const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter(
+  (file) => file.endsWith(".ts") && !file.endsWith(".test.ts"),
+);
+
+test("every file belongs to a layer", () => {
+  expect(files.filter((file) => layerOf(file) === "")).toEqual([]);
+});
+
+test("folders import only what is below them", () => {
+  const found = files.flatMap((file) => importsOf(file, readFileSync(join(source, file), "utf8")));
+  expect(found.length).toBeGreaterThan(200);
+  const inSource = found.filter(({ target }) => !target.startsWith(".."));
+  const wrong = inSource.filter((one) => !isAllowed(one));
+  expect(wrong.map(({ file, target }) => `${file} imports ${target}`)).toEqual([]);
+});
+
+test.each([
+  ["server/app.ts", 'import { x } from "../store/users.ts";'],
+  ["services/x.ts", 'import type { X } from "../engine/qemu/qmp.ts";'],
+  ["services/x.ts", 'const x = await import("../agent/line.ts");'],
+  ["cli/x.ts", 'import { startDaemon } from "../daemon/daemon.ts";'],
+  ["contract/x.ts", 'import "../server/server.ts";'],
+  ["engine/engine.ts", 'import { y } from "./qemu/boot.ts";'],
+])("a wrong import in %s is seen: %s", (file, text) => {
+  expect(importsOf(file, text).map(isAllowed)).toEqual([false]);
+});

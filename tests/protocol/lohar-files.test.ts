@@ -1,0 +1,120 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdir, readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { encodeData, encodeFrame, FrameType, initialCredit } from "../../src/agent/frame.ts";
+import type { Guest } from "../../src/agent/guest.ts";
+import { failureOf } from "../support/failure.ts";
+import { generous, RealLohar, until } from "../support/lohar.ts";
+
+setDefaultTimeout(120_000);
+
+let lohar: RealLohar;
+let guest: Guest;
+beforeAll(async () => {
+  lohar = await RealLohar.start();
+  guest = await lohar.connect();
+});
+afterAll(() => lohar[Symbol.asyncDispose]());
+
+function write(path: string, content: Uint8Array | string, mode = 0o644, signal = generous()) {
+  const bytes = typeof content === "string" ? Buffer.from(content) : content;
+  return guest.writeFile({ path: join(lohar.directory, path), mode, user: "root" }, bytes, signal);
+}
+
+test.each([0, 1, 32_767, 32_768, 5_000_000])(
+  "a file of %d bytes is written as it is",
+  async (size) => {
+    const content = Buffer.alloc(size, "some words ");
+    await write(`file-${size}`, content);
+    const written = await Bun.file(join(lohar.directory, `file-${size}`)).bytes();
+    expect(Buffer.from(written).equals(content)).toBe(true);
+  },
+);
+
+test("a file gets its mode, and the directories it needs", async () => {
+  await write("deep/er/script", "#!/bin/sh\n", 0o750);
+  const { mode } = await stat(join(lohar.directory, "deep/er/script"));
+  expect(mode & 0o7777).toBe(0o750);
+});
+
+test("a file is replaced in one piece, and nothing else is left beside it", async () => {
+  await write("replaced/file", "old");
+  const old = await stat(join(lohar.directory, "replaced/file"));
+  await write("replaced/file", "new", 0o600);
+  const now = await stat(join(lohar.directory, "replaced/file"));
+  expect(now.ino).not.toBe(old.ino);
+  expect(now.mode & 0o7777).toBe(0o600);
+  expect(await readdir(join(lohar.directory, "replaced"))).toEqual(["file"]);
+});
+
+test("a directory cannot be replaced by a file", async () => {
+  await mkdir(join(lohar.directory, "directory"));
+  expect((await failureOf(write("directory", "text"))).code).toBe("bad_request");
+});
+
+test("a file cannot lie below another file", async () => {
+  await write("plain", "text");
+  const { code } = await failureOf(write("plain/below", "text"));
+  expect(["bad_request", "not_found", "guest_failed"]).toContain(code);
+});
+
+test("a relative path is refused", async () => {
+  const writing = guest.writeFile(
+    { path: "relative", mode: 0o644, user: "root" },
+    new Uint8Array(1),
+    generous(),
+  );
+  expect((await failureOf(writing)).code).toBe("bad_request");
+});
+
+test("a write that is given up leaves the old file and nothing beside it", async () => {
+  await write("kept/file", "old");
+  const controller = new AbortController();
+  const writing = write("kept/file", new Uint8Array(50_000_000), 0o644, controller.signal);
+  controller.abort();
+  expect((await failureOf(writing)).code).toBe("cancelled");
+  await guest.ping(generous());
+  await until(async () => (await readdir(join(lohar.directory, "kept"))).length === 1);
+  expect(await Bun.file(join(lohar.directory, "kept/file")).text()).toBe("old");
+});
+
+test.each([
+  ["fewer", 99],
+  ["more", 101],
+])("a write of %s bytes than announced leaves the old file", async (_, sent) => {
+  await using other = await RealLohar.start();
+  const path = join(other.directory, "file");
+  await Bun.write(path, "old");
+  const line = await other.connectRaw();
+  await line.greet();
+  line.message(1, FrameType.open, { kind: "write", path, size: 100, mode: "0644", user: "root" });
+  line.send(
+    encodeData(1, 0, new Uint8Array(sent)),
+    encodeFrame(1, FrameType.end, Uint8Array.of(0)),
+  );
+  expect(await line.nextMessage(FrameType.error)).toMatchObject({
+    stream: 1,
+    code: "size_mismatch",
+  });
+  expect(await Bun.file(path).text()).toBe("old");
+  expect((await readdir(other.directory)).sort()).toEqual([".keep", "file"]);
+  await line.cut();
+});
+
+test("a write that ignores its credit is refused", async () => {
+  await using other = await RealLohar.start();
+  const path = join(other.directory, "file");
+  const line = await other.connectRaw();
+  await line.greet();
+  // A pipe is never drained here: nobody reads, so no credit can come back.
+  line.message(1, FrameType.open, {
+    kind: "exec",
+    argv: ["sleep", "600"],
+    stdin: true,
+    timeout_ms: 600_000,
+  });
+  line.send(encodeData(1, 0, new Uint8Array(2 * initialCredit)));
+  expect(await line.nextMessage(FrameType.error)).toMatchObject({ stream: 1, code: "protocol" });
+  expect(await Bun.file(path).exists()).toBe(false);
+  await line.cut();
+});

@@ -1,0 +1,141 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { encodeFrame, encodeMessage, FrameType } from "../../src/agent/frame.ts";
+import { pause } from "../../src/async/deadline.ts";
+import { failureOf } from "../support/failure.ts";
+import { generous, roundTrip, startOn, withFakeGuest } from "../support/fake-guest.ts";
+
+describe("a guest that breaks the protocol loses the line", () => {
+  const frame = (stream: number, type: number, payload: Uint8Array | number[] = [], flags = 0) =>
+    encodeFrame(stream, type, Uint8Array.from(payload), flags);
+  const message = encodeMessage;
+  const result = { exit_code: 0, reason: "exited" };
+
+  // A process runs on stream 1.
+  test.each<[string, Uint8Array, string]>([
+    ["garbage", Buffer.alloc(50, 0xee), "says that it has"],
+    ["a frame without its end", frame(1, FrameType.end, [1]).fill(0, 13), "cut off"],
+    ["an invalid flag", frame(0, FrameType.reply, [123, 125], 2), "flags 2"],
+    ["a request", message(0, FrameType.request, {}), "type 2"],
+    ["a reply that is not JSON", frame(0, FrameType.reply, [123]), "not JSON"],
+    ["a reply that is not UTF-8", frame(0, FrameType.reply, [34, 0xff, 34]), "not JSON"],
+    ["a reply without an id", message(0, FrameType.reply, { result: {} }), "reply is malformed"],
+    ["a reply to nothing", message(0, FrameType.reply, { id: 99, result: {} }), "nobody asked"],
+    ["a reply on a stream", message(1, FrameType.reply, { id: 1, result: {} }), "on a stream"],
+    ["output on the control stream", frame(0, FrameType.data, [1, 1]), "type 18"],
+    ["a stream that nobody opened", frame(3, FrameType.data, [1, 1]), "which is not open"],
+    ["a stream of its own", frame(2, FrameType.opened, [123, 125]), "which is not open"],
+    ["output in parts", frame(1, FrameType.data, [1, 1], 1), "goes on"],
+    ["empty output", frame(1, FrameType.data, [1]), "is empty"],
+    ["output on stdin", frame(1, FrameType.data, [0, 1]), "channel 0"],
+    ["output on channel 7", frame(1, FrameType.data, [7, 1]), "channel 7"],
+    ["a credit of two bytes", frame(1, FrameType.credit, [1, 1]), "not 4 bytes"],
+    ["an end of two bytes", frame(1, FrameType.end, [1, 1]), "not 1 byte"],
+    [
+      "output after its end",
+      Buffer.concat([frame(1, FrameType.end, [1]), frame(1, FrameType.data, [1, 1])]),
+      "after the end",
+    ],
+    ["a second start", message(1, FrameType.opened, { session: "s", pid: 1 }), "started twice"],
+    ["a close", frame(1, FrameType.close), "type 24"],
+    ["a result without a code", message(1, FrameType.result, { reason: "exited" }), "exit_code"],
+    [
+      "an invented reason",
+      message(1, FrameType.result, { exit_code: 0, reason: "lost" }),
+      "result is malformed (reason)",
+    ],
+    [
+      "anything after the result",
+      Buffer.concat([message(1, FrameType.result, result), frame(1, FrameType.end, [1])]),
+      "which is not open",
+    ],
+    [
+      "a message without end",
+      Buffer.concat(Array(200).fill(frame(1, FrameType.result, Buffer.alloc(32_768, 0x20), 1))),
+      "too long",
+    ],
+  ])("by sending %s", async (_, bytes, words) => {
+    await withFakeGuest(async (guest, host) => {
+      await startOn(guest, host);
+      const ping = host.ping(generous());
+      guest.send(bytes);
+      const why = await host.closed;
+      expect(why.message).toContain(words);
+      expect(await failureOf(ping)).toEqual({ code: "machine_lost", message: why.message });
+    });
+  });
+
+  test("by replying with something else than was asked for", async () => {
+    await withFakeGuest(async (guest, host) => {
+      const stats = host.stats(generous());
+      const { id } = await guest.nextMessage(FrameType.request);
+      guest.message(0, FrameType.reply, { id, result: { disk_total: "much" } });
+      expect((await failureOf(stats)).message).toContain(
+        "reply to stats is malformed (disk_total)",
+      );
+    });
+  });
+
+  test("but not by frames of a later version", async () => {
+    await withFakeGuest(async (guest, host) => {
+      guest.frame(9, 200, [1, 2, 3]);
+      await roundTrip(guest, host);
+    });
+  });
+});
+
+describe("whatever a guest sends", () => {
+  const messages = [
+    { id: 1, result: {} },
+    { id: 1, error: { code: "limit", message: "" } },
+    { session: "s", pid: 1 },
+    { exit_code: 0, reason: "exited" },
+    { code: "protocol", message: "no" },
+    { size: 5 },
+  ];
+  const payload = fc.oneof(
+    fc.constantFrom(...messages).map((message) => Buffer.from(JSON.stringify(message))),
+    fc.uint8Array({ maxLength: 6 }),
+    fc.uint8Array({ minLength: 2, maxLength: 100 }).map((bytes) => bytes.fill(1, 0, 1)),
+  );
+  const frames = fc.record({
+    stream: fc.constantFrom(0, 1, 3, 5),
+    type: fc.oneof(
+      fc.constantFrom(3, 17, 18, 18, 18, 19, 20, 22, 23),
+      fc.integer({ max: 30, min: 0 }),
+    ),
+    flags: fc.constantFrom(0, 0, 0, 1),
+    payload,
+  });
+
+  test("the line goes on, or ends with a reason and leaves nobody waiting", async () => {
+    const deadline = generous();
+    await fc.assert(
+      fc.asyncProperty(fc.array(frames, { minLength: 1, maxLength: 12 }), async (script) => {
+        await withFakeGuest(async (guest, host) => {
+          const file = { path: "/f", mode: 0o644, user: "lohar" as const };
+          const running = await startOn(guest, host);
+          const waiting = [
+            running.process.result,
+            running.process[Symbol.asyncIterator]().next(),
+            running.process.write(new Uint8Array(300_000)),
+            host.exec({ argv: ["true"], stdin: true, timeoutMs: 1 }, deadline),
+            host.writeFile(file, new Uint8Array(300_000), deadline),
+            host.stats(deadline),
+          ].map((work) => work.catch((error: Error) => error));
+          for (const { stream, type, flags, payload: bytes } of script) {
+            guest.send(encodeFrame(stream, type, bytes, flags));
+          }
+          await pause(1, deadline);
+          host.close();
+          running.process.release(); // it may have a result already, but unread output before that
+          expect((await host.closed).message).toStartWith("The line to the guest is gone: ");
+          for (const outcome of await Promise.all(waiting)) {
+            if (outcome instanceof Error) expect(outcome.name).toBe("BhattiError");
+          }
+        });
+      }),
+      { numRuns: 150 },
+    );
+  }, 120_000);
+});

@@ -1,0 +1,99 @@
+/** dist/bhatti, built once when it is older than what it is made of, and a way to run it and keep what it says. */
+import { readdirSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+
+const root = resolve(import.meta.dirname, "../..");
+export const binary = join(root, "dist/bhatti");
+
+let built: Promise<void> | undefined;
+
+export function ensureBinary(): Promise<void> {
+  built ??= buildIfOld();
+  return built;
+}
+
+async function buildIfOld(): Promise<void> {
+  const made = statSync(binary, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
+    .filter((file) => !file.endsWith(".test.ts"))
+    .map((file) => join(root, "src", file));
+  const inputs = [...sources, join(root, "scripts/build.ts"), join(root, "package.json")];
+  if (inputs.every((file) => statSync(file).mtimeMs <= made)) return;
+  const build = Bun.spawn([process.execPath, join(root, "scripts/build.ts")], {
+    stderr: "pipe",
+    stdout: "ignore",
+  });
+  const said = await new Response(build.stderr).text();
+  if ((await build.exited) !== 0) throw new Error(`the build failed: ${said}`);
+}
+
+export interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+  /** Stdout as it came. */
+  bytes: Uint8Array;
+}
+
+export interface RunOptions {
+  env?: Record<string, string | undefined>;
+  stdin?: Uint8Array<ArrayBuffer> | string;
+  cwd?: string;
+}
+
+/** Runs the binary to its end. Its environment is what is given and PATH, nothing of ours. */
+export async function runBinary(args: string[], options: RunOptions = {}): Promise<Outcome> {
+  const child = Bun.spawn([binary, ...args], {
+    env: { PATH: process.env["PATH"], ...options.env },
+    ...(options.cwd !== undefined && { cwd: options.cwd }),
+    stdin: options.stdin === undefined ? "ignore" : Buffer.from(options.stdin),
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [bytes, stderr, code] = await Promise.all([
+    new Response(child.stdout).bytes(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { code, stderr, bytes, stdout: new TextDecoder().decode(bytes) };
+}
+
+/** A run in a terminal of its own: what was on the screen, and a way to type. */
+export interface TerminalRun {
+  screen(): string;
+  type(keys: string): void;
+  readonly exited: Promise<number>;
+  /** The screen once it shows the text; throws after 10 s without it. */
+  shows(text: string): Promise<string>;
+}
+
+export function runInTerminal(
+  command: string[],
+  env: Record<string, string | undefined>,
+): TerminalRun {
+  let screen = "";
+  const decoder = new TextDecoder();
+  const child = Bun.spawn(command, {
+    env: { PATH: process.env["PATH"], TERM: "xterm", ...env },
+    terminal: {
+      cols: 100,
+      rows: 40,
+      data(_terminal, bytes) {
+        screen += decoder.decode(bytes, { stream: true });
+      },
+    },
+  });
+  const killer = setTimeout(() => child.kill("SIGKILL"), 20_000);
+  void child.exited.finally(() => clearTimeout(killer));
+  const run: TerminalRun = {
+    screen: () => screen,
+    type: (keys) => void child.terminal?.write(keys),
+    exited: child.exited,
+    async shows(text) {
+      for (let tries = 0; tries < 1000 && !screen.includes(text); tries++) await Bun.sleep(10);
+      if (!screen.includes(text)) throw new Error(`no "${text}" on the screen: ${screen}`);
+      return screen;
+    },
+  };
+  return run;
+}

@@ -1,0 +1,162 @@
+/** A real daemon, server and database in a temporary directory, over the fake engine. */
+import { Database } from "bun:sqlite";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { defaultServerConfig, type ServerConfig } from "../../src/config/schema.ts";
+import type { Sandbox } from "../../src/contract/sandboxes.ts";
+import { type Daemon, startDaemon } from "../../src/daemon/daemon.ts";
+import { FakeEngine, type FakeEngineOptions } from "../../src/engine/fake/fake-engine.ts";
+import { createLogger } from "../../src/observability/log.ts";
+import { type Operator, openOperator } from "../../src/operator/operator.ts";
+import type { NewUser } from "../../src/services/users.ts";
+import { databasePath } from "../../src/store/store.ts";
+
+export const generousLimits: ServerConfig["limits"] = {
+  createPerMinute: 1_000_000,
+  createBurst: 100_000,
+  execPerMinute: 1_000_000,
+  execBurst: 100_000,
+  readPerMinute: 1_000_000,
+  readBurst: 100_000,
+  jsonBodyBytes: 1_048_576,
+};
+
+export interface FakeDaemonOptions {
+  engine?: FakeEngineOptions;
+  config?: Partial<ServerConfig>;
+  /** The first user's limits. */
+  user?: Partial<NewUser>;
+}
+
+export interface Reply<T> {
+  status: number;
+  body: T;
+  headers: Headers;
+}
+
+export interface Refusal {
+  error: string;
+  code: string;
+  request_id: string;
+}
+
+export async function startFakeDaemon(options: FakeDaemonOptions = {}): Promise<FakeDaemon> {
+  const dataDir = mkdtempSync(join(tmpdir(), "bhatti-test-"));
+  const fake = new FakeDaemon(dataDir, await openOperator(dataDir, { create: true }), options);
+  await fake.start();
+  return fake;
+}
+
+export class FakeDaemon implements AsyncDisposable {
+  readonly dataDir: string;
+  readonly engine: FakeEngine;
+  readonly logLines: string[] = [];
+  /** Another connection to the database, as another process has. */
+  readonly operator: Operator;
+  /** The first user's key. */
+  readonly key: string;
+  readonly config: ServerConfig;
+  #daemon: Daemon | undefined;
+
+  constructor(dataDir: string, operator: Operator, options: FakeDaemonOptions) {
+    this.dataDir = dataDir;
+    this.operator = operator;
+    this.engine = new FakeEngine(options.engine);
+    this.config = {
+      ...defaultServerConfig,
+      listen: "127.0.0.1:0",
+      defaultImage: "tiny",
+      limits: generousLimits,
+      ...options.config,
+      engine: "fake",
+      dataDir,
+    };
+    this.addImage("tiny", 64);
+    const limits = { maxSandboxes: 50, maxCpus: 4, maxMemoryMB: 4096 };
+    this.key = operator.users.create({ name: "ada", ...limits, ...options.user }).key;
+  }
+
+  async start(): Promise<void> {
+    const write = (line: string) => void this.logLines.push(line);
+    this.#daemon = await startDaemon(this.config, {
+      log: createLogger({ level: "debug", write }),
+      version: "1.2.3",
+      runtimeDir: this.dataDir,
+      engine: this.engine,
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#daemon?.stop();
+    this.#daemon = undefined;
+  }
+
+  /** Its machines run on in between. */
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+
+  get url(): string {
+    if (!this.#daemon) throw new Error("the daemon does not run");
+    return this.#daemon.url;
+  }
+
+  addImage(name: string, sizeMB: number): void {
+    const directory = join(this.dataDir, "images");
+    mkdirSync(directory, { recursive: true });
+    const path = join(directory, `${name}.ext4`);
+    writeFileSync(path, "");
+    this.operator.images.register({ name, digest: `sha256:${name}`, path, sizeMB, source: "test" });
+  }
+
+  /** A raw request, with the first user's key unless the headers say otherwise. */
+  fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = new Headers(init.headers);
+    if (!headers.has("authorization")) headers.set("authorization", `Bearer ${this.key}`);
+    return fetch(`${this.url}${path}`, { ...init, headers });
+  }
+
+  async call<T = Refusal>(
+    method: string,
+    path: string,
+    body?: unknown,
+    key = this.key,
+  ): Promise<Reply<T>> {
+    const response = await this.fetch(path, {
+      method,
+      headers: { authorization: `Bearer ${key}` },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const { status, headers } = response;
+    return { status, headers, body: (await response.json()) as T };
+  }
+
+  /** A sandbox of the first user; throws when there is none in the end. */
+  async create(request: object = {}): Promise<Sandbox> {
+    const { status, body } = await this.call<Sandbox>("POST", "/sandboxes", request);
+    if (status !== 201) throw new Error(`create: ${status} ${JSON.stringify(body)}`);
+    return body;
+  }
+
+  /** What was recorded of that type; waits a moment for the first. */
+  async events(type: string): Promise<{ sandbox_id: string | null; meta: string }[]> {
+    using database = new Database(databasePath(this.dataDir), { readonly: true });
+    const query = database.query<{ sandbox_id: string | null; meta: string }, [string]>(
+      "SELECT sandbox_id, meta FROM events WHERE type = ? ORDER BY id",
+    );
+    for (let tries = 0; tries < 100; tries += 1) {
+      const found = query.all(type);
+      if (found.length > 0) return found;
+      await Bun.sleep(20);
+    }
+    return [];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    this.operator.close();
+    rmSync(this.dataDir, { recursive: true, force: true });
+  }
+}

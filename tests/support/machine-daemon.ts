@@ -1,0 +1,201 @@
+/** The compiled binary as a daemon on real machines, with a data directory, a port and a user of its own. */
+import { existsSync, readFileSync } from "node:fs";
+import { link, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { openOperator } from "../../src/operator/operator.ts";
+
+const root = resolve(import.meta.dirname, "../..");
+const state = join(root, ".bhatti");
+export const binary = join(root, "dist/bhatti");
+export const kernelFolder = join(state, "kernel");
+
+export interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+  bytes: Uint8Array;
+}
+
+export interface CommandInput {
+  stdin?: Uint8Array | string;
+  env?: Record<string, string>;
+}
+
+export interface MachineDaemon extends AsyncDisposable {
+  url: string;
+  key: string;
+  dataDir: string;
+  runtimeDir: string;
+  /** Pid of the daemon that runs now. */
+  readonly pid: number;
+  run(args: string[], input?: CommandInput): Promise<Outcome>;
+  /** Runs it and returns its output; throws with everything it said when it fails. */
+  ok(...args: string[]): Promise<string>;
+  json<T>(...args: string[]): Promise<T>;
+  log(): string;
+  kill(signal: "SIGTERM" | "SIGKILL"): Promise<void>;
+  /** Starts a daemon on the same data directory, after a kill. */
+  restart(): Promise<void>;
+}
+
+export interface DaemonOptions {
+  poolSize?: number;
+  accelerator?: string;
+  kernel?: string;
+  images?: string[];
+  /** Where the data goes; a folder below .bhatti otherwise. */
+  dataDir?: string;
+  env?: Record<string, string>;
+  config?: string[];
+}
+
+export async function startMachineDaemon(options: DaemonOptions = {}): Promise<MachineDaemon> {
+  const prepared = await prepareDaemon(options);
+  await prepared.restart();
+  return prepared;
+}
+
+/** Everything but a running daemon. */
+export async function prepareDaemon(options: DaemonOptions = {}): Promise<MachineDaemon> {
+  await mkdir(join(state, "tests"), { recursive: true });
+  const home = await mkdtemp(join(state, "tests/run-"));
+  const dataDir = options.dataDir ?? join(home, "data");
+  const key = await prepareData(dataDir, options.images ?? ["tiny"]);
+  const config = join(home, "config.yaml");
+  const logFile = join(home, "daemon.log");
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  await writeFile(
+    config,
+    [
+      `listen: 127.0.0.1:${port}`,
+      `data_dir: ${dataDir}`,
+      `kernel: ${options.kernel ?? kernelFolder}`,
+      `accelerator: ${options.accelerator ?? "tcg"}`,
+      `pool_size: ${options.poolSize ?? 0}`,
+      `default_image: ${options.images?.[0] ?? "tiny"}`,
+      `api_url: ${url}`,
+      `auth_token: ${key}`,
+      "limits:",
+      ...["create", "exec", "read"].flatMap((kind) => [
+        `  ${kind}_per_minute: 100000`,
+        `  ${kind}_burst: 100000`,
+      ]),
+      ...(options.config ?? []),
+      "",
+    ].join("\n"),
+  );
+  const env = {
+    ...process.env,
+    BHATTI_CONFIG: config,
+    BHATTI_LOG_LEVEL: "debug",
+    ...options.env,
+  };
+  let daemon: ReturnType<typeof spawnDaemon> | undefined;
+  const spawnDaemon = () =>
+    Bun.spawn([binary, "serve"], { env, stdin: "ignore", stdout: "ignore", stderr: logDescriptor });
+  const { openSync } = await import("node:fs");
+  const logDescriptor = openSync(logFile, "a");
+
+  const self: MachineDaemon = {
+    url,
+    key,
+    dataDir,
+    runtimeDir: "/run/bhatti",
+    get pid() {
+      return daemon?.pid ?? -1;
+    },
+    run: (args, input) => runBinary(args, { ...env, ...input?.env }, input?.stdin),
+    async ok(...args) {
+      const { code, stdout, stderr } = await self.run(args);
+      if (code !== 0) {
+        throw new Error(
+          `bhatti ${args.join(" ")}: exit ${code}\n${stderr}\n${self.log().slice(-4000)}`,
+        );
+      }
+      return stdout;
+    },
+    async json(...args) {
+      return JSON.parse(await self.ok(...args, "--json"));
+    },
+    log: () => (existsSync(logFile) ? readFileSync(logFile, "utf8") : ""),
+    async kill(signal) {
+      daemon?.kill(signal);
+      await daemon?.exited;
+      daemon = undefined;
+    },
+    async restart() {
+      daemon = spawnDaemon();
+      const started = daemon;
+      let ended: number | undefined;
+      void started.exited.then((code) => {
+        ended = code;
+      });
+      for (let tries = 0; tries < 1200; tries += 1) {
+        if (ended !== undefined)
+          throw new Error(`The daemon ended with ${ended}:\n${self.log().slice(-4000)}`);
+        const answer = await fetch(`${url}/health`).catch(() => undefined);
+        if (answer?.ok) return;
+        await Bun.sleep(50);
+      }
+      throw new Error(`The daemon did not answer:\n${self.log().slice(-4000)}`);
+    },
+    async [Symbol.asyncDispose]() {
+      if (!daemon) await self.restart().catch(() => {});
+      await destroyAll(self);
+      await self.kill("SIGTERM");
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+  return self;
+}
+
+/** The images are those of the clone's own data; a hard link costs nothing, and images never change. */
+async function prepareData(dataDir: string, images: string[]): Promise<string> {
+  using source = await openOperator(join(state, "data"));
+  using target = await openOperator(dataDir, { create: true });
+  for (const name of images) {
+    const image = source.images.list(null).find((candidate) => candidate.name === name);
+    if (!image) throw new Error(`There is no image ${name}: run scripts/setup.sh first`);
+    const [from, to] = [join(state, "data", image.path), join(dataDir, image.path)];
+    await mkdir(dirname(to), { recursive: true });
+    await link(from, to).catch(() => Bun.write(to, Bun.file(from)));
+    const { digest, sizeMB, source: origin } = image;
+    target.images.register({ name, digest, path: to, sizeMB, source: origin });
+  }
+  return target.users.create({ name: "tester", maxSandboxes: 40 }).key;
+}
+
+async function runBinary(
+  args: string[],
+  env: Record<string, string | undefined>,
+  stdin: Uint8Array | string | undefined,
+): Promise<Outcome> {
+  const input = typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin;
+  const child = Bun.spawn([binary, ...args], {
+    env,
+    stdin: input ?? "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [bytes, stderr, code] = await Promise.all([
+    new Response(child.stdout).bytes(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { code, stderr, bytes, stdout: new TextDecoder().decode(bytes) };
+}
+
+async function destroyAll(daemon: MachineDaemon): Promise<void> {
+  const { code, stdout } = await daemon.run(["list", "--json"]);
+  if (code !== 0) return;
+  const sandboxes = JSON.parse(stdout) as { name: string }[];
+  await Promise.all(sandboxes.map(({ name }) => daemon.run(["destroy", name, "-y"])));
+}
+
+async function freePort(): Promise<number> {
+  const probe = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() });
+  const { port } = probe;
+  await probe.stop(true);
+  return port ?? 0;
+}

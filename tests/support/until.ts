@@ -1,0 +1,12 @@
+/** Waits until something holds, and says what did not. */
+export async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  milliseconds = 5000,
+): Promise<void> {
+  const deadline = performance.now() + milliseconds;
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`${what}: not within ${milliseconds} ms`);
+    await Bun.sleep(5);
+  }
+}
