@@ -47,7 +47,7 @@ build_agent() {
 }
 
 build_binary() {
-  outdated dist/bhatti src scripts/build.ts package.json bun.lock guest/lohar/target/release/lohar || return 0
+  outdated dist/bhatti src scripts/build.ts package.json bun.lock guest/lohar/target/x86_64-unknown-linux-gnu/release/lohar || return 0
   bun scripts/build.ts
 }
 

@@ -54,6 +54,7 @@ export function implement<E extends AnyEndpoint>(
       context,
       signal: () => AbortSignal.any([request.signal, closing]),
     };
+    context.env.server.timeout(request, 0); // from here on silence is work, not a dead connection
     // The schemas of this endpoint made these values; TypeScript cannot follow them through `E`.
     const result = await handler(call as Call<E>);
     return result instanceof Response ? result : Response.json(result, { status });

@@ -23,26 +23,27 @@ export interface HttpServer {
 
 const idleSeconds = 120;
 const pingMilliseconds = 30_000;
-const pongSeconds = 90;
 
 export function startServer(options: HttpServerOptions): HttpServer {
   const draining = new AbortController();
   const closing = new AbortController();
-  const sessions = new Map<ExecSocket, () => void>();
+  const sessions = new Set<ExecSocket>();
   const app = createApp({ ...options, draining: draining.signal, closing: closing.signal });
   const server = listen(options.address, {
+    development: false,
     idleTimeout: idleSeconds,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER, // the limits are the routes', with an answer that says so
     fetch: (request: Request, self: Server<SocketData>) => app.fetch(request, { server: self }),
     websocket: {
-      idleTimeout: pongSeconds,
-      sendPings: false, // ours are more frequent
+      idleTimeout: 0, // the sessions judge for themselves
+      sendPings: false,
       maxPayloadLength: largestMessage(options.limits.jsonBodyBytes),
       open(socket) {
-        sessions.set(socket.data.session, () => socket.ping());
+        sessions.add(socket.data.session);
         socket.data.session.opened(socket);
       },
       message: (socket, message) => socket.data.session.received(message),
+      pong: (socket) => socket.data.session.heard(),
       drain: (socket) => socket.data.session.drained(),
       close(socket) {
         sessions.delete(socket.data.session);
@@ -51,7 +52,7 @@ export function startServer(options: HttpServerOptions): HttpServer {
     },
   });
   const pings = setInterval(() => {
-    for (const ping of sessions.values()) ping();
+    for (const session of sessions) session.checkLife();
   }, pingMilliseconds);
 
   return {
@@ -65,7 +66,7 @@ export function startServer(options: HttpServerOptions): HttpServer {
       while (isBusy(server) && performance.now() < deadline) await Bun.sleep(10);
       const reason = new BhattiError("shutting_down", "the daemon is shutting down");
       closing.abort(reason);
-      for (const session of [...sessions.keys()]) session.fail(reason);
+      for (const session of [...sessions]) session.fail(reason);
       await Bun.sleep(isBusy(server) ? 50 : 0); // for the last words to leave
       await server.stop(true);
       await stopped;

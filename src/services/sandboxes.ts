@@ -108,7 +108,7 @@ export class Sandboxes {
   machineOf(sandbox: SandboxRecord): Machine {
     const machine = this.#options.actors.peek(sandbox.id)?.machine;
     if (machine && sandbox.status === "running") return machine;
-    const state = sandbox.status === "creating" ? "still being created" : sandbox.status;
+    const state = stateOf(sandbox);
     const reason = sandbox.statusReason ? `: ${sandbox.statusReason}` : "";
     throw new BhattiError(
       "sandbox_not_running",
@@ -123,7 +123,7 @@ export class Sandboxes {
     if (!sandbox) return; // whoever came first did it
     store.sandboxes.requestDestroy(id, new Date().toISOString());
     actor.machine = undefined;
-    if (sandbox.engineId !== null) await engine.destroy(sandbox.engineId);
+    if (sandbox.engineId !== null) await this.#destroyMachine(actor, engine, sandbox.engineId);
     store.sandboxes.delete(id);
     actors.forget(id);
     const lifetime = Math.round((Date.now() - Date.parse(sandbox.createdAt)) / 1000);
@@ -145,6 +145,15 @@ export class Sandboxes {
   /** Resolves when no create or destroy is under way. */
   async settled(): Promise<void> {
     await Promise.all(this.#options.actors.all().map((actor) => actor.settled()));
+  }
+
+  async #destroyMachine(actor: SandboxActor, engine: Engine, machine: string): Promise<void> {
+    try {
+      await engine.destroy(machine);
+    } catch (error) {
+      this.#keeper.detach(actor, "unknown", `it could not be destroyed: ${messageOf(error)}`);
+      throw error;
+    }
   }
 
   async #powerOff(actor: SandboxActor): Promise<void> {
@@ -243,4 +252,9 @@ export class Sandboxes {
       meta: { name: sandbox.name, image: sandbox.image, error: messageOf(error) },
     });
   }
+}
+
+function stateOf({ status, destroyRequestedAt }: SandboxRecord): string {
+  if (status === "running" && destroyRequestedAt !== null) return "being destroyed";
+  return status === "creating" ? "still being created" : status;
 }

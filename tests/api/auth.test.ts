@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import { type FakeDaemon, startFakeDaemon } from "../support/fake-daemon.ts";
+import { RawConnection } from "../support/raw-connection.ts";
 
 test("a request without a key, or with a wrong one, is refused", async () => {
   await using daemon = await startFakeDaemon();
@@ -81,20 +82,8 @@ test("a user with sandboxes is not deleted", async () => {
 
 /** fetch would clean the path itself. */
 async function rawStatus(daemon: FakeDaemon, path: string): Promise<number> {
-  const { hostname, port } = new URL(daemon.url);
-  const { promise, resolve } = Promise.withResolvers<string>();
-  let text = "";
-  await Bun.connect({
-    hostname,
-    port: Number(port),
-    socket: {
-      open: (socket) =>
-        void socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`),
-      data: (_socket, data) => {
-        text += data.toString();
-      },
-      close: () => resolve(text),
-    },
-  });
-  return Number((await promise).split(" ")[1]);
+  using connection = await RawConnection.open(daemon.url);
+  connection.send(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+  await connection.closed;
+  return Number(connection.text.split(" ")[1]);
 }

@@ -221,6 +221,9 @@ test("a destroy that fails says why, and can be tried again", async () => {
   expect(failed.body.request_id).toMatch(/^req_[0-9a-f]{16}$/);
   const line = daemon.logLines.find((text) => text.includes("device busy"));
   expect(line).toContain(failed.body.request_id);
+  const { body } = await daemon.call<Sandbox>("GET", "/sandboxes/dev");
+  expect(body.status).toBe("unknown");
+  expect(body.engine_meta["reason"]).toBe("it could not be destroyed: device busy");
   expect((await daemon.call("DELETE", "/sandboxes/dev")).status).toBe(200);
 });
 

@@ -1,6 +1,13 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { encodeData, encodeFrame, encodeMessage, FrameType } from "../../src/agent/frame.ts";
+import {
+  encodeData,
+  encodeFrame,
+  encodeMessage,
+  FrameType,
+  initialCredit,
+} from "../../src/agent/frame.ts";
 import { markerWith, newNonce, preamble } from "../../src/agent/sync.ts";
 import { generous, isAlive, type RawLine, RealLohar, run, until } from "../support/lohar.ts";
 
@@ -62,6 +69,41 @@ describe("requests", () => {
     const stats = await guest.stats(generous());
     expect(stats.memoryTotal).toBeGreaterThan(stats.memoryAvailable);
     expect(stats.diskUsed).toBeGreaterThan(0);
+    await guest.freeze(generous());
+    await guest.thaw(generous());
+    expect((await run(guest, ["echo", "thawed"])).stdout.toString()).toBe("thawed\n");
+  });
+
+  test("to configure start the script of `init` once, as a session of that name", async () => {
+    await using lohar = await RealLohar.start();
+    const first = await lohar.connect();
+    for (const _ of [1, 2])
+      await first.configure({ init: "echo $$ >> init-ran; sleep 600" }, generous());
+    const runs = () => readFile(join(lohar.directory, "init-ran"), "utf8").catch(() => "");
+    await until(async () => (await runs()).endsWith("\n"));
+    first.close();
+    const second = await lohar.connect();
+    expect(second.hello.stage).toBe("configured");
+    expect(second.hello.processes).toEqual([
+      expect.objectContaining({ session: "init", tty: true, running: true }),
+    ]);
+    expect(await runs()).toMatch(/^\d+\n$/);
+  });
+
+  test("to shut down let processes say goodbye, and end the line", async () => {
+    await using lohar = await RealLohar.start();
+    const guest = await lohar.connect();
+    const script = "trap 'echo bye; exit 4' TERM; echo hi; while :; do sleep 0.01; done";
+    const request = { argv: ["sh", "-c", script], stdin: false, timeoutMs: 600_000 };
+    const process = await guest.exec(request, generous());
+    let text = "";
+    for await (const { channel, chunk } of process) {
+      if (channel === 1) text += Buffer.from(chunk.subarray(1));
+      if (text === "hi\n") await guest.shutdown(generous());
+    }
+    expect([text, (await process.result).exitCode]).toEqual(["hi\nbye\n", 4]);
+    expect((await guest.closed).message).toContain("the guest's side was closed");
+    await until(() => !isAlive(lohar.pid));
   });
 });
 
@@ -77,6 +119,17 @@ describe("streams", () => {
       expect(await line.nextMessage(FrameType.error)).toMatchObject({
         stream: 1,
         code: "bad_request",
+      });
+    });
+  });
+
+  test("that are sent more than they gave credit for are refused", async () => {
+    await withRaw(async (line) => {
+      line.message(1, FrameType.open, sleep);
+      line.send(encodeData(1, 0, new Uint8Array(2 * initialCredit)));
+      expect(await line.nextMessage(FrameType.error)).toMatchObject({
+        stream: 1,
+        code: "protocol",
       });
     });
   });
@@ -150,9 +203,9 @@ describe("a line that was cut in the middle of a frame", () => {
     await line.nextMessage(FrameType.opened);
     await line.cut();
     await lohar.connect();
-    const ended = Bun.file(join(lohar.directory, "ended"));
-    await until(async () => (await ended.exists()) && (await ended.text()).endsWith("\n"));
-    expect(isAlive(Number(await ended.text()))).toBe(true);
+    const pid = async () => Number(await readFile(join(lohar.directory, "ended")).catch(() => ""));
+    await until(async () => (await pid()) > 0);
+    expect(isAlive(await pid())).toBe(true);
   });
 });
 

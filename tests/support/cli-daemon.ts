@@ -91,8 +91,9 @@ function followLog(stream: ReadableStream<Uint8Array>) {
   const listening = Promise.withResolvers<string>();
   const read = async () => {
     let log = "";
-    for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
-      log += chunk;
+    const decoder = new TextDecoder();
+    for await (const chunk of stream) {
+      log += decoder.decode(chunk, { stream: true });
       const url = /"msg":"listening","url":"([^"]+)"/.exec(log)?.[1];
       if (url) listening.resolve(url);
     }

@@ -20,6 +20,8 @@ export class FakeGuest implements Guest {
   identity: GuestConfiguration = {};
   /** Every init script that was started. */
   readonly inits: string[] = [];
+  /** What all programs together have written. */
+  outputBytes = 0;
   readonly #end: (end: MachineEnd) => void;
   readonly #close: (reason: Error) => void;
   readonly #processes = new Set<FakeProcess>();
@@ -90,6 +92,9 @@ export class FakeGuest implements Guest {
       env: { ...this.identity.env, ...request.env },
       hostname: this.identity.hostname ?? "localhost",
       files: this.files,
+      wrote: (bytes) => {
+        this.outputBytes += bytes;
+      },
       end: this.#end,
     });
     this.#processes.add(process);

@@ -12,7 +12,7 @@ export class FakeMachine implements Machine {
   readonly ended: Promise<MachineEnd>;
   readonly #destroy: () => Promise<void>;
   readonly #settle: (end: MachineEnd) => void;
-  readonly #guest: FakeGuest;
+  readonly fakeGuest: FakeGuest;
   #end: MachineEnd | undefined;
 
   constructor(id: string, spec: MachineSpec, milliseconds: number, destroy: () => Promise<void>) {
@@ -23,7 +23,7 @@ export class FakeMachine implements Machine {
     this.ended = promise;
     this.#settle = resolve;
     this.#destroy = destroy;
-    this.#guest = new FakeGuest((end) => this.end(end));
+    this.fakeGuest = new FakeGuest((end) => this.end(end));
   }
 
   get running(): boolean {
@@ -34,7 +34,7 @@ export class FakeMachine implements Machine {
     signal.throwIfAborted();
     if (this.#end)
       throw new BhattiError("machine_lost", `The machine has ended: ${this.#end.detail}`);
-    return this.#guest;
+    return this.fakeGuest;
   }
 
   async powerOff(): Promise<void> {
@@ -49,7 +49,7 @@ export class FakeMachine implements Machine {
   end(end: MachineEnd): void {
     if (this.#end) return;
     this.#end = end;
-    this.#guest.lose(new BhattiError("machine_lost", `The machine has ended: ${end.detail}`));
+    this.fakeGuest.lose(new BhattiError("machine_lost", `The machine has ended: ${end.detail}`));
     this.#settle(end);
   }
 }

@@ -98,7 +98,10 @@ export class FakeProcess implements GuestProcess {
       tty: this.#tty,
       size: () => this.#size,
       ended: this.#ended.signal,
-      write: (channel, data) => this.#output.put(this.#tty ? Channel.stdout : channel, data),
+      write: async (channel, data) => {
+        await this.#output.put(this.#tty ? Channel.stdout : channel, data);
+        surroundings.wrote(data.length);
+      },
     };
     try {
       await Promise.resolve(); // the guest must know of it before it does anything

@@ -13,6 +13,8 @@ export interface FakeSurroundings {
   env: Record<string, string>;
   hostname: string;
   files: Map<string, FakeFile>;
+  /** Told of output that a program got rid of. */
+  wrote(bytes: number): void;
   end(end: MachineEnd): void;
 }
 

@@ -50,7 +50,7 @@ export function deviceArguments(files: DeviceFiles): string[] {
 function rootBlock(root: Backend): string {
   if (root.kind === "none") return "driver=null-co,size=0,read-zeroes=on";
   // One process has one machine's disk, and a clone's base is never written: no locks needed, and none in the way.
-  return `driver=qcow2,discard=unmap,file.driver=file,file.locking=off,backing.file.locking=off,file.filename=${value(root.path)}`;
+  return `driver=qcow2,discard=unmap,file.driver=file,file.locking=off,file.filename=${value(root.path)}`;
 }
 
 function disk(node: string, block: string, slot: number): string[] {

@@ -25,7 +25,6 @@ export function bindExec(binder: Binder, options: ExecRouteOptions): void {
     const { context, user, params, requestId } = call;
     const signal = call.signal();
     const command = { ...commandOf(call.body), stdin: false };
-    context.env.server.timeout(context.req.raw, 0); // a silent command is no dead connection
     const running = await exec.start(user, params.ref, command, signal);
     const accept = context.req.raw.headers.get("accept");
     if (!accept?.includes("application/x-ndjson")) return collectOutput(running, signal);
@@ -50,7 +49,7 @@ export function bindExec(binder: Binder, options: ExecRouteOptions): void {
     if (!context.env.server.upgrade(request, { data: { session }, headers })) {
       throw new BhattiError("bad_request", "the WebSocket handshake is not valid");
     }
-    return new Response(null); // the connection is the socket's now; nobody reads this
+    return new Response(null, { status: 101 }); // for the log; the connection is the socket's now
   });
 }
 

@@ -21,6 +21,7 @@ export interface ExecSocketOptions {
 }
 
 const firstMessageMilliseconds = 10_000;
+const silenceMilliseconds = 90_000;
 /** Close codes of RFC 6455. */
 const closeCodes = { done: 1000, refused: 1008, failed: 1011 };
 
@@ -35,6 +36,7 @@ export class ExecSocket {
   /** Controls that came while the command was being started. */
   #early: z.infer<typeof ExecControl>[] = [];
   #drained: PromiseWithResolvers<void> | undefined;
+  #lastHeard = performance.now();
 
   constructor(options: ExecSocketOptions) {
     this.#options = options;
@@ -43,14 +45,15 @@ export class ExecSocket {
 
   opened(socket: Socket): void {
     this.#socket = socket;
-    this.#guard(() => this.#options.admit());
     this.#firstMessage = setTimeout(
       () => this.fail(new BhattiError("bad_request", "the first message did not come within 10 s")),
       firstMessageMilliseconds,
     );
+    this.#guard(() => this.#options.admit());
   }
 
   received(message: string | Buffer): void {
+    this.heard();
     if (this.#over.signal.aborted) return;
     this.#guard(() => {
       if (typeof message !== "string") this.#takeStdin(message);
@@ -63,6 +66,21 @@ export class ExecSocket {
   drained(): void {
     this.#drained?.resolve();
     this.#drained = undefined;
+    this.heard();
+  }
+
+  /** The client gave a sign of life. */
+  heard(): void {
+    this.#lastHeard = performance.now();
+  }
+
+  /** Asks for a sign of life, and gives up on a client that gave none for long although it takes what it is sent. */
+  checkLife(): void {
+    const socket = this.#socket;
+    // Who does not read, such as a pager at the end of a pipe, sees no pings either: there TCP must tell.
+    const stalled = this.#drained !== undefined || (socket?.getBufferedAmount() ?? 0) > 0;
+    if (!stalled && performance.now() - this.#lastHeard > silenceMilliseconds) socket?.terminate();
+    else socket?.ping();
   }
 
   /** The connection is gone, by whoever's will. */
@@ -112,6 +130,7 @@ export class ExecSocket {
       if (this.#over.signal.aborted) return;
     }
     const { exitCode, reason, signal } = await command.result;
+    this.#command = undefined; // nothing is left of it to let go
     this.#tell({
       type: "exit",
       exit_code: exitCode,

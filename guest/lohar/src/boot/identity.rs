@@ -1,0 +1,87 @@
+//! What makes a restored guest this sandbox and no other.
+
+use super::{atomic_file, clock, entropy, hostname};
+use crate::protocol::base64;
+use crate::protocol::messages::{Configure, Failure};
+
+pub struct Identification<'a> {
+    time_unix_ns: u64,
+    entropy: [u8; entropy::BYTES],
+    hostname: Option<&'a str>,
+    machine_id: Option<&'a str>,
+}
+
+impl<'a> Identification<'a> {
+    pub fn parse(request: &'a Configure) -> Result<Self, Failure> {
+        let bad = |what: &str| Failure::bad_request(format!("Parameter '{what}' is not usable"));
+        let hexadecimal = |id: &str| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
+        let hostname = request.hostname.as_deref();
+        let machine_id = request.machine_id.as_deref();
+        if hostname.is_some_and(|name| !hostname::is_valid(name)) {
+            return Err(bad("hostname"));
+        }
+        if machine_id.is_some_and(|id| !hexadecimal(id)) {
+            return Err(bad("machine_id"));
+        }
+        Ok(Identification {
+            time_unix_ns: request.time_unix_ns.parse().map_err(|_| bad("time_unix_ns"))?,
+            entropy: base64::decode(&request.entropy)
+                .and_then(|bytes| bytes.try_into().ok())
+                .ok_or_else(|| bad("entropy"))?,
+            hostname,
+            machine_id,
+        })
+    }
+
+    /// A step that fails is told in the log, and the others are taken all the same: a disk that is full or read-only
+    /// must not keep a sandbox from waking.
+    pub fn apply(&self) {
+        let tell = |what: &str, outcome: std::io::Result<()>| {
+            if let Err(error) = outcome {
+                crate::log::warn(&format!("cannot set the {what}: {error}"));
+            }
+        };
+        tell("entropy", entropy::add(&self.entropy));
+        tell("clock", clock::set(self.time_unix_ns).map_err(Into::into));
+        if let Some(name) = self.hostname {
+            tell("host name", hostname::set(name));
+        }
+        if let Some(id) = self.machine_id {
+            let id = format!("{}\n", id.to_ascii_lowercase());
+            tell("machine id", atomic_file::write("/etc/machine-id", &id, 0o444));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(change: impl Fn(&mut Configure)) -> Configure {
+        let mut request = Configure {
+            time_unix_ns: "1767225600000000000".into(),
+            entropy: format!("{}==", "A".repeat(86)),
+            hostname: Some("dev".into()),
+            env: None,
+            machine_id: Some("0123456789abcdef0123456789ABCDEF".into()),
+            init: None,
+        };
+        change(&mut request);
+        request
+    }
+
+    #[test]
+    fn every_parameter_is_checked() {
+        assert!(Identification::parse(&request(|_| {})).is_ok());
+        let wrong: [fn(&mut Configure); 5] = [
+            |request| request.time_unix_ns = "-1".into(),
+            |request| request.entropy = "AAAA".into(),
+            |request| request.entropy = "?".into(),
+            |request| request.hostname = Some("a b".into()),
+            |request| request.machine_id = Some("xyz".into()),
+        ];
+        for change in wrong {
+            assert!(Identification::parse(&request(change)).is_err());
+        }
+    }
+}

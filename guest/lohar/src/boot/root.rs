@@ -1,0 +1,75 @@
+//! From the initramfs into the sandbox's own root.
+
+use std::fs;
+use std::path::Path;
+
+use rustix::mount::{mount_move, unmount, MountFlags, UnmountFlags};
+
+use super::{device, initramfs, mounts, skeleton, sudo_access, users};
+use crate::protocol::messages::{Failure, MountRoot};
+
+const NEW: &str = "/newroot";
+const MODULES: &str = "/dev/vdb";
+
+pub fn mount(request: &MountRoot) -> Result<(), Failure> {
+    let name = &request.device;
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        let message = format!("'{name}' is not the name of a device");
+        return Err(Failure::bad_request(message));
+    }
+    let path = format!("/dev/{name}");
+    attach(&path, request.grow).map_err(|error| {
+        let _ = unmount(NEW, UnmountFlags::DETACH);
+        Failure::new("mount_failed", format!("Cannot mount '{path}': {error}"))
+    })?;
+    switch().map_err(|error| {
+        Failure::new("mount_failed", format!("Cannot switch to '{path}': {error}"))
+    })?;
+    skeleton::make();
+    users::make();
+    sudo_access::grant();
+    mount_modules();
+    Ok(())
+}
+
+fn attach(path: &str, grow: bool) -> std::io::Result<()> {
+    device::wait_for(path)?;
+    fs::create_dir_all(NEW)?;
+    // Access times would dirty the overlay of every clone; freed blocks go back to the host.
+    rustix::mount::mount(path, NEW, "ext4", MountFlags::NOATIME, c"discard")?;
+    if grow {
+        device::grow(path, NEW)?;
+    }
+    Ok(())
+}
+
+fn switch() -> std::io::Result<()> {
+    let old = fs::File::open("/")?;
+    for path in mounts::MOVED {
+        let target = format!("{NEW}{path}");
+        fs::create_dir_all(&target)?;
+        mount_move(path, &target)?;
+    }
+    rustix::process::chdir(NEW)?;
+    mount_move(".", "/")?;
+    rustix::process::chroot(".")?;
+    rustix::process::chdir("/")?;
+    initramfs::free(&old);
+    Ok(())
+}
+
+/// The modules of the kernel that runs, for `modprobe`; an image brings those of another, or none.
+fn mount_modules() {
+    if !Path::new(MODULES).exists() {
+        return;
+    }
+    let merged = fs::symlink_metadata("/lib").is_ok_and(|data| data.is_symlink());
+    let target = if merged { "/usr/lib/modules" } else { "/lib/modules" };
+    let outcome = fs::create_dir_all(target).and_then(|()| {
+        let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+        Ok(rustix::mount::mount(MODULES, target, "ext4", flags, c"")?)
+    });
+    if let Err(error) = outcome {
+        crate::log::info(&format!("no kernel modules from {MODULES}: {error}"));
+    }
+}

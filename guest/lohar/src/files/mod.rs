@@ -1,0 +1,4 @@
+//! Files that the host writes.
+
+pub mod worker;
+pub mod write;

@@ -1,0 +1,105 @@
+//! What lohar runs on: a VM that is its own, or, in the test mode, a computer that it must not touch.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::boot;
+use crate::boot::cgroup::Cgroup;
+use crate::boot::identity::Identification;
+use crate::protocol::messages::{Configure, Failure, MountRoot, Stage};
+use crate::sessions::accounts::{parse_passwd, usable_shell, Accounts, Identity};
+
+pub struct Machine {
+    pub stage: Stage,
+    pub boot_id: String,
+    pub accounts: Accounts,
+    /// What `configure` adds to every environment.
+    pub environment: BTreeMap<String, String>,
+    /// Where processes start unless told otherwise.
+    pub directory: String,
+    pub log_directory: PathBuf,
+    pub cgroup: Option<Cgroup>,
+    /// Whether all of the machine is ours to change.
+    pub ours: bool,
+}
+
+impl Machine {
+    pub fn guest() -> Self {
+        Machine {
+            stage: Stage::Initramfs,
+            boot_id: boot_id(),
+            accounts: Accounts::default(),
+            environment: BTreeMap::new(),
+            directory: "/workspace".to_owned(),
+            log_directory: PathBuf::from(boot::skeleton::SESSION_LOGS),
+            cgroup: boot::cgroup::prepare(),
+            ours: true,
+        }
+    }
+
+    pub fn test(directory: String, log_directory: PathBuf) -> Self {
+        Machine {
+            stage: Stage::Initramfs,
+            boot_id: boot_id(),
+            accounts: Accounts::only(current_user()),
+            environment: BTreeMap::new(),
+            directory,
+            log_directory,
+            cgroup: None,
+            ours: false,
+        }
+    }
+
+    pub fn mount_root(&mut self, request: &MountRoot) -> Result<(), Failure> {
+        if self.stage != Stage::Initramfs {
+            return Err(Failure::new("already_mounted", "The root is mounted already"));
+        }
+        if self.ours {
+            boot::root::mount(request)?;
+        }
+        self.stage = Stage::Mounted;
+        Ok(())
+    }
+
+    pub fn configure(&mut self, request: &Configure) -> Result<(), Failure> {
+        if self.stage == Stage::Initramfs {
+            return Err(Failure::new("not_mounted", "No root is mounted"));
+        }
+        let identification = Identification::parse(request)?;
+        if self.ours {
+            identification.apply();
+        }
+        if let Some(environment) = &request.env {
+            self.environment.clone_from(environment);
+        }
+        self.stage = Stage::Configured;
+        Ok(())
+    }
+
+    pub fn oom_kills(&self) -> u64 {
+        self.cgroup.as_ref().map_or(0, Cgroup::oom_kills)
+    }
+}
+
+fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|id| id.trim().to_owned())
+        .unwrap_or_default()
+}
+
+fn current_user() -> Identity {
+    let uid = rustix::process::getuid().as_raw();
+    let gid = rustix::process::getgid().as_raw();
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let account = parse_passwd(&passwd).find(|account| account.uid == uid);
+    let home = account.as_ref().map_or("/", |account| account.home);
+    Identity {
+        uid,
+        gid,
+        groups: Vec::new(),
+        name: account.as_ref().map_or("lohar", |account| account.name).to_owned(),
+        home: if Path::new(home).is_dir() { home } else { "/" }.to_owned(),
+        shell: usable_shell(account.as_ref().map_or("", |account| account.shell)),
+        switch: false,
+    }
+}

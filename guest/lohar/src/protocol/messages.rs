@@ -1,0 +1,177 @@
+//! The JSON messages of both directions.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+#[derive(Deserialize)]
+pub struct Request<'a> {
+    pub id: u64,
+    pub method: String,
+    #[serde(borrow, default)]
+    pub params: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+pub struct MountRoot {
+    pub device: String,
+    #[serde(default)]
+    pub grow: bool,
+}
+
+#[derive(Deserialize)]
+pub struct Configure {
+    pub time_unix_ns: String,
+    pub entropy: String,
+    pub hostname: Option<String>,
+    pub env: Option<BTreeMap<String, String>>,
+    pub machine_id: Option<String>,
+    pub init: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub struct OpenKind {
+    pub kind: String,
+}
+
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum User {
+    Lohar,
+    Root,
+}
+
+#[derive(Deserialize)]
+pub struct OpenExec {
+    pub argv: Vec<String>,
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    pub cwd: Option<String>,
+    pub user: Option<User>,
+    pub tty: Option<Size>,
+    #[serde(default)]
+    pub stdin: bool,
+    #[serde(default)]
+    pub timeout_ms: u64,
+}
+
+#[derive(Deserialize)]
+pub struct OpenWrite {
+    pub path: String,
+    pub size: u64,
+    pub mode: String,
+    pub user: Option<User>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+pub struct Size {
+    pub rows: u16,
+    pub cols: u16,
+}
+
+#[derive(Deserialize)]
+pub struct Control {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub rows: Option<u16>,
+    pub cols: Option<u16>,
+    pub signal: Option<String>,
+}
+
+#[derive(Serialize)]
+pub struct Hello<'a> {
+    pub protocol: u32,
+    pub version: &'a str,
+    pub boot_id: &'a str,
+    pub stage: Stage,
+    pub processes: Vec<ProcessInfo>,
+}
+
+#[derive(Serialize, Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    Initramfs,
+    Mounted,
+    Configured,
+}
+
+#[derive(Serialize, Clone)]
+pub struct ProcessInfo {
+    pub session: String,
+    pub pid: i32,
+    pub argv: Vec<String>,
+    pub tty: bool,
+    pub started_unix_ms: u64,
+    pub running: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+}
+
+#[derive(Serialize)]
+pub struct Processes {
+    pub processes: Vec<ProcessInfo>,
+}
+
+#[derive(Serialize)]
+pub struct Reply<T> {
+    pub id: u64,
+    pub result: T,
+}
+
+/// Without an id when the request was too broken to have one.
+#[derive(Serialize)]
+pub struct ReplyError<'a> {
+    pub id: Option<u64>,
+    pub error: &'a Failure,
+}
+
+#[derive(Serialize)]
+pub struct Nothing {}
+
+#[derive(Serialize)]
+pub struct Stats {
+    pub disk_total: u64,
+    pub disk_used: u64,
+    pub memory_total: u64,
+    pub memory_available: u64,
+}
+
+#[derive(Serialize)]
+pub struct Opened<'a> {
+    pub session: &'a str,
+    pub pid: i32,
+}
+
+#[derive(Serialize)]
+pub struct ExecResult<'a> {
+    pub exit_code: i32,
+    pub reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+pub struct WriteResult {
+    pub size: u64,
+}
+
+/// What a REPLY or an ERROR says when something did not work.
+#[derive(Serialize, Debug)]
+pub struct Failure {
+    pub code: &'static str,
+    pub message: String,
+}
+
+impl Failure {
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Failure {
+            code,
+            message: message.into(),
+        }
+    }
+
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new("bad_request", message)
+    }
+}

@@ -1,0 +1,13 @@
+//! The line's language, as `docs/wire-protocol.md` defines it: bytes, frames, messages. Knows no processes.
+
+pub mod assembly;
+pub mod base64;
+pub mod decoder;
+pub mod frame;
+pub mod messages;
+pub mod outgoing;
+
+pub const VERSION: u32 = 1;
+
+#[cfg(test)]
+mod vectors;

@@ -1,0 +1,120 @@
+//! The loop.
+
+use std::io;
+
+use super::clock;
+use super::guest::Guest;
+use super::line::Line;
+use super::poller::{whose, Role};
+use super::signals::{reap, Reaped, Signals};
+use super::timers::Timer;
+use crate::protocol::messages::Nothing;
+
+const EVENTS: usize = 64;
+/// How often output is read in one round before the line and the events are looked at again.
+const PUMPS: usize = 4;
+
+/// Serves the line until the guest has shut down.
+pub fn run(guest: &mut Guest, line: &mut Line, signals: &Signals) -> io::Result<()> {
+    let mut events = Vec::with_capacity(EVENTS);
+    guest
+        .wires
+        .poller
+        .watch_readable(signals.descriptor(), 0, Role::Signals)?;
+    loop {
+        line.flush(&mut guest.wires.outgoing)?;
+        if guest.shutdown.is_over() {
+            return Ok(());
+        }
+        // Asked after the flush, which makes room for output that waits.
+        let busy = line.is_readable() || guest.sessions.has_work(&guest.wires);
+        let wait = if busy { Some(0) } else { guest.time_to_next() };
+        guest.wires.poller.wait(&mut events, wait)?;
+        let mut children = false;
+        for event in &events {
+            match whose(event) {
+                Some((_, Role::Line)) => line.notice(event.flags),
+                Some((_, Role::Listener)) => {
+                    if line.accept(&guest.wires.poller) {
+                        guest.forget_host();
+                    }
+                }
+                Some((_, Role::Signals)) => {
+                    let arrived = signals.take();
+                    children |= arrived.child;
+                    if arrived.terminate {
+                        guest.begin_shutdown();
+                    }
+                }
+                Some((key, role)) => {
+                    if role == Role::Input {
+                        guest.writes.pump(key, &mut guest.wires);
+                    }
+                    guest.sessions.event(key, role, event.flags, &mut guest.wires);
+                }
+                None => {}
+            }
+        }
+        line.read()?;
+        while let Some(event) = line.decoder.next() {
+            guest.handle(event);
+        }
+        if children {
+            guest.reap();
+        }
+        guest.expire();
+        for _ in 0..PUMPS {
+            if !guest.sessions.pump(&mut guest.wires) {
+                break;
+            }
+        }
+    }
+}
+
+impl Guest {
+    fn time_to_next(&self) -> Option<u64> {
+        let next = self.wires.timers.next()?;
+        Some(next.saturating_sub(clock::now()))
+    }
+
+    fn expire(&mut self) {
+        if self.wires.timers.next().is_none() {
+            return;
+        }
+        let now = clock::now();
+        while let Some((key, timer)) = self.wires.timers.take_due(now) {
+            match timer {
+                Timer::Freezer => self.check_freezer(),
+                Timer::Shutdown => self.finish_shutdown(),
+                Timer::Deadline | Timer::Silence => {
+                    self.sessions.expired(key, timer, &mut self.wires);
+                }
+            }
+        }
+    }
+
+    pub fn reap(&mut self) {
+        loop {
+            match reap() {
+                Reaped::Child(pid, status) => {
+                    if let Some(request) = self.syncs.remove(&pid) {
+                        if let Some(id) = request {
+                            self.reply(id, &Nothing {});
+                        }
+                        continue;
+                    }
+                    let wires = &mut self.wires;
+                    let _orphan = !self.sessions.exited(pid, status, wires, &self.machine)
+                        && !self.writes.exited(pid, status, wires);
+                }
+                Reaped::NoMore => return,
+                Reaped::Childless => {
+                    if self.shutdown.is_under_way() {
+                        self.finish_shutdown();
+                    }
+                    return;
+                }
+            }
+        }
+    }
+}

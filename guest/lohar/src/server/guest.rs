@@ -1,0 +1,133 @@
+//! The guest as the host sees it: what came over the line is taken apart here and given to whom it concerns.
+
+use std::collections::HashMap;
+
+use super::freezer::Freezer;
+use super::shutdown::Shutdown;
+use super::wires::{Target, Wires};
+use crate::files::write::Writes;
+use crate::machine::Machine;
+use crate::protocol::assembly::{Assembled, Assembly};
+use crate::protocol::decoder::{Event, Nonce};
+use crate::protocol::frame::{kind, Frame};
+use crate::protocol::messages::{Failure, Hello, ReplyError};
+use crate::sessions::table::Sessions;
+
+pub struct Guest {
+    pub wires: Wires,
+    pub machine: Machine,
+    pub sessions: Sessions,
+    pub writes: Writes,
+    pub freezer: Freezer,
+    pub shutdown: Shutdown,
+    /// Helpers that sync the disks, with the request that waits for each, if it still does.
+    pub syncs: HashMap<i32, Option<u64>>,
+    pub init_started: bool,
+    assembly: Assembly,
+    nonce: Option<Nonce>,
+}
+
+impl Guest {
+    pub fn new(machine: Machine) -> rustix::io::Result<Self> {
+        Ok(Guest {
+            wires: Wires::new()?,
+            machine,
+            sessions: Sessions::new()?,
+            writes: Writes::default(),
+            freezer: Freezer::default(),
+            shutdown: Shutdown::default(),
+            syncs: HashMap::new(),
+            init_started: false,
+            assembly: Assembly::default(),
+            nonce: None,
+        })
+    }
+
+    pub fn handle(&mut self, event: Event<'_>) {
+        match event {
+            Event::Marker(nonce) => self.greet(nonce),
+            Event::Frame(frame) => self.dispatch(&frame),
+        }
+    }
+
+    /// The host is another one, or has lost the thread: nothing of before concerns it.
+    pub fn forget_host(&mut self) {
+        self.nonce = None;
+        self.wires.outgoing.clear();
+        self.assembly.clear();
+        self.freezer.forget_requests();
+        self.syncs.values_mut().for_each(|request| *request = None);
+        for (_, target) in std::mem::take(&mut self.wires.streams) {
+            self.close(target);
+        }
+    }
+
+    fn greet(&mut self, nonce: Nonce) {
+        // The host was impatient; its first marker is answered already.
+        if self.nonce == Some(nonce) {
+            return;
+        }
+        self.forget_host();
+        self.nonce = Some(nonce);
+        self.wires.outgoing.marker(&nonce);
+        let hello = Hello {
+            protocol: crate::protocol::VERSION,
+            version: env!("CARGO_PKG_VERSION"),
+            boot_id: &self.machine.boot_id,
+            stage: self.machine.stage,
+            processes: self.sessions.list(),
+        };
+        self.wires.outgoing.json(0, kind::HELLO, &hello);
+    }
+
+    fn dispatch(&mut self, frame: &Frame<'_>) {
+        match frame.kind {
+            kind::DATA | kind::END | kind::CREDIT | kind::CLOSE => self.stream_frame(frame),
+            kind::REQUEST | kind::OPEN | kind::CONTROL if self.assembly.is_whole(frame) => {
+                self.message(frame.stream, frame.kind, frame.payload);
+            }
+            kind::REQUEST | kind::OPEN | kind::CONTROL => match self.assembly.add(frame) {
+                Assembled::Whole(bytes) => self.message(frame.stream, frame.kind, &bytes),
+                Assembled::Partial => {}
+                Assembled::TooLong => self.too_long(frame),
+            },
+            // A later version's, which it does not need us to understand.
+            _ => {}
+        }
+    }
+
+    fn message(&mut self, stream: u32, kind: u8, payload: &[u8]) {
+        match kind {
+            kind::REQUEST if stream == 0 => self.request(payload),
+            kind::OPEN => self.open(stream, payload),
+            kind::CONTROL => self.control(stream, payload),
+            _ => {}
+        }
+    }
+
+    fn too_long(&mut self, frame: &Frame<'_>) {
+        let failure = Failure::new("limit", "A message is longer than 4 MiB");
+        if frame.stream == 0 {
+            let (id, error) = (None, &failure);
+            self.wires.outgoing.json(0, kind::REPLY, &ReplyError { id, error });
+        } else {
+            self.break_stream(frame.stream, &failure);
+        }
+    }
+
+    /// Tells the host that a stream failed, and lets go of what it belonged to.
+    pub fn break_stream(&mut self, stream: u32, failure: &Failure) {
+        if let Some(target) = self.wires.streams.remove(&stream) {
+            self.close(target);
+        }
+        self.assembly.forget_stream(stream);
+        self.wires.fail(stream, failure);
+    }
+
+    pub fn close(&mut self, target: Target) {
+        match target {
+            Target::Process(key) => self.sessions.detach(key, &mut self.wires),
+            Target::Write(key) => self.writes.detach(key),
+        }
+    }
+}

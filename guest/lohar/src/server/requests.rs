@@ -1,0 +1,101 @@
+//! Requests of stream 0.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::guest::Guest;
+use super::streams::parse;
+use crate::stats;
+use crate::protocol::frame::kind;
+use crate::protocol::messages::{
+    Configure, Failure, MountRoot, Nothing, Processes, Reply, ReplyError, Request,
+};
+use crate::sessions::init;
+
+impl Guest {
+    pub fn request(&mut self, payload: &[u8]) {
+        let request: Request<'_> = match parse(payload) {
+            Ok(request) => request,
+            Err(failure) => return self.refuse(None, &failure),
+        };
+        let id = request.id;
+        let params = request.params.map_or("{}", RawValue::get);
+        let outcome = match request.method.as_str() {
+            "ping" => Ok(Some(())),
+            "mount_root" => self.mount_root(params).map(Some),
+            "configure" => self.configure(params).map(Some),
+            "freeze" => self.set_frozen(id, true).map(|()| None),
+            "thaw" => self.set_frozen(id, false).map(|()| None),
+            "sync" => self.start_sync(id).map(|()| None),
+            "stats" => {
+                return match stats::read() {
+                    Ok(stats) => self.reply(id, &stats),
+                    Err(failure) => self.refuse(Some(id), &failure),
+                };
+            }
+            "processes" => {
+                let processes = self.sessions.list();
+                return self.reply(id, &Processes { processes });
+            }
+            "shutdown" => {
+                self.begin_shutdown();
+                Ok(Some(()))
+            }
+            other => {
+                let message = format!("Unknown method '{other}'");
+                Err(Failure::new("unknown_method", message))
+            }
+        };
+        match outcome {
+            Ok(Some(())) => self.reply(id, &Nothing {}),
+            // Answered later.
+            Ok(None) => {}
+            Err(failure) => self.refuse(Some(id), &failure),
+        }
+    }
+
+    fn mount_root(&mut self, params: &str) -> Result<(), Failure> {
+        let request: MountRoot = parse(params.as_bytes())?;
+        self.machine.mount_root(&request)
+    }
+
+    fn configure(&mut self, params: &str) -> Result<(), Failure> {
+        let request: Configure = parse(params.as_bytes())?;
+        self.machine.configure(&request)?;
+        let Some(script) = request.init.filter(|_| !self.init_started) else {
+            return Ok(());
+        };
+        let process = init::process(&script, &mut self.machine)?;
+        self.init_started = true;
+        self.sessions
+            .add(process, &mut self.wires, &mut self.machine)
+    }
+
+    /// In a process of its own: writing much out takes long, and everybody else would wait.
+    fn start_sync(&mut self, id: u64) -> Result<(), Failure> {
+        // SAFETY: we have a single thread, and the child makes two system calls.
+        match unsafe { libc::fork() } {
+            -1 => Err(Failure::new("limit", "Cannot start a helper")),
+            0 => unsafe {
+                libc::sync();
+                libc::_exit(0)
+            },
+            pid => {
+                self.syncs.insert(pid, Some(id));
+                Ok(())
+            }
+        }
+    }
+
+    pub fn reply(&mut self, id: u64, result: &impl Serialize) {
+        self.wires
+            .outgoing
+            .json(0, kind::REPLY, &Reply { id, result });
+    }
+
+    pub fn refuse(&mut self, id: Option<u64>, error: &Failure) {
+        self.wires
+            .outgoing
+            .json(0, kind::REPLY, &ReplyError { id, error });
+    }
+}

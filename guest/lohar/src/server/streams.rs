@@ -1,0 +1,132 @@
+//! Frames of the streams: OPEN, DATA, END, CREDIT, CONTROL, CLOSE.
+
+use super::guest::Guest;
+use super::wires::Target;
+use crate::files::write::too_much;
+use crate::protocol::frame::{kind, Frame};
+use crate::protocol::messages::{Control, Failure, OpenExec, OpenKind, OpenWrite, Size, Stage};
+use crate::sessions::signals;
+
+const MAX_STREAMS: usize = 256;
+const STDIN: u8 = 0;
+
+impl Guest {
+    pub fn open(&mut self, stream: u32, payload: &[u8]) {
+        if stream % 2 == 0 || self.wires.streams.contains_key(&stream) {
+            let message = format!("Stream {stream} cannot be opened by the host now");
+            return self.break_stream(stream, &Failure::new("protocol", message));
+        }
+        if let Err(failure) = self.try_open(stream, payload) {
+            self.wires.fail(stream, &failure);
+        }
+    }
+
+    fn try_open(&mut self, stream: u32, payload: &[u8]) -> Result<(), Failure> {
+        if self.wires.streams.len() >= MAX_STREAMS {
+            let message = format!("{MAX_STREAMS} streams are open already");
+            return Err(Failure::new("limit", message));
+        }
+        if self.machine.stage == Stage::Initramfs {
+            return Err(Failure::new("not_mounted", "No root is mounted"));
+        }
+        if self.shutdown.is_under_way() {
+            return Err(Failure::new("shutting_down", "The guest is shutting down"));
+        }
+        let open: OpenKind = parse(payload)?;
+        match open.kind.as_str() {
+            "exec" => {
+                let open: OpenExec = parse(payload)?;
+                self.sessions
+                    .open(stream, open, &mut self.wires, &mut self.machine)
+            }
+            "write" => {
+                let open: OpenWrite = parse(payload)?;
+                self.writes
+                    .open(stream, open, &mut self.wires, &mut self.machine)
+            }
+            other => Err(Failure::bad_request(format!("Unknown kind '{other}'"))),
+        }
+    }
+
+    /// Frames of streams that are not open are late, and ignored.
+    pub fn stream_frame(&mut self, frame: &Frame<'_>) {
+        let stream = frame.stream;
+        let Some(&target) = self.wires.streams.get(&stream) else {
+            return;
+        };
+        match (frame.kind, frame.payload) {
+            (kind::DATA, [STDIN, bytes @ ..]) if !bytes.is_empty() => {
+                self.receive(stream, target, bytes);
+            }
+            (kind::END, [STDIN]) => self.end(target),
+            (kind::CREDIT, &[a, b, c, d]) => {
+                if let Target::Process(key) = target {
+                    if let Some(process) = self.sessions.get(key) {
+                        process.credit.add(u32::from_le_bytes([a, b, c, d]));
+                        self.sessions.advance(key, &mut self.wires);
+                    }
+                }
+            }
+            (kind::CLOSE, _) => {
+                self.wires.streams.remove(&stream);
+                self.close(target);
+            }
+            _ => {
+                let message = format!("Malformed frame of type {}", frame.kind);
+                self.break_stream(stream, &Failure::new("protocol", message));
+            }
+        }
+    }
+
+    fn receive(&mut self, stream: u32, target: Target, bytes: &[u8]) {
+        match target {
+            Target::Write(key) => self.writes.receive(key, bytes, &mut self.wires),
+            Target::Process(key) => {
+                let Some(process) = self.sessions.get(key) else {
+                    return;
+                };
+                if process.input.receive(bytes) {
+                    self.sessions.pump_input(key, &mut self.wires);
+                } else {
+                    self.break_stream(stream, &too_much());
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, target: Target) {
+        match target {
+            Target::Write(key) => self.writes.end(key, &mut self.wires),
+            Target::Process(key) => {
+                if let Some(process) = self.sessions.get(key) {
+                    process.input.end();
+                    self.sessions.pump_input(key, &mut self.wires);
+                }
+            }
+        }
+    }
+
+    /// There is no answer to this message, so what cannot be done is left undone.
+    pub fn control(&mut self, stream: u32, payload: &[u8]) {
+        let Some(&Target::Process(key)) = self.wires.streams.get(&stream) else {
+            return;
+        };
+        let (Ok(control), Some(process)) = (parse::<Control>(payload), self.sessions.get(key))
+        else {
+            return;
+        };
+        match (control.kind.as_str(), control.rows, control.cols) {
+            ("resize", Some(rows), Some(cols)) => process.resize(Size { rows, cols }),
+            ("signal", ..) => {
+                if let Some(signal) = control.signal.as_deref().and_then(signals::number) {
+                    process.signal(signal);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+pub fn parse<'a, T: serde::Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Failure> {
+    serde_json::from_slice(payload).map_err(|error| Failure::bad_request(error.to_string()))
+}

@@ -1,0 +1,48 @@
+//! What every part of the server reaches the outside with: the outgoing queue, the streams, epoll and the timers.
+
+use std::collections::HashMap;
+
+use super::poller::Poller;
+use super::timers::Timers;
+use crate::protocol::frame::kind;
+use crate::protocol::messages::Failure;
+use crate::protocol::outgoing::Outgoing;
+
+pub struct Wires {
+    pub outgoing: Outgoing,
+    pub poller: Poller,
+    pub timers: Timers,
+    pub streams: HashMap<u32, Target>,
+    keys: u32,
+}
+
+/// What an open stream belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Target {
+    Process(u32),
+    Write(u32),
+}
+
+impl Wires {
+    pub fn new() -> rustix::io::Result<Self> {
+        Ok(Wires {
+            outgoing: Outgoing::default(),
+            poller: Poller::new()?,
+            timers: Timers::default(),
+            streams: HashMap::new(),
+            keys: 0,
+        })
+    }
+
+    /// Keys are not used again, so that a late event finds nobody.
+    pub fn next_key(&mut self) -> u32 {
+        self.keys = self.keys.wrapping_add(1);
+        self.keys
+    }
+
+    /// The last word on a stream.
+    pub fn fail(&mut self, stream: u32, failure: &Failure) {
+        self.streams.remove(&stream);
+        self.outgoing.json(stream, kind::ERROR, failure);
+    }
+}

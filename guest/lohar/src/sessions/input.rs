@@ -1,0 +1,138 @@
+//! Bytes from the host on their way into a process: at most one window of them waits.
+
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use rustix::io::Errno;
+
+use super::credit::Window;
+use crate::server::poller::{Poller, Role};
+
+/// The terminal's default end-of-file character, ^D.
+const END_OF_FILE: u8 = 4;
+
+#[derive(Default)]
+pub struct Input {
+    sink: Sink,
+    queue: Vec<u8>,
+    written: usize,
+    window: Window,
+    ended: bool,
+    /// Whether epoll tells when a full sink takes more; asked for only once it was full.
+    watched: bool,
+}
+
+#[derive(Default)]
+enum Sink {
+    /// The process does not run yet.
+    #[default]
+    Pending,
+    Pipe(OwnedFd),
+    Terminal(Rc<OwnedFd>),
+    /// Nobody reads: everything is dropped.
+    Closed,
+}
+
+impl Input {
+    pub fn pipe(sink: OwnedFd) -> Self {
+        Input {
+            sink: Sink::Pipe(sink),
+            ..Input::default()
+        }
+    }
+
+    pub fn open_pipe(&mut self, sink: OwnedFd) {
+        self.sink = Sink::Pipe(sink);
+    }
+
+    pub fn open_terminal(&mut self, terminal: Rc<OwnedFd>) {
+        self.sink = Sink::Terminal(terminal);
+        // A terminal is watched for its output already, and the same events tell of its input.
+        self.watched = true;
+        if self.ended {
+            self.queue.push(END_OF_FILE);
+        }
+    }
+
+    /// False when the host has sent more than it may.
+    pub fn receive(&mut self, bytes: &[u8]) -> bool {
+        if !self.window.receive(bytes.len()) {
+            return false;
+        }
+        if !self.ended {
+            self.queue.extend_from_slice(bytes);
+        }
+        true
+    }
+
+    /// A byte of our own, which no credit pays for.
+    pub fn push_byte(&mut self, byte: u8) {
+        self.queue.push(byte);
+    }
+
+    pub fn end(&mut self) {
+        if !std::mem::replace(&mut self.ended, true) && matches!(self.sink, Sink::Terminal(_)) {
+            self.queue.push(END_OF_FILE);
+        }
+    }
+
+    /// Ends a pipe at once, whatever is still queued. A terminal stays as it is.
+    pub fn close(&mut self) {
+        self.ended = true;
+        if !matches!(self.sink, Sink::Terminal(_)) {
+            self.drop_sink();
+        }
+    }
+
+    fn drop_sink(&mut self) {
+        self.sink = Sink::Closed;
+        self.queue = Vec::new();
+        self.written = 0;
+    }
+
+    /// Passes on what the sink takes; returns the credit to give to the host, if any.
+    pub fn pump(&mut self, poller: &Poller, key: u32) -> Option<u32> {
+        let sink = match &self.sink {
+            Sink::Pending => return None,
+            Sink::Pipe(sink) => sink,
+            Sink::Terminal(sink) => sink.as_ref(),
+            Sink::Closed => {
+                let dropped = std::mem::take(&mut self.queue).len();
+                return self.window.pass(dropped);
+            }
+        };
+        let before = self.written;
+        let mut broken = false;
+        while self.written < self.queue.len() {
+            match rustix::io::write(sink, &self.queue[self.written..]) {
+                Ok(0) | Err(Errno::AGAIN) => {
+                    if !self.watched {
+                        self.watched = true;
+                        poller.watch_writable(sink, key, Role::Input);
+                    }
+                    break;
+                }
+                Ok(count) => self.written += count,
+                Err(Errno::INTR) => {}
+                Err(_) => {
+                    broken = true;
+                    break;
+                }
+            }
+        }
+        let mut passed = self.written - before;
+        if self.written == self.queue.len() {
+            self.queue.clear();
+            self.written = 0;
+            broken |= self.ended && matches!(self.sink, Sink::Pipe(_));
+        } else if self.written > 65_536 {
+            self.queue.drain(..self.written);
+            self.written = 0;
+        }
+        if broken {
+            passed += self.queue.len() - self.written;
+            self.drop_sink();
+        }
+        self.window.pass(passed)
+    }
+}

@@ -1,0 +1,15 @@
+//! Processes that the host starts: their input, output, terminals and ends.
+
+pub mod accounts;
+pub mod command;
+pub mod credit;
+pub mod ended;
+pub mod init;
+pub mod input;
+pub mod output;
+pub mod process;
+pub mod signals;
+pub mod spawn;
+pub mod start;
+pub mod table;
+pub mod terminal;

@@ -1,0 +1,72 @@
+//! One source of output: a pipe or a terminal, read only when somebody takes what it holds.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+
+use crate::protocol::outgoing::{Outgoing, MAX_DATA};
+
+pub struct Output {
+    source: Rc<OwnedFd>,
+    pub channel: u8,
+    terminal: bool,
+    /// Something may be read. Events come once per change, so this holds until a read finds nothing.
+    pub ready: bool,
+    hung_up: bool,
+}
+
+pub enum Read {
+    Bytes(usize),
+    Nothing,
+    End,
+}
+
+impl Output {
+    pub fn new(source: Rc<OwnedFd>, channel: u8, terminal: bool) -> Self {
+        Output {
+            source,
+            channel,
+            terminal,
+            ready: false,
+            hung_up: false,
+        }
+    }
+
+    /// False when the event says that there is nothing any more.
+    pub fn notice(&mut self, flags: EventFlags) -> bool {
+        self.ready |= flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR);
+        self.hung_up |= flags.contains(EventFlags::HUP);
+        !(self.hung_up && !flags.contains(EventFlags::IN) && !self.terminal)
+    }
+
+    pub fn send(&mut self, outgoing: &mut Outgoing, stream: u32, credit: usize) -> Read {
+        let most = MAX_DATA.min(credit);
+        let outcome = outgoing.read_data(self.source.as_fd(), stream, self.channel, most);
+        self.judge(outcome, most)
+    }
+
+    pub fn read(&mut self, buffer: &mut [u8]) -> Read {
+        let outcome = rustix::io::read(&*self.source, &mut *buffer);
+        self.judge(outcome, buffer.len())
+    }
+
+    fn judge(&mut self, outcome: rustix::io::Result<usize>, asked: usize) -> Read {
+        match outcome {
+            Ok(0) => Read::End,
+            Ok(count) => {
+                // A pipe that gives less than it was asked for is empty; its end shows as a hang-up.
+                self.ready = count == asked || self.terminal || self.hung_up;
+                Read::Bytes(count)
+            }
+            Err(Errno::AGAIN) => {
+                self.ready = false;
+                Read::Nothing
+            }
+            Err(Errno::INTR) => Read::Nothing,
+            // A terminal without processes answers EIO.
+            Err(_) => Read::End,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! From a request to a running process with its ends of pipes or terminal in our hands.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use rustix::pipe::PipeFlags;
+
+use super::command::{environment, Command};
+use super::output::Output;
+use super::process::Process;
+use super::spawn::{Child, SpawnError, Spawner};
+use super::terminal;
+use crate::machine::Machine;
+use crate::protocol::messages::{Failure, OpenExec, Size, User};
+use crate::server::poller::{Poller, Role};
+
+pub struct Starter {
+    spawner: Spawner,
+    null: OwnedFd,
+}
+
+impl Starter {
+    pub fn new() -> rustix::io::Result<Self> {
+        let flags = OFlags::RDWR | OFlags::CLOEXEC;
+        Ok(Starter {
+            spawner: Spawner::new(),
+            null: rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty())?,
+        })
+    }
+
+    pub fn start(
+        &mut self,
+        key: u32,
+        process: &mut Process,
+        open: &OpenExec,
+        poller: &Poller,
+        machine: &mut Machine,
+    ) -> Result<i32, Failure> {
+        let identity = machine.accounts.identity(open.user.unwrap_or(User::Lohar))?;
+        let environment = environment(&identity, &machine.environment, &open.env);
+        let directory = open.cwd.as_deref().unwrap_or(&machine.directory);
+        let mut command = Command::new(&open.argv, &environment, directory)?;
+        process.oom_kills = machine.oom_kills();
+        let mut spawn = |stdio, terminal| {
+            self.spawner
+                .spawn(Child {
+                    command: &mut command,
+                    stdio,
+                    terminal,
+                    identity: &identity,
+                    cgroup: machine.cgroup.as_ref().map(|cgroup| cgroup.directory()),
+                })
+                .map_err(|error| explain(error, directory))
+        };
+        if let Some(size) = open.tty {
+            let owner = identity.switch.then_some(identity.uid);
+            let (ours, theirs) = terminal::open(size, owner).map_err(no_resources)?;
+            let theirs = theirs.as_fd();
+            let pid = spawn([theirs, theirs, theirs], true)?;
+            attach_terminal(key, process, ours, poller).map_err(no_resources)?;
+            return Ok(pid);
+        }
+        let (stdout, their_stdout) = pipe_from_process().map_err(no_resources)?;
+        let (stderr, their_stderr) = pipe_from_process().map_err(no_resources)?;
+        let output = (their_stdout.as_fd(), their_stderr.as_fd());
+        let pid = if open.stdin {
+            let (their_stdin, stdin) =
+                rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(no_resources)?;
+            rustix::fs::fcntl_setfl(&stdin, OFlags::NONBLOCK).map_err(no_resources)?;
+            let pid = spawn([their_stdin.as_fd(), output.0, output.1], false)?;
+            process.input.open_pipe(stdin);
+            pid
+        } else {
+            let pid = spawn([self.null.as_fd(), output.0, output.1], false)?;
+            process.input.close();
+            pid
+        };
+        let readable = |source: OwnedFd, role, channel| {
+            poller.watch_readable(&source, key, role)?;
+            Ok(Some(Output::new(Rc::new(source), channel, false)))
+        };
+        process.outputs = [
+            readable(stdout, Role::Stdout, 1).map_err(no_resources)?,
+            readable(stderr, Role::Stderr, 2).map_err(no_resources)?,
+        ];
+        Ok(pid)
+    }
+}
+
+fn attach_terminal(
+    key: u32,
+    process: &mut Process,
+    ours: OwnedFd,
+    poller: &Poller,
+) -> rustix::io::Result<()> {
+    let ours = Rc::new(ours);
+    poller.watch_both(&*ours, key, Role::Terminal)?;
+    process.input.open_terminal(ours.clone());
+    process.outputs = [Some(Output::new(ours.clone(), 1, true)), None];
+    process.terminal = Some(ours);
+    Ok(())
+}
+
+/// Our end does not block; the process's does.
+fn pipe_from_process() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
+    let (ours, theirs) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+    rustix::fs::fcntl_setfl(&ours, OFlags::NONBLOCK)?;
+    Ok((ours, theirs))
+}
+
+fn no_resources(error: Errno) -> Failure {
+    Failure::new("limit", format!("Cannot start the process: {error}"))
+}
+
+fn explain(error: SpawnError, directory: &str) -> Failure {
+    match error {
+        SpawnError::Process(error) => no_resources(error),
+        SpawnError::Credentials(error) => {
+            Failure::bad_request(format!("Cannot become the user: {error}"))
+        }
+        SpawnError::Directory(error) => {
+            Failure::bad_request(format!("Cannot start in '{directory}': {error}"))
+        }
+    }
+}
+
+/// A terminal of no window at all still needs a size.
+pub const DEFAULT_SIZE: Size = Size { rows: 24, cols: 80 };

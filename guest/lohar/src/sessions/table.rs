@@ -1,0 +1,353 @@
+//! All processes: which stream, pid and descriptor belongs to which, and whose turn it is to be read.
+
+use std::collections::{HashMap, VecDeque};
+
+use rustix::event::epoll::EventFlags;
+use rustix::process::WaitStatus;
+
+use super::ended::{Ended, Exit};
+use super::process::{Process, SILENCE};
+use super::start::Starter;
+use crate::machine::Machine;
+use crate::protocol::frame::kind;
+use crate::protocol::messages::{Failure, OpenExec, Opened, ProcessInfo};
+use crate::protocol::outgoing::MAX_DATA;
+use crate::server::clock;
+use crate::server::poller::Role;
+use crate::server::timers::Timer;
+use crate::server::wires::{Target, Wires};
+
+const MAX_PROCESSES: usize = 512;
+
+pub struct Sessions {
+    processes: HashMap<u32, Process>,
+    keys_by_pid: HashMap<i32, u32>,
+    /// Those with output to read and room for it; each gives one piece per turn.
+    queue: VecDeque<u32>,
+    ended: Ended,
+    starter: Starter,
+    scratch: Box<[u8]>,
+    started: u16,
+    /// Nothing may start while the guest is frozen: we would sleep with the frozen child until its `execve`.
+    pub frozen: bool,
+}
+
+impl Sessions {
+    pub fn new() -> rustix::io::Result<Self> {
+        Ok(Sessions {
+            processes: HashMap::new(),
+            keys_by_pid: HashMap::new(),
+            queue: VecDeque::new(),
+            ended: Ended::default(),
+            starter: Starter::new()?,
+            scratch: vec![0; MAX_DATA].into_boxed_slice(),
+            started: 0,
+            frozen: false,
+        })
+    }
+
+    pub fn open(
+        &mut self,
+        stream: u32,
+        open: OpenExec,
+        wires: &mut Wires,
+        machine: &mut Machine,
+    ) -> Result<(), Failure> {
+        let session = self.next_session();
+        self.add(Process::new(session, Some(stream), open), wires, machine)
+    }
+
+    pub fn add(
+        &mut self,
+        process: Process,
+        wires: &mut Wires,
+        machine: &mut Machine,
+    ) -> Result<(), Failure> {
+        if self.processes.len() >= MAX_PROCESSES {
+            let message = format!("{MAX_PROCESSES} processes run already");
+            return Err(Failure::new("limit", message));
+        }
+        let key = wires.next_key();
+        if let Some(stream) = process.stream {
+            wires.streams.insert(stream, Target::Process(key));
+        }
+        self.processes.insert(key, process);
+        if self.frozen {
+            return Ok(());
+        }
+        self.start(key, wires, machine)
+    }
+
+    /// Starts what had to wait for the guest to be thawed.
+    pub fn start_waiting(&mut self, wires: &mut Wires, machine: &mut Machine) {
+        let mut waiting: Vec<u32> = self
+            .processes
+            .iter()
+            .filter(|(_, process)| process.waiting.is_some())
+            .map(|(&key, _)| key)
+            .collect();
+        waiting.sort_unstable();
+        for key in waiting {
+            let stream = self.processes.get(&key).and_then(|process| process.stream);
+            match (self.start(key, wires, machine), stream) {
+                (Err(failure), Some(stream)) => wires.fail(stream, &failure),
+                (Err(failure), None) => crate::log::warn(&failure.message),
+                (Ok(()), _) => {}
+            }
+        }
+    }
+
+    fn start(
+        &mut self,
+        key: u32,
+        wires: &mut Wires,
+        machine: &mut Machine,
+    ) -> Result<(), Failure> {
+        let Some(process) = self.processes.get_mut(&key) else {
+            return Ok(());
+        };
+        let Some(open) = process.waiting.take() else {
+            return Ok(());
+        };
+        let outcome = self.starter.start(key, process, &open, &wires.poller, machine);
+        let pid = match outcome {
+            Ok(pid) => pid,
+            Err(failure) => {
+                self.processes.remove(&key);
+                return Err(failure);
+            }
+        };
+        process.pid = Some(pid);
+        process.started_unix_ms = clock::unix_ms();
+        self.keys_by_pid.insert(pid, key);
+        if open.timeout_ms > 0 {
+            let wait = open.timeout_ms.saturating_mul(1_000_000);
+            let deadline = clock::now().saturating_add(wait);
+            process.deadline = Some(deadline);
+            wires.timers.add(deadline, key, Timer::Deadline);
+        }
+        if let Some(stream) = process.stream {
+            let session = &process.session;
+            wires.outgoing.json(stream, kind::OPENED, &Opened { session, pid });
+        }
+        self.pump_input(key, wires);
+        Ok(())
+    }
+
+    pub fn get(&mut self, key: u32) -> Option<&mut Process> {
+        self.processes.get_mut(&key)
+    }
+
+    pub fn list(&self) -> Vec<ProcessInfo> {
+        let mut running: Vec<(&u32, &Process)> = self
+            .processes
+            .iter()
+            .filter(|(_, process)| process.is_running() || process.stream.is_some())
+            .collect();
+        running.sort_unstable_by_key(|(&key, _)| key);
+        let running = running.into_iter().map(|(_, process)| process.info());
+        self.ended.iter().cloned().chain(running).collect()
+    }
+
+    /// Passes queued input on, and credit for it back.
+    pub fn pump_input(&mut self, key: u32, wires: &mut Wires) {
+        if let Some(process) = self.processes.get_mut(&key) {
+            let grant = process.input.pump(&wires.poller, key);
+            if let (Some(grant), Some(stream)) = (grant, process.stream) {
+                wires.outgoing.credit(stream, grant);
+            }
+        }
+    }
+
+    /// Puts a process whose output can go somewhere into the queue, or finishes it when all is told.
+    pub fn advance(&mut self, key: u32, wires: &mut Wires) {
+        let Some(process) = self.processes.get_mut(&key) else {
+            return;
+        };
+        if process.has_output() {
+            if !std::mem::replace(&mut process.queued, true) {
+                self.queue.push_back(key);
+            }
+            return;
+        }
+        let open = process.outputs.iter().flatten();
+        let (count, stalled) = open.fold((0, false), |(count, stalled), output| {
+            (count + 1, stalled || output.ready)
+        });
+        let Some(exit) = process.exit else { return };
+        if count == 0 {
+            self.finish(key, exit, wires);
+        } else if process.stream.is_some() && !stalled && process.silence.is_none() {
+            let until = clock::now() + SILENCE;
+            process.silence = Some(until);
+            wires.timers.add(until, key, Timer::Silence);
+        }
+    }
+
+    /// Tells the result. Outputs that grandchildren still hold stay open and are dropped as they come, or writing to
+    /// them would kill a server that was started in the background.
+    fn finish(&mut self, key: u32, exit: Exit, wires: &mut Wires) {
+        let Some(process) = self.processes.get_mut(&key) else {
+            return;
+        };
+        forget_timers(key, process, wires);
+        if let Some(stream) = process.stream.take() {
+            wires.outgoing.end(stream, 1);
+            if !process.tty {
+                wires.outgoing.end(stream, 2);
+            }
+            exit.with_result(|result| wires.outgoing.json(stream, kind::RESULT, result));
+            wires.streams.remove(&stream);
+        }
+        process.input.close();
+        if process.outputs.iter().all(Option::is_none) {
+            self.processes.remove(&key);
+        } else {
+            self.advance(key, wires);
+        }
+    }
+
+    /// One turn for every process in the queue; true when another turn would find work.
+    pub fn pump(&mut self, wires: &mut Wires) -> bool {
+        let mut moved = false;
+        for _ in 0..self.queue.len() {
+            let Some(key) = self.queue.pop_front() else {
+                break;
+            };
+            let Some(process) = self.processes.get_mut(&key) else {
+                continue;
+            };
+            process.queued = false;
+            moved |= process.pump(wires, &mut self.scratch);
+            self.advance(key, wires);
+        }
+        moved && !self.queue.is_empty()
+    }
+
+    /// Whether a turn would find work now.
+    pub fn has_work(&self, wires: &Wires) -> bool {
+        let is_detached = |key| {
+            let process = self.processes.get(key);
+            process.is_some_and(|process| process.stream.is_none())
+        };
+        !self.queue.is_empty()
+            && (wires.outgoing.has_room() || self.queue.iter().any(is_detached))
+    }
+
+    pub fn event(&mut self, key: u32, role: Role, flags: EventFlags, wires: &mut Wires) {
+        let Some(process) = self.processes.get_mut(&key) else {
+            return;
+        };
+        let slot = match role {
+            Role::Stdout | Role::Terminal => &mut process.outputs[0],
+            Role::Stderr => &mut process.outputs[1],
+            _ => return self.pump_input(key, wires),
+        };
+        if let Some(output) = slot {
+            if !output.notice(flags) {
+                *slot = None;
+            }
+        }
+        if let Some(at) = process.silence.take() {
+            wires.timers.remove(at, key, Timer::Silence);
+        }
+        if role == Role::Terminal && flags.contains(EventFlags::OUT) {
+            self.pump_input(key, wires);
+        }
+        self.advance(key, wires);
+    }
+
+    /// False when the pid is none of ours.
+    pub fn exited(
+        &mut self,
+        pid: i32,
+        status: WaitStatus,
+        wires: &mut Wires,
+        machine: &Machine,
+    ) -> bool {
+        let Some(key) = self.keys_by_pid.remove(&pid) else {
+            return false;
+        };
+        let Some(process) = self.processes.get_mut(&key) else {
+            return true;
+        };
+        let exit = match Exit::of(status) {
+            _ if process.timed_out => Exit::Timeout,
+            Exit::Signal(libc::SIGKILL) if machine.oom_kills() > process.oom_kills => {
+                Exit::OutOfMemory
+            }
+            exit => exit,
+        };
+        process.exit = Some(exit);
+        if process.stream.is_none() {
+            self.ended.keep(process.info());
+            forget_timers(key, process, wires);
+        }
+        self.advance(key, wires);
+        true
+    }
+
+    pub fn expired(&mut self, key: u32, timer: Timer, wires: &mut Wires) {
+        let Some(process) = self.processes.get_mut(&key) else {
+            return;
+        };
+        match (timer, process.exit) {
+            (Timer::Silence, Some(exit)) => {
+                process.silence = None;
+                self.finish(key, exit, wires);
+            }
+            (Timer::Deadline, exit) => {
+                process.deadline = None;
+                process.timed_out = true;
+                process.kill();
+                if exit.is_some() {
+                    self.finish(key, Exit::Timeout, wires);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Nobody listens any more: input ends, output is dropped, the process goes on.
+    pub fn detach(&mut self, key: u32, wires: &mut Wires) {
+        let Some(process) = self.processes.get_mut(&key) else {
+            return;
+        };
+        process.stream = None;
+        if process.waiting.is_some() {
+            self.processes.remove(&key);
+            return;
+        }
+        process.input.close();
+        if process.exit.is_some() {
+            self.ended.keep(process.info());
+            forget_timers(key, process, wires);
+        }
+        self.advance(key, wires);
+    }
+
+    pub fn kill_all(&self, signal: i32) {
+        for process in self.processes.values() {
+            match signal {
+                libc::SIGKILL => process.kill(),
+                _ => process.signal(signal),
+            }
+        }
+    }
+
+    /// Four hexadecimal digits that do not repeat within 65 536 sessions.
+    fn next_session(&mut self) -> String {
+        self.started = self.started.wrapping_add(1);
+        format!("sess-{:04x}", self.started.wrapping_mul(40_503))
+    }
+}
+
+/// After its end, its pid may become somebody else's.
+fn forget_timers(key: u32, process: &mut Process, wires: &mut Wires) {
+    if let Some(at) = process.deadline.take() {
+        wires.timers.remove(at, key, Timer::Deadline);
+    }
+    if let Some(at) = process.silence.take() {
+        wires.timers.remove(at, key, Timer::Silence);
+    }
+}

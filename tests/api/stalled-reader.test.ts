@@ -1,0 +1,44 @@
+import { expect, test } from "bun:test";
+import { startFakeDaemon } from "../support/fake-daemon.ts";
+import { RawConnection, textFrame } from "../support/raw-connection.ts";
+import { until } from "../support/until.ts";
+
+const body = '{"cmd":["yes"]}';
+const requests = {
+  NDJSON: (auth: string) => [
+    `POST /sandboxes/dev/exec HTTP/1.1\r\nHost: x\r\n${auth}Accept: application/x-ndjson\r\n` +
+      `Content-Length: ${body.length}\r\n\r\n${body}`,
+  ],
+  WebSocket: (auth: string) => [
+    `GET /sandboxes/dev/exec/stream HTTP/1.1\r\nHost: x\r\n${auth}Connection: Upgrade\r\n` +
+      "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    textFrame(body),
+  ],
+};
+
+test.each(["NDJSON", "WebSocket"] as const)(
+  "%s: a reader that stalls stalls the command, and costs no memory",
+  async (kind) => {
+    await using daemon = await startFakeDaemon();
+    await daemon.create({ name: "dev" });
+    const [machine] = daemon.engine.machines.values();
+    const produced = () => machine?.fakeGuest.outputBytes ?? 0;
+    using connection = await RawConnection.open(daemon.url);
+    for (const part of requests[kind](`Authorization: Bearer ${daemon.key}\r\n`)) {
+      connection.send(part);
+      await until("an answer", () => kind === "NDJSON" || connection.bytes > 0);
+    }
+    connection.stall();
+    let before = -1;
+    await until("the command stalls", async () => {
+      before = produced();
+      await Bun.sleep(200);
+      return before > 0 && produced() === before;
+    });
+    expect(before).toBeLessThan(32_000_000);
+    connection.resume();
+    await until("it goes on", () => produced() > before + 1_000_000);
+  },
+  15_000,
+);

@@ -1,0 +1,236 @@
+/** exec is as if the command ran here: bytes, stdin, exit codes, signals. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { binary } from "../support/binary.ts";
+import { type CliDaemon, startCliDaemon } from "../support/cli-daemon.ts";
+
+let daemon: CliDaemon;
+beforeAll(async () => {
+  daemon = await startCliDaemon();
+  await daemon.ok("create", "--name", "dev", "--env", "FROM=create");
+});
+afterAll(() => daemon[Symbol.asyncDispose]());
+
+function spawn(args: string[], stdin: "pipe" | "ignore" = "ignore") {
+  const env = { PATH: process.env["PATH"], ...daemon.env };
+  return Bun.spawn([binary, ...args], { env, stdin, stdout: "pipe", stderr: "pipe" });
+}
+
+/** Through a shell, for what only a shell can do; `$B` is the binary. */
+async function shell(script: string) {
+  const env = { PATH: process.env["PATH"], B: binary, ...daemon.env };
+  const child = Bun.spawn(["bash", "-c", script], { env, stdout: "pipe", stderr: "pipe" });
+  const texts = [new Response(child.stdout).text(), new Response(child.stderr).text()];
+  const [stdout, stderr] = await Promise.all(texts);
+  return { code: await child.exited, stdout, stderr };
+}
+
+const scrambled = new Uint8Array(10 * 1024 * 1024);
+for (let i = 0; i < scrambled.length; i++) scrambled[i] = (i * 2654435761) >>> 13;
+
+test.each<[string[], number, string, string]>([
+  [["dev", "--", "echo", "hello"], 0, "hello\n", ""],
+  [["dev", "echo", "hello"], 0, "hello\n", ""],
+  [["dev", "--", "false"], 1, "", ""],
+  [["dev", "--", "sh", "-c", "exit 42"], 42, "", ""],
+  [["dev", "--", "sh", "-c", "echo out; echo err >&2; exit 3"], 3, "out\n", "err\n"],
+  [["dev", "--timeout", "60", "--", "echo", "--json", "-x", "--"], 0, "--json -x --\n", ""],
+  [["--timeout=60", "dev", "echo", "x"], 0, "x\n", ""],
+  [["dev", "--workdir", "/tmp", "pwd"], 0, "/tmp\n", ""],
+  [["dev", "pwd"], 0, "/workspace\n", ""],
+  [["dev", "--env", "A=1,B=2", "--", "sh", "-c", "echo $A $B $FROM"], 0, "1 2 create\n", ""],
+])("exec %p", async (args, code, stdout, stderr) => {
+  expect(await daemon.run(["exec", ...args])).toMatchObject({ code, stdout, stderr });
+});
+
+test("a command with flags of its own needs --", async () => {
+  expect(await daemon.run(["exec", "dev", "ls", "-la"])).toMatchObject({
+    code: 1,
+    stdout: "",
+    stderr:
+      'Error: unknown flag "-la" for "bhatti exec"\n' +
+      "If it belongs to the command, put -- first: bhatti exec <sandbox> -- <command...>\n",
+  });
+});
+
+test.each(["0", "-1", "86401", "1.5", "soon"])(
+  "--timeout %s is refused before anything is sent",
+  async (seconds) => {
+    const { code, stderr } = await daemon.run(["exec", "nope", "--timeout", seconds, "true"]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /^Error: --timeout must be (between 1 and 86400|a whole number of) seconds/,
+    );
+  },
+);
+
+test("a command that is not there", async () => {
+  expect(await daemon.run(["exec", "dev", "nosuch"])).toMatchObject({ code: 127, stdout: "" });
+});
+
+test("bytes come out as they are", async () => {
+  const { bytes } = await daemon.run(["exec", "dev", "printf", "a\\x00\\xff\\xfe\\n"]);
+  expect([...bytes]).toEqual([0x61, 0, 0xff, 0xfe, 0x0a]);
+});
+
+test("10 MB go in and come out", async () => {
+  const { code, bytes } = await daemon.run(["exec", "dev", "cat"], { stdin: scrambled });
+  expect(code).toBe(0);
+  expect(Bun.hash(bytes)).toBe(Bun.hash(scrambled));
+});
+
+test("stdin from a file", async () => {
+  expect(await shell("$B exec dev wc < /etc/passwd")).toMatchObject({
+    stdout: `${readFileSync("/etc/passwd").length}\n`,
+  });
+});
+
+test("an empty stdin ends at once", async () => {
+  expect(await daemon.run(["exec", "dev", "wc"], { stdin: "" })).toMatchObject({ stdout: "0\n" });
+});
+
+test("-n forwards nothing", async () => {
+  expect(await daemon.run(["exec", "-n", "dev", "wc"], { stdin: "abc" })).toMatchObject({
+    code: 0,
+    stdout: "0\n",
+  });
+});
+
+test("the end of the command does not wait for the end of stdin", async () => {
+  const child = spawn(["exec", "dev", "--", "sh", "-c", "exit 5"], "pipe");
+  expect(await child.exited).toBe(5);
+});
+
+test("stdin that nobody reads is not kept in memory, and does not keep the command", async () => {
+  const { code, stderr } = await shell("head -c 200000000 /dev/zero | $B exec dev sleep 0.5");
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+});
+
+test("a reader that goes away ends it quietly", async () => {
+  const { stdout, stderr } = await shell(
+    "$B exec dev yes | head -n 1; echo $PIPESTATUS; $B list | true; echo done",
+  );
+  expect({ stdout, stderr }).toEqual({ stdout: "y\n141\ndone\n", stderr: "" });
+});
+
+test("a slow reader bounds memory", async () => {
+  const child = spawn(["exec", "dev", "zeros", "300000000"]);
+  const reader = child.stdout.getReader();
+  await reader.read();
+  await Bun.sleep(700);
+  const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
+  const peak = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]);
+  expect(peak).toBeLessThan(120_000);
+  child.kill("SIGKILL");
+  await child.exited;
+});
+
+test("a timeout is 137, and says why", async () => {
+  expect(await daemon.run(["exec", "dev", "--timeout", "1", "sleep", "30"])).toMatchObject({
+    code: 137,
+    stdout: "",
+    stderr: "bhatti: the command was killed because its time was up\n",
+  });
+  const { code, stdout } = await daemon.run([
+    "exec",
+    "dev",
+    "--timeout",
+    "1",
+    "--json",
+    "sleep",
+    "30",
+  ]);
+  expect(code).toBe(137);
+  expect(JSON.parse(stdout)).toMatchObject({ exit_code: 137, reason: "timeout" });
+});
+
+test("--json buffers, with and without stdin, and keeps the exit code", async () => {
+  const args = ["exec", "dev", "--json", "--", "sh", "-c", "cat; echo err >&2; exit 3"];
+  const without = await daemon.run(args);
+  expect(without).toMatchObject({ code: 3, stderr: "" });
+  expect(JSON.parse(without.stdout)).toEqual({
+    exit_code: 3,
+    stdout: "",
+    stderr: "err\n",
+    reason: "exited",
+  });
+  const withStdin = await daemon.run(args, { stdin: "in" });
+  expect(withStdin.code).toBe(3);
+  expect(JSON.parse(withStdin.stdout)).toEqual({ ...JSON.parse(without.stdout), stdout: "in" });
+});
+
+test("--json cuts what is beyond 10 MB, and says so", async () => {
+  const args = ["exec", "dev", "--json", "zeros", "11000000"];
+  for (const options of [{}, { stdin: "" }]) {
+    const result = JSON.parse((await daemon.run(args, options)).stdout);
+    expect(result).toMatchObject({ exit_code: 0, truncated: true });
+    expect(result.stdout.length).toBeLessThanOrEqual(10 * 1024 * 1024);
+  }
+});
+
+test("BHATTI_FORCE_STREAM=1 makes --json print events", async () => {
+  const { code, stdout } = await daemon.run(
+    ["exec", "dev", "--json", "--", "sh", "-c", "echo hé; printf '\\xff'; echo err >&2; exit 2"],
+    { env: { BHATTI_FORCE_STREAM: "1" } },
+  );
+  expect(code).toBe(2);
+  const events = stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(events[0]).toMatchObject({ type: "session", session_id: expect.any(String) });
+  const decode = (type: string) =>
+    Buffer.concat(
+      events
+        .filter((event) => event.type === type)
+        .map(({ data, encoding }) => Buffer.from(data, encoding ?? "utf8")),
+    ).toString("latin1");
+  expect(decode("stdout")).toBe(`${Buffer.from("hé").toString("latin1")}\n\xff`);
+  expect(decode("stderr")).toBe("err\n");
+  expect(events.at(-1)).toEqual({ type: "exit", exit_code: 2, reason: "exited" });
+});
+
+test.each([
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const)("%s goes to the command", async (signal, code) => {
+  const child = spawn(["exec", "dev", "sleep", "30"]);
+  await Bun.sleep(400);
+  child.kill(signal);
+  expect(await child.exited).toBe(code);
+});
+
+test("--timing prints its table even when the command fails", async () => {
+  const { code, stderr } = await daemon.run([
+    "exec",
+    "dev",
+    "--timing",
+    "--",
+    "sh",
+    "-c",
+    "exit 7",
+  ]);
+  expect(code).toBe(7);
+  expect(stderr).toMatch(
+    /^---\nconnect: +[\d.]+(µs|ms|s)\nserver: +.*\ntransfer: +.*\ntotal: +.*\n$/,
+  );
+});
+
+test("--tty and --json exclude each other", async () => {
+  expect(await daemon.run(["exec", "dev", "-t", "--json", "true"])).toMatchObject({
+    code: 1,
+    stderr: '{"error":"--tty and --json exclude each other","code":"bad_usage"}\n',
+  });
+});
+
+test("-t works without a terminal of our own", async () => {
+  expect(await daemon.run(["exec", "dev", "-t", "stty"])).toMatchObject({
+    code: 0,
+    stdout: "24 80\n",
+  });
+});
+
+test("20 at once", async () => {
+  const runs = Array.from({ length: 20 }, (_, i) => daemon.ok("exec", "dev", "echo", String(i)));
+  expect(await Promise.all(runs)).toEqual(runs.map((_, i) => `${i}\n`));
+});

@@ -1,0 +1,86 @@
+/** What happens when a person sits at a terminal: questions, raw keys, sizes. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readFileSync, statSync } from "node:fs";
+import { binary, runInTerminal } from "../support/binary.ts";
+import { type CliDaemon, startCliDaemon } from "../support/cli-daemon.ts";
+
+let daemon: CliDaemon;
+beforeAll(async () => {
+  daemon = await startCliDaemon();
+});
+afterAll(() => daemon[Symbol.asyncDispose]());
+
+const inTerminal = (...args: string[]) => runInTerminal([binary, ...args], daemon.env);
+
+test.each([
+  ["yes\n", false],
+  ["\n", false],
+  ["\x04", false],
+  ["y\n", true],
+  ["Y\n", true],
+])("destroy asks, and %j is the answer", async (keys, destroys) => {
+  await daemon.ok("create", "--name", "dev");
+  const run = inTerminal("destroy", "dev");
+  await run.shows('Destroy sandbox "dev"? [y/N]: ');
+  run.type(keys);
+  expect(await run.exited).toBe(0);
+  expect(run.screen().includes("sandbox/dev destroyed")).toBe(destroys);
+  const { code } = await daemon.run(["inspect", "dev"]);
+  expect(code).toBe(destroys ? 1 : 0);
+});
+
+test("-t has the size of the terminal", async () => {
+  await daemon.ok("create", "--name", "dev");
+  const run = inTerminal("exec", "dev", "-t", "stty");
+  expect(await run.exited).toBe(0);
+  expect(run.screen()).toContain("40 100");
+});
+
+test("-t passes keys on as they are typed, and puts the terminal back", async () => {
+  await daemon.ok("create", "--name", "dev");
+  const script = `${binary} exec dev -t --timeout 2 cat; echo "code $?"; stty -a`;
+  const run = runInTerminal(["bash", "-c", script], daemon.env);
+  await Bun.sleep(600);
+  run.type("ab\x03\x04");
+  await run.shows("ab\x03\x04");
+  await run.shows("code 137");
+  await run.exited;
+  expect(run.screen()).toMatch(/(^|\s)icanon/);
+  expect(run.screen()).toMatch(/\secho\s/);
+});
+
+test("without -t a terminal's stdin is not forwarded, and Ctrl+C reaches the command", async () => {
+  await daemon.ok("create", "--name", "dev");
+  const run = inTerminal("exec", "dev", "--", "sh", "-c", "wc; echo now; sleep 30");
+  await run.shows("now");
+  expect(run.screen()).toContain("0\r\n");
+  run.type("\x03");
+  expect(await run.exited).toBe(130);
+});
+
+test("setup asks, keeps the answers and tries them", async () => {
+  const config = `${daemon.home}/asked.yaml`;
+  await Bun.write(config, "");
+  const run = runInTerminal([binary, "setup"], { HOME: daemon.home, BHATTI_CONFIG: config });
+  await run.shows("Address");
+  run.type(`${daemon.url}\r`);
+  await run.shows("API key");
+  run.type(`${daemon.key}\r`);
+  await run.shows(`✓ Connected to ${daemon.url}`);
+  expect(await run.exited).toBe(0);
+  expect(run.screen()).not.toContain(daemon.key);
+  expect(readFileSync(config, "utf8")).toBe(`api_url: ${daemon.url}\nauth_token: ${daemon.key}\n`);
+  expect(statSync(config).mode & 0o777).toBe(0o600);
+});
+
+test("setup with a wrong key says so, and ends well: somebody was there to read it", async () => {
+  const config = `${daemon.home}/wrong.yaml`;
+  await Bun.write(config, "");
+  const run = runInTerminal([binary, "setup"], { HOME: daemon.home, BHATTI_CONFIG: config });
+  await run.shows("Address");
+  run.type(`${daemon.url}\r`);
+  await run.shows("API key");
+  run.type("bht_wrong\r");
+  await run.shows("✗ 401 Unauthorized");
+  expect(await run.exited).toBe(0);
+});

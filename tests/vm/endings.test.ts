@@ -1,0 +1,120 @@
+/** Machines and daemons that end in every way but the planned one. */
+import { afterEach, expect, test } from "bun:test";
+import { readFile } from "node:fs/promises";
+import { footprint } from "../support/leaks.ts";
+import { type MachineDaemon, startMachineDaemon } from "../support/machine-daemon.ts";
+import { until } from "../support/until.ts";
+
+let daemon: MachineDaemon;
+afterEach(async () => {
+  await daemon[Symbol.asyncDispose]();
+});
+
+interface Shown {
+  status: string;
+  engine_id: string;
+  engine_meta: { reason?: string };
+}
+
+async function statusBecomes(name: string, status: string): Promise<Shown> {
+  let shown: Shown | undefined;
+  const holds = async () => {
+    shown = await daemon.json<Shown>("inspect", name);
+    return shown.status === status;
+  };
+  await until(`sandbox "${name}" is ${status}`, holds, 30_000);
+  return shown as Shown;
+}
+
+async function machinePid(name: string): Promise<number> {
+  const { engine_id } = await daemon.json<Shown>("inspect", name);
+  const record = await readFile(`${daemon.dataDir}/sandboxes/${engine_id}/machine.json`, "utf8");
+  return (JSON.parse(record) as { pid: number }).pid;
+}
+
+test("a guest that powers itself off is stopped, and says so", async () => {
+  daemon = await startMachineDaemon();
+  await daemon.ok("create", "--name", "dev");
+  await daemon.run([
+    "exec",
+    "dev",
+    "--",
+    "sudo",
+    "sh",
+    "-c",
+    "echo o > /proc/sysrq-trigger; sleep 5",
+  ]);
+  const { engine_meta } = await statusBecomes("dev", "stopped");
+  expect(engine_meta.reason).toContain("powered off");
+  const { code, stderr } = await daemon.run(["exec", "dev", "--", "true"]);
+  expect(code).toBe(1);
+  expect(stderr).toContain("not running");
+  await daemon.ok("destroy", "dev", "-y");
+});
+
+test("a guest whose kernel panics has crashed, and the console's last words are kept", async () => {
+  daemon = await startMachineDaemon();
+  await daemon.ok("create", "--name", "dev");
+  await daemon.run([
+    "exec",
+    "dev",
+    "--",
+    "sudo",
+    "sh",
+    "-c",
+    "echo c > /proc/sysrq-trigger; sleep 5",
+  ]);
+  const { engine_meta } = await statusBecomes("dev", "unknown");
+  expect(engine_meta.reason).toContain("Kernel panic");
+  await daemon.ok("destroy", "dev", "-y");
+});
+
+test("a QEMU that is killed in the middle of a command is an explicit failure, never an exit code of 0", async () => {
+  daemon = await startMachineDaemon();
+  await daemon.ok("create", "--name", "dev");
+  const pid = await machinePid("dev");
+  const running = daemon.run(["exec", "dev", "--", "sleep", "60"]);
+  const started = async () =>
+    (await daemon.run(["exec", "dev", "--", "pgrep", "-f", "sleep 60"])).code === 0;
+  await until("the command runs", started, 30_000);
+  process.kill(pid, "SIGKILL");
+  const { code, stderr } = await running;
+  expect(code).toBe(1);
+  expect(stderr).not.toBe("");
+  expect((await statusBecomes("dev", "unknown")).engine_meta.reason).toContain("crashed");
+  await daemon.ok("destroy", "dev", "-y");
+  expect((await footprint(daemon)).processes).toEqual([]);
+});
+
+test("a daemon that is killed leaves its machines running, and the next one takes them over", async () => {
+  daemon = await startMachineDaemon({ poolSize: 1 });
+  await daemon.ok("create", "--name", "dev");
+  await daemon.ok(
+    "exec",
+    "dev",
+    "--",
+    "sh",
+    "-c",
+    "echo kept > /workspace/file; sleep 1000 >/dev/null 2>&1 &",
+  );
+  await until("the pool is full", () => daemon.log().includes("pool machine ready"), 60_000);
+  await daemon.kill("SIGKILL");
+  await daemon.restart();
+  expect(await daemon.ok("exec", "dev", "--", "cat", "/workspace/file")).toBe("kept\n");
+  expect(await daemon.ok("exec", "dev", "--", "sh", "-c", "ps | grep -c '[s]leep 1000'")).toBe(
+    "1\n",
+  );
+  await daemon.ok("destroy", "dev", "-y");
+  // The pool's machine was nobody's after the kill: it is gone.
+  await daemon.kill("SIGTERM");
+  expect(await footprint(daemon)).toEqual({ processes: [], sockets: [], files: [], rows: 0 });
+});
+
+test("on_shutdown: stop ends the machines with the daemon, keep leaves them running", async () => {
+  daemon = await startMachineDaemon({ config: ["on_shutdown: stop"] });
+  await daemon.ok("create", "--name", "dev");
+  await daemon.kill("SIGTERM");
+  expect((await footprint(daemon)).processes).toEqual([]);
+  await daemon.restart();
+  expect((await daemon.json<Shown>("inspect", "dev")).status).toBe("stopped");
+});

@@ -1,0 +1,126 @@
+/** A sandbox from its create to its destroy, on a real guest, and that nothing of it is left. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { footprint } from "../support/leaks.ts";
+import { type MachineDaemon, startMachineDaemon } from "../support/machine-daemon.ts";
+
+let daemon: MachineDaemon;
+beforeAll(async () => {
+  daemon = await startMachineDaemon();
+});
+afterAll(async () => {
+  await daemon[Symbol.asyncDispose]();
+});
+
+interface Shown {
+  id: string;
+  name: string;
+  status: string;
+  cpus: number;
+  memory_mb: number;
+  engine_id: string;
+  engine_meta: Record<string, string>;
+}
+
+test("a sandbox is created, listed, used and destroyed, and leaves nothing", async () => {
+  await daemon.ok("create", "--name", "first"); // makes the golden snapshot, which stays
+  await daemon.ok("destroy", "first", "-y");
+  const before = await footprint(daemon);
+  expect(before).toEqual({ processes: [], sockets: [], files: [], rows: 0 });
+
+  expect(await daemon.ok("create", "--name", "dev", "--memory", "512")).toContain(
+    "sandbox/dev created (1 vCPU, 512 MB",
+  );
+  expect(await daemon.ok("list")).toContain("dev");
+  expect(await daemon.ok("exec", "dev", "--", "echo", "hello")).toBe("hello\n");
+  const shown = await daemon.json<Shown>("inspect", "dev");
+  expect(shown).toMatchObject({ name: "dev", status: "running", cpus: 1, memory_mb: 512 });
+  const during = await footprint(daemon);
+  expect(during.processes).toHaveLength(1);
+  expect(during.rows).toBe(1);
+
+  expect(await daemon.ok("destroy", "dev", "-y")).toBe("sandbox/dev destroyed\n");
+  expect(await footprint(daemon)).toEqual(before);
+});
+
+test("the guest is who it was told to be: user, directory, host name, environment, files, init", async () => {
+  const file = `${daemon.dataDir}/greeting.txt`;
+  await Bun.write(file, "hello from the host\n");
+  await daemon.ok(
+    ...["create", "--name", "who", "--env", "COLOUR=blue,SHAPE=round"],
+    ...["--file", `${file}:/etc/greeting`, "--init", "echo started > /workspace/init-was-here"],
+  );
+  const script = "id -un; id -u; pwd; hostname; echo $COLOUR $SHAPE; cat /etc/greeting; echo $HOME";
+  expect((await daemon.ok("exec", "who", "--", "sh", "-c", script)).split("\n")).toEqual([
+    ...[
+      "lohar",
+      "1000",
+      "/workspace",
+      "who",
+      "blue round",
+      "hello from the host",
+      "/home/lohar",
+      "",
+    ],
+  ]);
+  const init =
+    "for i in 1 2 3 4 5 6 7 8 9 10; do cat init-was-here 2>/dev/null && exit; sleep 1; done; exit 9";
+  expect(await daemon.ok("exec", "who", "--", "sh", "-c", init)).toBe("started\n");
+  // The image has no sudo: the agent is that command.
+  expect(await daemon.ok("exec", "who", "--", "sudo", "id", "-u")).toBe("0\n");
+  await daemon.ok("destroy", "who", "-y");
+});
+
+test("a larger disk is there for the guest to fill", async () => {
+  await daemon.ok("create", "--name", "big", "--disk-size", "700");
+  const script = "df -m / | tail -1 | awk '{print $2}'";
+  const megabytes = Number(await daemon.ok("exec", "big", "--", "sh", "-c", script));
+  expect(megabytes).toBeGreaterThan(600);
+  await daemon.ok("destroy", "big", "-y");
+});
+
+test("copies of one snapshot differ in name, machine id, randomness, and know what time it is", async () => {
+  const names = ["one", "two", "three", "four", "five"];
+  await Promise.all(names.map((name) => daemon.ok("create", "--name", name)));
+  const script = "hostname; cat /etc/machine-id; head -c 16 /dev/urandom | od -An -tx1; date +%s";
+  const told = await Promise.all(
+    names.map(async (name) => {
+      const lines = (await daemon.ok("exec", name, "--", "sh", "-c", script)).trim().split("\n");
+      return { lines, now: Date.now() / 1000 };
+    }),
+  );
+  for (const field of [0, 1, 2]) {
+    expect(new Set(told.map(({ lines }) => lines[field])).size).toBe(names.length);
+  }
+  for (const { lines, now } of told) expect(Math.abs(Number(lines[3]) - now)).toBeLessThan(30);
+  await Promise.all(names.map((name) => daemon.ok("destroy", name, "-y")));
+});
+
+test("guest time passes as fast as host time", async () => {
+  await daemon.ok("create", "--name", "clock");
+  const script =
+    "read a b < /proc/uptime; sleep 5; read c d < /proc/uptime; echo $a $c; date +%s%N 2>/dev/null || date +%s";
+  const before = performance.now();
+  const [first = ""] = (await daemon.ok("exec", "clock", "--", "sh", "-c", script)).split("\n");
+  const host = (performance.now() - before) / 1000;
+  const [from = 0, to = 0] = first.split(" ").map(Number);
+  // The guest slept 5 of its seconds; the host saw at least as many pass, and not many more than the overhead.
+  expect(to - from).toBeGreaterThan(4.9);
+  expect((to - from) / host).toBeLessThan(1.05);
+  expect((to - from) / host).toBeGreaterThan(0.5);
+  await daemon.ok("destroy", "clock", "-y");
+});
+
+describe("names", () => {
+  test("two creates of one name at once make one sandbox, and both succeed", async () => {
+    const outcomes = await Promise.all([1, 2].map(() => daemon.ok("create", "--name", "twin")));
+    expect(outcomes.filter((text) => text.includes("created")).length).toBe(1);
+    expect(outcomes.filter((text) => text.includes("unchanged")).length).toBe(1);
+    await daemon.ok("destroy", "twin", "-y");
+  });
+
+  test("a sandbox without a name gets one", async () => {
+    const { name } = await daemon.json<Shown>("create");
+    expect(name).toMatch(/^sandbox-[0-9a-f]{6}$/);
+    await daemon.ok("destroy", name, "-y");
+  });
+});
