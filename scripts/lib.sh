@@ -8,12 +8,17 @@ export PATH=$here/.tools/node_modules/.bin:$PATH
 
 # step TEXT HINT COMMAND… runs a command quietly; when it fails, shows the end of its output and the hint.
 step() {
-  local text=$1 hint=$2 started=$EPOCHREALTIME log
+  local text=$1 hint=$2 started=$EPOCHREALTIME log status
   shift 2
   mkdir -p "$state"
   log=$state/last-step.log
   printf '  %-44s ' "$text"
-  if "$@" >"$log" 2>&1 </dev/null; then
+  # Not within an `if`: bash would then ignore `set -e` in the command.
+  set +e
+  (set -e && "$@") >"$log" 2>&1 </dev/null
+  status=$?
+  set -e
+  if [ "$status" = 0 ]; then
     printf '%5s s\n' "$(seconds_since "$started")"
   else
     printf 'failed\n\n' && tail -n 15 "$log" >&2

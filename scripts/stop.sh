@@ -29,7 +29,7 @@ end() { # FILE SIGNAL SECONDS
   kill -KILL "$pid" 2>/dev/null || true
 }
 
-daemon=$state/data/daemon.lock
+daemon=$state/data/daemon.json
 if [ "${1:-}" = --check ]; then
   runs "$daemon" >/dev/null
   exit

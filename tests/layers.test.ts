@@ -86,7 +86,7 @@ function isAllowed({ file, target, isDeferred }: Import): boolean {
 }
 
 const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter(
-  (file) => file.endsWith(".ts") && !file.endsWith(".test.ts"),
+  (file) => file.endsWith(".ts") && !/\.(test|d)\.ts$/.test(file),
 );
 
 test("every file belongs to a layer", () => {

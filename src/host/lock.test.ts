@@ -12,6 +12,7 @@ test("one holder at a time, whose name is told", async () => {
   await lock.describe({ listen: "http://127.0.0.1:1" });
   expect(JSON.parse(readFileSync(holderPath(dir), "utf8"))).toEqual({
     pid: process.pid,
+    startTime: expect.any(Number),
     started_at: expect.any(String),
     listen: "http://127.0.0.1:1",
   });

@@ -7,9 +7,12 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import { writeAtomically } from "./atomic-file.ts";
+import { startTimeOf } from "./process.ts";
 
 export interface LockHolder {
   pid: number;
+  /** With the pid, what tells this process from a later one: see `ProcessIdentity`. */
+  startTime: number | undefined;
   /** RFC 3339. */
   started_at: string;
   /** Where it listens, once it does. */
@@ -30,7 +33,9 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
     database.close();
     throw await alreadyLocked(directory, error);
   }
-  const holder: LockHolder = { pid: process.pid, started_at: new Date().toISOString() };
+  const { pid } = process;
+  const startTime = startTimeOf(pid);
+  const holder: LockHolder = { pid, startTime, started_at: new Date().toISOString() };
   const path = holderPath(directory);
   const tell = () => writeAtomically(path, `${JSON.stringify(holder)}\n`);
   await tell();

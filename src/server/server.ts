@@ -31,6 +31,7 @@ export function startServer(options: HttpServerOptions): HttpServer {
   const app = createApp({ ...options, draining: draining.signal, closing: closing.signal });
   const server = listen(options.address, {
     development: false,
+    reusePort: false, // else a second server on the port is not refused (seen in Bun 1.4.5)
     idleTimeout: idleSeconds,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER, // the limits are the routes', with an answer that says so
     fetch: (request: Request, self: Server<SocketData>) => app.fetch(request, { server: self }),

@@ -1,4 +1,5 @@
 /** Images by name: a user's own first, then the operator's. */
+import { existsSync } from "node:fs";
 import { isAbsolute, join, relative } from "node:path";
 import type { MachineImage } from "../engine/machine-spec.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
@@ -70,6 +71,11 @@ export class Images {
   /** A user's own and the operator's; the operator's alone for null. */
   list(userId: string | null): ImageRecord[] {
     return this.#store.images.visibleTo(userId);
+  }
+
+  /** Whether its file is still there. */
+  hasFile(image: ImageRecord): boolean {
+    return existsSync(join(this.#dataDir, image.path));
   }
 
   find(userId: string | null, name: string): FoundImage | undefined {

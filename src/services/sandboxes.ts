@@ -1,24 +1,17 @@
 /** Sandboxes as their users know them: made within quotas, found by name or id, destroyed for good. */
-import { abortable } from "../async/deadline.ts";
 import type { Engine, Machine } from "../engine/engine.ts";
-import { BhattiError, isBhattiError, messageOf } from "../errors/bhatti-error.ts";
+import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { Store } from "../store/store.ts";
 import type { User } from "../store/users.ts";
-import type { FoundImage, Images } from "./images.ts";
+import type { Images } from "./images.ts";
 import { inParallel } from "./in-parallel.ts";
 import { MachineKeeper } from "./machine-keeper.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
-import { claimSandbox } from "./sandbox-claim.ts";
-import { type CreationOrder, makeMachine } from "./sandbox-creation.ts";
-import {
-  fillDefaults,
-  type SandboxDefaults,
-  type SandboxPlan,
-  type SandboxRequest,
-} from "./sandbox-plan.ts";
+import { SandboxCreates } from "./sandbox-creates.ts";
+import type { SandboxDefaults, SandboxRequest } from "./sandbox-plan.ts";
 
 export type { SandboxRecord, SandboxRequest };
 
@@ -30,22 +23,20 @@ export interface SandboxesOptions {
   events: EventSink;
   log: Logger;
   defaults: SandboxDefaults;
-  deadlines?: { createMs: number; destroyMs: number; powerOffMs: number };
 }
 
-const usualDeadlines = { createMs: 120_000, destroyMs: 60_000, powerOffMs: 30_000 };
+const destroyMilliseconds = 60_000;
+const powerOffMilliseconds = 30_000;
 
 export class Sandboxes {
   readonly #options: SandboxesOptions;
-  readonly #deadlines;
   readonly #keeper: MachineKeeper;
-  /** Creates that are under way, by sandbox id; a second create of the name waits for the first. */
-  readonly #pending = new Map<string, Promise<SandboxRecord>>();
+  readonly #creates: SandboxCreates;
 
   constructor(options: SandboxesOptions) {
     this.#options = options;
-    this.#deadlines = options.deadlines ?? usualDeadlines;
     this.#keeper = new MachineKeeper(options.store, options.events, options.log);
+    this.#creates = new SandboxCreates(options, this.#keeper);
   }
 
   get keeper(): MachineKeeper {
@@ -53,22 +44,12 @@ export class Sandboxes {
   }
 
   /** The user's sandbox of that name if there is one already, also at the limit. */
-  async create(
+  create(
     user: User,
     request: SandboxRequest,
     signal: AbortSignal,
   ): Promise<{ sandbox: SandboxRecord; existing: boolean }> {
-    const plan = fillDefaults(request, this.#options.defaults);
-    for (;;) {
-      const claim = claimSandbox(this.#options.store, this.#options.images, user, plan);
-      if (claim.kind === "new") {
-        const making = this.#make(claim.sandbox, plan, claim.image, signal);
-        this.#pending.set(claim.sandbox.id, making);
-        return { sandbox: await making, existing: false };
-      }
-      const sandbox = await this.#existing(claim.sandbox, signal);
-      if (sandbox) return { sandbox, existing: true };
-    }
+    return this.#creates.create(user, request, signal);
   }
 
   list(user: User, labels: ReadonlyMap<string, string> = new Map()): SandboxRecord[] {
@@ -99,7 +80,7 @@ export class Sandboxes {
     }
     await actor.perform({
       what: `Destroying sandbox "${name}"`,
-      milliseconds: this.#deadlines.destroyMs,
+      milliseconds: destroyMilliseconds,
       work: () => this.remove(id, actor),
     });
   }
@@ -160,7 +141,7 @@ export class Sandboxes {
     try {
       await actor.perform({
         what: `Powering off sandbox ${actor.id}`,
-        milliseconds: this.#deadlines.powerOffMs,
+        milliseconds: powerOffMilliseconds,
         work: async (signal) => {
           const { machine } = actor;
           if (!machine) return;
@@ -171,86 +152,6 @@ export class Sandboxes {
     } catch (error) {
       this.#options.log.error("a machine was not powered off", { sandbox: actor.id, error });
     }
-  }
-
-  /** Undefined when it is gone by the time that its name is free to take. */
-  async #existing(sandbox: SandboxRecord, signal: AbortSignal): Promise<SandboxRecord | undefined> {
-    const { store, actors } = this.#options;
-    if (sandbox.destroyRequestedAt !== null) {
-      await abortable(actors.of(sandbox.id).settled(), signal);
-      return store.sandboxes.byId(sandbox.id);
-    }
-    const pending = this.#pending.get(sandbox.id);
-    if (!pending) return sandbox;
-    try {
-      return await abortable(pending, signal);
-    } catch (error) {
-      // The first one's caller went away: this one's is still there and gets a sandbox of its own.
-      if (isBhattiError(error, "cancelled") && !signal.aborted) return undefined;
-      throw error;
-    }
-  }
-
-  async #make(
-    sandbox: SandboxRecord,
-    plan: SandboxPlan,
-    image: FoundImage,
-    signal: AbortSignal,
-  ): Promise<SandboxRecord> {
-    const { engine, actors } = this.#options;
-    const log = this.#options.log.child({ sandbox: sandbox.id });
-    const actor = actors.of(sandbox.id);
-    const order: CreationOrder = { sandbox, image, init: plan.init, files: plan.files };
-    try {
-      return await actor.perform({
-        what: `Creating sandbox "${sandbox.name}"`,
-        milliseconds: this.#deadlines.createMs,
-        signal,
-        work: async (workSignal) => {
-          try {
-            const commit = (machine: Machine) => this.#keeper.attach(actor, machine);
-            await makeMachine(engine, order, workSignal, log, commit);
-            return this.#created(sandbox);
-          } catch (error) {
-            this.#failed(sandbox, error);
-            throw error;
-          }
-        },
-      });
-    } catch (error) {
-      this.#failed(sandbox, error); // also when the work never began
-      throw error;
-    } finally {
-      this.#pending.delete(sandbox.id);
-    }
-  }
-
-  #created(claimed: SandboxRecord): SandboxRecord {
-    const { store, events, log } = this.#options;
-    const sandbox = store.sandboxes.byId(claimed.id) ?? claimed;
-    const { name, cpus, memoryMB, diskSizeMB, image } = sandbox;
-    const meta = { name, cpus, memory_mb: memoryMB, disk_size_mb: diskSizeMB, image };
-    log.debug("sandbox created", { sandbox: sandbox.id, ...meta });
-    events.record({
-      type: "sandbox.created",
-      userId: sandbox.userId,
-      sandboxId: sandbox.id,
-      meta,
-    });
-    return sandbox;
-  }
-
-  #failed(sandbox: SandboxRecord, error: unknown): void {
-    const { store, events, log, actors } = this.#options;
-    if (!store.sandboxes.delete(sandbox.id)) return;
-    actors.forget(sandbox.id);
-    log.warn("sandbox not created", { sandbox: sandbox.id, name: sandbox.name, error });
-    events.record({
-      type: "sandbox.create_failed",
-      userId: sandbox.userId,
-      sandboxId: sandbox.id,
-      meta: { name: sandbox.name, image: sandbox.image, error: messageOf(error) },
-    });
   }
 }
 

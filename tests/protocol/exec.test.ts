@@ -1,8 +1,10 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { FrameType, initialCredit, maxDataBytes, readUint32 } from "../../src/agent/frame.ts";
 import type { ExecRequest, GuestProcess } from "../../src/agent/guest.ts";
 import { failureOf } from "../support/failure.ts";
 import { generous, roundTrip, startOn, withFakeGuest } from "../support/fake-guest.ts";
+
+setDefaultTimeout(120_000);
 
 const command: ExecRequest = { argv: ["cat"], stdin: true, timeoutMs: 60_000 };
 const exited = { exit_code: 0, reason: "exited" };

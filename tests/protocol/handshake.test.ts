@@ -1,8 +1,10 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { encodeFrame, FrameType } from "../../src/agent/frame.ts";
 import { connectGuest } from "../../src/agent/lohar.ts";
 import { failureOf } from "../support/failure.ts";
 import { FakeGuest, fakeHello, generous } from "../support/fake-guest.ts";
+
+setDefaultTimeout(120_000);
 
 describe("the handshake", () => {
   test("tells what the guest says in its hello", async () => {

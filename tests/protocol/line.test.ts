@@ -1,8 +1,10 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { FrameType } from "../../src/agent/frame.ts";
 import type { ExecRequest } from "../../src/agent/guest.ts";
 import { failureOf } from "../support/failure.ts";
 import { generous, startOn, withFakeGuest } from "../support/fake-guest.ts";
+
+setDefaultTimeout(120_000);
 
 const command: ExecRequest = { argv: ["true"], stdin: false, timeoutMs: 60_000 };
 describe("requests", () => {

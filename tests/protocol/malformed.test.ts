@@ -1,9 +1,11 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { encodeFrame, encodeMessage, FrameType } from "../../src/agent/frame.ts";
 import { pause } from "../../src/async/deadline.ts";
 import { failureOf } from "../support/failure.ts";
 import { generous, roundTrip, startOn, withFakeGuest } from "../support/fake-guest.ts";
+
+setDefaultTimeout(120_000);
 
 describe("a guest that breaks the protocol loses the line", () => {
   const frame = (stream: number, type: number, payload: Uint8Array | number[] = [], flags = 0) =>
@@ -137,5 +139,5 @@ describe("whatever a guest sends", () => {
       }),
       { numRuns: 150 },
     );
-  }, 120_000);
+  });
 });

@@ -1,8 +1,10 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { initialCredit } from "../../src/agent/frame.ts";
 import type { ExecOutput } from "../../src/agent/guest.ts";
 import { OutputQueue } from "../../src/agent/output-queue.ts";
+
+setDefaultTimeout(120_000);
 
 const channels = [1, 2] as const;
 

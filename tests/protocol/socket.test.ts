@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,8 @@ import { chunksOf, linesOf } from "../../src/host/lines.ts";
 import { type Connection, connectUnix, listenUnix } from "../../src/host/socket.ts";
 import { failureOf } from "../support/failure.ts";
 import { generous } from "../support/fake-guest.ts";
+
+setDefaultTimeout(120_000);
 
 let directory: string;
 beforeAll(async () => {

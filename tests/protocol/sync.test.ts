@@ -1,9 +1,11 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import vectors from "../../guest/lohar/vectors/frames.json";
 import { encodeFrame, encodeMessage, type Frame, FrameType } from "../../src/agent/frame.ts";
 import { MarkerHunt, markerBytes, markerWith, newNonce, preamble } from "../../src/agent/sync.ts";
 import { SynchronisedReader } from "../../src/agent/synchronised-reader.ts";
+
+setDefaultTimeout(120_000);
 
 const hex = (text: string) => Uint8Array.from(Buffer.from(text, "hex"));
 

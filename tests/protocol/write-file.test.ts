@@ -1,8 +1,10 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { FrameType, initialCredit } from "../../src/agent/frame.ts";
 import type { GuestFile } from "../../src/agent/guest.ts";
 import { failureOf } from "../support/failure.ts";
 import { type FakeGuest, generous, roundTrip, withFakeGuest } from "../support/fake-guest.ts";
+
+setDefaultTimeout(120_000);
 
 const file: GuestFile = { path: "/etc/motd", mode: 0o4755, user: "root" };
 

@@ -52,7 +52,10 @@ impl Machine {
 
     pub fn mount_root(&mut self, request: &MountRoot) -> Result<(), Failure> {
         if self.stage != Stage::Initramfs {
-            return Err(Failure::new("already_mounted", "The root is mounted already"));
+            return Err(Failure::new(
+                "already_mounted",
+                "The root is mounted already",
+            ));
         }
         if self.ours {
             boot::root::mount(request)?;
@@ -97,7 +100,10 @@ fn current_user() -> Identity {
         uid,
         gid,
         groups: Vec::new(),
-        name: account.as_ref().map_or("lohar", |account| account.name).to_owned(),
+        name: account
+            .as_ref()
+            .map_or("lohar", |account| account.name)
+            .to_owned(),
         home: if Path::new(home).is_dir() { home } else { "/" }.to_owned(),
         shell: usable_shell(account.as_ref().map_or("", |account| account.shell)),
         switch: false,

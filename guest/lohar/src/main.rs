@@ -8,6 +8,7 @@ mod machine;
 mod protocol;
 #[cfg(test)]
 mod random;
+mod reason;
 mod serve;
 mod server;
 mod sessions;

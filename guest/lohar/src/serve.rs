@@ -9,7 +9,6 @@ use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 
 use crate::boot;
 use crate::machine::Machine;
-use crate::protocol::messages::Stage;
 use crate::server::event_loop;
 use crate::server::guest::Guest;
 use crate::server::line::Line;
@@ -55,8 +54,8 @@ impl Socket {
         let signals = Signals::new()?;
         let _ = fs::remove_file(&self.path);
         let listener = UnixListener::bind(&self.path)?;
-        let machine = Machine::test(self.directory.clone(), PathBuf::from(&self.directory));
-        debug_assert!(machine.stage == Stage::Initramfs);
+        let logs = self.path.parent().map(PathBuf::from).unwrap_or_default();
+        let machine = Machine::test(self.directory.clone(), logs);
         let mut guest = Guest::new(machine)?;
         let mut line = Line::socket(listener, &guest.wires.poller)?;
         let outcome = event_loop::run(&mut guest, &mut line, &signals);

@@ -157,7 +157,9 @@ fn variable(argument: &str) -> Option<(String, String)> {
 fn find(user: &str) -> Result<Target, String> {
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let group = fs::read_to_string("/etc/group").unwrap_or_default();
-    let number = user.strip_prefix('#').and_then(|number| number.parse::<u32>().ok());
+    let number = user
+        .strip_prefix('#')
+        .and_then(|number| number.parse::<u32>().ok());
     let account = parse_passwd(&passwd)
         .find(|account| number.map_or(account.name == user, |uid| account.uid == uid));
     match (account, number, user) {
@@ -217,8 +219,14 @@ mod tests {
         assert_eq!(arguments.user.as_deref(), Some("node"));
         assert_eq!(arguments.variables, [("FOO".to_owned(), "1".to_owned())]);
         assert_eq!(arguments.command, ["ls", "-u", "x", "B=2"]);
-        assert_eq!(parsed("-unode -- id").unwrap().user.as_deref(), Some("node"));
-        assert_eq!(parsed("--user=#1001 id").unwrap().user.as_deref(), Some("#1001"));
+        assert_eq!(
+            parsed("-unode -- id").unwrap().user.as_deref(),
+            Some("node")
+        );
+        assert_eq!(
+            parsed("--user=#1001 id").unwrap().user.as_deref(),
+            Some("#1001")
+        );
     }
 
     #[test]

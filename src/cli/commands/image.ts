@@ -19,10 +19,9 @@ export const buildImage = command({
     const images = await import("../../images/build.ts");
     const described = await images.describeRecipe(recipe, name);
     using operator = await openLocal(context, { create: true });
-    const same = operator.images
-      .list(null)
-      .find((one) => one.name === described.imageName && one.source === described.source);
-    if (same && !force) {
+    const same = operator.images.list(null).find((one) => one.name === described.imageName);
+    const isBuilt = same?.source === described.source && operator.images.hasFile(same);
+    if (same && isBuilt && !force) {
       await context.result(shown(same), () => `image/${same.name} unchanged\n`);
       return;
     }
@@ -35,7 +34,7 @@ export const buildImage = command({
       report: (line) => void context.remark(line),
       signal: cancelling.signal,
     });
-    const { image } = operator.images.register({ ...built, path: `${dataDir}/${built.path}` });
+    const { image } = operator.images.register(built);
     await context.result(shown(image), () => `image/${image.name} built (${image.sizeMB} MB)\n`);
   },
 });

@@ -10,6 +10,8 @@ import { absolutePath } from "../data-directory.ts";
 import { configSources } from "../settings.ts";
 import type { System } from "../system.ts";
 
+const lingerMs = 2000;
+
 export const serve = command({
   description:
     "Reads /etc/bhatti/config.yaml, or the file that BHATTI_CONFIG names. Logs JSON lines on stderr.\n" +
@@ -30,6 +32,9 @@ export const serve = command({
     const daemon = await startDaemon(config, { log, version, runtimeDir });
     await ending.received;
     await daemon.stop();
+    // All is released. Should a stray timer or socket be left, it must not keep whoever waits for our end.
+    const { die } = context.system;
+    setTimeout(() => die("SIGTERM"), lingerMs).unref();
   },
 });
 

@@ -36,9 +36,8 @@ fn open() -> rustix::io::Result<Cgroup> {
     }
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
     let directory = rustix::fs::open(&path, flags, Mode::empty())?;
-    let file = |name, flags| {
-        rustix::fs::openat(&directory, name, flags | OFlags::CLOEXEC, Mode::empty())
-    };
+    let file =
+        |name, flags| rustix::fs::openat(&directory, name, flags | OFlags::CLOEXEC, Mode::empty());
     Ok(Cgroup {
         freeze: file("cgroup.freeze", OFlags::WRONLY)?,
         events: file("cgroup.events", OFlags::RDONLY)?,

@@ -94,7 +94,10 @@ mod tests {
         superblock[336] = 1;
         assert_eq!(file_system_size(&superblock), Some(25_600 * 4096));
         superblock[96] = 0x80;
-        assert_eq!(file_system_size(&superblock), Some((25_600 + (1 << 32)) * 4096));
+        assert_eq!(
+            file_system_size(&superblock),
+            Some((25_600 + (1 << 32)) * 4096)
+        );
         superblock[24..28].copy_from_slice(&[255; 4]);
         assert_eq!(file_system_size(&superblock), None);
     }

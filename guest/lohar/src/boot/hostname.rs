@@ -18,7 +18,11 @@ pub fn is_valid(name: &str) -> bool {
 /// Adds `localhost` where it lacks, and gives the line of 127.0.1.1 to `name`.
 fn hosts_with(hosts: &str, name: &str) -> String {
     let address = |line: &str| line.split_whitespace().next().map(str::to_owned);
-    let has = |wanted: &str| hosts.lines().any(|line| address(line).as_deref() == Some(wanted));
+    let has = |wanted: &str| {
+        hosts
+            .lines()
+            .any(|line| address(line).as_deref() == Some(wanted))
+    };
     let mut lines = Vec::new();
     if !has("127.0.0.1") {
         lines.push("127.0.0.1\tlocalhost".to_owned());

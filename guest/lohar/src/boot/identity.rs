@@ -24,7 +24,10 @@ impl<'a> Identification<'a> {
             return Err(bad("machine_id"));
         }
         Ok(Identification {
-            time_unix_ns: request.time_unix_ns.parse().map_err(|_| bad("time_unix_ns"))?,
+            time_unix_ns: request
+                .time_unix_ns
+                .parse()
+                .map_err(|_| bad("time_unix_ns"))?,
             entropy: base64::decode(&request.entropy)
                 .and_then(|bytes| bytes.try_into().ok())
                 .ok_or_else(|| bad("entropy"))?,
@@ -48,7 +51,10 @@ impl<'a> Identification<'a> {
         }
         if let Some(id) = self.machine_id {
             let id = format!("{}\n", id.to_ascii_lowercase());
-            tell("machine id", atomic_file::write("/etc/machine-id", &id, 0o444));
+            tell(
+                "machine id",
+                atomic_file::write("/etc/machine-id", &id, 0o444),
+            );
         }
     }
 }

@@ -42,7 +42,12 @@ const MOUNTS: [Mount; 8] = [
         "mode=0755",
     ),
     // Apart from /run, because a set-user-id program lives here.
-    mount("tmpfs", "/run/lohar", MountFlags::NODEV, "mode=0755,size=8m"),
+    mount(
+        "tmpfs",
+        "/run/lohar",
+        MountFlags::NODEV,
+        "mode=0755,size=8m",
+    ),
 ];
 
 /// These move into the root that is mounted later, with all that is mounted on them.

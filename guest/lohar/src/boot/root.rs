@@ -7,6 +7,7 @@ use rustix::mount::{mount_move, unmount, MountFlags, UnmountFlags};
 
 use super::{device, initramfs, mounts, skeleton, sudo_access, users};
 use crate::protocol::messages::{Failure, MountRoot};
+use crate::reason::reason_of;
 
 const NEW: &str = "/newroot";
 const MODULES: &str = "/dev/vdb";
@@ -20,10 +21,16 @@ pub fn mount(request: &MountRoot) -> Result<(), Failure> {
     let path = format!("/dev/{name}");
     attach(&path, request.grow).map_err(|error| {
         let _ = unmount(NEW, UnmountFlags::DETACH);
-        Failure::new("mount_failed", format!("Cannot mount '{path}': {error}"))
+        Failure::new(
+            "mount_failed",
+            format!("Cannot mount '{path}': {}", reason_of(&error)),
+        )
     })?;
     switch().map_err(|error| {
-        Failure::new("mount_failed", format!("Cannot switch to '{path}': {error}"))
+        Failure::new(
+            "mount_failed",
+            format!("Cannot switch to '{path}': {}", reason_of(&error)),
+        )
     })?;
     skeleton::make();
     users::make();
@@ -64,7 +71,11 @@ fn mount_modules() {
         return;
     }
     let merged = fs::symlink_metadata("/lib").is_ok_and(|data| data.is_symlink());
-    let target = if merged { "/usr/lib/modules" } else { "/lib/modules" };
+    let target = if merged {
+        "/usr/lib/modules"
+    } else {
+        "/lib/modules"
+    };
     let outcome = fs::create_dir_all(target).and_then(|()| {
         let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
         Ok(rustix::mount::mount(MODULES, target, "ext4", flags, c"")?)

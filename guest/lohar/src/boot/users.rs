@@ -18,7 +18,12 @@ pub fn make() {
     };
     let account = format!("lohar:x:{LOHAR}:{LOHAR}:lohar:{HOME}:{shell}");
     edit("/etc/passwd", 0o644, ROOT_ACCOUNT, &account);
-    edit("/etc/group", 0o644, "root:x:0:\n", &format!("lohar:x:{LOHAR}:"));
+    edit(
+        "/etc/group",
+        0o644,
+        "root:x:0:\n",
+        &format!("lohar:x:{LOHAR}:"),
+    );
     if Path::new("/etc/shadow").exists() {
         edit("/etc/shadow", 0o640, "", "lohar:*:19000:0:99999:7:::");
     }
@@ -29,7 +34,11 @@ pub fn make() {
 
 fn edit(path: &str, mode: u32, default: &str, line: &str) {
     let current = fs::read_to_string(path).unwrap_or_default();
-    let base = if current.trim().is_empty() { default } else { &current };
+    let base = if current.trim().is_empty() {
+        default
+    } else {
+        &current
+    };
     if let Err(error) = atomic_file::write(path, &with_line(base, line), mode) {
         crate::log::warn(&format!("cannot write '{path}': {error}"));
     }
@@ -46,7 +55,7 @@ fn with_line(text: &str, line: &str) -> String {
     let has_id = line.split(':').nth(1) == Some("x");
     let same_id = |other: &&str| has_id && other.split(':').nth(2) == id;
     let mut lines: Vec<&str> = text.lines().collect();
-    let at = lines.iter().position(|other| same_id(other));
+    let at = lines.iter().position(same_id);
     lines.insert(at.unwrap_or(lines.len()), line);
     lines.join("\n") + "\n"
 }
@@ -83,7 +92,10 @@ mod tests {
     fn goes_before_another_name_of_its_id() {
         let text = "root:x:0:0::/root:/bin/sh\nnode:x:1000:1000::/home/node:/bin/bash\nx:x:1001:1001::/:\n";
         let edited = with_line(text, LINE);
-        let names: Vec<_> = edited.lines().map(|line| line.split(':').next().unwrap()).collect();
+        let names: Vec<_> = edited
+            .lines()
+            .map(|line| line.split(':').next().unwrap())
+            .collect();
         assert_eq!(names, ["root", "lohar", "node", "x"]);
     }
 

@@ -58,8 +58,13 @@ fn work(
         fs::create_dir_all(parent)?;
     }
     let temporary = temporary_name(&path)?;
-    let outcome = write_beside(&mut content, &temporary, size, mode)
-        .and_then(|whole| if whole { fs::rename(&temporary, &path).map(|()| true) } else { Ok(false) });
+    let outcome = write_beside(&mut content, &temporary, size, mode).and_then(|whole| {
+        if whole {
+            fs::rename(&temporary, &path).map(|()| true)
+        } else {
+            Ok(false)
+        }
+    });
     if !matches!(outcome, Ok(true)) {
         let _ = fs::remove_file(&temporary);
     }
@@ -124,7 +129,12 @@ fn write_beside(content: &mut File, temporary: &Path, size: u64, mode: u32) -> i
         // SAFETY: touches no memory.
         let refused = unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, length) } != 0;
         let error = io::Error::last_os_error();
-        if refused && matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EFBIG | libc::EDQUOT)) {
+        if refused
+            && matches!(
+                error.raw_os_error(),
+                Some(libc::ENOSPC | libc::EFBIG | libc::EDQUOT)
+            )
+        {
             return Err(error);
         }
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 use rustix::process::WaitStatus;
 
@@ -11,6 +12,7 @@ use super::worker;
 use crate::machine::Machine;
 use crate::protocol::frame::kind;
 use crate::protocol::messages::{Failure, OpenWrite, User, WriteResult};
+use crate::reason::{reason, reason_of};
 use crate::server::wires::{Target, Wires};
 use crate::sessions::input::Input;
 
@@ -43,15 +45,15 @@ impl Writes {
         let mode = parse_mode(&open.mode).ok_or_else(|| {
             Failure::bad_request(format!("Mode '{}' is not octal such as '0644'", open.mode))
         })?;
-        let identity = machine.accounts.identity(open.user.unwrap_or(User::Lohar))?;
+        let identity = machine
+            .accounts
+            .identity(open.user.unwrap_or(User::Lohar))?;
         let path = Path::new(&machine.directory).join(&open.path);
-        let no_resources =
-            |error: &dyn std::fmt::Display| Failure::new("limit", format!("Cannot write: {error}"));
-        let (content, sink) =
-            rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|error| no_resources(&error))?;
-        rustix::fs::fcntl_setfl(&sink, OFlags::NONBLOCK).map_err(|error| no_resources(&error))?;
-        let pid = worker::start(content, &path, open.size, mode, &identity)
-            .map_err(|error| no_resources(&error))?;
+        let (content, sink) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(no_resources)?;
+        rustix::fs::fcntl_setfl(&sink, OFlags::NONBLOCK).map_err(no_resources)?;
+        let pid = worker::start(content, &path, open.size, mode, &identity).map_err(|error| {
+            Failure::new("limit", format!("Cannot write: {}", reason_of(&error)))
+        })?;
         let key = wires.next_key();
         wires.streams.insert(stream, Target::Write(key));
         self.keys_by_pid.insert(pid, key);
@@ -64,7 +66,9 @@ impl Writes {
             input: Input::pipe(sink),
         };
         self.writes.insert(key, write);
-        wires.outgoing.json(stream, kind::OPENED, &crate::protocol::messages::Nothing {});
+        wires
+            .outgoing
+            .json(stream, kind::OPENED, &crate::protocol::messages::Nothing {});
         Ok(())
     }
 
@@ -130,7 +134,9 @@ impl Writes {
             Some(0) => {
                 wires.streams.remove(&stream);
                 let size = write.size;
-                wires.outgoing.json(stream, kind::RESULT, &WriteResult { size });
+                wires
+                    .outgoing
+                    .json(stream, kind::RESULT, &WriteResult { size });
             }
             code => wires.fail(stream, &explain(code.unwrap_or(libc::EIO), &write.path)),
         }
@@ -158,8 +164,14 @@ pub fn too_much() -> Failure {
     Failure::new("protocol", "More data than there was credit for")
 }
 
+fn no_resources(error: Errno) -> Failure {
+    Failure::new("limit", format!("Cannot write: {}", reason(error)))
+}
+
 fn parse_mode(text: &str) -> Option<u32> {
-    u32::from_str_radix(text, 8).ok().filter(|&mode| mode <= 0o7777)
+    u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|&mode| mode <= 0o7777)
 }
 
 fn explain(code: i32, path: &str) -> Failure {
@@ -173,7 +185,7 @@ fn explain(code: i32, path: &str) -> Failure {
     };
     let reason = match code {
         worker::ABANDONED => "it was given up".to_owned(),
-        _ => rustix::io::Errno::from_raw_os_error(code).to_string(),
+        _ => reason(Errno::from_raw_os_error(code)),
     };
     Failure::new(known, format!("Cannot write '{path}': {reason}"))
 }

@@ -38,7 +38,10 @@ mod tests {
     fn decodes_strictly() {
         assert_eq!(decode("").as_deref(), Some(&b""[..]));
         assert_eq!(decode("aGk=").as_deref(), Some(&b"hi"[..]));
-        assert_eq!(decode("AAD/+/8=").as_deref(), Some(&[0, 0, 255, 251, 255][..]));
+        assert_eq!(
+            decode("AAD/+/8=").as_deref(),
+            Some(&[0, 0, 255, 251, 255][..])
+        );
         for wrong in ["aGk", "a===", "aG=k", "aG k", "====", "aGk=\n"] {
             assert_eq!(decode(wrong), None, "{wrong}");
         }

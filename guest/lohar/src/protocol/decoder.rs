@@ -128,7 +128,8 @@ mod tests {
         let mut rest = bytes;
         while !rest.is_empty() {
             let space = decoder.space();
-            let most = 1 + random.below(if random.below(2) == 0 { 16 } else { 40_000 });
+            let longest = if random.below(2) == 0 { 16 } else { 40_000 };
+            let most = 1 + random.below(longest);
             let count = rest.len().min(space.len()).min(most);
             space[..count].copy_from_slice(&rest[..count]);
             decoder.filled(count);

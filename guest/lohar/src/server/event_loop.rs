@@ -34,10 +34,8 @@ pub fn run(guest: &mut Guest, line: &mut Line, signals: &Signals) -> io::Result<
         for event in &events {
             match whose(event) {
                 Some((_, Role::Line)) => line.notice(event.flags),
-                Some((_, Role::Listener)) => {
-                    if line.accept(&guest.wires.poller) {
-                        guest.forget_host();
-                    }
+                Some((_, Role::Listener)) if line.accept(&guest.wires.poller) => {
+                    guest.forget_host();
                 }
                 Some((_, Role::Signals)) => {
                     let arrived = signals.take();
@@ -50,7 +48,9 @@ pub fn run(guest: &mut Guest, line: &mut Line, signals: &Signals) -> io::Result<
                     if role == Role::Input {
                         guest.writes.pump(key, &mut guest.wires);
                     }
-                    guest.sessions.event(key, role, event.flags, &mut guest.wires);
+                    guest
+                        .sessions
+                        .event(key, role, event.flags, &mut guest.wires);
                 }
                 None => {}
             }

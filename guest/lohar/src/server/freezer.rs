@@ -4,6 +4,7 @@ use super::clock;
 use super::guest::Guest;
 use super::timers::Timer;
 use crate::protocol::messages::{Failure, Nothing, Stage};
+use crate::reason::reason;
 
 const LOOK_AGAIN: u64 = 1_000_000;
 const GIVE_UP: u64 = 2_000_000_000;
@@ -37,7 +38,7 @@ impl Guest {
         if let Some(cgroup) = &self.machine.cgroup {
             cgroup
                 .set_frozen(frozen)
-                .map_err(|error| Failure::new("freeze_failed", error.to_string()))?;
+                .map_err(|error| Failure::new("freeze_failed", reason(error)))?;
         }
         self.sessions.frozen = frozen;
         self.overtake(frozen);
@@ -54,7 +55,10 @@ impl Guest {
 
     /// Whoever waits for the opposite waits in vain.
     fn overtake(&mut self, frozen: bool) {
-        let opposite = self.freezer.change.take_if(|change| change.frozen != frozen);
+        let opposite = self
+            .freezer
+            .change
+            .take_if(|change| change.frozen != frozen);
         if let Some(change) = opposite {
             self.refuse_change(&change);
         }

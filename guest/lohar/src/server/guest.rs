@@ -109,7 +109,9 @@ impl Guest {
         let failure = Failure::new("limit", "A message is longer than 4 MiB");
         if frame.stream == 0 {
             let (id, error) = (None, &failure);
-            self.wires.outgoing.json(0, kind::REPLY, &ReplyError { id, error });
+            self.wires
+                .outgoing
+                .json(0, kind::REPLY, &ReplyError { id, error });
         } else {
             self.break_stream(frame.stream, &failure);
         }
@@ -129,5 +131,93 @@ impl Guest {
             Target::Process(key) => self.sessions.detach(key, &mut self.wires),
             Target::Write(key) => self.writes.detach(key),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::protocol::decoder::Decoder;
+    use crate::protocol::frame::append;
+    use crate::random::Random;
+
+    const MESSAGES: [&str; 10] = [
+        r#"{"id":1,"method":"ping","params":{}}"#,
+        r#"{"id":2,"method":"mount_root","params":{"device":"vda","grow":true}}"#,
+        r#"{"id":3,"method":"configure","params":{"time_unix_ns":"1","entropy":"AAAA","env":{"A":"1"}}}"#,
+        r#"{"id":4,"method":"freeze"}"#,
+        r#"{"id":5,"method":"thaw","params":{}}"#,
+        r#"{"id":6,"method":"stats","params":null}"#,
+        r#"{"kind":"exec","argv":["/nonexistent/program"],"stdin":true,"timeout_ms":50}"#,
+        r#"{"kind":"exec","argv":["cat"],"tty":{"rows":1,"cols":1},"stdin":true,"timeout_ms":50}"#,
+        r#"{"kind":"write","path":"","size":18446744073709551615,"mode":"0644","user":"root"}"#,
+        r#"{"type":"signal","signal":"SIGKILL","rows":65535,"cols":0}"#,
+    ];
+
+    /// Mostly what a host sends, sometimes with some bytes of it changed.
+    fn noise(random: &mut Random) -> Vec<u8> {
+        const KINDS: [u8; 9] = [2, 16, 18, 19, 20, 21, 24, 3, 99];
+        let mut bytes = Vec::new();
+        for _ in 0..30 {
+            let mut payload = match random.below(3) {
+                0 => vec![random.byte(); random.below(40_000).min(32_768)],
+                _ => MESSAGES[random.below(MESSAGES.len())].into(),
+            };
+            if random.below(3) == 0 && !payload.is_empty() {
+                let at = random.below(payload.len());
+                payload[at] = random.byte();
+            }
+            let (stream, kind) = (random.below(6), KINDS[random.below(KINDS.len())]);
+            let flags = u8::from(random.below(8) == 0);
+            append(&mut bytes, stream as u32, kind, flags, &payload);
+            if random.below(40) == 0 {
+                let at = random.below(bytes.len());
+                bytes[at] ^= 1;
+            }
+        }
+        bytes
+    }
+
+    #[test]
+    fn survives_any_conversation() {
+        let directory = std::env::temp_dir();
+        let machine = Machine::test("/".into(), directory);
+        let mut guest = Guest::new(machine).unwrap();
+        let mut random = Random::new(5);
+        let mut decoder = Decoder::new();
+        for round in 0..60u8 {
+            let mut bytes = vec![0; crate::protocol::frame::MAX_FRAME];
+            bytes.extend_from_slice(crate::protocol::decoder::MARKER);
+            bytes.extend_from_slice(&[round; 16]);
+            let greeting = bytes.len();
+            bytes.extend(noise(&mut random));
+            for (at, piece) in bytes.chunks(4000).enumerate() {
+                decoder.space()[..piece.len()].copy_from_slice(piece);
+                decoder.filled(piece.len());
+                while let Some(event) = decoder.next() {
+                    guest.handle(event);
+                }
+                if at * 4000 > greeting {
+                    guest.sessions.pump(&mut guest.wires);
+                }
+            }
+            assert!(guest.wires.streams.len() < 4);
+            assert_eq!(guest.nonce, Some([round; 16]));
+        }
+        guest.sessions.signal_all(libc::SIGKILL);
+    }
+
+    #[test]
+    fn a_repeated_marker_changes_nothing() {
+        let machine = Machine::test("/".into(), PathBuf::from("/nonexistent"));
+        let mut guest = Guest::new(machine).unwrap();
+        guest.handle(Event::Marker([1; 16]));
+        guest.wires.streams.insert(1, Target::Write(9));
+        guest.handle(Event::Marker([1; 16]));
+        assert_eq!(guest.wires.streams.len(), 1);
+        guest.handle(Event::Marker([2; 16]));
+        assert!(guest.wires.streams.is_empty());
     }
 }

@@ -55,7 +55,13 @@ impl Poller {
         }
     }
 
-    fn watch(&self, fd: impl AsFd, key: u32, role: Role, flags: EventFlags) -> rustix::io::Result<()> {
+    fn watch(
+        &self,
+        fd: impl AsFd,
+        key: u32,
+        role: Role,
+        flags: EventFlags,
+    ) -> rustix::io::Result<()> {
         let data = EventData::new_u64(u64::from(key) << 8 | role as u64);
         epoll::add(&self.epoll, fd, data, flags | EventFlags::ET)
     }

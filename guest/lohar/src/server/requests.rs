@@ -5,12 +5,12 @@ use serde_json::value::RawValue;
 
 use super::guest::Guest;
 use super::streams::parse;
-use crate::stats;
 use crate::protocol::frame::kind;
 use crate::protocol::messages::{
     Configure, Failure, MountRoot, Nothing, Processes, Reply, ReplyError, Request,
 };
 use crate::sessions::init;
+use crate::stats;
 
 impl Guest {
     pub fn request(&mut self, payload: &[u8]) {

@@ -59,7 +59,7 @@ impl Guest {
             // SAFETY: touches no memory. As PID 1 this reaches all but ourselves.
             unsafe { libc::kill(-1, signal) };
         } else {
-            self.sessions.kill_all(signal);
+            self.sessions.signal_all(signal);
         }
     }
 }

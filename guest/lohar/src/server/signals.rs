@@ -43,9 +43,8 @@ impl Signals {
         let size = size_of::<libc::signalfd_siginfo>();
         let mut batch = [MaybeUninit::<libc::signalfd_siginfo>::uninit(); MOST];
         // SAFETY: the kernel writes whole records into the batch.
-        let count = unsafe {
-            libc::read(self.0.as_raw_fd(), batch.as_mut_ptr().cast(), MOST * size)
-        };
+        let count =
+            unsafe { libc::read(self.0.as_raw_fd(), batch.as_mut_ptr().cast(), MOST * size) };
         let count = usize::try_from(count).unwrap_or(0) / size;
         let mut arrived = Arrived::default();
         for info in batch.iter().take(count) {

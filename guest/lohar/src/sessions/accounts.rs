@@ -179,7 +179,8 @@ mod tests {
 
     #[test]
     fn reads_groups() {
-        let text = "root:x:0:\nlohar:x:1000:\ndocker:x:998:me,lohar\nbad:x:y:lohar\nsudo:x:27:lohar\n";
+        let text =
+            "root:x:0:\nlohar:x:1000:\ndocker:x:998:me,lohar\nbad:x:y:lohar\nsudo:x:27:lohar\n";
         assert_eq!(groups_of(text, "lohar", 1000), [1000, 998, 27]);
         assert_eq!(groups_of(text, "nobody", 65534), [65534]);
     }

@@ -118,7 +118,10 @@ mod tests {
 
     #[test]
     fn looks_programs_up_in_the_path() {
-        assert_eq!(files_to_try("ls", "/bin:/usr/bin/"), ["/bin/ls", "/usr/bin/ls"]);
+        assert_eq!(
+            files_to_try("ls", "/bin:/usr/bin/"),
+            ["/bin/ls", "/usr/bin/ls"]
+        );
         assert_eq!(files_to_try("ls", ":/bin"), ["./ls", "/bin/ls"]);
         assert_eq!(files_to_try("./ls", "/bin"), ["./ls"]);
         assert!(files_to_try("", "/bin").is_empty());
@@ -148,12 +151,17 @@ mod tests {
         let none = BTreeMap::new();
         let code = |argv: &[&str], environment: &BTreeMap<&str, &str>| {
             let argv: Vec<String> = argv.iter().map(|&text| text.to_owned()).collect();
-            Command::new(&argv, environment, "/").err().map(|failure| failure.code)
+            Command::new(&argv, environment, "/")
+                .err()
+                .map(|failure| failure.code)
         };
         assert_eq!(code(&["ls", "-l"], &none), None);
         assert_eq!(code(&[], &none), Some("bad_request"));
         assert_eq!(code(&["a\0b"], &none), Some("bad_request"));
-        assert_eq!(code(&["ls"], &BTreeMap::from([("A=B", "")])), Some("bad_request"));
+        assert_eq!(
+            code(&["ls"], &BTreeMap::from([("A=B", "")])),
+            Some("bad_request")
+        );
         assert_eq!(code(&["x"; 1025], &none), Some("limit"));
     }
 }

@@ -62,7 +62,10 @@ impl Ended {
     pub fn keep(&mut self, process: ProcessInfo) {
         // The init script is worth remembering whatever came after it.
         if self.0.len() >= KEPT {
-            let oldest = self.0.iter().position(|kept| kept.session != super::init::SESSION);
+            let oldest = self
+                .0
+                .iter()
+                .position(|kept| kept.session != super::init::SESSION);
             self.0.remove(oldest.unwrap_or(0));
         }
         self.0.push_back(process);
@@ -83,7 +86,10 @@ mod tests {
         assert_eq!(Exit::Signal(libc::SIGTERM).code(), 143);
         assert_eq!(Exit::Timeout.code(), 137);
         let text = Exit::Signal(9).with_result(|result| serde_json::to_string(result).unwrap());
-        assert_eq!(text, r#"{"exit_code":137,"reason":"signal","signal":"SIGKILL"}"#);
+        assert_eq!(
+            text,
+            r#"{"exit_code":137,"reason":"signal","signal":"SIGKILL"}"#
+        );
         let text = Exit::Code(0).with_result(|result| serde_json::to_string(result).unwrap());
         assert_eq!(text, r#"{"exit_code":0,"reason":"exited"}"#);
     }
@@ -93,7 +99,11 @@ mod tests {
         let mut ended = Ended::default();
         for number in 0..100 {
             ended.keep(ProcessInfo {
-                session: if number == 0 { "init".into() } else { format!("sess-{number:04x}") },
+                session: if number == 0 {
+                    "init".into()
+                } else {
+                    format!("sess-{number:04x}")
+                },
                 pid: number,
                 argv: vec![],
                 tty: false,

@@ -17,7 +17,10 @@ const MAX_SCRIPT: usize = 128 * 1024 - 1;
 
 pub fn process(script: &str, machine: &mut Machine) -> Result<Process, Failure> {
     if script.len() > MAX_SCRIPT {
-        let message = format!("The init script has {} bytes, at most {MAX_SCRIPT}", script.len());
+        let message = format!(
+            "The init script has {} bytes, at most {MAX_SCRIPT}",
+            script.len()
+        );
         return Err(Failure::bad_request(message));
     }
     let identity = machine.accounts.identity(User::Lohar)?;

@@ -14,6 +14,7 @@ use super::spawn::{Child, SpawnError, Spawner};
 use super::terminal;
 use crate::machine::Machine;
 use crate::protocol::messages::{Failure, OpenExec, Size, User};
+use crate::reason::reason;
 use crate::server::poller::{Poller, Role};
 
 pub struct Starter {
@@ -38,7 +39,9 @@ impl Starter {
         poller: &Poller,
         machine: &mut Machine,
     ) -> Result<i32, Failure> {
-        let identity = machine.accounts.identity(open.user.unwrap_or(User::Lohar))?;
+        let identity = machine
+            .accounts
+            .identity(open.user.unwrap_or(User::Lohar))?;
         let environment = environment(&identity, &machine.environment, &open.env);
         let directory = open.cwd.as_deref().unwrap_or(&machine.directory);
         let mut command = Command::new(&open.argv, &environment, directory)?;
@@ -111,17 +114,20 @@ fn pipe_from_process() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
 }
 
 fn no_resources(error: Errno) -> Failure {
-    Failure::new("limit", format!("Cannot start the process: {error}"))
+    Failure::new(
+        "limit",
+        format!("Cannot start the process: {}", reason(error)),
+    )
 }
 
 fn explain(error: SpawnError, directory: &str) -> Failure {
     match error {
         SpawnError::Process(error) => no_resources(error),
         SpawnError::Credentials(error) => {
-            Failure::bad_request(format!("Cannot become the user: {error}"))
+            Failure::bad_request(format!("Cannot become the user: {}", reason(error)))
         }
         SpawnError::Directory(error) => {
-            Failure::bad_request(format!("Cannot start in '{directory}': {error}"))
+            Failure::bad_request(format!("Cannot start in '{directory}': {}", reason(error)))
         }
     }
 }

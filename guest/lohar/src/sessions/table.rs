@@ -97,19 +97,16 @@ impl Sessions {
         }
     }
 
-    fn start(
-        &mut self,
-        key: u32,
-        wires: &mut Wires,
-        machine: &mut Machine,
-    ) -> Result<(), Failure> {
+    fn start(&mut self, key: u32, wires: &mut Wires, machine: &mut Machine) -> Result<(), Failure> {
         let Some(process) = self.processes.get_mut(&key) else {
             return Ok(());
         };
         let Some(open) = process.waiting.take() else {
             return Ok(());
         };
-        let outcome = self.starter.start(key, process, &open, &wires.poller, machine);
+        let outcome = self
+            .starter
+            .start(key, process, &open, &wires.poller, machine);
         let pid = match outcome {
             Ok(pid) => pid,
             Err(failure) => {
@@ -128,7 +125,9 @@ impl Sessions {
         }
         if let Some(stream) = process.stream {
             let session = &process.session;
-            wires.outgoing.json(stream, kind::OPENED, &Opened { session, pid });
+            wires
+                .outgoing
+                .json(stream, kind::OPENED, &Opened { session, pid });
         }
         self.pump_input(key, wires);
         Ok(())
@@ -230,8 +229,7 @@ impl Sessions {
             let process = self.processes.get(key);
             process.is_some_and(|process| process.stream.is_none())
         };
-        !self.queue.is_empty()
-            && (wires.outgoing.has_room() || self.queue.iter().any(is_detached))
+        !self.queue.is_empty() && (wires.outgoing.has_room() || self.queue.iter().any(is_detached))
     }
 
     pub fn event(&mut self, key: u32, role: Role, flags: EventFlags, wires: &mut Wires) {
@@ -326,12 +324,10 @@ impl Sessions {
         self.advance(key, wires);
     }
 
-    pub fn kill_all(&self, signal: i32) {
+    /// For the test mode, where not every process of the machine is ours.
+    pub fn signal_all(&self, signal: i32) {
         for process in self.processes.values() {
-            match signal {
-                libc::SIGKILL => process.kill(),
-                _ => process.signal(signal),
-            }
+            process.signal_group(signal);
         }
     }
 

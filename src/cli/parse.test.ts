@@ -1,0 +1,58 @@
+import { expect, test } from "bun:test";
+import { choice, pairs, text, toggle, whole } from "./arguments/flags.ts";
+import { parseWords } from "./parse.ts";
+
+const flags = {
+  name: text("", {}),
+  output: choice("", ["wide"], { short: "o" }),
+  yes: toggle("", { short: "y" }),
+  tty: toggle("", { short: "t" }),
+  label: pairs(""),
+};
+
+test.each<[string[], string[], Record<string, string[]>]>([
+  [["a", "b"], ["a", "b"], {}],
+  [["--name", "x", "a"], ["a"], { name: ["x"] }],
+  [["a", "--name=x=y"], ["a"], { name: ["x=y"] }],
+  [["--name="], [], { name: [""] }],
+  [["--name", "-x"], [], { name: ["-x"] }],
+  [["-o", "wide"], [], { output: ["wide"] }],
+  [["-owide"], [], { output: ["wide"] }],
+  [["-o=wide"], [], { output: ["wide"] }],
+  [["-y", "a", "-t"], ["a"], { yes: ["true"], tty: ["true"] }],
+  [["-yt"], [], { yes: ["true"], tty: ["true"] }],
+  [["--yes=false"], [], { yes: ["false"] }],
+  [["--label", "a=1", "--label", "b=2"], [], { label: ["a=1", "b=2"] }],
+  [["a", "--", "-y", "--", "--name"], ["a", "-y", "--", "--name"], {}],
+  [["-", "a"], ["-", "a"], {}],
+])("%p", (words, positional, written) => {
+  const parsed = parseWords(words, flags);
+  expect(parsed.positional).toEqual(positional);
+  expect(Object.fromEntries(parsed.flags)).toEqual(written);
+});
+
+test("stops at the first word that is no flag, when asked to", () => {
+  expect(parseWords(["-y", "list", "--nope"], flags, true)).toMatchObject({
+    positional: [],
+    rest: ["list", "--nope"],
+  });
+});
+
+test.each([["--nope"], ["-x"], ["-yx"], ["--toString"]])("%s is unknown", (word) => {
+  expect(() => parseWords([word], flags)).toThrow("unknown flag");
+});
+
+test.each<[string, number | undefined]>([
+  ["5", 5],
+  ["007", 7],
+  ["+5", 5],
+])("whole number %s", (written, value) => {
+  expect(whole("", { min: 1, max: 9 }).parse([written], "n")).toBe(value);
+});
+
+test.each(["", "1e3", "0x10", "5 ", "NaN", "10", "0"])(
+  "no whole number of 1 to 9: %j",
+  (written) => {
+    expect(() => whole("", { min: 1, max: 9 }).parse([written], "n")).toThrow("--n must be");
+  },
+);

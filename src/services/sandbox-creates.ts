@@ -1,0 +1,125 @@
+/** Creates: of several at once for one name one makes the sandbox, and the others wait for its outcome. */
+import { abortable } from "../async/deadline.ts";
+import type { Machine } from "../engine/engine.ts";
+import { isBhattiError, messageOf } from "../errors/bhatti-error.ts";
+import type { SandboxRecord } from "../store/sandboxes.ts";
+import type { User } from "../store/users.ts";
+import type { FoundImage } from "./images.ts";
+import type { MachineKeeper } from "./machine-keeper.ts";
+import { claimSandbox } from "./sandbox-claim.ts";
+import { type CreationOrder, makeMachine } from "./sandbox-creation.ts";
+import { fillDefaults, type SandboxPlan, type SandboxRequest } from "./sandbox-plan.ts";
+import type { SandboxesOptions } from "./sandboxes.ts";
+
+const createMilliseconds = 120_000;
+
+export class SandboxCreates {
+  readonly #options: SandboxesOptions;
+  readonly #keeper: MachineKeeper;
+  /** Those under way, by sandbox id. */
+  readonly #pending = new Map<string, Promise<SandboxRecord>>();
+
+  constructor(options: SandboxesOptions, keeper: MachineKeeper) {
+    this.#options = options;
+    this.#keeper = keeper;
+  }
+
+  /** The user's sandbox of that name if there is one already, also at the limit. */
+  async create(
+    user: User,
+    request: SandboxRequest,
+    signal: AbortSignal,
+  ): Promise<{ sandbox: SandboxRecord; existing: boolean }> {
+    const plan = fillDefaults(request, this.#options.defaults);
+    for (;;) {
+      const claim = claimSandbox(this.#options.store, this.#options.images, user, plan);
+      if (claim.kind === "new") {
+        const making = this.#make(claim.sandbox, plan, claim.image, signal);
+        this.#pending.set(claim.sandbox.id, making);
+        return { sandbox: await making, existing: false };
+      }
+      const sandbox = await this.#existing(claim.sandbox, signal);
+      if (sandbox) return { sandbox, existing: true };
+    }
+  }
+
+  /** Undefined when it is gone by the time that its name is free to take. */
+  async #existing(sandbox: SandboxRecord, signal: AbortSignal): Promise<SandboxRecord | undefined> {
+    const { store, actors } = this.#options;
+    if (sandbox.destroyRequestedAt !== null) {
+      await abortable(actors.of(sandbox.id).settled(), signal);
+      return store.sandboxes.byId(sandbox.id);
+    }
+    const pending = this.#pending.get(sandbox.id);
+    if (!pending) return sandbox;
+    try {
+      return await abortable(pending, signal);
+    } catch (error) {
+      // The first one's caller went away: this one's is still there and gets a sandbox of its own.
+      if (isBhattiError(error, "cancelled") && !signal.aborted) return undefined;
+      throw error;
+    }
+  }
+
+  async #make(
+    sandbox: SandboxRecord,
+    plan: SandboxPlan,
+    image: FoundImage,
+    signal: AbortSignal,
+  ): Promise<SandboxRecord> {
+    const { engine, actors } = this.#options;
+    const log = this.#options.log.child({ sandbox: sandbox.id });
+    const actor = actors.of(sandbox.id);
+    const order: CreationOrder = { sandbox, image, init: plan.init, files: plan.files };
+    try {
+      return await actor.perform({
+        what: `Creating sandbox "${sandbox.name}"`,
+        milliseconds: createMilliseconds,
+        signal,
+        work: async (workSignal) => {
+          try {
+            const commit = (machine: Machine) => this.#keeper.attach(actor, machine);
+            await makeMachine(engine, order, workSignal, log, commit);
+            return this.#created(sandbox);
+          } catch (error) {
+            this.#failed(sandbox, error);
+            throw error;
+          }
+        },
+      });
+    } catch (error) {
+      this.#failed(sandbox, error); // also when the work never began
+      throw error;
+    } finally {
+      this.#pending.delete(sandbox.id);
+    }
+  }
+
+  #created(claimed: SandboxRecord): SandboxRecord {
+    const { store, events, log } = this.#options;
+    const sandbox = store.sandboxes.byId(claimed.id) ?? claimed;
+    const { name, cpus, memoryMB, diskSizeMB, image } = sandbox;
+    const meta = { name, cpus, memory_mb: memoryMB, disk_size_mb: diskSizeMB, image };
+    log.debug("sandbox created", { sandbox: sandbox.id, ...meta });
+    events.record({
+      type: "sandbox.created",
+      userId: sandbox.userId,
+      sandboxId: sandbox.id,
+      meta,
+    });
+    return sandbox;
+  }
+
+  #failed(sandbox: SandboxRecord, error: unknown): void {
+    const { store, events, log, actors } = this.#options;
+    if (!store.sandboxes.delete(sandbox.id)) return;
+    actors.forget(sandbox.id);
+    log.warn("sandbox not created", { sandbox: sandbox.id, name: sandbox.name, error });
+    events.record({
+      type: "sandbox.create_failed",
+      userId: sandbox.userId,
+      sandboxId: sandbox.id,
+      meta: { name: sandbox.name, image: sandbox.image, error: messageOf(error) },
+    });
+  }
+}

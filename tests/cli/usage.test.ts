@@ -1,0 +1,128 @@
+/** Help, and what happens to words that make no sense. */
+import { beforeAll, expect, test } from "bun:test";
+import manifest from "../../package.json" with { type: "json" };
+import { ensureBinary, runBinary } from "../support/binary.ts";
+
+beforeAll(ensureBinary);
+
+const nowhere = {
+  HOME: "/nonexistent",
+  BHATTI_URL: "http://127.0.0.1:1",
+  BHATTI_CONFIG: "/dev/null",
+};
+const run = (...args: string[]) => runBinary(args, { env: nowhere });
+
+const commands = [
+  ["create"],
+  ["list"],
+  ["ls"],
+  ["exec"],
+  ["destroy"],
+  ["rm"],
+  ["image"],
+  ["image", "build"],
+  ["image", "list"],
+  ["setup"],
+  ["user"],
+  ["user", "create"],
+  ["user", "list"],
+  ["user", "rotate-key"],
+  ["user", "delete"],
+  ["serve"],
+  ["inspect"],
+  ["info"],
+  ["version"],
+];
+
+test.each(commands)("help of %s %s", async (...words) => {
+  const path = words.filter((word) => word !== undefined);
+  const before = await run("-h", ...path);
+  expect(before).toMatchObject({ code: 0, stderr: "" });
+  expect(before.stdout).toContain("Usage:\n  bhatti ");
+  expect(before.stdout).toContain("--json");
+  for (const args of [
+    [...path, "--help"],
+    ["help", ...path],
+    ["--json", ...path, "-h"],
+  ]) {
+    expect(await run(...args)).toMatchObject({ code: 0, stdout: before.stdout });
+  }
+});
+
+test.each([[[]], [["--help"]], [["help"]]])(
+  "bhatti %p lists the commands in groups",
+  async (args) => {
+    const { code, stdout, stderr } = await run(...args);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const lines = stdout.split("\n");
+    for (const group of ["Core:", "Resources:", "Setup & Admin:", "Global flags:"]) {
+      expect(lines).toContain(group);
+    }
+    expect(stdout).toMatch(/^ {2}list, ls {2,}List sandboxes$/m);
+  },
+);
+
+test.each([["user"], ["image"]])("bare %s prints its help", async (group) => {
+  const { code, stdout } = await run(group);
+  expect(code).toBe(0);
+  expect(stdout).toContain(`Usage:\n  bhatti ${group} <command> [flags]`);
+});
+
+test.each<[string[], string]>([
+  [["lst"], 'Error: unknown command "lst" for "bhatti"\nDid you mean: bhatti list\n'],
+  [["crate"], 'Error: unknown command "crate" for "bhatti"\nDid you mean: bhatti create\n'],
+  [["frobnicate"], 'Error: unknown command "frobnicate" for "bhatti"\nSee: bhatti --help\n'],
+  [["user", "make"], 'Error: unknown command "make" for "bhatti user"\nSee: bhatti user --help\n'],
+  [
+    ["user", "crate"],
+    'Error: unknown command "crate" for "bhatti user"\nDid you mean: bhatti user create\n',
+  ],
+  [["--jsn", "list"], 'Error: unknown flag "--jsn" for "bhatti"\nDid you mean: --json\n'],
+  [["list", "-x"], 'Error: unknown flag "-x" for "bhatti list"\nSee: bhatti list --help\n'],
+  [["list", "-o", "tall"], 'Error: --output must be one of wide, got "tall"\n'],
+  [["list", "--url"], "Error: --url needs a value\n"],
+  [["user", "create"], "Error: --name is required\n"],
+])("bhatti %p", async (args, stderr) => {
+  expect(await run(...args)).toMatchObject({ code: 1, stdout: "", stderr });
+});
+
+test.each<[string[], string]>([
+  [["inspect"], "accepts 1 arg(s), received 0"],
+  [["inspect", "a", "b"], "accepts 1 arg(s), received 2"],
+  [["list", "x"], "accepts 0 arg(s), received 1"],
+  [["exec"], "requires at least 2 arg(s), received 0"],
+  [["exec", "dev"], "requires at least 2 arg(s), received 1"],
+  [["exec", "dev", "--"], "requires at least 2 arg(s), received 1"],
+  [["user", "delete", "-y"], "accepts 1 arg(s), received 0"],
+])("bhatti %p prints its help and the count", async (args, message) => {
+  const { code, stdout, stderr } = await run(...args);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(stderr).toContain("Usage:\n  bhatti ");
+  expect(stderr).toEndWith(`Error: ${message}\n`);
+  const { stderr: json } = await run(...args.toSpliced(1, 0, "--json"));
+  expect(JSON.parse(json)).toEqual({ error: message, code: "bad_usage" });
+});
+
+test.each([["version"], ["--version"]])("%s works without a daemon", async (word) => {
+  expect(await run(word)).toEqual({
+    code: 0,
+    stderr: "",
+    stdout: `bhatti v${manifest.version}\napi: http://127.0.0.1:1\n`,
+    bytes: expect.anything(),
+  });
+  expect(JSON.parse((await run("version", "--json")).stdout)).toEqual({
+    version: manifest.version,
+    api: "http://127.0.0.1:1",
+  });
+});
+
+test("a folder's .env and bunfig change nothing", async () => {
+  const { mkdtempSync, writeFileSync, rmSync } = await import("node:fs");
+  const cwd = mkdtempSync("/tmp/bhatti-cwd-");
+  writeFileSync(`${cwd}/.env`, "BHATTI_URL=http://evil.invalid\n");
+  writeFileSync(`${cwd}/bunfig.toml`, 'preload = ["./evil.ts"]\n');
+  writeFileSync(`${cwd}/evil.ts`, 'console.log("evil")\n');
+  const { stdout } = await runBinary(["version"], { cwd, env: { BHATTI_CONFIG: "/dev/null" } });
+  rmSync(cwd, { recursive: true });
+  expect(stdout).toBe(`bhatti v${manifest.version}\napi: http://localhost:8080\n`);
+});
