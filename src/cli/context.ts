@@ -20,7 +20,8 @@ export interface Context {
 export function openContext(system: System, flags: GlobalFlags): Context {
   const timing = flags.timing ? new Timing(system.now) : undefined;
   let client: Promise<Client> | undefined;
-  const remark = (line: string) => system.stderr.write(`${line}\n`);
+  // Where nobody listens to remarks, they are not missed.
+  const remark = (line: string) => system.stderr.write(`${line}\n`).catch(() => {});
   return {
     system,
     flags,

@@ -60,9 +60,10 @@ async function execute(
   try {
     return await loaded.execute(context, parsed.positional, parsed.flags);
   } finally {
-    if (context.timing) {
+    const rows = context.timing?.rows() ?? [];
+    if (rows.length > 0) {
       const { formatTiming } = await import("./terminal/timing.ts");
-      await system.stderr.write(formatTiming(context.timing.rows()));
+      await system.stderr.write(formatTiming(rows));
     }
   }
 }

@@ -1,6 +1,6 @@
 /** Daemons that are not there, are not bhatti, or go away. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { ensureBinary, runBinary } from "../support/binary.ts";
+import { binary, ensureBinary, runBinary } from "../support/binary.ts";
 import { startCliDaemon } from "../support/cli-daemon.ts";
 
 beforeAll(ensureBinary);
@@ -168,4 +168,28 @@ test("an error in the stream has status, words and hint", async () => {
     code: 1,
     stderr: "429 Too Many Requests: too much\nWait a moment and try again\n",
   });
+});
+
+test("the command hears that nobody reads its output any more", async () => {
+  const heard: string[] = [];
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: (request, own) => (own.upgrade(request) ? undefined : new Response("no")),
+    websocket: {
+      message(socket, message) {
+        heard.push(String(message));
+        const flood = setInterval(() => socket.sendBinary(new Uint8Array(65_536).fill(1)), 5);
+        setTimeout(() => clearInterval(flood), 2000);
+      },
+    },
+  });
+  servers.push(server);
+  const url = `http://127.0.0.1:${server.port}`;
+  const script = `"${binary}" exec dev yes | head -c 1 | wc -c`;
+  const env = { PATH: process.env["PATH"], BHATTI_CONFIG: "/dev/null", BHATTI_URL: url };
+  const shell = Bun.spawn(["sh", "-c", script], { env, stdout: "pipe" });
+  expect((await new Response(shell.stdout).text()).trim()).toBe("1");
+  for (let tries = 0; tries < 200 && heard.length < 2; tries++) await Bun.sleep(10);
+  expect(heard.slice(1, 2)).toEqual(['{"type":"signal","signal":"PIPE"}']);
 });

@@ -124,5 +124,5 @@ test("a folder's .env and bunfig change nothing", async () => {
   writeFileSync(`${cwd}/evil.ts`, 'console.log("evil")\n');
   const { stdout } = await runBinary(["version"], { cwd, env: { BHATTI_CONFIG: "/dev/null" } });
   rmSync(cwd, { recursive: true });
-  expect(stdout).toBe(`bhatti v${manifest.version}\napi: http://localhost:8080\n`);
+  expect(stdout).toStartWith(`bhatti v${manifest.version}\napi: http://localhost:8080\n`);
 });

@@ -75,7 +75,7 @@ test("a QEMU that is killed in the middle of a command is an explicit failure, n
   const pid = await machinePid("dev");
   const running = daemon.run(["exec", "dev", "--", "sleep", "60"]);
   const started = async () =>
-    (await daemon.run(["exec", "dev", "--", "pgrep", "-f", "sleep 60"])).code === 0;
+    (await daemon.run(["exec", "dev", "--", "sh", "-c", "ps | grep -q '[s]leep 60'"])).code === 0;
   await until("the command runs", started, 30_000);
   process.kill(pid, "SIGKILL");
   const { code, stderr } = await running;

@@ -8,6 +8,7 @@ use crate::boot::cgroup::Cgroup;
 use crate::boot::identity::Identification;
 use crate::protocol::messages::{Configure, Failure, MountRoot, Stage};
 use crate::sessions::accounts::{parse_passwd, usable_shell, Accounts, Identity};
+use crate::sessions::command::check_variable;
 
 pub struct Machine {
     pub stage: Stage,
@@ -69,6 +70,9 @@ impl Machine {
             return Err(Failure::new("not_mounted", "No root is mounted"));
         }
         let identification = Identification::parse(request)?;
+        for (name, value) in request.env.iter().flatten() {
+            check_variable(name, value)?;
+        }
         if self.ours {
             identification.apply();
         }

@@ -90,13 +90,13 @@ async function runStreamed(
     for await (const event of stream.events()) {
       timing?.firstByte();
       const exitCode = event.type === "exit" ? exitCodeOf(event) : undefined;
-      await sink.take(event);
+      await sink.take(event).catch((error: unknown) => {
+        // as the kernel does to a local program that writes where nobody reads
+        if (error instanceof OutputClosed) stream.control({ type: "signal", signal: "PIPE" });
+        throw error;
+      });
       if (exitCode !== undefined) return exitCode;
     }
-  } catch (error) {
-    // as the kernel does to a local program that writes where nobody reads
-    if (error instanceof OutputClosed) stream.control({ type: "signal", signal: "PIPE" });
-    throw error;
   } finally {
     timing?.end();
     stream.close();

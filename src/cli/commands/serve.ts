@@ -28,7 +28,7 @@ export const serve = command({
     const { runtimeDirectory } = await import("../runtime-directory.ts");
     const { stderr } = context.system;
     const log = createLogger({ level, write: (line) => void stderr.write(line).catch(() => {}) });
-    const runtimeDir = await runtimeDirectory(context.system, config.dataDir);
+    const runtimeDir = await runtimeDirectory(context.system);
     const daemon = await startDaemon(config, { log, version, runtimeDir });
     await ending.received;
     await daemon.stop();
@@ -42,7 +42,7 @@ async function readConfig({ system, flags, remark }: Context): Promise<ServerCon
   const warn = (message: string) => void remark(`Warning: ${message}`);
   const config = await loadServerConfig(await configSources(system, warn));
   const dataDir = flags["data-dir"];
-  return dataDir === undefined ? config : { ...config, dataDir: await absolutePath(dataDir) };
+  return dataDir ? { ...config, dataDir: await absolutePath(dataDir) } : config;
 }
 
 function logLevel(wanted: string): LogLevel {

@@ -18,6 +18,7 @@ const signalNumbers: Record<string, number> = {
   KILL: 9,
   USR1: 10,
   USR2: 12,
+  PIPE: 13,
   TERM: 15,
 };
 

@@ -1,7 +1,9 @@
 /** The guest agent, which lies inside our own binary. */
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import agentPath from "../../../guest/lohar/target/x86_64-unknown-linux-gnu/release/lohar" with { type: "file" };
+import agentPath from "../../../guest/lohar/target/x86_64-unknown-linux-gnu/release/lohar" with {
+  type: "file",
+};
 
 export async function agentBytes(): Promise<Uint8Array> {
   return new Uint8Array(await Bun.file(agentPath).arrayBuffer());

@@ -117,9 +117,13 @@ export class Pool {
   }
 }
 
-/** One harmless command: its pages are in memory and its code is translated when the first real one comes. */
+/**
+ * Goes once through what its user will want first, a name and a command: the pages are in memory and the code is
+ * translated when the real ones come.
+ */
 async function warmUp(machine: QemuMachine, signal: AbortSignal): Promise<void> {
   const guest = await machine.guest(signal);
+  await guest.configure({ hostname: "pool", machineId: "0".repeat(32) }, signal);
   await guest.thaw(signal);
   const request = { argv: ["true"], stdin: false, timeoutMs: warmUpDeadlineMs };
   const process = await guest.exec(request, signal);

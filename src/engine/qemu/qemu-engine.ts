@@ -1,6 +1,6 @@
 /** The engine on QEMU: a create is a restore, from the pool when it has one, and a cold boot when nothing else works. */
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, rm, statfs } from "node:fs/promises";
+import { mkdir, readdir, rm, rmdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { Guest, GuestConfiguration } from "../../agent/guest.ts";
 import { abortable, within } from "../../async/deadline.ts";
@@ -69,6 +69,8 @@ class QemuEngine implements Engine {
   readonly #quiet = new Quiet();
   /** Machines that are being made, or wait in the pool: nobody else knows them yet. */
   readonly #unborn = new Set<string>();
+  /** Those that were handed out and run. */
+  readonly #running = new Map<string, QemuMachine>();
 
   constructor(
     options: QemuEngineOptions,
@@ -110,9 +112,8 @@ class QemuEngine implements Engine {
       await this.#checkSpace(spec);
       const machine = await this.#quiet.during(() => this.#make(spec, identity, signal));
       this.#unborn.delete(machine.id);
-      machine.onUse = () => this.#quiet.touch();
       this.#pool.want(spec);
-      return machine;
+      return this.#handOut(machine);
     } catch (error) {
       throw asEngineError(error);
     }
@@ -213,7 +214,13 @@ class QemuEngine implements Engine {
 
   async adopt(id: string, signal: AbortSignal): Promise<Machine | undefined> {
     const machine = await adoptMachine(this.#paths, id, signal);
-    if (machine) machine.onUse = () => this.#quiet.touch();
+    return machine && this.#handOut(machine);
+  }
+
+  #handOut(machine: QemuMachine): QemuMachine {
+    machine.onUse = () => this.#quiet.touch();
+    this.#running.set(machine.id, machine);
+    void machine.ended.then(() => this.#running.delete(machine.id));
     return machine;
   }
 
@@ -225,12 +232,17 @@ class QemuEngine implements Engine {
 
   async destroy(id: string): Promise<void> {
     if (!machineIdPattern.test(id)) return;
-    await removeMachine(this.#paths, id);
+    this.#quiet.touch();
+    const machine = this.#running.get(id);
+    if (machine) await machine.destroy();
+    else await removeMachine(this.#paths, id);
   }
 
   async close(): Promise<void> {
     this.#lifetime.abort();
     await this.#pool.close();
+    // Left behind only while machines run on: their sockets are in it.
+    await rmdir(this.#paths.runtime).catch(() => {});
   }
 
   /** A memory file grows as the guest uses it; a host disk that is full then would end the machine. */

@@ -1,5 +1,6 @@
 //! Block devices and the ext4 file systems on them.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -7,40 +8,41 @@ use std::os::unix::fs::FileExt;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rustix::mount::MountFlags;
+
 const PATIENCE: Duration = Duration::from_secs(2);
-const PAUSE: Duration = Duration::from_millis(2);
+const PAUSE: Duration = Duration::from_millis(5);
 const SUPERBLOCK: u64 = 1024;
 
 // `_IOR(0x12, 114, size_t)` of linux/fs.h and `_IOW('f', 16, __u64)` of fs/ext4/ext4.h.
 const BLKGETSIZE64: libc::c_ulong = 0x8008_1272;
 const EXT4_IOC_RESIZE_FS: libc::c_ulong = 0x4008_6610;
 
-/// Waits until the device is there and as large as its file system: a restored VM hears of another disk in the place
-/// of the one it was saved with only some time after it runs.
-pub fn wait_for(path: &str) -> io::Result<()> {
+/// Mounts an ext4. A restored VM hears of another disk in the place of the one it was saved with only some time after
+/// it runs: a device that is missing, or smaller than its file system, gets two seconds.
+pub fn mount(device: &str, target: &str, flags: MountFlags, options: &CStr) -> io::Result<()> {
     let until = Instant::now() + PATIENCE;
     loop {
-        match is_complete(path) {
-            Ok(true) => return Ok(()),
-            // Let mounting it say what is wrong.
-            Ok(false) if Instant::now() > until => return Ok(()),
-            Err(error) if Instant::now() > until => return Err(error),
-            _ => sleep(PAUSE),
+        match rustix::mount::mount(device, target, "ext4", flags, options) {
+            Ok(()) => return Ok(()),
+            Err(error) if is_complete(device) || Instant::now() > until => return Err(error.into()),
+            Err(_) => sleep(PAUSE),
         }
     }
 }
 
-fn is_complete(path: &str) -> io::Result<bool> {
-    let device = File::open(path)?;
-    let mut superblock = [0; 1024];
-    if size(&device)? < SUPERBLOCK * 2 {
-        return Ok(false);
-    }
-    device.read_exact_at(&mut superblock, SUPERBLOCK)?;
-    Ok(match file_system_size(&superblock) {
-        Some(needed) => size(&device)? >= needed,
-        None => false,
-    })
+fn is_complete(path: &str) -> bool {
+    let measure = || -> io::Result<bool> {
+        let device = File::open(path)?;
+        let mut superblock = [0; 1024];
+        let have = size(&device)?;
+        if have < SUPERBLOCK * 2 {
+            return Ok(false);
+        }
+        device.read_exact_at(&mut superblock, SUPERBLOCK)?;
+        Ok(file_system_size(&superblock).map_or(true, |needed| have >= needed))
+    };
+    measure().unwrap_or(false)
 }
 
 /// In bytes; nothing when this is no ext4.

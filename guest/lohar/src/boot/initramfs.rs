@@ -1,11 +1,17 @@
 //! Giving the initramfs's memory back once nothing is read from it any more.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::fd::AsFd;
 
 use rustix::fs::{unlinkat, AtFlags, Dir, FileType, Mode, OFlags};
 
-/// Removes everything below `root` that is on its own file system. A program that runs keeps its own file.
+/// What a boot has read, lohar's own file too: a program that runs keeps it.
+pub fn free_files() {
+    let _ = fs::remove_dir_all("/modules");
+    let _ = fs::remove_file("/init");
+}
+
+/// Removes everything below `root` that is on its own file system.
 pub fn free(root: &File) {
     if let Ok(stat) = rustix::fs::fstat(root) {
         empty(root, stat.st_dev);

@@ -27,5 +27,6 @@ pub fn prepare() -> Result<OwnedFd, String> {
     kernel_modules::load();
     loopback::bring_up();
     sudo_access::keep_a_copy();
+    initramfs::free_files();
     port::open()
 }

@@ -119,6 +119,12 @@ impl Writes {
         }
     }
 
+    pub fn give_up(&mut self) {
+        for write in self.writes.values_mut() {
+            write.input.close();
+        }
+    }
+
     /// False when the pid is none of ours.
     pub fn exited(&mut self, pid: i32, status: WaitStatus, wires: &mut Wires) -> bool {
         let Some(key) = self.keys_by_pid.remove(&pid) else {

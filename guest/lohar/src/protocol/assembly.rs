@@ -6,6 +6,7 @@ use super::frame::{Frame, MORE};
 
 pub const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 const MAX_ALL: usize = 16 * 1024 * 1024;
+const MAX_PARTS: usize = 1024;
 
 #[derive(Default)]
 pub struct Assembly {
@@ -48,8 +49,9 @@ impl Assembly {
         };
         self.held -= bytes.len();
         let length = bytes.len() + frame.payload.len();
-        if length > MAX_MESSAGE || self.held + length > MAX_ALL {
-            if more {
+        let full = self.parts.len() >= MAX_PARTS;
+        if full || length > MAX_MESSAGE || self.held + length > MAX_ALL {
+            if more && !full {
                 self.parts.insert(key, Part::Dropped);
             }
             return Assembled::TooLong;

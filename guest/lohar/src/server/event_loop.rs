@@ -12,7 +12,7 @@ use crate::protocol::messages::Nothing;
 
 const EVENTS: usize = 64;
 /// How often output is read in one round before the line and the events are looked at again.
-const PUMPS: usize = 4;
+const PUMPS: usize = 8;
 
 /// Serves the line until the guest has shut down.
 pub fn run(guest: &mut Guest, line: &mut Line, signals: &Signals) -> io::Result<()> {

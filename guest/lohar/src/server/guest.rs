@@ -126,6 +126,10 @@ impl Guest {
         self.wires.fail(stream, failure);
     }
 
+    pub fn forget_parts(&mut self, stream: u32) {
+        self.assembly.forget_stream(stream);
+    }
+
     pub fn close(&mut self, target: Target) {
         match target {
             Target::Process(key) => self.sessions.detach(key, &mut self.wires),

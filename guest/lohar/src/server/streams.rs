@@ -69,6 +69,7 @@ impl Guest {
             }
             (kind::CLOSE, _) => {
                 self.wires.streams.remove(&stream);
+                self.forget_parts(stream);
                 self.close(target);
             }
             _ => {

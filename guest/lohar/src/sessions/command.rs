@@ -51,10 +51,7 @@ impl Command {
             command.argv.push(argument);
         }
         for (name, value) in environment {
-            if name.is_empty() || name.contains('=') {
-                let message = format!("'{name}' cannot be the name of a variable");
-                return Err(Failure::bad_request(message));
-            }
+            check_variable(name, value)?;
             let variable = command.keep(format!("{name}={value}"))?;
             command.envp.push(variable);
         }
@@ -73,6 +70,14 @@ impl Command {
         self.strings.push(text);
         Ok(pointer)
     }
+}
+
+pub fn check_variable(name: &str, value: &str) -> Result<(), Failure> {
+    if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+        let message = format!("Variable '{name}' cannot be in an environment");
+        return Err(Failure::bad_request(message));
+    }
+    Ok(())
 }
 
 /// As a shell looks for it: in the directories of `PATH`, an empty one being the current directory.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use rustix::io::Errno;
 
 use super::credit::Window;
+use super::output::widen_pipe;
 use crate::server::poller::{Poller, Role};
 
 /// The terminal's default end-of-file character, ^D.
@@ -17,6 +18,8 @@ pub struct Input {
     queue: Vec<u8>,
     written: usize,
     window: Window,
+    /// Bytes that were written without the host's having got its credit back.
+    unreported: usize,
     ended: bool,
     /// Whether epoll tells when a full sink takes more; asked for only once it was full.
     watched: bool,
@@ -60,9 +63,21 @@ impl Input {
             return false;
         }
         if !self.ended {
-            self.queue.extend_from_slice(bytes);
+            let written = self.write_through(bytes);
+            self.unreported += written;
+            self.queue.extend_from_slice(&bytes[written..]);
         }
         true
+    }
+
+    /// Without a detour through the queue, as long as the sink keeps up.
+    fn write_through(&mut self, bytes: &[u8]) -> usize {
+        match &self.sink {
+            Sink::Pipe(sink) if self.queue.is_empty() => {
+                rustix::io::write(sink, bytes).unwrap_or(0)
+            }
+            _ => 0,
+        }
     }
 
     /// A byte of our own, which no credit pays for.
@@ -97,7 +112,8 @@ impl Input {
             Sink::Pipe(sink) => sink,
             Sink::Terminal(sink) => sink.as_ref(),
             Sink::Closed => {
-                let dropped = std::mem::take(&mut self.queue).len();
+                let dropped =
+                    std::mem::take(&mut self.queue).len() + std::mem::take(&mut self.unreported);
                 return self.window.pass(dropped);
             }
         };
@@ -108,6 +124,7 @@ impl Input {
                 Ok(0) | Err(Errno::AGAIN) => {
                     if !self.watched {
                         self.watched = true;
+                        widen_pipe(sink);
                         poller.watch_writable(sink, key, Role::Input);
                     }
                     break;
@@ -120,7 +137,7 @@ impl Input {
                 }
             }
         }
-        let mut passed = self.written - before;
+        let mut passed = self.written - before + std::mem::take(&mut self.unreported);
         if self.written == self.queue.len() {
             self.queue.clear();
             self.written = 0;

@@ -15,6 +15,7 @@ pub struct Output {
     /// Something may be read. Events come once per change, so this holds until a read finds nothing.
     pub ready: bool,
     hung_up: bool,
+    widened: bool,
 }
 
 pub enum Read {
@@ -31,6 +32,7 @@ impl Output {
             terminal,
             ready: false,
             hung_up: false,
+            widened: false,
         }
     }
 
@@ -56,6 +58,10 @@ impl Output {
         match outcome {
             Ok(0) => Read::End,
             Ok(count) => {
+                if count == MAX_DATA && !self.terminal && !self.widened {
+                    self.widened = true;
+                    widen_pipe(&self.source);
+                }
                 // A pipe that gives less than it was asked for is empty; its end shows as a hang-up.
                 self.ready = count == asked || self.terminal || self.hung_up;
                 Read::Bytes(count)
@@ -69,4 +75,11 @@ impl Output {
             Err(_) => Read::End,
         }
     }
+}
+
+/// Fewer changes between the two processes for those that move much; each costs an emulated CPU dearly.
+pub fn widen_pipe(pipe: &OwnedFd) {
+    const SIZE: usize = 256 * 1024;
+    // The kernel may have its reasons; the pipe works as it is.
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, SIZE);
 }
