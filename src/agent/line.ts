@@ -18,7 +18,7 @@ import type { GuestHello } from "./guest.ts";
 import { fromGuest, printable } from "./guest-error.ts";
 import { MessageAssembly } from "./message-assembly.ts";
 import { helloMessage, parseMessage, parseValue, replyMessage } from "./messages.ts";
-import { newNonce, preamble } from "./sync.ts";
+import { markerWith, newNonce, preamble } from "./sync.ts";
 import { SynchronisedReader } from "./synchronised-reader.ts";
 
 /** Who handles the frames of one stream. */
@@ -73,11 +73,14 @@ export class Line {
     });
   }
 
-  /** Says who we are. To be repeated until the hello has come; does nothing while an earlier one is still in the way. */
-  greet(): void {
+  /**
+   * Says who we are. To be repeated until the hello has come; does nothing while an earlier one is still in the way.
+   * `between` says that the guest surely stands between two frames, so that there is nothing to complete.
+   */
+  greet(between = false): void {
     if (this.#lost || this.#connection.buffered > 0) return;
     this.#reader.greeted();
-    void this.#connection.write(preamble(this.#nonce));
+    void this.#connection.write(between ? markerWith(this.#nonce) : preamble(this.#nonce));
   }
 
   /** Rejects with what the guest answers, with the signal's reason, or with why the line was lost. */

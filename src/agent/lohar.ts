@@ -19,26 +19,34 @@ import { writeFile } from "./write-file.ts";
 const greetEveryMs = 1000;
 const entropyBytes = 64;
 
+export interface ConnectOptions {
+  signal: AbortSignal;
+  timeoutMs: number;
+  /** The guest surely stands between two frames, as after a restore: the first greeting can be short. */
+  betweenFrames?: boolean;
+}
+
 /**
  * Connects to the agent behind a Unix socket, which need not exist yet, and waits for its hello. The signal ends only
  * the attempt. Throws guest_unresponsive after `timeoutMs`.
  */
-export async function connectGuest(
-  socketPath: string,
-  options: { signal: AbortSignal; timeoutMs: number },
-): Promise<Guest> {
+export async function connectGuest(socketPath: string, options: ConnectOptions): Promise<Guest> {
   try {
     return await within(options.timeoutMs, "The guest's hello", options.signal, async (signal) => {
       const line = new Line(await connectUnix(socketPath, { signal, retry: true }));
-      return new Lohar(line, await shakeHands(line, signal));
+      return new Lohar(line, await shakeHands(line, options.betweenFrames ?? false, signal));
     });
   } catch (error) {
     throw options.signal.aborted ? error : asUnresponsive(error, options.timeoutMs);
   }
 }
 
-async function shakeHands(line: Line, signal: AbortSignal): Promise<GuestHello> {
-  line.greet();
+async function shakeHands(
+  line: Line,
+  betweenFrames: boolean,
+  signal: AbortSignal,
+): Promise<GuestHello> {
+  line.greet(betweenFrames);
   const again = setInterval(() => line.greet(), greetEveryMs);
   try {
     return await abortable(line.hello, signal);

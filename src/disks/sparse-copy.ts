@@ -1,6 +1,15 @@
 /** Copies a file without reading its holes, by reference where the file system can. */
 import { run } from "../host/process.ts";
 
-export async function copySparse(from: string, to: string, signal: AbortSignal): Promise<void> {
-  await run(["cp", "--reflink=auto", "--sparse=auto", from, to], { signal });
+/**
+ * `tool` is the guest agent, run here. The target must exist and never becomes shorter meanwhile, so that somebody may
+ * have mapped it already: cp would cut it to nothing first.
+ */
+export async function copySparse(
+  tool: string,
+  from: string,
+  to: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await run([tool, "copy-sparse", from, to], { signal });
 }

@@ -2,18 +2,21 @@
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** Writes to a temporary name beside the path, makes it durable, and renames it into place. */
+/**
+ * Writes to a temporary name beside the path, makes it durable, and renames it into place. What means nothing after a
+ * power cut, such as a pid, need not be durable: that costs milliseconds of waiting for the disk.
+ */
 export async function writeAtomically(
   path: string,
   content: string | Uint8Array,
-  mode = 0o600,
+  { mode = 0o600, durable = true } = {},
 ): Promise<void> {
   const temporary = `${path}.${process.pid}.${crypto.randomUUID().slice(0, 8)}.tmp`;
   try {
     const file = await open(temporary, "wx", mode);
     try {
       await file.writeFile(content);
-      await file.sync();
+      if (durable) await file.sync();
     } finally {
       await file.close();
     }
@@ -22,7 +25,7 @@ export async function writeAtomically(
     await rm(temporary, { force: true });
     throw error;
   }
-  await makeDurable(dirname(path));
+  if (durable) await makeDurable(dirname(path));
 }
 
 /** Brings what was written to a file, or the names in a directory, to the disk. */

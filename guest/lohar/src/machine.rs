@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::accounts::{parse_passwd, usable_shell, Accounts, Identity};
 use crate::boot;
 use crate::boot::cgroup::Cgroup;
 use crate::boot::identity::Identification;
+use crate::environment::check_variable;
 use crate::protocol::messages::{Configure, Failure, MountRoot, Stage};
-use crate::sessions::accounts::{parse_passwd, usable_shell, Accounts, Identity};
-use crate::sessions::command::check_variable;
 
 pub struct Machine {
     pub stage: Stage,

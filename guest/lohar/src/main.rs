@@ -1,13 +1,17 @@
 //! lohar, the guest agent of bhatti. Decides what it is: PID 1 of a VM, a server on a socket, or a helper.
 
+mod accounts;
 mod boot;
 mod clock_rate;
+mod copy_sparse;
+mod environment;
 mod files;
 mod log;
 mod machine;
 mod protocol;
 #[cfg(test)]
 mod random;
+mod reactor;
 mod reason;
 mod serve;
 mod server;
@@ -20,6 +24,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: lohar --socket PATH [--cwd DIRECTORY]
        lohar clock-rate
+       lohar copy-sparse FROM TO
        lohar --version";
 
 fn main() -> ExitCode {
@@ -41,6 +46,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         ["clock-rate"] => return clock_rate::main(),
+        ["copy-sparse", from, to] => return copy_sparse::main(from, to),
         ["--socket", path] => (path, "/tmp"),
         ["--socket", path, "--cwd", directory] | ["--cwd", directory, "--socket", path] => {
             (path, directory)

@@ -4,8 +4,8 @@ use std::ffi::CString;
 use std::fs;
 use std::process::ExitCode;
 
-use crate::sessions::accounts::{groups_of, parse_passwd, usable_shell, LOHAR};
-use crate::sessions::command::DEFAULT_PATH;
+use crate::accounts::{groups_of, parse_passwd, usable_shell, LOHAR};
+use crate::environment::DEFAULT_PATH;
 
 const USAGE: &str = "usage: sudo [-EHins] [-u user] [--] [NAME=value …] command …";
 

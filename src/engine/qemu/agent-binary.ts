@@ -1,18 +1,21 @@
 /** The guest agent, which lies inside our own binary. */
-import { chmod, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import agentPath from "../../../guest/lohar/target/x86_64-unknown-linux-gnu/release/lohar" with {
   type: "file",
 };
+import { writeAtomically } from "../../host/atomic-file.ts";
 
 export async function agentBytes(): Promise<Uint8Array> {
   return new Uint8Array(await Bun.file(agentPath).arrayBuffer());
 }
 
-/** A copy that this host can run: the agent is also our tool for what JavaScript cannot measure. */
+/** A copy that this host can run: the agent is also our tool for what JavaScript cannot do. */
 export async function extractAgent(directory: string): Promise<string> {
-  const path = join(directory, "lohar");
-  await writeFile(path, await agentBytes());
-  await chmod(path, 0o755);
+  const bytes = await agentBytes();
+  const digest = createHash("sha256").update(bytes).digest("hex");
+  const path = join(directory, `lohar-${digest.slice(0, 16)}`);
+  if (!existsSync(path)) await writeAtomically(path, bytes, { mode: 0o755 });
   return path;
 }

@@ -1,5 +1,5 @@
 /** A machine as a copy of a golden snapshot: its memory, its device state and its disk. */
-import { copyFile, mkdir } from "node:fs/promises";
+import { copyFile, mkdir, truncate, writeFile } from "node:fs/promises";
 import { dirname, relative } from "node:path";
 import { within } from "../../async/deadline.ts";
 import { makeOverlay } from "../../disks/qcow2.ts";
@@ -50,9 +50,11 @@ async function clone(
 ): Promise<QemuMachine> {
   const watch = new Stopwatch();
   const diskBytes = await makeFiles(plan, paths, signal);
-  watch.lap("files");
-  const vmm = await restore(plan, paths, signal);
-  watch.lap("restore");
+  watch.lap("disk");
+  const vmm = await startWithMemory(plan, paths, signal);
+  watch.lap("start");
+  await load(vmm, signal);
+  watch.lap("load");
   const { id, spec, golden, engine } = plan;
   const { pid, startTime } = vmm.process;
   await writeRecord(paths, {
@@ -82,7 +84,7 @@ async function clone(
   return machine;
 }
 
-/** Its memory and its disk. Returns the disk's size in bytes. */
+/** Its folders, its memory's file, still empty, and its disk. Returns the disk's size in bytes. */
 async function makeFiles(
   plan: ClonePlan,
   paths: MachinePaths,
@@ -91,11 +93,9 @@ async function makeFiles(
   for (const directory of [paths.directory, paths.sockets, dirname(paths.ram)]) {
     await mkdir(directory, { recursive: true, mode: 0o700 });
   }
-  const [, bytes] = await Promise.all([
-    copySparse(plan.golden.paths.ram, paths.ram, signal),
-    makeDisk(plan, paths, signal),
-  ]);
-  return bytes;
+  await writeFile(paths.ram, "", { mode: 0o600 });
+  await truncate(paths.ram, plan.spec.memoryMB * 1024 * 1024);
+  return await makeDisk(plan, paths, signal);
 }
 
 async function makeDisk(plan: ClonePlan, paths: MachinePaths, signal: AbortSignal) {
@@ -109,29 +109,44 @@ async function makeDisk(plan: ClonePlan, paths: MachinePaths, signal: AbortSigna
   return bytes;
 }
 
-async function restore(plan: ClonePlan, paths: MachinePaths, signal: AbortSignal): Promise<Vmm> {
-  const vmm = await launchQemu(
-    {
-      arguments: qemuArguments({
-        platform: plan.platform,
-        cpus: plan.spec.cpus,
-        memoryMB: plan.spec.memoryMB,
-        ram: paths.ram,
-        root: { kind: "overlay", path: paths.disk },
-        qmpSocket: paths.qmp,
-        agentSocket: paths.agent,
-        incoming: true,
-      }),
-      qmpSocket: paths.qmp,
-      log: paths.log,
-      pidFile: paths.pidFile,
-      state: plan.golden.paths.state,
-    },
-    signal,
-  );
+/**
+ * The memory is copied while QEMU starts: until it is told to load the state it only maps the file. Both are over when
+ * this returns or throws, so that nothing appears after a clean-up.
+ */
+async function startWithMemory(
+  plan: ClonePlan,
+  paths: MachinePaths,
+  signal: AbortSignal,
+): Promise<Vmm> {
+  const [copied, started] = await Promise.allSettled([
+    copySparse(plan.platform.tool, plan.golden.paths.ram, paths.ram, signal),
+    start(plan, paths, signal),
+  ]);
+  if (started.status === "rejected") throw started.reason;
+  if (copied.status === "fulfilled") return started.value;
+  await quitQemu(started.value);
+  throw copied.reason;
+}
+
+function start(plan: ClonePlan, paths: MachinePaths, signal: AbortSignal): Promise<Vmm> {
+  const { qmp, agent, ram, disk, log, pidFile } = paths;
+  const qemu = qemuArguments({
+    platform: plan.platform,
+    cpus: plan.spec.cpus,
+    memoryMB: plan.spec.memoryMB,
+    ram,
+    root: { kind: "overlay", path: disk },
+    qmpSocket: qmp,
+    agentSocket: agent,
+    incoming: true,
+  });
+  const { state } = plan.golden.paths;
+  return launchQemu({ arguments: qemu, qmpSocket: qmp, log, pidFile, state }, signal);
+}
+
+async function load(vmm: Vmm, signal: AbortSignal): Promise<void> {
   try {
     await loadState(vmm.qmp, signal);
-    return vmm;
   } catch (error) {
     await quitQemu(vmm);
     throw error;

@@ -42,6 +42,8 @@ export class QemuMachine implements Machine {
   #over: MachineEnd | undefined;
   #guest: Guest | undefined;
   #connecting: Promise<Guest> | undefined;
+  /** Nobody has talked to it since it was restored. */
+  #isFresh: boolean;
 
   constructor(parts: QemuMachineParts) {
     this.id = parts.id;
@@ -51,6 +53,7 @@ export class QemuMachine implements Machine {
     this.#engine = parts.engine;
     this.#process = parts.process;
     this.ended = this.#end.promise;
+    this.#isFresh = parts.origin.kind === "restored" || parts.origin.kind === "pool";
     if (parts.guest) this.#use(parts.guest);
     this.qmp.onEvent((event) => this.#onEvent(event));
     void this.qmp.ended.then(() => this.#onProcessGone());
@@ -82,6 +85,7 @@ export class QemuMachine implements Machine {
 
   #use(guest: Guest): Guest {
     this.#guest = guest;
+    this.#isFresh = false;
     void guest.closed.then(() => {
       if (this.#guest === guest) this.#guest = undefined;
     });
@@ -92,7 +96,14 @@ export class QemuMachine implements Machine {
     const over = this.ended.then((end) => Promise.reject(this.#lost(end)));
     over.catch(() => {});
     return within(guestDeadlineMs, "The guest's first answer", undefined, (signal) =>
-      Promise.race([connectGuest(this.paths.agent, { signal, timeoutMs: guestDeadlineMs }), over]),
+      Promise.race([
+        connectGuest(this.paths.agent, {
+          signal,
+          timeoutMs: guestDeadlineMs,
+          betweenFrames: this.#isFresh,
+        }),
+        over,
+      ]),
     );
   }
 

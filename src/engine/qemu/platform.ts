@@ -1,7 +1,7 @@
 /** What this host gives the machines: QEMU, a kernel, an initramfs, an accelerator, a clock. */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { writeAtomically } from "../../host/atomic-file.ts";
@@ -15,6 +15,8 @@ import type { EngineLog } from "./log.ts";
 import type { EnginePaths } from "./paths.ts";
 
 export interface PreparedPlatform extends Platform {
+  /** The guest agent as a program of this host. */
+  tool: string;
   qemuVersion: string;
   acceleratorReason: string;
   kernelDigest: string;
@@ -37,11 +39,12 @@ export async function preparePlatform(options: PlatformOptions): Promise<Prepare
   const kernel = await findKernel(options.kernel);
   await mkdir(paths.cache, { recursive: true });
   const initramfs = await writeInitramfs(paths.cache, join(options.kernel, "modules"));
+  const tool = await extractAgent(paths.cache);
   const platform = {
     kernel: join(options.kernel, "vmlinux"),
     initramfs: initramfs.path,
     modules: join(options.kernel, "modules.img"),
-    clockKHz: await measureClock(paths.cache, signal),
+    clockKHz: await measureClock(tool, signal),
   };
   const { accelerator, reason } = await chooseAccelerator({
     choice: options.accelerator,
@@ -53,6 +56,7 @@ export async function preparePlatform(options: PlatformOptions): Promise<Prepare
   });
   return {
     ...platform,
+    tool,
     accelerator,
     acceleratorReason: reason,
     qemuVersion,
@@ -99,20 +103,15 @@ async function writeInitramfs(cache: string, modules: string) {
 }
 
 /** kHz of the host's time-stamp counter, measured against its clock. */
-async function measureClock(cache: string, signal: AbortSignal): Promise<number> {
-  const scratch = await mkdtemp(join(cache, "clock-"));
-  try {
-    const { stdout } = await run([await extractAgent(scratch), "clock-rate"], { signal });
-    const kHz = Number.parseInt(stdout, 10);
-    if (!(kHz > 100_000 && kHz < 20_000_000)) {
-      throw new BhattiError(
-        "host_unfit",
-        `The host's clock rate was measured as "${stdout.trim()}" kHz`,
-      );
-    }
-    // Rounded, because a golden snapshot's key depends on it: 100 ppm is what clocks differ by anyway.
-    return Number(kHz.toPrecision(4));
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
+async function measureClock(tool: string, signal: AbortSignal): Promise<number> {
+  const { stdout } = await run([tool, "clock-rate"], { signal });
+  const kHz = Number.parseInt(stdout, 10);
+  if (!(kHz > 100_000 && kHz < 20_000_000)) {
+    throw new BhattiError(
+      "host_unfit",
+      `The host's clock rate was measured as "${stdout.trim()}" kHz, which cannot be`,
+    );
   }
+  // Rounded, because a golden snapshot's key depends on it: 100 ppm is what clocks differ by anyway.
+  return Number(kHz.toPrecision(4));
 }

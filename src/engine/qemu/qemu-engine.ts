@@ -69,6 +69,7 @@ class QemuEngine implements Engine {
   readonly #quiet = new Quiet();
   /** Machines that are being made, or wait in the pool: nobody else knows them yet. */
   readonly #unborn = new Set<string>();
+  #background: Promise<void> | undefined;
   /** Those that were handed out and run. */
   readonly #running = new Map<string, QemuMachine>();
 
@@ -100,7 +101,26 @@ class QemuEngine implements Engine {
   async start(): Promise<void> {
     await this.#golden.load();
     const spec = this.#options.defaultSpec();
-    if (spec) this.#pool.want(spec);
+    if (spec) this.#prepareNext(spec);
+  }
+
+  /** Makes the next machine of that kind fast, while nothing else is going on. */
+  #prepareNext(spec: MachineSpec): void {
+    if (this.#options.poolSize > 0) this.#pool.want(spec);
+    else
+      this.#background ??= this.#prepareGolden(spec).finally(() => (this.#background = undefined));
+  }
+
+  async #prepareGolden(spec: MachineSpec): Promise<void> {
+    const { signal } = this.#lifetime;
+    try {
+      if (this.#golden.find(await shapeOf(spec))) return;
+      await this.#quiet.wait(signal);
+      await this.#golden.obtain(await shapeOf(spec));
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#options.log.warn("no golden snapshot was made", { error: messageOf(error) });
+    }
   }
 
   async create(
@@ -112,7 +132,7 @@ class QemuEngine implements Engine {
       await this.#checkSpace(spec);
       const machine = await this.#quiet.during(() => this.#make(spec, identity, signal));
       this.#unborn.delete(machine.id);
-      this.#pool.want(spec);
+      this.#prepareNext(spec);
       return this.#handOut(machine);
     } catch (error) {
       throw asEngineError(error);
@@ -151,20 +171,14 @@ class QemuEngine implements Engine {
 
   /** One with the image's root mounted if it exists; otherwise the one that serves every image. */
   async #goldenFor(spec: MachineSpec, signal: AbortSignal): Promise<Golden> {
-    const { cpus, memoryMB, image } = spec;
-    if (await hasImageSize(spec)) {
-      const mounted = this.#golden.find({ cpus, memoryMB, image });
-      if (mounted) return mounted;
-    }
-    return await abortable(this.#golden.obtain({ cpus, memoryMB }), signal);
+    const { cpus, memoryMB } = spec;
+    const mounted = this.#golden.find(await shapeOf(spec));
+    return mounted ?? (await abortable(this.#golden.obtain({ cpus, memoryMB }), signal));
   }
 
   async #makeForPool(spec: MachineSpec, signal: AbortSignal): Promise<QemuMachine> {
-    const { cpus, memoryMB, image } = spec;
-    const shape: Shape = (await hasImageSize(spec))
-      ? { cpus, memoryMB, image }
-      : { cpus, memoryMB };
-    return await this.#clone(spec, await this.#golden.obtain(shape), signal, "pool");
+    const golden = await this.#golden.obtain(await shapeOf(spec));
+    return await this.#clone(spec, golden, signal, "pool");
   }
 
   async #clone(
@@ -240,7 +254,7 @@ class QemuEngine implements Engine {
 
   async close(): Promise<void> {
     this.#lifetime.abort();
-    await this.#pool.close();
+    await Promise.all([this.#pool.close(), this.#background]);
     // Left behind only while machines run on: their sockets are in it.
     await rmdir(this.#paths.runtime).catch(() => {});
   }
@@ -265,9 +279,9 @@ class QemuEngine implements Engine {
 
 const machineIdPattern = /^[0-9a-f]{16}$/;
 
-async function hasImageSize(spec: MachineSpec): Promise<boolean> {
-  return (
-    spec.diskSizeMB === undefined ||
-    (await rootBytes({ ...spec, diskSizeMB: 0 })) === (await rootBytes(spec))
-  );
+/** The golden snapshot that suits best: with the image's root mounted, unless the disk is to be larger than that. */
+async function shapeOf(spec: MachineSpec): Promise<Shape> {
+  const { cpus, memoryMB, image } = spec;
+  const isLarger = (await rootBytes(spec)) > (await rootBytes({ ...spec, diskSizeMB: 0 }));
+  return isLarger ? { cpus, memoryMB } : { cpus, memoryMB, image };
 }

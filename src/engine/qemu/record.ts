@@ -12,7 +12,8 @@ export interface MachineRecord extends ProcessIdentity {
 }
 
 export async function writeRecord(paths: MachinePaths, record: MachineRecord): Promise<void> {
-  await writeAtomically(paths.record, `${JSON.stringify(record)}\n`);
+  // The process that it names would not survive what this would not.
+  await writeAtomically(paths.record, `${JSON.stringify(record)}\n`, { durable: false });
 }
 
 export async function readRecord(paths: MachinePaths): Promise<MachineRecord | undefined> {

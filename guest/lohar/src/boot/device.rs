@@ -21,14 +21,18 @@ const EXT4_IOC_RESIZE_FS: libc::c_ulong = 0x4008_6610;
 /// Mounts an ext4. A restored VM hears of another disk in the place of the one it was saved with only some time after
 /// it runs: a device that is missing, or smaller than its file system, gets two seconds.
 pub fn mount(device: &str, target: &str, flags: MountFlags, options: &CStr) -> io::Result<()> {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        match rustix::mount::mount(device, target, "ext4", flags, options) {
-            Ok(()) => return Ok(()),
-            Err(error) if is_complete(device) || Instant::now() > until => return Err(error.into()),
-            Err(_) => sleep(PAUSE),
-        }
+    let mount = || rustix::mount::mount(device, target, "ext4", flags, options);
+    let Err(error) = mount() else {
+        return Ok(());
+    };
+    if is_complete(device) {
+        return Err(error.into());
     }
+    let until = Instant::now() + PATIENCE;
+    while !is_complete(device) && Instant::now() < until {
+        sleep(PAUSE);
+    }
+    Ok(mount()?)
 }
 
 fn is_complete(path: &str) -> bool {

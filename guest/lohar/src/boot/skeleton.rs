@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{chown, MetadataExt, PermissionsExt};
 
-use crate::sessions::accounts::LOHAR;
+use crate::accounts::LOHAR;
 
 pub const SESSION_LOGS: &str = "/var/log/lohar/sessions";
 

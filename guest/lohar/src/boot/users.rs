@@ -5,7 +5,7 @@ use std::os::unix::fs::chown;
 use std::path::Path;
 
 use super::{atomic_file, skeleton};
-use crate::sessions::accounts::LOHAR;
+use crate::accounts::LOHAR;
 
 const HOME: &str = "/home/lohar";
 const ROOT_ACCOUNT: &str = "root:x:0:0:root:/root:/bin/sh\n";

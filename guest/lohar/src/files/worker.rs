@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::sessions::accounts::Identity;
+use crate::accounts::Identity;
 
 pub const GO_AHEAD: u8 = b'\n';
 /// The exit code of a write that was given up; no errno.

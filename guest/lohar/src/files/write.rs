@@ -12,8 +12,8 @@ use super::worker;
 use crate::machine::Machine;
 use crate::protocol::frame::kind;
 use crate::protocol::messages::{Failure, OpenWrite, User, WriteResult};
+use crate::reactor::wires::{Target, Wires};
 use crate::reason::{reason, reason_of};
-use crate::server::wires::{Target, Wires};
 use crate::sessions::input::Input;
 
 #[derive(Default)]

@@ -2,13 +2,13 @@
 
 use std::io;
 
-use super::clock;
 use super::guest::Guest;
 use super::line::Line;
-use super::poller::{whose, Role};
 use super::signals::{reap, Reaped, Signals};
-use super::timers::Timer;
 use crate::protocol::messages::Nothing;
+use crate::reactor::clock;
+use crate::reactor::poller::{whose, Role};
+use crate::reactor::timers::Timer;
 
 const EVENTS: usize = 64;
 /// How often output is read in one round before the line and the events are looked at again.

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use super::freezer::Freezer;
 use super::shutdown::Shutdown;
-use super::wires::{Target, Wires};
 use crate::files::write::Writes;
 use crate::machine::Machine;
 use crate::protocol::assembly::{Assembled, Assembly};
 use crate::protocol::decoder::{Event, Nonce};
 use crate::protocol::frame::{kind, Frame};
 use crate::protocol::messages::{Failure, Hello, ReplyError};
+use crate::reactor::wires::{Target, Wires};
 use crate::sessions::table::Sessions;
 
 pub struct Guest {

@@ -7,9 +7,9 @@ use std::os::unix::net::UnixListener;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 
-use super::poller::{Poller, Role};
 use crate::protocol::decoder::Decoder;
 use crate::protocol::outgoing::Outgoing;
+use crate::reactor::poller::{Poller, Role};
 
 pub struct Line {
     end: End,

@@ -1,14 +1,10 @@
 //! One thread, one epoll, no locks: bytes of the line and events of processes in, frames out.
 
-pub mod clock;
 pub mod event_loop;
 pub mod freezer;
 pub mod guest;
 pub mod line;
-pub mod poller;
 pub mod requests;
 pub mod shutdown;
 pub mod signals;
 pub mod streams;
-pub mod timers;
-pub mod wires;

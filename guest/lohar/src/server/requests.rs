@@ -24,8 +24,8 @@ impl Guest {
             "ping" => Ok(Some(())),
             "mount_root" => self.mount_root(params).map(Some),
             "configure" => self.configure(params).map(Some),
-            "freeze" => self.set_frozen(id, true).map(|()| None),
-            "thaw" => self.set_frozen(id, false).map(|()| None),
+            "freeze" => self.freeze(id).map(|()| None),
+            "thaw" => self.thaw().map(Some),
             "sync" => self.start_sync(id).map(|()| None),
             "stats" => {
                 return match stats::read() {

@@ -1,8 +1,8 @@
 //! The end: everybody is asked to stop, then made to, then the disks are written out and the power goes off.
 
-use super::clock;
 use super::guest::Guest;
-use super::timers::Timer;
+use crate::reactor::clock;
+use crate::reactor::timers::Timer;
 
 const PATIENCE: u64 = 2_000_000_000;
 

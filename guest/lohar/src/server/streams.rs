@@ -1,10 +1,10 @@
 //! Frames of the streams: OPEN, DATA, END, CREDIT, CONTROL, CLOSE.
 
 use super::guest::Guest;
-use super::wires::Target;
 use crate::files::write::too_much;
 use crate::protocol::frame::{kind, Frame};
 use crate::protocol::messages::{Control, Failure, OpenExec, OpenKind, OpenWrite, Size, Stage};
+use crate::reactor::wires::Target;
 use crate::sessions::signals;
 
 const MAX_STREAMS: usize = 256;

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::{c_char, CString};
 use std::ptr;
 
-use super::accounts::Identity;
+use crate::environment::{check_variable, DEFAULT_PATH};
 use crate::protocol::messages::Failure;
 
-pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const MAX_ARGUMENTS: usize = 1024;
 
 /// Owns the strings that its pointers point to.
@@ -72,14 +71,6 @@ impl Command {
     }
 }
 
-pub fn check_variable(name: &str, value: &str) -> Result<(), Failure> {
-    if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
-        let message = format!("Variable '{name}' cannot be in an environment");
-        return Err(Failure::bad_request(message));
-    }
-    Ok(())
-}
-
 /// As a shell looks for it: in the directories of `PATH`, an empty one being the current directory.
 fn files_to_try(program: &str, path: &str) -> Vec<String> {
     if program.is_empty() {
@@ -96,27 +87,6 @@ fn files_to_try(program: &str, path: &str) -> Vec<String> {
         .collect()
 }
 
-/// The environment of a process: the defaults, then what `configure` gave, then the request's own.
-pub fn environment<'a>(
-    identity: &'a Identity,
-    configured: &'a BTreeMap<String, String>,
-    requested: &'a BTreeMap<String, String>,
-) -> BTreeMap<&'a str, &'a str> {
-    let mut environment = BTreeMap::from([
-        ("PATH", DEFAULT_PATH),
-        ("TERM", "xterm-256color"),
-        ("HOME", identity.home.as_str()),
-        ("USER", identity.name.as_str()),
-        ("LOGNAME", identity.name.as_str()),
-        ("SHELL", identity.shell.as_str()),
-        ("LANG", "C.UTF-8"),
-    ]);
-    for (name, value) in configured.iter().chain(requested) {
-        environment.insert(name, value);
-    }
-    environment
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,25 +100,6 @@ mod tests {
         assert_eq!(files_to_try("ls", ":/bin"), ["./ls", "/bin/ls"]);
         assert_eq!(files_to_try("./ls", "/bin"), ["./ls"]);
         assert!(files_to_try("", "/bin").is_empty());
-    }
-
-    #[test]
-    fn later_environments_win() {
-        let identity = Identity {
-            uid: 1000,
-            gid: 1000,
-            groups: vec![],
-            name: "lohar".into(),
-            home: "/home/lohar".into(),
-            shell: "/bin/sh".into(),
-            switch: false,
-        };
-        let configured = BTreeMap::from([("A".into(), "1".into()), ("LANG".into(), "C".into())]);
-        let requested = BTreeMap::from([("A".into(), "2".into())]);
-        let merged = environment(&identity, &configured, &requested);
-        assert_eq!(merged["A"], "2");
-        assert_eq!(merged["LANG"], "C");
-        assert_eq!(merged["USER"], "lohar");
     }
 
     #[test]

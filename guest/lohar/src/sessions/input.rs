@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::credit::Window;
 use super::output::widen_pipe;
-use crate::server::poller::{Poller, Role};
+use crate::reactor::poller::{Poller, Role};
 
 /// The terminal's default end-of-file character, ^D.
 const END_OF_FILE: u8 = 4;

@@ -1,9 +1,9 @@
 //! Processes that the host starts: their input, output, terminals and ends.
 
-pub mod accounts;
 pub mod command;
 pub mod credit;
 pub mod ended;
+pub mod endings;
 pub mod init;
 pub mod input;
 pub mod output;

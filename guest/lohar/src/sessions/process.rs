@@ -11,7 +11,7 @@ use super::input::Input;
 use super::output::{Output, Read};
 use super::terminal;
 use crate::protocol::messages::{OpenExec, ProcessInfo};
-use crate::server::wires::Wires;
+use crate::reactor::wires::Wires;
 
 /// How long grandchildren that keep the output open may be silent before the result is sent without them.
 pub const SILENCE: u64 = 100_000_000;

@@ -8,8 +8,8 @@ use std::ptr;
 
 use rustix::io::Errno;
 
-use super::accounts::Identity;
 use super::command::Command;
+use crate::accounts::Identity;
 
 const STACK: usize = 64 * 1024;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;

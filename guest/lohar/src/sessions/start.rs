@@ -7,15 +7,16 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 
-use super::command::{environment, Command};
+use super::command::Command;
 use super::output::Output;
 use super::process::Process;
 use super::spawn::{Child, SpawnError, Spawner};
 use super::terminal;
+use crate::environment::environment;
 use crate::machine::Machine;
 use crate::protocol::messages::{Failure, OpenExec, Size, User};
+use crate::reactor::poller::{Poller, Role};
 use crate::reason::reason;
-use crate::server::poller::{Poller, Role};
 
 pub struct Starter {
     spawner: Spawner,

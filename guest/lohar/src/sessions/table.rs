@@ -3,28 +3,27 @@
 use std::collections::{HashMap, VecDeque};
 
 use rustix::event::epoll::EventFlags;
-use rustix::process::WaitStatus;
 
-use super::ended::{Ended, Exit};
+use super::ended::Ended;
 use super::process::{Process, SILENCE};
 use super::start::Starter;
 use crate::machine::Machine;
 use crate::protocol::frame::kind;
 use crate::protocol::messages::{Failure, OpenExec, Opened, ProcessInfo};
 use crate::protocol::outgoing::MAX_DATA;
-use crate::server::clock;
-use crate::server::poller::Role;
-use crate::server::timers::Timer;
-use crate::server::wires::{Target, Wires};
+use crate::reactor::clock;
+use crate::reactor::poller::Role;
+use crate::reactor::timers::Timer;
+use crate::reactor::wires::{Target, Wires};
 
 const MAX_PROCESSES: usize = 512;
 
 pub struct Sessions {
-    processes: HashMap<u32, Process>,
-    keys_by_pid: HashMap<i32, u32>,
+    pub(super) processes: HashMap<u32, Process>,
+    pub(super) keys_by_pid: HashMap<i32, u32>,
     /// Those with output to read and room for it; each gives one piece per turn.
     queue: VecDeque<u32>,
-    ended: Ended,
+    pub(super) ended: Ended,
     starter: Starter,
     scratch: Box<[u8]>,
     started: u16,
@@ -183,29 +182,6 @@ impl Sessions {
         }
     }
 
-    /// Tells the result. Outputs that grandchildren still hold stay open and are dropped as they come, or writing to
-    /// them would kill a server that was started in the background.
-    fn finish(&mut self, key: u32, exit: Exit, wires: &mut Wires) {
-        let Some(process) = self.processes.get_mut(&key) else {
-            return;
-        };
-        forget_timers(key, process, wires);
-        if let Some(stream) = process.stream.take() {
-            wires.outgoing.end(stream, 1);
-            if !process.tty {
-                wires.outgoing.end(stream, 2);
-            }
-            exit.with_result(|result| wires.outgoing.json(stream, kind::RESULT, result));
-            wires.streams.remove(&stream);
-        }
-        process.input.close();
-        if process.outputs.iter().all(Option::is_none) {
-            self.processes.remove(&key);
-        } else {
-            self.advance(key, wires);
-        }
-    }
-
     /// One turn for every process in the queue; true when another turn would find work.
     pub fn pump(&mut self, wires: &mut Wires) -> bool {
         let mut moved = false;
@@ -255,75 +231,6 @@ impl Sessions {
         self.advance(key, wires);
     }
 
-    /// False when the pid is none of ours.
-    pub fn exited(
-        &mut self,
-        pid: i32,
-        status: WaitStatus,
-        wires: &mut Wires,
-        machine: &Machine,
-    ) -> bool {
-        let Some(key) = self.keys_by_pid.remove(&pid) else {
-            return false;
-        };
-        let Some(process) = self.processes.get_mut(&key) else {
-            return true;
-        };
-        let exit = match Exit::of(status) {
-            _ if process.timed_out => Exit::Timeout,
-            Exit::Signal(libc::SIGKILL) if machine.oom_kills() > process.oom_kills => {
-                Exit::OutOfMemory
-            }
-            exit => exit,
-        };
-        process.exit = Some(exit);
-        if process.stream.is_none() {
-            self.ended.keep(process.info());
-            forget_timers(key, process, wires);
-        }
-        self.advance(key, wires);
-        true
-    }
-
-    pub fn expired(&mut self, key: u32, timer: Timer, wires: &mut Wires) {
-        let Some(process) = self.processes.get_mut(&key) else {
-            return;
-        };
-        match (timer, process.exit) {
-            (Timer::Silence, Some(exit)) => {
-                process.silence = None;
-                self.finish(key, exit, wires);
-            }
-            (Timer::Deadline, exit) => {
-                process.deadline = None;
-                process.timed_out = true;
-                process.kill();
-                if exit.is_some() {
-                    self.finish(key, Exit::Timeout, wires);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Nobody listens any more: input ends, output is dropped, the process goes on.
-    pub fn detach(&mut self, key: u32, wires: &mut Wires) {
-        let Some(process) = self.processes.get_mut(&key) else {
-            return;
-        };
-        process.stream = None;
-        if process.waiting.is_some() {
-            self.processes.remove(&key);
-            return;
-        }
-        process.input.close();
-        if process.exit.is_some() {
-            self.ended.keep(process.info());
-            forget_timers(key, process, wires);
-        }
-        self.advance(key, wires);
-    }
-
     /// For the test mode, where not every process of the machine is ours.
     pub fn signal_all(&self, signal: i32) {
         for process in self.processes.values() {
@@ -335,15 +242,5 @@ impl Sessions {
     fn next_session(&mut self) -> String {
         self.started = self.started.wrapping_add(1);
         format!("sess-{:04x}", self.started.wrapping_mul(40_503))
-    }
-}
-
-/// After its end, its pid may become somebody else's.
-fn forget_timers(key: u32, process: &mut Process, wires: &mut Wires) {
-    if let Some(at) = process.deadline.take() {
-        wires.timers.remove(at, key, Timer::Deadline);
-    }
-    if let Some(at) = process.silence.take() {
-        wires.timers.remove(at, key, Timer::Silence);
     }
 }
