@@ -115,10 +115,22 @@ async function makeModulesDisk(tree: string, path: string): Promise<void> {
   ]);
 }
 
+/** Whether this very script has made it of this very package. */
+async function isMadeBy(summary: string, packageName: string, recipe: string): Promise<boolean> {
+  if (!existsSync(summary)) return false;
+  const made = JSON.parse(await readFile(summary, "utf8"));
+  return made.package === packageName && made.recipe === recipe;
+}
+
+function sha256(content: Uint8Array): string {
+  return createHash("sha256").update(content).digest("hex");
+}
+
 async function prepare(destination: string): Promise<void> {
   const packageName = await findKernelPackage();
   const summary = join(destination, "kernel.json");
-  if (existsSync(summary) && JSON.parse(await readFile(summary, "utf8")).package === packageName) {
+  const recipe = sha256(await readFile(import.meta.path));
+  if (await isMadeBy(summary, packageName, recipe)) {
     console.log(`kernel: ${packageName} is ready`);
     return;
   }
@@ -131,7 +143,8 @@ async function prepare(destination: string): Promise<void> {
     const version = packageName.replace(/^linux-image-(unsigned-)?/, "");
     const modules = join(root, "lib/modules", version);
     if (!existsSync(modules)) await unpack(`linux-modules-${version}`, root);
-    await run(["depmod", "-b", root, version]).catch(() => undefined); // Debian's package comes with the lists made
+    // The package makes its lists when it is installed, which this one never is.
+    await run(["/sbin/depmod", "-b", root, version]);
 
     const fresh = join(scratch, "fresh");
     await mkdir(fresh);
@@ -140,10 +153,10 @@ async function prepare(destination: string): Promise<void> {
     await writeFile(join(fresh, "vmlinux"), kernel);
     await copyBootModules(modules, join(fresh, "modules"));
     await makeModulesDisk(join(root, "lib/modules"), join(fresh, "modules.img"));
-    const digest = createHash("sha256").update(kernel).digest("hex");
+    const digest = sha256(kernel);
     await writeFile(
       join(fresh, "kernel.json"),
-      JSON.stringify({ package: packageName, version, digest }),
+      JSON.stringify({ package: packageName, recipe, version, digest }),
     );
     await rm(destination, { recursive: true, force: true });
     await mkdir(join(destination, ".."), { recursive: true });

@@ -67,6 +67,11 @@ export class GoldenStore {
     return this.#touch(this.#keyOf(shape));
   }
 
+  /** The snapshot that is being made just now, if it is. */
+  pending(shape: Shape): Promise<Golden> | undefined {
+    return this.#building.get(this.#keyOf(shape));
+  }
+
   /** The snapshot, made if need be; of several that ask at once, one makes it for all. */
   obtain(shape: Shape): Promise<Golden> {
     const key = this.#keyOf(shape);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Guest, GuestConfiguration } from "../../agent/guest.ts";
 import { abortable, within } from "../../async/deadline.ts";
 import { BhattiError, messageOf } from "../../errors/bhatti-error.ts";
+import type { ErrorCode } from "../../errors/catalogue.ts";
 import type { Engine, EngineFeatures, Machine } from "../engine.ts";
 import type { MachineSpec } from "../machine-spec.ts";
 import type { AcceleratorChoice } from "./accelerator.ts";
@@ -114,9 +115,11 @@ class QemuEngine implements Engine {
   async #prepareGolden(spec: MachineSpec): Promise<void> {
     const { signal } = this.#lifetime;
     try {
-      if (this.#golden.find(await shapeOf(spec))) return;
-      await this.#quiet.wait(signal);
-      await this.#golden.obtain(await shapeOf(spec));
+      for (const shape of [await shapeOf(spec), { cpus: spec.cpus, memoryMB: spec.memoryMB }]) {
+        if (this.#golden.find(shape)) continue;
+        await this.#quiet.wait(signal);
+        await this.#golden.obtain(shape);
+      }
     } catch (error) {
       if (signal.aborted) return;
       this.#options.log.warn("no golden snapshot was made", { error: messageOf(error) });
@@ -163,17 +166,25 @@ class QemuEngine implements Engine {
     try {
       return await work();
     } catch (error) {
-      if (signal.aborted || asEngineError(error).code === "disk_full") throw error;
+      if (signal.aborted || hopeless.has(asEngineError(error).code)) throw error;
       this.#options.log.warn(`could not ${what}`, { error: messageOf(error) });
       return undefined;
     }
   }
 
-  /** One with the image's root mounted if it exists; otherwise the one that serves every image. */
+  /**
+   * One with the image's root mounted if there is one, or soon will be; otherwise one that serves every image. When
+   * there is none at all, one with the root is made, as that is what the next create wants too.
+   */
   async #goldenFor(spec: MachineSpec, signal: AbortSignal): Promise<Golden> {
     const { cpus, memoryMB } = spec;
-    const mounted = this.#golden.find(await shapeOf(spec));
-    return mounted ?? (await abortable(this.#golden.obtain({ cpus, memoryMB }), signal));
+    const best = await shapeOf(spec);
+    const found = this.#golden.find(best);
+    if (found) return found;
+    const soon = this.#golden.pending(best);
+    if (soon !== undefined) return await abortable(soon, signal);
+    const plain = this.#golden.find({ cpus, memoryMB });
+    return plain ?? (await abortable(this.#golden.obtain(best), signal));
   }
 
   async #makeForPool(spec: MachineSpec, signal: AbortSignal): Promise<QemuMachine> {
@@ -277,6 +288,8 @@ class QemuEngine implements Engine {
   }
 }
 
+/** Another way to the same machine would end in the same way. */
+const hopeless = new Set<ErrorCode>(["disk_full", "guest_unresponsive", "host_unfit"]);
 const machineIdPattern = /^[0-9a-f]{16}$/;
 
 /** The golden snapshot that suits best: with the image's root mounted, unless the disk is to be larger than that. */
