@@ -5,7 +5,6 @@ import { within } from "../../async/deadline.ts";
 import { makeOverlay } from "../../disks/qcow2.ts";
 import { copySparse } from "../../disks/sparse-copy.ts";
 import type { MachineSpec } from "../machine-spec.ts";
-import { rootBytes } from "./cold-boot.ts";
 import { qemuArguments } from "./command-line.ts";
 import { rootDevice, rootNode } from "./devices.ts";
 import type { Golden } from "./golden-store.ts";
@@ -15,6 +14,7 @@ import { loadState } from "./migration.ts";
 import { type EnginePaths, type MachinePaths, machinePaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
 import { writeRecord } from "./record.ts";
+import { rootBytes } from "./shape.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
 const cloneDeadlineMs = 30_000;

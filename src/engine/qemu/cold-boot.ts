@@ -1,5 +1,5 @@
 /** A machine from nothing: slower than a copy, and what is left when a copy cannot be had. */
-import { mkdir, stat, truncate, writeFile } from "node:fs/promises";
+import { mkdir, truncate, writeFile } from "node:fs/promises";
 import { dirname, relative } from "node:path";
 import { makeOverlay } from "../../disks/qcow2.ts";
 import type { MachineSpec } from "../machine-spec.ts";
@@ -9,6 +9,7 @@ import { QemuMachine, removeMachine } from "./machine.ts";
 import { type EnginePaths, machinePaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
 import { writeRecord } from "./record.ts";
+import { rootBytes } from "./shape.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
 export interface BootPlan {
@@ -64,10 +65,4 @@ async function boot(plan: BootPlan, signal: AbortSignal): Promise<QemuMachine> {
   await guest.mountRoot({ device: rootDevice, grow: true }, signal);
   watch.lap("mount");
   return machine;
-}
-
-/** The root disk's size: what was asked for, never less than the image. */
-export async function rootBytes(spec: MachineSpec): Promise<number> {
-  const { size } = await stat(spec.image.path);
-  return Math.max(size, (spec.diskSizeMB ?? 0) * 1024 * 1024);
 }

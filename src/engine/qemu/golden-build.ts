@@ -12,17 +12,10 @@ import { rootDevice } from "./devices.ts";
 import { quitQemu } from "./launcher.ts";
 import { saveState } from "./migration.ts";
 import type { GoldenPaths } from "./paths.ts";
+import type { Shape } from "./shape.ts";
 
 const saveDeadlineMs = 30_000;
 const settleCommandMs = 20_000;
-
-/** What a golden snapshot is of. */
-export interface Shape {
-  cpus: number;
-  memoryMB: number;
-  /** The image whose root is mounted in it; none for a snapshot that serves every image. */
-  image?: MachineImage;
-}
 
 export interface GoldenBuild {
   key: string;

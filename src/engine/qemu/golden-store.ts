@@ -6,10 +6,11 @@ import { createHash, randomBytes } from "node:crypto";
 import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { qemuArguments } from "./command-line.ts";
-import { buildGolden, type Shape } from "./golden-build.ts";
+import { buildGolden } from "./golden-build.ts";
 import type { EngineLog } from "./log.ts";
 import { type EnginePaths, type GoldenPaths, goldenPaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
+import type { Shape } from "./shape.ts";
 
 export interface Golden {
   key: string;
