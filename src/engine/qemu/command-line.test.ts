@@ -55,6 +55,10 @@ test("the devices and their slots do not depend on what lies behind them", () =>
 });
 
 test("a machine that is to be restored waits, paused", () => {
-  expect(qemuArguments({ ...line, incoming: true }).slice(-3)).toEqual(["-S", "-incoming", "defer"]);
+  expect(qemuArguments({ ...line, incoming: true }).slice(-3)).toEqual([
+    "-S",
+    "-incoming",
+    "defer",
+  ]);
   expect(qemuArguments(line)).not.toContain("-incoming");
 });

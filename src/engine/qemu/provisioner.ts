@@ -16,6 +16,7 @@ import type { PreparedPlatform } from "./platform.ts";
 import { Pool } from "./pool.ts";
 import type { Quiet } from "./quiet.ts";
 import { bestShape } from "./shape.ts";
+import { Stopwatch } from "./stopwatch.ts";
 
 const configureDeadlineMs = 20_000;
 
@@ -191,11 +192,14 @@ export class Provisioner {
     identity: GuestConfiguration,
     signal: AbortSignal,
   ): Promise<QemuMachine> {
+    const watch = new Stopwatch(machine.origin.steps);
     try {
       await within(configureDeadlineMs, "Configuring the guest", signal, async (until) => {
         const guest = await abortable(answering, until);
+        watch.lap("resume");
         // Told in one go, carried out in this order.
         await Promise.all([guest.configure(identity, until), guest.thaw(until)]);
+        watch.lap("configure");
       });
       return machine;
     } catch (error) {

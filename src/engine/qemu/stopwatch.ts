@@ -1,7 +1,17 @@
 /** Where the time of an operation went, step by step. */
+export interface Step {
+  name: string;
+  milliseconds: number;
+}
+
 export class Stopwatch {
-  readonly steps: { name: string; milliseconds: number }[] = [];
+  readonly steps: Step[];
   #last = performance.now();
+
+  /** Goes on with the steps of an earlier one. */
+  constructor(steps: Step[] = []) {
+    this.steps = steps;
+  }
 
   /** Ends the step that began with the last lap. */
   lap(name: string): void {

@@ -1,13 +1,13 @@
 //! The guest's name: in the kernel, and in the files that must agree with it.
 
-use super::atomic_file;
+use super::own_files::{self, HOSTNAME, HOSTS};
 
 pub fn set(name: &str) -> std::io::Result<()> {
     rustix::system::sethostname(name.as_bytes())?;
-    atomic_file::write("/etc/hostname", &format!("{name}\n"), 0o644)?;
-    let hosts = std::fs::read("/etc/hosts").unwrap_or_default();
+    own_files::write(HOSTNAME, &format!("{name}\n"))?;
+    let hosts = std::fs::read(HOSTS).unwrap_or_default();
     let hosts = hosts_with(&String::from_utf8_lossy(&hosts), name);
-    atomic_file::write("/etc/hosts", &hosts, 0o644)
+    own_files::write(HOSTS, &hosts)
 }
 
 pub fn is_valid(name: &str) -> bool {

@@ -1,6 +1,6 @@
 //! What makes a restored guest this sandbox and no other.
 
-use super::{atomic_file, clock, entropy, hostname};
+use super::{clock, entropy, hostname, own_files};
 use crate::protocol::base64;
 use crate::protocol::messages::{Configure, Failure};
 
@@ -51,10 +51,7 @@ impl<'a> Identification<'a> {
         }
         if let Some(id) = self.machine_id {
             let id = format!("{}\n", id.to_ascii_lowercase());
-            tell(
-                "machine id",
-                atomic_file::write("/etc/machine-id", &id, 0o444),
-            );
+            tell("machine id", own_files::write(own_files::MACHINE_ID, &id));
         }
     }
 }

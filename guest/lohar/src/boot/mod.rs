@@ -11,6 +11,7 @@ pub mod initramfs;
 pub mod kernel_modules;
 pub mod loopback;
 pub mod mounts;
+pub mod own_files;
 pub mod port;
 pub mod power;
 pub mod root;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::mount::{mount_move, unmount, MountFlags, UnmountFlags};
 
-use super::{device, initramfs, mounts, skeleton, sudo_access, users};
+use super::{device, initramfs, mounts, own_files, skeleton, sudo_access, users};
 use crate::protocol::messages::{Failure, MountRoot};
 use crate::reason::reason_of;
 
@@ -35,6 +35,7 @@ pub fn mount(request: &MountRoot) -> Result<(), Failure> {
     skeleton::make();
     users::make();
     sudo_access::grant();
+    own_files::cover();
     mount_modules();
     Ok(())
 }

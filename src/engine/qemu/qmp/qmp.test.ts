@@ -22,7 +22,9 @@ afterEach(async () => {
 const signal = () => AbortSignal.timeout(10_000);
 
 /** Greets, accepts the negotiation, and leaves every other command to `answer`. */
-async function serve(answer: (command: Command, send: (message: object) => void, line: Connection) => void) {
+async function serve(
+  answer: (command: Command, send: (message: object) => void, line: Connection) => void,
+) {
   directory = await mkdtemp(join(tmpdir(), "bhatti-qmp-"));
   const path = join(directory, "qmp");
   listener = await listenUnix(path, (connection) => {
@@ -55,7 +57,9 @@ test("a refusal carries QEMU's words", async () => {
   const qmp = await serve(({ id }, send) =>
     send({ error: { class: "GenericError", desc: "no such thing" }, id }),
   );
-  expect(qmp.execute("frobnicate", {}, signal())).rejects.toThrow("QEMU refused frobnicate: no such thing");
+  expect(qmp.execute("frobnicate", {}, signal())).rejects.toThrow(
+    "QEMU refused frobnicate: no such thing",
+  );
   qmp.close();
 });
 
@@ -79,7 +83,9 @@ test("when QEMU ends, what waits fails, and so does what comes later", async () 
 
 test("a command that is not answered ends with its signal", async () => {
   const qmp = await serve(() => {});
-  expect(qmp.execute("stop", {}, AbortSignal.timeout(20))).rejects.toMatchObject({ code: "cancelled" });
+  expect(qmp.execute("stop", {}, AbortSignal.timeout(20))).rejects.toMatchObject({
+    code: "cancelled",
+  });
   await Bun.sleep(30);
   qmp.close();
 });
