@@ -54,7 +54,8 @@ test("the devices and their slots do not depend on what lies behind them", () =>
   expect(new Set(slots(bare).map((word) => word.match(/bus\.(\d+)/)?.[1])).size).toBe(14);
 });
 
-test("a machine that is to be restored waits, paused", () => {
+test("a machine that is to be restored waits, paused, and needs no kernel", () => {
+  expect(qemuArguments({ ...line, incoming: true })).not.toContain("-kernel");
   expect(qemuArguments({ ...line, incoming: true }).slice(-3)).toEqual([
     "-S",
     "-incoming",

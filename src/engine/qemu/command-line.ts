@@ -35,8 +35,7 @@ export function qemuArguments(line: CommandLine): string[] {
       "-object",
       `memory-backend-file,id=ram,size=${line.memoryMB}M,mem-path=${value(line.ram)},share=on`,
     ],
-    ...["-kernel", line.platform.kernel, "-initrd", line.platform.initramfs],
-    ...["-append", kernelCommandLine(line.platform)],
+    ...(line.incoming ? [] : kernelArguments(line.platform)),
     // In memory and of a fixed size: a guest that floods its console costs nothing.
     ...["-chardev", "ringbuf,id=console,size=65536", "-serial", "chardev:console"],
     ...["-chardev", `socket,id=qmp,path=${value(line.qmpSocket)},server=on,wait=off`],
@@ -49,6 +48,12 @@ export function qemuArguments(line: CommandLine): string[] {
     // A restored guest waits until everything of it is in place.
     ...(line.incoming ? ["-S", "-incoming", "defer"] : []),
   ];
+}
+
+/** Only for a boot: a restored guest has its kernel in memory, and QEMU would keep 40 MB for a second one. */
+function kernelArguments(platform: Platform): string[] {
+  const { kernel, initramfs } = platform;
+  return ["-kernel", kernel, "-initrd", initramfs, "-append", kernelCommandLine(platform)];
 }
 
 function machineArguments(platform: Platform): string[] {

@@ -1,0 +1,80 @@
+/** From the pool, from a golden snapshot, from nothing: each way works, and a way that fails leads to the next. */
+import { afterEach, expect, test } from "bun:test";
+import { readdir, readFile, truncate } from "node:fs/promises";
+import { join } from "node:path";
+import { type MachineDaemon, startMachineDaemon } from "../support/machine-daemon.ts";
+import { until } from "../support/until.ts";
+
+let daemon: MachineDaemon;
+afterEach(async () => {
+  await daemon[Symbol.asyncDispose]();
+});
+
+/** How the machines were made, in order. */
+function origins(): string[] {
+  return [...daemon.log().matchAll(/"origin":"(\w+)"/g)].map(([, origin]) => origin ?? "");
+}
+
+function count(message: string): number {
+  return daemon.log().split(`"${message}"`).length - 1;
+}
+
+const hello = async (name: string) =>
+  expect(await daemon.ok("exec", name, "--", "echo", "hello")).toBe("hello\n");
+
+test("a pool machine is taken when there is one, and the pool is filled again", async () => {
+  daemon = await startMachineDaemon({ poolSize: 1 });
+  await until("the pool is full", () => count("pool machine ready") === 1, 60_000);
+  await daemon.ok("create", "--name", "one");
+  await hello("one");
+  await until("the pool is full again", () => count("pool machine ready") === 2, 60_000);
+  await daemon.ok("create", "--name", "two");
+  await hello("two");
+  expect(origins()).toEqual(["pool", "pool"]);
+});
+
+test("the pool follows what is asked for", async () => {
+  daemon = await startMachineDaemon({ poolSize: 1 });
+  await until("the pool is full", () => count("pool machine ready") === 1, 60_000);
+  await daemon.ok("create", "--name", "small", "--memory", "256");
+  await until("the pool holds the other shape", () => count("pool machine ready") === 2, 60_000);
+  await daemon.ok("create", "--name", "another", "--memory", "256");
+  expect(origins()).toEqual(["restored", "pool"]);
+  expect(await daemon.ok("list")).toContain("another");
+});
+
+test("a pool machine whose QEMU is killed is not handed out", async () => {
+  daemon = await startMachineDaemon({ poolSize: 1 });
+  await until("the pool is full", () => count("pool machine ready") === 1, 60_000);
+  const [id = ""] = await readdir(join(daemon.dataDir, "sandboxes"));
+  const record = await readFile(join(daemon.dataDir, "sandboxes", id, "machine.json"), "utf8");
+  process.kill((JSON.parse(record) as { pid: number }).pid, "SIGKILL");
+  await daemon.ok("create", "--name", "dev");
+  await hello("dev");
+});
+
+test("golden snapshots outlive the daemon", async () => {
+  daemon = await startMachineDaemon();
+  await daemon.ok("create", "--name", "one");
+  const made = count("golden snapshot made");
+  await daemon.kill("SIGTERM");
+  await daemon.restart();
+  await daemon.ok("create", "--name", "two");
+  await hello("two");
+  await hello("one");
+  expect(origins()).toEqual(["restored", "restored"]);
+  expect(count("golden snapshot made")).toBe(made);
+});
+
+test("a golden snapshot that is damaged is found out, and the machine boots cold", async () => {
+  daemon = await startMachineDaemon();
+  await daemon.ok("create", "--name", "one");
+  await until("both snapshots are made", () => count("golden snapshot made") === 2, 60_000);
+  const golden = join(daemon.dataDir, "golden");
+  for (const name of await readdir(golden)) await truncate(join(golden, name, "state"), 1000);
+  await daemon.ok("create", "--name", "two");
+  await hello("two");
+  await hello("one");
+  expect(origins()).toEqual(["restored", "booted"]);
+  expect(daemon.log()).toContain("could not restore a machine");
+});
