@@ -66,15 +66,18 @@ test("golden snapshots outlive the daemon", async () => {
   expect(count("golden snapshot made")).toBe(made);
 });
 
-test("a golden snapshot that is damaged is found out, and the machine boots cold", async () => {
-  daemon = await startMachineDaemon();
-  await daemon.ok("create", "--name", "one");
-  await until("both snapshots are made", () => count("golden snapshot made") === 2, 60_000);
-  const golden = join(daemon.dataDir, "golden");
-  for (const name of await readdir(golden)) await truncate(join(golden, name, "state"), 1000);
-  await daemon.ok("create", "--name", "two");
-  await hello("two");
-  await hello("one");
-  expect(origins()).toEqual(["restored", "booted"]);
-  expect(daemon.log()).toContain("could not restore a machine");
-});
+test.each(["state", "ram", "golden.json"])(
+  "a golden snapshot whose %s is cut off is found out, and the machine boots cold",
+  async (file) => {
+    daemon = await startMachineDaemon();
+    await daemon.ok("create", "--name", "one");
+    await until("both snapshots are made", () => count("golden snapshot made") === 2, 60_000);
+    const golden = join(daemon.dataDir, "golden");
+    for (const name of await readdir(golden)) await truncate(join(golden, name, file), 100);
+    await daemon.ok("create", "--name", "two");
+    await hello("two");
+    await hello("one");
+    expect(origins()).toEqual(["restored", "booted"]);
+    expect(daemon.log()).toContain("could not restore a machine");
+  },
+);

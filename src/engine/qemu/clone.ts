@@ -7,6 +7,7 @@ import { copySparse } from "../../disks/sparse-copy.ts";
 import type { MachineSpec } from "../machine-spec.ts";
 import { qemuArguments } from "./command-line.ts";
 import { rootDevice, rootNode } from "./devices.ts";
+import { checkGolden } from "./golden-record.ts";
 import type { Golden } from "./golden-store.ts";
 import { launchQemu, quitQemu, type Vmm } from "./launcher.ts";
 import { QemuMachine, removeMachine } from "./machine.ts";
@@ -90,6 +91,7 @@ async function makeFiles(
   paths: MachinePaths,
   signal: AbortSignal,
 ): Promise<number> {
+  await checkGolden(plan.golden.paths);
   for (const directory of [paths.directory, paths.sockets, dirname(paths.ram)]) {
     await mkdir(directory, { recursive: true, mode: 0o700 });
   }

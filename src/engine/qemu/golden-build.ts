@@ -4,11 +4,12 @@ import { basename, join, relative } from "node:path";
 import type { Guest } from "../../agent/guest.ts";
 import { within } from "../../async/deadline.ts";
 import { makeOverlay } from "../../disks/qcow2.ts";
-import { makeDurable, writeAtomically } from "../../host/atomic-file.ts";
+import { makeDurable } from "../../host/atomic-file.ts";
 import type { MachineImage } from "../machine-spec.ts";
 import { bootGuest } from "./boot.ts";
 import type { Platform } from "./command-line.ts";
 import { rootDevice } from "./devices.ts";
+import { writeGoldenRecord } from "./golden-record.ts";
 import { quitQemu } from "./launcher.ts";
 import { saveState } from "./migration.ts";
 import type { GoldenPaths } from "./paths.ts";
@@ -39,7 +40,7 @@ export async function buildGolden(build: GoldenBuild): Promise<void> {
     const state = await bootAndSave(build);
     await makeDurable(paths.ram);
     if (shape.image) await makeDurable(paths.disk);
-    await writeAtomically(paths.record, JSON.stringify({ key: build.key, ...shape, state }));
+    await writeGoldenRecord(paths, { key: build.key, ...shape, state });
   } catch (error) {
     await rm(paths.directory, { recursive: true, force: true });
     throw error;

@@ -7,6 +7,7 @@ import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { qemuArguments } from "./command-line.ts";
 import { buildGolden } from "./golden-build.ts";
+import { readGoldenRecord } from "./golden-record.ts";
 import type { EngineLog } from "./log.ts";
 import { type EnginePaths, type GoldenPaths, goldenPaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
@@ -50,14 +51,10 @@ export class GoldenStore {
     const names = await readdir(this.#engine.golden).catch(() => []);
     for (const name of names) {
       const paths = goldenPaths(this.#engine.golden, name);
-      const record = await readFile(paths.record, "utf8").then(JSON.parse, () => undefined);
+      const record = await readGoldenRecord(paths);
       if (record) {
-        this.#ready.set(record.key, {
-          key: record.key,
-          name,
-          paths,
-          mounted: Boolean(record.image),
-        });
+        const { key, image } = record;
+        this.#ready.set(key, { key, name, paths, mounted: image !== undefined });
       } else if (!(await isDiskInUse(this.#engine, name))) {
         await rm(paths.directory, { recursive: true, force: true });
       }
