@@ -29,13 +29,31 @@ end() { # FILE SIGNAL SECONDS
   kill -KILL "$pid" 2>/dev/null || true
 }
 
+# The pid could be somebody else's by now; a process with this very file among its arguments is not.
+end_qemu() { # FILE
+  local pid try
+  pid=$(cat "$1")
+  mentions "$pid" "$1" || return 0
+  kill -TERM "$pid" 2>/dev/null || return 0
+  for try in $(seq 50); do
+    mentions "$pid" "$1" || return 0
+    sleep 0.1
+  done
+  kill -KILL "$pid" 2>/dev/null || true
+}
+
+mentions() { # PID WORD
+  tr '\0' '\n' <"/proc/$1/cmdline" 2>/dev/null | grep -qxF "$2"
+}
+
 daemon=$state/data/daemon.json
 if [ "${1:-}" = --check ]; then
   runs "$daemon" >/dev/null
   exit
 fi
 end "$daemon" TERM 60
-for machine in "$state"/data/sandboxes/*/machine.json; do
-  [ -e "$machine" ] && end "$machine" TERM 10
+# A daemon that was killed leaves its machines, and guests that it was about to save, with QEMU's own pid files.
+for file in "$state"/data/sandboxes/*/qemu.pid "$state"/data/golden/*/qemu.pid; do
+  [ -e "$file" ] && end_qemu "$file"
 done
 exit 0

@@ -1,6 +1,9 @@
 /** Machines and daemons that end in every way but the planned one. */
 import { afterEach, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { startTimeOf } from "../../src/host/process.ts";
 import { footprint } from "../support/leaks.ts";
 import { type MachineDaemon, startMachineDaemon } from "../support/machine-daemon.ts";
 import { until } from "../support/until.ts";
@@ -117,4 +120,18 @@ test("on_shutdown: stop ends the machines with the daemon, keep leaves them runn
   expect((await footprint(daemon)).processes).toEqual([]);
   await daemon.restart();
   expect((await daemon.json<Shown>("inspect", "dev")).status).toBe("stopped");
+});
+
+test("a daemon that is killed while it makes a golden snapshot leaves no guest behind", async () => {
+  daemon = await startMachineDaemon();
+  const create = daemon.run(["create", "--name", "dev", "--memory", "300"]);
+  const pidFiles = () => [...new Bun.Glob("golden/*/qemu.pid").scanSync(daemon.dataDir)];
+  await until("a guest is being made", () => pidFiles().length > 0, 60_000);
+  const pids = pidFiles().map((file) => Number(readFileSync(join(daemon.dataDir, file), "utf8")));
+  await daemon.kill("SIGKILL");
+  expect((await create).code).toBe(1);
+  await daemon.restart();
+  for (const pid of pids) expect(startTimeOf(pid)).toBeUndefined();
+  expect(await footprint(daemon)).toEqual({ processes: [], sockets: [], files: [], rows: 0 });
+  await daemon.ok("create", "--name", "dev", "--memory", "300");
 });

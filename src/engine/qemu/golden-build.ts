@@ -72,7 +72,7 @@ async function bootAndSave(build: GoldenBuild) {
       agentSocket: join(build.sockets, "agent"),
       incoming: false,
     },
-    { log: join(paths.directory, "qemu.log"), pidFile: join(paths.directory, "qemu.pid") },
+    paths,
     signal,
   );
   try {

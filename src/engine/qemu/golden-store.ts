@@ -11,6 +11,7 @@ import { readGoldenRecord } from "./golden-record.ts";
 import type { EngineLog } from "./log.ts";
 import { type EnginePaths, type GoldenPaths, goldenPaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
+import { endProcessOfPidFile } from "./record.ts";
 import type { Shape } from "./shape.ts";
 
 export interface Golden {
@@ -46,11 +47,12 @@ export class GoldenStore {
     this.#signal = signal;
   }
 
-  /** Finds what earlier daemons made, and removes what one of them did not finish. */
+  /** Finds what earlier daemons made, and ends and removes what one of them did not finish. */
   async load(): Promise<void> {
     const names = await readdir(this.#engine.golden).catch(() => []);
     for (const name of names) {
       const paths = goldenPaths(this.#engine.golden, name);
+      await endProcessOfPidFile(paths.pidFile);
       const record = await readGoldenRecord(paths);
       if (record) {
         const { key, image } = record;

@@ -88,6 +88,9 @@ export interface GoldenPaths {
   overlay: string;
   /** Written last: without it the snapshot does not exist. */
   record: string;
+  /** Of the guest that is being made into it. */
+  pidFile: string;
+  log: string;
 }
 
 export function goldenPaths(root: string, key: string): GoldenPaths {
@@ -99,5 +102,7 @@ export function goldenPaths(root: string, key: string): GoldenPaths {
     disk: join(directory, "disk.qcow2"),
     overlay: join(directory, "overlay.qcow2"),
     record: join(directory, "golden.json"),
+    pidFile: join(directory, "qemu.pid"),
+    log: join(directory, "qemu.log"),
   };
 }

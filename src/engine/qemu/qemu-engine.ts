@@ -14,6 +14,7 @@ import { type EnginePaths, enginePaths } from "./paths.ts";
 import { type PreparedPlatform, preparePlatform } from "./platform.ts";
 import { Provisioner } from "./provisioner.ts";
 import { Quiet } from "./quiet.ts";
+import { endProcessOfPidFile } from "./record.ts";
 
 const prepareDeadlineMs = 60_000;
 const machineIdPattern = /^[0-9a-f]{16}$/;
@@ -41,12 +42,23 @@ export async function openQemuEngine(options: QemuEngineOptions): Promise<Engine
     await mkdir(directory, { recursive: true, mode: 0o700 });
   }
   await rm(trashDirectory(paths), { recursive: true, force: true });
+  await removeScratch(paths);
   const kernel = options.kernel ?? join(dataDir, "kernel");
   const signal = AbortSignal.timeout(prepareDeadlineMs);
   const platform = await preparePlatform({ paths, kernel, accelerator, log, signal });
   const engine = new QemuEngine(options, paths, platform);
   await engine.start();
   return engine;
+}
+
+/** What a daemon that was killed left of its attempts: of those the runtime folder knows, the machines apart. */
+async function removeScratch(paths: EnginePaths): Promise<void> {
+  for (const name of await readdir(paths.runtime)) {
+    if (machineIdPattern.test(name)) continue;
+    const directory = join(paths.runtime, name);
+    await endProcessOfPidFile(join(directory, "pid"));
+    await rm(directory, { recursive: true, force: true });
+  }
 }
 
 class QemuEngine implements Engine {

@@ -25,22 +25,28 @@ export async function readRecord(paths: MachinePaths): Promise<MachineRecord | u
 export async function runningProcess(paths: MachinePaths): Promise<ProcessIdentity | undefined> {
   const record = await readRecord(paths).catch(() => undefined);
   if (record && isAlive(record)) return record;
-  return fromPidFile(paths);
+  return processOfPidFile(paths.pidFile);
 }
 
 /**
- * A daemon that died before it wrote the record left QEMU's own pid file. The pid alone could be somebody else's by
- * now; a process that has this machine's socket in its arguments is not.
+ * A daemon that died before it wrote a record left QEMU's own pid file. The pid alone could be somebody else's by now;
+ * a process that has this very file in its arguments is not.
  */
-async function fromPidFile(paths: MachinePaths): Promise<ProcessIdentity | undefined> {
-  const pid = Number.parseInt(await readFile(paths.pidFile, "utf8").catch(() => ""), 10);
+async function processOfPidFile(pidFile: string): Promise<ProcessIdentity | undefined> {
+  const pid = Number.parseInt(await readFile(pidFile, "utf8").catch(() => ""), 10);
   if (!Number.isInteger(pid)) return undefined;
   const startTime = startTimeOf(pid);
-  const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-  return startTime !== undefined && command.includes(paths.qmp) ? { pid, startTime } : undefined;
+  const words = (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0");
+  return startTime !== undefined && words.includes(pidFile) ? { pid, startTime } : undefined;
 }
 
 export async function endRunningProcess(paths: MachinePaths): Promise<void> {
   const identity = await runningProcess(paths);
+  if (identity) await endProcess(identity);
+}
+
+/** Ends the QEMU that wrote the file, if it still runs. */
+export async function endProcessOfPidFile(pidFile: string): Promise<void> {
+  const identity = await processOfPidFile(pidFile);
   if (identity) await endProcess(identity);
 }
