@@ -21,7 +21,7 @@ write_configuration() {
 listen: 127.0.0.1:$port
 data_dir: $state/data
 kernel: $state/kernel
-on_shutdown: stop
+on_shutdown: keep
 api_url: http://127.0.0.1:$port
 YAML
 }
@@ -40,9 +40,22 @@ daemon_is_current() {
   scripts/stop.sh --check && [ "$state/daemon.build" -nt dist/bhatti ]
 }
 
+# The port was free when the configuration was written; somebody else may have taken it since.
+port_is_ours() {
+  local port
+  port=$(sed -n 's/^listen:.*:\([0-9]*\)$/\1/p' "$state/config.yaml")
+  [ -n "$port" ] || return 0
+  if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+    echo "Port $port, which $state/config.yaml names, is used by another program."
+    echo "Choose another one: change both \`listen\` and \`api_url\` there, then run make quickstart again."
+    return 1
+  fi
+}
+
 start_daemon() {
   daemon_is_current && return
   scripts/stop.sh
+  port_is_ours
   touch "$state/daemon.build"
   setsid ./bhatti serve >>"$state/daemon.log" 2>&1 </dev/null &
   local try
@@ -61,14 +74,19 @@ create_user() {
   if ./bhatti user list | grep -qw admin; then
     key=$(./bhatti user rotate-key admin --json | sed -n 's/.*"\(bht_[0-9a-f]*\)".*/\1/p')
   else
-    key=$(./bhatti user create --name admin --max-sandboxes 50 --max-cpus 8 --max-memory 16384 --json | sed -n 's/.*"\(bht_[0-9a-f]*\)".*/\1/p')
+    key=$(./bhatti user create --name admin --role admin --max-sandboxes 50 --max-cpus 8 --max-memory 16384 --json | sed -n 's/.*"\(bht_[0-9a-f]*\)".*/\1/p')
   fi
   [ -n "$key" ]
   echo "auth_token: $key" >>"$state/config.yaml"
 }
 
+# One that runs is kept as it is: create finds it. One that was stopped cannot be started again yet.
 first_sandbox() {
-  ./bhatti destroy hello -y || true
+  if ./bhatti inspect hello --json >"$state/hello.json" 2>/dev/null &&
+    ! grep -q '"status": *"running"' "$state/hello.json"; then
+    ./bhatti destroy hello -y
+  fi
+  rm -f "$state/hello.json"
   ./bhatti create --name hello
 }
 
@@ -77,7 +95,7 @@ echo "bhatti: setting up in $state"
 scripts/setup.sh
 step "configuration" "Look at the message above" write_configuration
 write_wrapper
-step "daemon" "See $state/daemon.log" start_daemon
+step "daemon" "Look at the message above, and at $state/daemon.log" start_daemon
 step "user admin" "See $state/daemon.log" create_user
 step "sandbox hello" "See $state/daemon.log, or: ./bhatti inspect hello" first_sandbox
 

@@ -37,11 +37,10 @@ check_rust() {
   needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' guest/lohar/Cargo.toml)
   have=$(cargo --version | cut -d' ' -f2)
   [ "$(printf '%s\n' "$needed" "$have" | sort -V | head -1)" = "$needed" ] ||
-    { echo "cargo is $have, the guest agent needs $needed or newer"; return 1; }
+    { echo "cargo is $have, the guest agent needs $needed or newer. Install Rust with rustup: https://rustup.rs (Debian 12's own is too old)"; return 1; }
 }
 
 build_agent() {
-  check_rust
   cd guest/lohar
   cargo build --release --locked
 }
@@ -59,11 +58,12 @@ build_images() {
 }
 
 command -v npm >/dev/null || { echo "npm is missing. Install Node.js with npm: apt-get install nodejs npm" >&2; exit 1; }
-command -v cargo >/dev/null || { echo "cargo is missing. Install Rust: apt-get install cargo, or rustup" >&2; exit 1; }
+command -v cargo >/dev/null || { echo "cargo is missing. Install Rust with rustup: https://rustup.rs (Debian 12's own is too old)" >&2; exit 1; }
+check_rust >&2
 step "Debian packages" "Run as root, or install what is missing yourself: scripts/packages.txt" install_packages
 step "Bun $(cat .bun-version)" "Check that npm reaches its registry: npm view bun version" install_bun
 step "npm packages" "Run it again; if bun.lock is at fault: bun install" install_npm_packages
-step "guest agent" "Look at the compiler's message above; rustup update brings a newer Rust" build_agent
+step "guest agent" "Look at the compiler's message above" build_agent
 step "dist/bhatti" "Look at the message above" build_binary
 [ "$what" = build ] && exit
 step "guest kernel" "Check that apt reaches its sources: apt-get update" bun guest/kernel/prepare.ts "$state/kernel"

@@ -19,13 +19,23 @@ check() { # NAME COMMAND…
   if "$@"; then count 1 0; else count 0 1; fi
 }
 
+# Whatever ends this script, the sum is its last line; one that did not get to the end has failed.
+finished=
+report() {
+  [ -n "$finished" ] || count 0 1
+  echo "$passed passed, $failed failed"
+  [ "$failed" = 0 ] || exit 1
+}
+trap report EXIT
+
 run_cargo_tests() {
   local log=$state/cargo-test.log status=0
   (cd guest/lohar && cargo test --locked) 2>&1 | tee "$log" || status=1
   count "$(awk '/^test result:/ { n += $4 } END { print n + 0 }' "$log")" \
     "$(awk '/^test result:/ { n += $6 } END { print n + 0 }' "$log")"
   # A run that broke before it could count is a failure all the same.
-  [ $status = 0 ] || grep -q '^test result: FAILED' "$log" || count 0 1
+  if grep -q '^test result: FAILED' "$log"; then return; fi
+  if [ $status != 0 ] || ! grep -q '^test result: ok' "$log"; then count 0 1; fi
 }
 
 run_bun_tests() { # NAME PATH…
@@ -36,11 +46,14 @@ run_bun_tests() { # NAME PATH…
   local pass fail
   pass=$(awk '/^ *[0-9]+ pass$/ { n = $1 } END { print n + 0 }' "$log")
   fail=$(awk '/^ *[0-9]+ fail$/ { n = $1 } END { print n + 0 }' "$log")
-  [ $status = 0 ] || [ "$fail" -gt 0 ] || fail=1
+  # One that crashed, or ran nothing, is a failure without a count of its own.
+  if [ "$fail" = 0 ] && { [ $status != 0 ] || [ "$pass" = 0 ]; }; then fail=1; fi
   count "$pass" "$fail"
 }
 
-scripts/setup.sh machines
+check "set-up" scripts/setup.sh machines
+# Without it nothing else says anything.
+[ "$failed" = 0 ] || exit 1
 check "types" bunx tsc
 check "lint" bunx biome check --error-on-warnings .
 check "rust format" cargo fmt --manifest-path guest/lohar/Cargo.toml --check
@@ -53,6 +66,4 @@ run_bun_tests "protocol" tests/protocol
 run_bun_tests "api" tests/api
 run_bun_tests "cli" tests/cli
 run_bun_tests "machines" tests/vm
-
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+finished=yes

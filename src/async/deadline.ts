@@ -21,6 +21,28 @@ export async function within<T>(
   }
 }
 
+/**
+ * As `within`, but never before the work has ended, also when that is late: for work whose traces are removed
+ * afterwards. The work must heed its signal.
+ */
+export async function settledWithin<T>(
+  milliseconds: number,
+  what: string,
+  signal: AbortSignal | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  let outcome: Promise<T> | undefined;
+  try {
+    return await within(milliseconds, what, signal, (both) => {
+      outcome = work(both);
+      return outcome;
+    });
+  } catch (error) {
+    await outcome?.catch(() => {}); // the first error is the one that counts
+    throw error;
+  }
+}
+
 /** The promise, or the signal's reason as an error, whichever comes first. */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   if (signal.aborted) {

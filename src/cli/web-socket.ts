@@ -19,7 +19,7 @@ export async function connectWebSocket(
   const secure = url.protocol === "https:" || url.protocol === "wss:";
   const opening = handshake(url, headers);
   const channel = new Channel(opening, secure ? url.hostname : undefined);
-  const onAbort = () => channel.fail(new Error("cancelled"));
+  const onAbort = () => channel.abort();
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
     await Bun.connect({
@@ -66,7 +66,8 @@ class Channel implements WebSocketChannel {
     return {
       open: (socket: Socket) => {
         this.#socket = socket;
-        if (this.#serverName === undefined) this.#begin();
+        if (this.#isOver) socket.terminate();
+        else if (this.#serverName === undefined) this.#begin();
       },
       handshake: (socket: Socket, _success: boolean, problem: Error | null) =>
         void this.#checkIdentity(socket, problem),
@@ -92,6 +93,12 @@ class Channel implements WebSocketChannel {
     this.fail(new Error("closed"));
     this.#socket?.end();
     this.#socket?.unref(); // nothing that the peer still says matters to the process
+  }
+
+  /** Nobody waits for it any more. */
+  abort(): void {
+    this.fail(new Error("cancelled"));
+    this.#socket?.terminate();
   }
 
   /** The connection is over; before the upgrade, `error` is why. */

@@ -1,7 +1,9 @@
 /** Typed calls to a daemon. Knows methods and paths, never the schemas: those cost more to load than a call takes. */
 import type { Input, Result } from "../contract/all.ts";
 import { type EndpointId, paths } from "../contract/paths.ts";
-import { failureOf, notBhatti, unreachable } from "./failure.ts";
+import type { BhattiError } from "../errors/bhatti-error.ts";
+import { abortable } from "../async/deadline.ts";
+import { failureOf, notBhatti, silent, unreachable } from "./failure.ts";
 import type { Timing } from "./timing.ts";
 import { type ConnectWebSocket, type Fetch, type Upgraded, UpgradeRefused } from "./transport.ts";
 
@@ -17,6 +19,16 @@ export interface Answer<T> {
   result: T;
   headers: Headers;
 }
+
+/** All that one answer can be had for; commands in sandboxes have their WebSocket. */
+export type CallId = Exclude<EndpointId, "exec.run" | "exec.stream">;
+
+/** Longer than the daemon's own deadlines, so that its words are heard when those pass. */
+const patience: Partial<Record<CallId, number>> = {
+  "sandbox.create": 180_000,
+  "sandbox.destroy": 90_000,
+};
+const usualPatience = 30_000;
 
 interface Parts {
   params?: Record<string, string>;
@@ -40,16 +52,22 @@ export class Client {
     return () => void this.#onHeaders.delete(listener);
   }
 
-  /** Throws DaemonError when the daemon refuses, BhattiError when there is no daemon to refuse. */
-  async call<Id extends EndpointId>(
+  /**
+   * Throws DaemonError when the daemon refuses, BhattiError when there is no daemon to refuse or none that answers in
+   * that many milliseconds.
+   */
+  async call<Id extends CallId>(
     id: Id,
     input: Input<Id>,
-    signal?: AbortSignal,
+    milliseconds = patience[id] ?? usualPatience,
   ): Promise<Answer<Result<Id>>> {
     // Every input is made of these three; which of them an endpoint has is what Input says.
     const { method, url, parts } = this.#request(id, input as Parts);
     const hasBody = parts.body !== undefined;
-    const response = await this.#send(url, {
+    const overdue = AbortSignal.timeout(milliseconds);
+    const gone = (cause: unknown) =>
+      overdue.aborted ? silent(this.url, milliseconds, cause) : unreachable(this.url, cause);
+    const request = {
       method,
       headers: {
         ...this.#headers(),
@@ -57,9 +75,10 @@ export class Client {
         ...(hasBody && { "content-type": "application/json" }),
       },
       ...(hasBody && { body: JSON.stringify(parts.body) }),
-      ...(signal && { signal }),
-    });
-    const result = await this.#read(response);
+      signal: overdue,
+    };
+    const response = await this.#send(url, request, gone);
+    const result = await this.#read(response, gone);
     this.#options.timing?.end();
     return { result: result as Result<Id>, headers: response.headers };
   }
@@ -69,18 +88,22 @@ export class Client {
     id: "exec.stream",
     params: { ref: string },
     signal?: AbortSignal,
+    milliseconds = usualPatience,
   ): Promise<Upgraded> {
     const { url } = this.#request(id, { params });
+    const overdue = AbortSignal.timeout(milliseconds);
+    const both = signal ? AbortSignal.any([signal, overdue]) : overdue;
     this.#options.timing?.start();
     try {
-      const upgraded = await this.#options.connectWebSocket(url, {
-        headers: this.#headers(),
-        ...(signal && { signal }),
-      });
+      const upgraded = await abortable(
+        this.#options.connectWebSocket(url, { headers: this.#headers(), signal: both }),
+        both,
+      );
       this.#options.timing?.connected();
       this.#answered(upgraded.headers);
       return upgraded;
     } catch (error) {
+      if (overdue.aborted) throw silent(this.url, milliseconds, error);
       if (!(error instanceof UpgradeRefused)) throw unreachable(this.url, error);
       this.#answered(error.response.headers);
       if (error.response.ok) throw notBhatti(this.url, error.response);
@@ -109,20 +132,24 @@ export class Client {
     return this.#options.token ? { authorization: `Bearer ${this.#options.token}` } : {};
   }
 
-  async #send(url: string, init: RequestInit): Promise<Response> {
+  async #send(
+    url: string,
+    init: RequestInit,
+    gone: (cause: unknown) => BhattiError,
+  ): Promise<Response> {
     this.#options.timing?.start();
     const response = await this.#options.fetch(url, init).catch((cause: unknown) => {
-      throw init.signal?.aborted ? cause : unreachable(this.url, cause);
+      throw gone(cause);
     });
     this.#options.timing?.firstByte();
     this.#answered(response.headers);
     return response;
   }
 
-  async #read(response: Response): Promise<unknown> {
+  async #read(response: Response, gone: (cause: unknown) => BhattiError): Promise<unknown> {
     if (!response.ok) throw await failureOf(response, this.url);
     const text = await response.text().catch((cause: unknown) => {
-      throw unreachable(this.url, cause);
+      throw gone(cause);
     });
     try {
       return JSON.parse(text);

@@ -1,5 +1,6 @@
 /** One command in a sandbox over its WebSocket: output as it comes, stdin as fast as it is taken, signals, the end. */
 import type { ExecControl, ExecEvent, ExecStart } from "../contract/exec.ts";
+import { stdinWindowBytes } from "../contract/exec-limits.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import type { Client } from "./client.ts";
 import { DaemonError } from "./failure.ts";
@@ -12,14 +13,13 @@ export type ExecOutput =
 export type ExecExit = Extract<ExecEvent, { type: "exit" }>;
 
 const streamNumber = { stdin: 0, stdout: 1, stderr: 2 } as const;
-/** What may be sent before the daemon grants more. */
-const initialCredit = 256 * 1024;
 const largestChunk = 64 * 1024;
 
 export class ExecStream {
   readonly #channel: WebSocketChannel;
   readonly #url: string;
-  #credit = initialCredit;
+  /** What may be sent before the daemon grants more. */
+  #credit = stdinWindowBytes;
   #granted: (() => void) | undefined;
   #isOver = false;
 

@@ -17,10 +17,10 @@ export class DaemonError extends Error {
   readonly code: string;
   readonly requestId: string | undefined;
 
-  constructor(status: number, statusText: string, body: ErrorBody) {
+  constructor(status: number, body: ErrorBody, statusText = "") {
     super(body.error);
     this.status = status;
-    this.statusText = statusText || (reasons[status] ?? "");
+    this.statusText = phrases[status] ?? statusText;
     this.code = body.code;
     this.requestId = body.request_id;
   }
@@ -28,7 +28,7 @@ export class DaemonError extends Error {
   /** An error within a stream comes without a status: it is that of its code. */
   static fromEvent(body: ErrorBody): DaemonError {
     const status = isErrorCode(body.code) ? catalogue[body.code].status : 500;
-    return new DaemonError(status, "", body);
+    return new DaemonError(status, body);
   }
 
   get hint(): string | undefined {
@@ -36,8 +36,8 @@ export class DaemonError extends Error {
   }
 }
 
-/** A response may come without its reason phrase; these are the ones that users meet. */
-const reasons: Record<number, string> = {
+/** For every status of the catalogue: what comes over the wire is the runtime's choice, or nothing at all. */
+const phrases: Record<number, string> = {
   400: "Bad Request",
   401: "Unauthorized",
   403: "Forbidden",
@@ -59,7 +59,7 @@ export async function failureOf(response: Response, url: string): Promise<Error>
   const body = await response.text().catch(() => "");
   const parsed = parseError(body);
   return parsed
-    ? new DaemonError(response.status, response.statusText, parsed)
+    ? new DaemonError(response.status, parsed, response.statusText)
     : notBhatti(url, response);
 }
 
@@ -79,6 +79,15 @@ export function notBhatti(url: string, response: Response): BhattiError {
   return new BhattiError(
     "not_bhatti",
     `what answers at ${url} is not a bhatti daemon: ${response.status} with ${type}`,
+  );
+}
+
+/** A request that was given up, because nothing came back for too long. */
+export function silent(url: string, milliseconds: number, cause: unknown): BhattiError {
+  return new BhattiError(
+    "daemon_unreachable",
+    `the daemon at ${url} did not answer within ${milliseconds / 1000} s`,
+    { cause, hint: "Look at the daemon's log, or check the address: bhatti setup" },
   );
 }
 

@@ -1,6 +1,7 @@
 /** The exec endpoints: buffered or NDJSON over POST, and one WebSocket for stdin, terminals and signals. */
 import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
+import { bufferedOutputBytes } from "./exec-limits.ts";
 import { Environment, SandboxRef } from "./names.ts";
 
 export const defaultExecTimeoutSeconds = 300;
@@ -31,12 +32,6 @@ const command = {
 };
 
 export const ExecBody = z.strictObject(command);
-
-/**
- * Flow control of stdin on the WebSocket: a client may send this many bytes (channel bytes not counted) before the
- * first `stdin_credit`, and then as many more as each of those says. Beyond that the connection is ended.
- */
-export const stdinWindowBytes = 262_144;
 
 const Size = z.int().min(1).max(65_535);
 /** First message of the exec WebSocket. */
@@ -90,8 +85,16 @@ export const ExecResult = z.object({
   stderr: z.string(),
   reason: ExecReason,
   signal: z.string().optional(),
-  truncated: z.boolean().optional().describe("Output beyond 10 MB was dropped"),
+  truncated: z.boolean().optional().describe(`Output beyond ${bufferedOutputBytes / 1_048_576} MB was dropped`),
 });
+
+const execErrors = [
+  "sandbox_not_found",
+  "sandbox_not_running",
+  "guest_busy",
+  "guest_unresponsive",
+  "machine_lost",
+] as const;
 
 export const execEndpoints = {
   "exec.run": endpoint("exec.run", {
@@ -100,7 +103,7 @@ export const execEndpoints = {
     params: SandboxRef,
     body: ExecBody,
     result: ExecResult,
-    errors: ["sandbox_not_found", "sandbox_not_running", "guest_unresponsive", "machine_lost"],
+    errors: execErrors,
   }),
   "exec.stream": endpoint("exec.stream", {
     summary:
@@ -108,6 +111,6 @@ export const execEndpoints = {
     params: SandboxRef,
     result: ExecEvent,
     status: 101,
-    errors: ["sandbox_not_found", "sandbox_not_running", "guest_unresponsive", "machine_lost"],
+    errors: execErrors,
   }),
 };

@@ -10,7 +10,6 @@ export const catalogue = {
 
   // sandboxes
   sandbox_not_found: { status: 404, hint: "Check sandbox name: bhatti ls" },
-  sandbox_exists: { status: 409, hint: "Pick another name, or: bhatti destroy <sandbox>" },
   sandbox_not_running: { status: 409, hint: "See what state it is in: bhatti inspect <sandbox>" },
   sandbox_limit: { status: 429, hint: "Free capacity: bhatti ls, then bhatti destroy <sandbox>" },
   quota_exceeded: { status: 400, hint: "Ask the operator for a higher limit, or ask for less" },
@@ -28,6 +27,10 @@ export const catalogue = {
   guest_unresponsive: {
     status: 504,
     hint: "Try again; the daemon's log has the console's last lines",
+  },
+  guest_busy: {
+    status: 503,
+    hint: "Wait until commands in the sandbox have ended, and try again",
   },
   guest_failed: { status: 502, hint: undefined },
   machine_failed: { status: 500, hint: "Look at the daemon's log for the machine's last words" },

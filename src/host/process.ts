@@ -1,7 +1,7 @@
 /** The one wrapper of child processes: those that we wait for, and those that outlive us. */
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { abortable, pause } from "../async/deadline.ts";
+import { abortable, pause, reasonOf } from "../async/deadline.ts";
 
 export interface RunResult {
   stdout: string;
@@ -21,19 +21,29 @@ export class CommandError extends Error {
   readonly command: readonly string[];
   readonly exitCode: number | null;
   readonly stderr: string;
+  /** There is no such program. */
+  readonly isMissing: boolean;
 
-  constructor(command: readonly string[], how: string, exitCode: number | null, stderr: string) {
+  constructor(
+    command: readonly string[],
+    how: string,
+    exitCode: number | null,
+    stderr: string,
+    isMissing = false,
+  ) {
     const lastWords = stderr.trimEnd().split("\n").slice(-4).join("\n");
     super(`"${command.join(" ")}" ${how}${lastWords ? `: ${lastWords}` : ""}`);
     this.name = "CommandError";
     this.command = command;
     this.exitCode = exitCode;
     this.stderr = stderr;
+    this.isMissing = isMissing;
   }
 }
 
 /** Runs a command to its end. Throws CommandError when it fails; the signal kills it. */
 export async function run(command: string[], options: RunOptions = {}): Promise<RunResult> {
+  if (options.signal?.aborted) throw reasonOf(options.signal);
   const [program = "", ...rest] = command;
   const child = spawn(program, rest, {
     stdio: ["ignore", "pipe", "pipe"],
@@ -68,8 +78,9 @@ function outcome(child: ChildProcess, command: readonly string[]) {
     signal: string | null;
   }>();
   child.once("error", (error: NodeJS.ErrnoException) => {
-    const how = error.code === "ENOENT" ? "could not be started: no such program" : error.message;
-    reject(new CommandError(command, how, null, ""));
+    const isMissing = error.code === "ENOENT";
+    const how = isMissing ? "could not be started: no such program" : error.message;
+    reject(new CommandError(command, how, null, "", isMissing));
   });
   child.once("close", (code, signal) => resolve({ code, signal }));
   return promise;

@@ -1,9 +1,11 @@
 /** Commands in sandboxes: from a user's words to a process in the guest. */
 import type { ExecRequest, GuestProcess, TerminalSize } from "../agent/guest.ts";
 import { within } from "../async/deadline.ts";
+import type { Machine } from "../engine/engine.ts";
 import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
 import type { Logger } from "../observability/log.ts";
 import type { User } from "../store/users.ts";
+import { ExplainedCommand } from "./explained-command.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 
 /** A command that runs. Its output must be consumed, or it must be released. */
@@ -22,6 +24,8 @@ export interface Command {
 const startMilliseconds = 20_000;
 /** The guest enforces the timeout; this much later it is taken for dead. */
 const graceMilliseconds = 15_000;
+/** A lost line is often the first sign that a machine ends; how long to wait for the reason. */
+const endMilliseconds = 3000;
 
 export class Exec {
   readonly #sandboxes: Sandboxes;
@@ -32,7 +36,7 @@ export class Exec {
     this.#log = log;
   }
 
-  /** Resolves when the command runs. The signal ends the start, not a command that runs. */
+  /** Resolves when the command runs. The signal ends the start, and afterwards lets go of the command. */
   async start(
     user: User,
     ref: string,
@@ -44,16 +48,21 @@ export class Exec {
     const started = performance.now();
     const process = await within(startMilliseconds, "Starting the command", signal, async (both) =>
       (await machine.guest(both)).exec(requestOf(command), both),
-    ).catch((error: unknown) => {
-      if (!isBhattiError(error, "timeout")) throw error;
+    ).catch(async (error: unknown) => {
+      if (!isBhattiError(error, "timeout")) {
+        throw await explained(error, machine, `Sandbox "${sandbox.name}" ended before the command ran`);
+      }
       throw new BhattiError(
         "guest_unresponsive",
         `Sandbox "${sandbox.name}" did not answer within ${startMilliseconds / 1000} s`,
         { cause: error },
       );
     });
-    this.#watch(process, sandbox.id, command.timeoutSeconds * 1000, started);
-    return process;
+    const running = new ExplainedCommand(process, (error) =>
+      explained(error, machine, `Sandbox "${sandbox.name}" ended while the command ran`),
+    );
+    this.#watch(running, sandbox.id, command.timeoutSeconds * 1000, started);
+    return running;
   }
 
   #watch(process: RunningCommand, sandbox: string, timeoutMs: number, started: number): void {
@@ -72,6 +81,16 @@ export class Exec {
       )
       .finally(() => clearTimeout(overdue));
   }
+}
+
+/** The error that a lost line leaves behind says nothing; the machine's own end does, when that is what it was. */
+async function explained(error: unknown, machine: Machine, what: string): Promise<unknown> {
+  if (!isBhattiError(error, "machine_lost")) return error;
+  const end = await within(endMilliseconds, "The machine's end", undefined, () => machine.ended).catch(
+    () => undefined, // it runs on: the line alone was lost
+  );
+  if (!end) return error;
+  return new BhattiError("machine_lost", `${what}: ${end.reason}: ${end.detail}`, { cause: error });
 }
 
 function requestOf(command: Command): ExecRequest {

@@ -5,24 +5,39 @@ import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { MachineDaemon } from "./machine-daemon.ts";
+import { until } from "./until.ts";
 
 export interface Footprint {
-  /** Arguments of every process that runs a machine of the data directory. */
+  /** Arguments of every QEMU that has to do with the data directory or its sockets. */
   processes: string[];
   sockets: string[];
   files: string[];
   rows: number;
 }
 
-/** Without the golden snapshots, which are made in the background and meant to stay. */
+const buildDeadlineMs = 90_000;
+
+/** Golden snapshots are made in the background and meant to stay: it looks when none is being made. */
 export async function footprint(daemon: MachineDaemon): Promise<Footprint> {
-  const sockets = await socketsOf(daemon);
-  return {
-    processes: await processesOf(daemon),
-    sockets,
-    files: await filesBelow(join(daemon.dataDir, "sandboxes")),
-    rows: rowsIn(daemon.dataDir),
-  };
+  const isQuiet = async () => !(await isBuildingGolden(daemon));
+  for (;;) {
+    await until("no golden snapshot is being made", isQuiet, buildDeadlineMs);
+    const found = {
+      processes: await processesOf(daemon),
+      sockets: await socketsOf(daemon),
+      files: await filesBelow(join(daemon.dataDir, "sandboxes")),
+      rows: rowsIn(daemon.dataDir),
+    };
+    if (await isQuiet()) return found;
+  }
+}
+
+/** The folder of its sockets is there before its QEMU, and goes after it. */
+async function isBuildingGolden(daemon: MachineDaemon): Promise<boolean> {
+  // Without a daemon nobody builds: what is left is what we look for.
+  if (daemon.pid < 0) return false;
+  const names = await readdir(runtimeOf(daemon)).catch(() => []);
+  return names.some((name) => name.startsWith("golden-"));
 }
 
 async function processesOf(daemon: MachineDaemon): Promise<string[]> {
@@ -30,16 +45,19 @@ async function processesOf(daemon: MachineDaemon): Promise<string[]> {
   for (const pid of await readdir("/proc")) {
     if (!/^\d+$/.test(pid)) continue;
     const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-    if (command.startsWith("qemu") && command.includes(`${daemon.dataDir}/sandboxes/`))
-      found.push(command);
+    const isOurs = command.includes(`${daemon.dataDir}/`) || command.includes(runtimeOf(daemon));
+    if (command.startsWith("qemu") && isOurs) found.push(command.replaceAll("\0", " "));
   }
   return found.sort();
 }
 
 async function socketsOf(daemon: MachineDaemon): Promise<string[]> {
+  return (await readdir(runtimeOf(daemon)).catch(() => [])).sort();
+}
+
+function runtimeOf(daemon: MachineDaemon): string {
   const tag = createHash("sha256").update(daemon.dataDir).digest("hex").slice(0, 8);
-  const names = await readdir(join(daemon.runtimeDir, tag)).catch(() => []);
-  return names.filter((name) => !name.startsWith("golden-")).sort();
+  return join(daemon.runtimeDir, tag);
 }
 
 async function filesBelow(directory: string): Promise<string[]> {

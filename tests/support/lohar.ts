@@ -9,12 +9,11 @@ import { connectGuest } from "../../src/agent/lohar.ts";
 import { MarkerHunt, newNonce, preamble } from "../../src/agent/sync.ts";
 import { type Connection, connectUnix } from "../../src/host/socket.ts";
 
-const targets = resolve(import.meta.dir, "../../guest/lohar/target");
-const candidates = [
-  "release",
-  "x86_64-unknown-linux-gnu/release",
-  "aarch64-unknown-linux-gnu/release",
-];
+/** The one that is built into the binary. */
+const binary = resolve(
+  import.meta.dir,
+  "../../guest/lohar/target/x86_64-unknown-linux-gnu/release/lohar",
+);
 
 /** A deadline that only a hang meets. */
 export function generous(): AbortSignal {
@@ -35,10 +34,11 @@ export class RealLohar implements AsyncDisposable {
   }
 
   static async start(): Promise<RealLohar> {
+    if (!existsSync(binary)) throw new Error(`There is no "${binary}": make build`);
     const root = await mkdtemp(join(tmpdir(), "lohar-"));
     const directory = join(root, "workspace");
     await Bun.write(join(directory, ".keep"), "");
-    const child = Bun.spawn([binary(), "--socket", join(root, "line"), "--cwd", directory], {
+    const child = Bun.spawn([binary, "--socket", join(root, "line"), "--cwd", directory], {
       stdin: "ignore",
       stdout: Bun.file(join(root, "log")),
       stderr: Bun.file(join(root, "log")),
@@ -197,14 +197,6 @@ export function isAlive(pid: number): boolean {
 /** Waits until it is so. The test's own time limit is the deadline. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await Bun.sleep(5);
-}
-
-function binary(): string {
-  const found = candidates
-    .map((place) => join(targets, place, "lohar"))
-    .find((path) => existsSync(path));
-  if (found) return found;
-  throw new Error("There is no lohar. Build it: cargo build --release, in guest/lohar");
 }
 
 function processesIn(directory: string): number[] {

@@ -16,6 +16,12 @@ export interface Outcome {
   bytes: Uint8Array;
 }
 
+/** A line of a command's output, and when it came. */
+export interface TimedLine {
+  text: string;
+  at: number;
+}
+
 export interface CommandInput {
   stdin?: Uint8Array | string;
   env?: Record<string, string>;
@@ -32,8 +38,13 @@ export interface MachineDaemon extends AsyncDisposable {
   /** Runs it and returns its output; throws with everything it said when it fails. */
   ok(...args: string[]): Promise<string>;
   json<T>(...args: string[]): Promise<T>;
+  /** Runs it and notes when each line of its output came, in milliseconds. */
+  timed(args: string[]): Promise<TimedLine[]>;
+  /** Starts it and leaves it to the caller, who may send it signals. */
+  spawn(args: string[]): Bun.Subprocess<"ignore", "pipe", "pipe">;
   log(): string;
-  kill(signal: "SIGTERM" | "SIGKILL"): Promise<void>;
+  /** Ends the daemon, and gives its exit code. */
+  kill(signal: "SIGTERM" | "SIGKILL"): Promise<number>;
   /** Starts a daemon on the same data directory, after a kill. */
   restart(): Promise<void>;
 }
@@ -118,11 +129,27 @@ export async function prepareDaemon(options: DaemonOptions = {}): Promise<Machin
     async json(...args) {
       return JSON.parse(await self.ok(...args, "--json"));
     },
+    async timed(args) {
+      const child = self.spawn(args);
+      const lines: TimedLine[] = [];
+      let rest = "";
+      for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+        const at = performance.now();
+        const parts = (rest + chunk).split("\n");
+        rest = parts.pop() ?? "";
+        lines.push(...parts.map((text) => ({ text, at })));
+      }
+      await child.exited;
+      return lines;
+    },
+    spawn: (args) =>
+      Bun.spawn([binary, ...args], { env, stdin: "ignore", stdout: "pipe", stderr: "pipe" }),
     log: () => (existsSync(logFile) ? readFileSync(logFile, "utf8") : ""),
     async kill(signal) {
       daemon?.kill(signal);
-      await daemon?.exited;
+      const code = (await daemon?.exited) ?? -1;
       daemon = undefined;
+      return code;
     },
     async restart() {
       daemon = spawnDaemon();

@@ -1,5 +1,6 @@
 /** From the pool, from a golden snapshot, from nothing: each way works, and a way that fails leads to the next. */
 import { afterEach, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { readdir, readFile, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { type MachineDaemon, startMachineDaemon } from "../support/machine-daemon.ts";
@@ -49,8 +50,12 @@ test("a pool machine whose QEMU is killed is not handed out", async () => {
   const [id = ""] = await readdir(join(daemon.dataDir, "sandboxes"));
   const record = await readFile(join(daemon.dataDir, "sandboxes", id, "machine.json"), "utf8");
   process.kill((JSON.parse(record) as { pid: number }).pid, "SIGKILL");
+  await until("its files are gone", () => !existsSync(join(daemon.dataDir, "sandboxes", id)));
   await daemon.ok("create", "--name", "dev");
   await hello("dev");
+  // Its end was noticed before anybody asked: nobody tried it first.
+  expect(origins()).toEqual(["restored"]);
+  expect(daemon.log()).not.toContain("could not use a pool machine");
 });
 
 test("golden snapshots outlive the daemon", async () => {

@@ -42,34 +42,20 @@ export const exec = command({
       throw new BhattiError("bad_usage", "--tty and --json exclude each other");
     const stdin = input["no-stdin"] ? "nothing" : await context.system.stdin.kind();
     const forwards = stdin === "pipe" || stdin === "file" || (input.tty && stdin === "terminal");
-    const request = {
+    const start: ExecStart = {
       cmd: input.command,
       ...(input.timeout !== undefined && { timeout_sec: input.timeout }),
       ...(input.env && { env: input.env }),
       ...(input.workdir !== undefined && { workdir: input.workdir }),
-    };
-    const streamed = context.system.env["BHATTI_FORCE_STREAM"] === "1";
-    if (json && !forwards && !streamed) return await runBuffered(context, input.sandbox, request);
-    const size = context.system.terminal;
-    const start: ExecStart = {
-      ...request,
       ...(forwards && { stdin: true }),
-      ...(input.tty && { tty: size.size() ?? { rows: 24, cols: 80 } }),
+      ...(input.tty && { tty: context.system.terminal.size() ?? { rows: 24, cols: 80 } }),
     };
-    const sink = await openSink(context, streamed);
-    return await runStreamed(context, input.sandbox, start, sink, stdin === "terminal");
+    const sink = await openSink(context, context.system.env["BHATTI_FORCE_STREAM"] === "1");
+    return await runCommand(context, input.sandbox, start, sink, stdin === "terminal");
   },
 });
 
-/** Without stdin the result can be had in one answer. */
-async function runBuffered(context: Context, ref: string, body: Omit<ExecStart, "stdin" | "tty">) {
-  const client = await context.client();
-  const { result } = await client.call("exec.run", { params: { ref }, body });
-  await context.result(result, () => "");
-  return exitCodeOf(result);
-}
-
-async function runStreamed(
+async function runCommand(
   context: Context,
   ref: string,
   start: ExecStart,

@@ -23,6 +23,7 @@ function words(sandbox: Sandbox): string {
         ["Name", sandbox.name],
         ["ID", sandbox.id],
         ["Status", sandbox.status],
+        ["Reason", sandbox.status === "running" ? undefined : sandbox.engine_meta["reason"]],
         ["Thermal", sandbox.thermal],
         ["Image", sandbox.image || "minimal"],
         ["Created", sandbox.created_at],

@@ -75,11 +75,7 @@ async function save({ system }: Context, settings: ClientSettings): Promise<stri
 async function verify({ system }: Context, settings: ClientSettings): Promise<number> {
   const { fetch, connectWebSocket } = system;
   const client = new Client({ ...settings, fetch, connectWebSocket });
-  const { result } = await client.call(
-    "sandbox.list",
-    { query: {} },
-    AbortSignal.timeout(patienceMs),
-  );
+  const { result } = await client.call("sandbox.list", { query: {} }, patienceMs);
   return result.length;
 }
 

@@ -43,7 +43,7 @@ async function askServer(context: Context, client: Client) {
     seen = headers.get("x-bhatti-version") ?? undefined;
   });
   try {
-    const { result } = await client.call("version.get", {}, AbortSignal.timeout(patienceMs));
+    const { result } = await client.call("version.get", {}, patienceMs);
     const { version: named, ...about } = result;
     return { version: seen ?? named, about };
   } catch {

@@ -12,11 +12,11 @@ const bootDeadlineMs = 30_000;
 /** Errors: guest_unresponsive with the console's end, machine_failed, host_unfit. On failure nothing runs. */
 export async function bootGuest(
   line: CommandLine,
-  files: { log: string; pidFile: string },
+  { log, pidFile }: { log: string; pidFile: string },
   signal: AbortSignal,
 ): Promise<{ vmm: Vmm; guest: Guest }> {
   const vmm = await launchQemu(
-    { arguments: qemuArguments(line), qmpSocket: line.qmpSocket, ...files },
+    { arguments: qemuArguments(line), qmpSocket: line.qmpSocket, log, pidFile },
     signal,
   );
   try {

@@ -1,13 +1,14 @@
 /** A machine as a copy of a golden snapshot: its memory, its device state and its disk. */
 import { copyFile, mkdir, truncate, writeFile } from "node:fs/promises";
 import { dirname, relative } from "node:path";
-import { within } from "../../async/deadline.ts";
+import { settledWithin } from "../../async/deadline.ts";
 import { makeOverlay } from "../../disks/qcow2.ts";
 import { copySparse } from "../../disks/sparse-copy.ts";
+import { messageOf } from "../../errors/bhatti-error.ts";
 import type { MachineSpec } from "../machine-spec.ts";
 import { qemuArguments } from "./command-line.ts";
 import { rootDevice, rootNode } from "./devices.ts";
-import { checkGolden } from "./golden-record.ts";
+import { checkGolden, UnusableSnapshot } from "./golden-record.ts";
 import type { Golden } from "./golden-store.ts";
 import { launchQemu, quitQemu, type Vmm } from "./launcher.ts";
 import { QemuMachine, removeMachine } from "./machine.ts";
@@ -35,7 +36,7 @@ export interface ClonePlan {
 export async function cloneMachine(plan: ClonePlan, signal: AbortSignal): Promise<QemuMachine> {
   const paths = machinePaths(plan.engine, plan.id);
   try {
-    return await within(cloneDeadlineMs, "Restoring a machine", signal, (until) =>
+    return await settledWithin(cloneDeadlineMs, "Restoring a machine", signal, (until) =>
       clone(plan, paths, until),
     );
   } catch (error) {
@@ -149,8 +150,9 @@ function start(plan: ClonePlan, paths: MachinePaths, signal: AbortSignal): Promi
 async function load(vmm: Vmm, signal: AbortSignal): Promise<void> {
   try {
     await loadState(vmm.qmp, signal);
-  } catch (error) {
+  } catch (cause) {
     await quitQemu(vmm);
-    throw error;
+    if (signal.aborted) throw cause;
+    throw new UnusableSnapshot(`QEMU does not take the state: ${messageOf(cause)}`, cause);
   }
 }

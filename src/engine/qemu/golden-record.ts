@@ -22,6 +22,13 @@ export async function readGoldenRecord(paths: GoldenPaths): Promise<GoldenRecord
     .catch(() => undefined);
 }
 
+/** A snapshot from which no machine can be made, whoever tries: worse than none. */
+export class UnusableSnapshot extends BhattiError {
+  constructor(message: string, cause?: unknown) {
+    super("machine_failed", message, { cause });
+  }
+}
+
 /**
  * Before each use, as a guest from a damaged snapshot fails in ways that nobody can explain. The state is checked whole
  * (100 KB, under a millisecond), the memory by its size.
@@ -29,10 +36,7 @@ export async function readGoldenRecord(paths: GoldenPaths): Promise<GoldenRecord
 export async function checkGolden(paths: GoldenPaths): Promise<void> {
   const record = await readGoldenRecord(paths);
   const damaged = (what: string) =>
-    new BhattiError(
-      "machine_failed",
-      `The golden snapshot "${paths.directory}" is damaged: ${what}`,
-    );
+    new UnusableSnapshot(`The golden snapshot "${paths.directory}" is damaged: ${what}`);
   if (!record) throw damaged("its record is gone");
   const ram = await stat(paths.ram).catch(() => undefined);
   const ramBytes = record.memoryMB * 1024 * 1024;

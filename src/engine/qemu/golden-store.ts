@@ -3,7 +3,7 @@
  * copy of it. One with an image's root mounted is faster still; one without serves every image.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { readdir, readFile, rm, stat } from "node:fs/promises";
+import { readdir, readFile, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { qemuArguments } from "./command-line.ts";
 import { buildGolden } from "./golden-build.ts";
@@ -49,18 +49,31 @@ export class GoldenStore {
 
   /** Finds what earlier daemons made, and ends and removes what one of them did not finish. */
   async load(): Promise<void> {
-    const names = await readdir(this.#engine.golden).catch(() => []);
-    for (const name of names) {
+    for (const name of await this.#byLastUse()) {
       const paths = goldenPaths(this.#engine.golden, name);
       await endProcessOfPidFile(paths.pidFile);
       const record = await readGoldenRecord(paths);
-      if (record) {
+      // One of other parts (another kernel, agent or QEMU) would never be asked for again.
+      if (record && record.key === this.#keyOf(record)) {
         const { key, image } = record;
         this.#ready.set(key, { key, name, paths, mounted: image !== undefined });
-      } else if (!(await isDiskInUse(this.#engine, name))) {
-        await rm(paths.directory, { recursive: true, force: true });
+      } else {
+        await this.#remove({ key: "", name, paths, mounted: true });
       }
     }
+    await this.#evict();
+  }
+
+  /** The longest unused first: a record's time stamp is that of its last use. */
+  async #byLastUse(): Promise<string[]> {
+    const names = await readdir(this.#engine.golden).catch(() => []);
+    const used = await Promise.all(
+      names.map(async (name) => {
+        const { record } = goldenPaths(this.#engine.golden, name);
+        return { name, at: (await stat(record).catch(() => undefined))?.mtimeMs ?? 0 };
+      }),
+    );
+    return used.sort((a, b) => a.at - b.at).map(({ name }) => name);
   }
 
   find(shape: Shape): Golden | undefined {
@@ -96,6 +109,8 @@ export class GoldenStore {
     if (golden) {
       this.#ready.delete(key);
       this.#ready.set(key, golden);
+      const now = new Date();
+      void utimes(golden.paths.record, now, now).catch(() => {}); // only the order of use, over restarts
     }
     return golden;
   }

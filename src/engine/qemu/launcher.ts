@@ -53,8 +53,10 @@ async function start(plan: Launch): Promise<Detached> {
     return await launch(command, state === undefined ? [log, log] : [log, log, state]);
   } catch (cause) {
     if (!(cause instanceof CommandError)) throw cause;
-    const missing = cause.exitCode === null;
-    throw new BhattiError(missing ? "host_unfit" : "machine_failed", cause.message, { cause });
+    const words = cause.isMissing
+      ? cause.message
+      : `${cause.message}: ${await lastWords(plan.log)}`;
+    throw new BhattiError(cause.isMissing ? "host_unfit" : "machine_failed", words, { cause });
   } finally {
     closeSync(log);
     if (state !== undefined) closeSync(state);

@@ -40,6 +40,7 @@ export class QemuMachine implements Machine {
   readonly #process: ProcessIdentity;
   readonly #end = Promise.withResolvers<MachineEnd>();
   #over: MachineEnd | undefined;
+  #isLetGo = false;
   #guest: Guest | undefined;
   #connecting: Promise<Guest> | undefined;
   /** Nobody has talked to it since it was restored. */
@@ -128,6 +129,7 @@ export class QemuMachine implements Machine {
   }
 
   async #onProcessGone(): Promise<void> {
+    if (this.#isLetGo) return;
     await this.#finish({
       reason: "crashed",
       detail: `QEMU ended unexpectedly: ${await lastWords(this.paths.log)}`,
@@ -141,9 +143,27 @@ export class QemuMachine implements Machine {
     this.#guest?.close();
     this.#guest = undefined;
     this.qmp.close();
-    await endProcess(this.#process);
-    await rm(this.paths.sockets, { recursive: true, force: true });
-    this.#end.resolve(end);
+    try {
+      await endProcess(this.#process);
+      await rm(this.paths.sockets, { recursive: true, force: true });
+      this.#end.resolve(end);
+    } catch (error) {
+      // Whoever waits for the end hears of it; whoever destroys the machine tries again and fails for this reason.
+      const detail = `${end.detail}. Its process could not be ended: ${messageOf(error)}`;
+      this.#end.resolve({ ...end, detail });
+    }
+  }
+
+  /** Ends the process without asking the guest; the disk stays. */
+  async halt(): Promise<void> {
+    await this.#finish({ reason: "powered_off", detail: "its process was ended" });
+  }
+
+  /** Leaves it to a later daemon: it runs on, and nothing here waits for it. */
+  letGo(): void {
+    this.#isLetGo = true;
+    this.#guest?.close();
+    this.qmp.close();
   }
 
   /** Lets the guest's processors run. The line is greeted while they still stand: the greeting waits for them. */

@@ -16,6 +16,8 @@ export interface PoolOptions {
   size: number;
   /** Makes one, running and frozen, without an identity. */
   make(spec: MachineSpec, signal: AbortSignal): Promise<QemuMachine>;
+  /** Takes back one that nobody got. */
+  drop(machine: QemuMachine): Promise<void>;
   quiet: Quiet;
   log: EngineLog;
 }
@@ -29,11 +31,6 @@ export class Pool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
-  }
-
-  /** Ids of the machines that nobody has asked for yet, those being made among them once they are ready. */
-  ids(): string[] {
-    return this.#ready.map(({ machine }) => machine.id);
   }
 
   /** From now on, keep machines like this one. */
@@ -53,7 +50,7 @@ export class Pool {
     await this.#filling;
     const ready = this.#ready;
     this.#ready = [];
-    await Promise.all(ready.map(({ machine }) => machine.destroy()));
+    await Promise.all(ready.map(({ machine }) => this.#options.drop(machine)));
   }
 
   #fill(): void {
@@ -65,17 +62,17 @@ export class Pool {
 
   async #fillUp(): Promise<void> {
     const signal = this.#closing.signal;
-    try {
-      for (let spec = this.#missing(); spec; spec = this.#missing()) {
+    for (let spec = this.#missing(); spec; spec = this.#missing()) {
+      try {
         // On few cores a refill in the foreground's way would cost more than it saves.
         await this.#options.quiet.wait(signal);
         await this.#dropOthers(spec);
         await this.#add(spec, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#options.log.warn("the pool could not be filled", { error: messageOf(error) });
+        await pause(retryAfterMs, signal).catch(() => {});
       }
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#options.log.warn("the pool could not be filled", { error: messageOf(error) });
-      await pause(retryAfterMs, signal).catch(() => {});
     }
   }
 
@@ -89,7 +86,7 @@ export class Pool {
   async #dropOthers(wanted: MachineSpec): Promise<void> {
     const others = this.#ready.filter(({ spec }) => !isSameShape(spec, wanted));
     this.#ready = this.#ready.filter(({ spec }) => isSameShape(spec, wanted));
-    await Promise.all(others.map(({ machine }) => machine.destroy()));
+    await Promise.all(others.map(({ machine }) => this.#options.drop(machine)));
   }
 
   async #add(spec: MachineSpec, signal: AbortSignal): Promise<void> {
@@ -99,16 +96,17 @@ export class Pool {
         warmUp(machine, until),
       );
     } catch (error) {
-      await machine.destroy();
+      await this.#options.drop(machine);
       throw error;
     }
     this.#ready.push({ spec, machine });
-    // One that dies while it waits must not be handed out.
+    // One that dies while it waits must not be handed out; another takes its place.
     void machine.ended.then(async () => {
       const index = this.#ready.findIndex((candidate) => candidate.machine === machine);
       if (index < 0) return;
       this.#ready.splice(index, 1);
-      await machine.destroy();
+      await this.#options.drop(machine);
+      this.#fill();
     });
     this.#options.log.debug("pool machine ready", {
       machine: machine.id,

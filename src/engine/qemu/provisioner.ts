@@ -8,6 +8,7 @@ import type { MachineSpec } from "../machine-spec.ts";
 import { cloneMachine } from "./clone.ts";
 import { coldBoot } from "./cold-boot.ts";
 import { asEngineError } from "./engine-error.ts";
+import { UnusableSnapshot } from "./golden-record.ts";
 import { type Golden, GoldenStore } from "./golden-store.ts";
 import type { EngineLog } from "./log.ts";
 import type { QemuMachine } from "./machine.ts";
@@ -19,6 +20,9 @@ import { bestShape } from "./shape.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
 const configureDeadlineMs = 20_000;
+
+/** The guest says no to what it is told: it would say so again. */
+const refusals: ErrorCode[] = ["bad_request", "guest_failed"];
 
 export interface ProvisionerOptions {
   paths: EnginePaths;
@@ -41,10 +45,16 @@ export class Provisioner {
     const { paths, platform, poolSize, quiet, log } = options;
     this.#options = options;
     this.#golden = new GoldenStore(paths, platform, log, this.#closing.signal);
-    this.#pool = new Pool({ size: poolSize, make: this.#forPool.bind(this), quiet, log });
+    this.#pool = new Pool({
+      size: poolSize,
+      make: (spec, signal) => this.#forPool(spec, signal),
+      drop: (machine) => this.#drop(machine),
+      quiet,
+      log,
+    });
   }
 
-  async start(): Promise<void> {
+  async load(): Promise<void> {
     await this.#golden.load();
   }
 
@@ -82,7 +92,7 @@ export class Provisioner {
   async #fromPool(spec: MachineSpec, identity: GuestConfiguration, signal: AbortSignal) {
     const machine = this.#pool.take(spec);
     if (!machine) return undefined;
-    return await this.#attempt("use a pool machine", signal, [], () =>
+    return await this.#attempt("use a pool machine", signal, refusals, () =>
       this.#personalise(machine, machine.resume(signal), identity, signal),
     );
   }
@@ -96,7 +106,7 @@ export class Provisioner {
       () => this.#goldenFor(spec, signal),
     );
     if (!golden) return undefined;
-    return await this.#attempt("restore a machine", signal, [], async () => {
+    return await this.#attempt("restore a machine", signal, refusals, async () => {
       const machine = await this.#clone(spec, golden, "restored", signal);
       return await this.#personalise(machine, machine.guest(signal), identity, signal);
     });
@@ -178,9 +188,7 @@ export class Provisioner {
       return await cloneMachine({ id, spec, golden, platform, engine: paths, kind }, signal);
     } catch (error) {
       this.#unborn.delete(id);
-      const { code } = asEngineError(error);
-      // What says that the snapshot is no good; a host that is busy or full says nothing about it.
-      if (!signal.aborted && code === "machine_failed") await this.#golden.forget(golden);
+      if (error instanceof UnusableSnapshot) await this.#golden.forget(golden);
       throw error;
     }
   }
@@ -203,9 +211,20 @@ export class Provisioner {
       });
       return machine;
     } catch (error) {
-      await machine.destroy();
-      this.#unborn.delete(machine.id);
+      await this.#drop(machine);
       throw error;
+    }
+  }
+
+  /** A machine that nobody gets to know. What is left of it after a failure here, the next start removes. */
+  async #drop(machine: QemuMachine): Promise<void> {
+    try {
+      await machine.destroy();
+    } catch (error) {
+      const { id } = machine;
+      this.#options.log.warn("a machine was not removed", { machine: id, error: messageOf(error) });
+    } finally {
+      this.#unborn.delete(machine.id);
     }
   }
 

@@ -47,7 +47,7 @@ export async function openQemuEngine(options: QemuEngineOptions): Promise<Engine
   const signal = AbortSignal.timeout(prepareDeadlineMs);
   const platform = await preparePlatform({ paths, kernel, accelerator, log, signal });
   const engine = new QemuEngine(options, paths, platform);
-  await engine.start();
+  await engine.load();
   return engine;
 }
 
@@ -83,8 +83,11 @@ class QemuEngine implements Engine {
     };
   }
 
-  async start(): Promise<void> {
-    await this.#provisioner.start();
+  async load(): Promise<void> {
+    await this.#provisioner.load();
+  }
+
+  start(): void {
     const spec = this.#options.defaultSpec();
     if (spec) this.#provisioner.prepare(spec);
   }
@@ -133,6 +136,7 @@ class QemuEngine implements Engine {
 
   async close(): Promise<void> {
     await this.#provisioner.close();
+    for (const machine of this.#running.values()) machine.letGo();
     // Left behind only while machines run on: their sockets are in it.
     await rmdir(this.#paths.runtime).catch(() => {});
   }

@@ -1,9 +1,8 @@
 /** A command's whole output as one answer, up to a limit. */
 import type { z } from "zod";
 import type { ExecResult } from "../../contract/exec.ts";
+import { bufferedOutputBytes } from "../../contract/exec-limits.ts";
 import type { RunningCommand } from "../../services/exec.ts";
-
-export const bufferedOutputBytes = 10 * 1024 * 1024;
 
 /** A client that goes away lets go of the command. */
 export async function collectOutput(

@@ -1,8 +1,9 @@
 /** A command's output as it comes, one JSON object a line. */
+import { reasonOf } from "../../async/deadline.ts";
+import { type Encoded, TextEvents } from "../../contract/text-events.ts";
 import type { Logger } from "../../observability/log.ts";
 import type { RunningCommand } from "../../services/exec.ts";
 import { failureOf } from "../failure.ts";
-import { type Encoded, TextEvents } from "./text-events.ts";
 
 export interface StreamOptions {
   requestId: string;
@@ -14,6 +15,10 @@ const names = { 1: "stdout", 2: "stderr" } as const;
 
 /** The client's pace is the command's: a line is made when there is room for it. */
 export function streamOutput(command: RunningCommand, options: StreamOptions): Response {
+  if (options.signal.aborted) {
+    command.release();
+    throw reasonOf(options.signal);
+  }
   const encoder = new TextEncoder();
   const lines = eventsOf(command, options);
   const release = () => command.release();

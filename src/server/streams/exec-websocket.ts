@@ -1,7 +1,8 @@
 /** One exec WebSocket: the request as its first message, then bytes and controls both ways until the command ends. */
 import type { ServerWebSocket } from "bun";
 import type { z } from "zod";
-import { ExecControl, type ExecEvent, ExecStart, stdinWindowBytes } from "../../contract/exec.ts";
+import { ExecControl, type ExecEvent, ExecStart } from "../../contract/exec.ts";
+import { stdinWindowBytes } from "../../contract/exec-limits.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Logger } from "../../observability/log.ts";
 import type { RunningCommand } from "../../services/exec.ts";

@@ -74,7 +74,14 @@ impl Guest {
 
     fn change_cgroup(&self, frozen: bool) -> Result<(), Failure> {
         let Some(cgroup) = &self.machine.cgroup else {
-            return Ok(());
+            // Said to be frozen, processes would go on running in whatever is made of this guest.
+            return match frozen && self.machine.ours {
+                true => Err(Failure::new(
+                    "freeze_failed",
+                    "There is no cgroup for user processes",
+                )),
+                false => Ok(()),
+            };
         };
         cgroup
             .set_frozen(frozen)

@@ -214,6 +214,19 @@ mod tests {
     }
 
     #[test]
+    fn without_a_cgroup_only_a_computer_that_is_not_ours_is_said_to_freeze() {
+        let mut machine = Machine::test("/".into(), PathBuf::from("/nonexistent"));
+        machine.stage = crate::protocol::messages::Stage::Mounted;
+        let mut guest = Guest::new(machine).unwrap();
+        assert!(guest.freeze(1).is_ok() && guest.sessions.frozen);
+        assert!(guest.thaw().is_ok());
+        guest.machine.ours = true;
+        assert_eq!(guest.freeze(2).unwrap_err().code, "freeze_failed");
+        assert!(!guest.sessions.frozen);
+        assert!(guest.thaw().is_ok());
+    }
+
+    #[test]
     fn a_repeated_marker_changes_nothing() {
         let machine = Machine::test("/".into(), PathBuf::from("/nonexistent"));
         let mut guest = Guest::new(machine).unwrap();

@@ -7,7 +7,7 @@ use std::ptr;
 use crate::environment::{check_variable, DEFAULT_PATH};
 use crate::protocol::messages::Failure;
 
-const MAX_ARGUMENTS: usize = 1024;
+const MAX_ARGUMENTS: usize = 16_384;
 
 /// Owns the strings that its pointers point to.
 pub struct Command {
@@ -118,6 +118,6 @@ mod tests {
             code(&["ls"], &BTreeMap::from([("A=B", "")])),
             Some("bad_request")
         );
-        assert_eq!(code(&["x"; 1025], &none), Some("limit"));
+        assert_eq!(code(&["x"; 16_385], &none), Some("limit"));
     }
 }

@@ -26,13 +26,17 @@ impl Sessions {
             return true;
         };
         let exit = match Exit::of(status) {
-            _ if process.timed_out => Exit::Timeout,
+            // It may have ended by itself just before it was to be killed.
+            Exit::Signal(libc::SIGKILL) if process.timed_out => Exit::Timeout,
             Exit::Signal(libc::SIGKILL) if machine.oom_kills() > process.oom_kills => {
                 Exit::OutOfMemory
             }
             exit => exit,
         };
         process.exit = Some(exit);
+        if process.timed_out {
+            process.last_call();
+        }
         if process.stream.is_none() {
             self.ended.keep(process.info());
             forget_timers(key, process, wires);
@@ -57,6 +61,9 @@ impl Sessions {
             wires.streams.remove(&stream);
         }
         process.input.close();
+        for output in process.outputs.iter_mut().flatten() {
+            output.owed = None;
+        }
         if process.outputs.iter().all(Option::is_none) {
             self.processes.remove(&key);
         } else {
@@ -73,13 +80,16 @@ impl Sessions {
                 process.silence = None;
                 self.finish(key, exit, wires);
             }
-            (Timer::Deadline, exit) => {
+            (Timer::Deadline, None) => {
                 process.deadline = None;
                 process.timed_out = true;
                 process.kill();
-                if exit.is_some() {
-                    self.finish(key, Exit::Timeout, wires);
-                }
+            }
+            // It ended in time: a slow reader changes nothing about that, and its pid may be somebody else's by now.
+            (Timer::Deadline, Some(_)) => {
+                process.deadline = None;
+                process.last_call();
+                self.advance(key, wires);
             }
             _ => {}
         }
@@ -111,5 +121,115 @@ fn forget_timers(key: u32, process: &mut Process, wires: &mut Wires) {
     }
     if let Some(at) = process.silence.take() {
         wires.timers.remove(at, key, Timer::Silence);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+    use std::rc::Rc;
+
+    use rustix::pipe::{pipe_with, PipeFlags};
+
+    use super::*;
+    use crate::protocol::messages::OpenExec;
+    use crate::sessions::credit::WINDOW;
+    use crate::sessions::output::Output;
+
+    const KEY: u32 = 1;
+    const STREAM: u32 = 1;
+
+    fn ended_with_output(text: &[u8]) -> (Process, std::os::fd::OwnedFd) {
+        let (read, write) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).unwrap();
+        rustix::io::write(&write, text).unwrap();
+        let open = OpenExec {
+            argv: vec!["seq".to_owned()],
+            env: BTreeMap::new(),
+            cwd: None,
+            user: None,
+            tty: None,
+            stdin: false,
+            timeout_ms: 1,
+        };
+        let mut process = Process::new("sess-1".to_owned(), Some(STREAM), open);
+        process.waiting = None;
+        let mut output = Output::new(Rc::new(read), 1, false);
+        output.ready = true;
+        process.outputs[0] = Some(output);
+        process.exit = Some(Exit::Code(0));
+        process.credit.spend(WINDOW as usize);
+        (process, write)
+    }
+
+    fn sent(wires: &mut Wires) -> String {
+        let (read, write) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).unwrap();
+        wires
+            .outgoing
+            .flush(std::os::fd::AsFd::as_fd(&write))
+            .unwrap();
+        let mut bytes = [0; 4096];
+        let count = rustix::io::read(&read, &mut bytes).unwrap_or(0);
+        String::from_utf8_lossy(&bytes[..count]).into_owned()
+    }
+
+    #[test]
+    fn a_slow_reader_gets_the_tail_and_the_true_exit_of_what_ended_in_time() {
+        let mut wires = Wires::new().unwrap();
+        let mut sessions = Sessions::new().unwrap();
+        let (mut process, write) = ended_with_output(b"the tail");
+        // Stands for whoever has the group's number by now.
+        let mut stranger = Command::new("sleep")
+            .arg("600")
+            .stdout(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        process.pid = i32::try_from(stranger.id()).ok();
+        sessions.processes.insert(KEY, process);
+
+        sessions.expired(KEY, Timer::Deadline, &mut wires);
+        sessions.pump(&mut wires);
+        assert_eq!(sent(&mut wires), "");
+        let alive = stranger.try_wait().unwrap().is_none();
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
+        assert!(alive);
+
+        drop(write);
+        sessions.get(KEY).unwrap().credit.add(WINDOW);
+        sessions.advance(KEY, &mut wires);
+        while sessions.pump(&mut wires) {}
+        sessions.expired(KEY, Timer::Silence, &mut wires);
+        let told = sent(&mut wires);
+        assert!(told.contains("the tail"));
+        assert!(told.contains(r#"{"exit_code":0,"reason":"exited"}"#));
+    }
+
+    #[test]
+    fn grandchildren_that_never_fall_silent_hold_the_result_back_until_the_deadline_only() {
+        let mut wires = Wires::new().unwrap();
+        let mut sessions = Sessions::new().unwrap();
+        let (mut process, write) = ended_with_output(b"");
+        process.credit.add(u32::MAX);
+        sessions.processes.insert(KEY, process);
+        sessions.expired(KEY, Timer::Deadline, &mut wires);
+        let mut told = String::new();
+        for _ in 0..1000 {
+            if told.contains("exit_code") {
+                break;
+            }
+            let _ = rustix::io::write(&write, &[b'y'; 3000]);
+            if let Some(process) = sessions.get(KEY) {
+                process.outputs[0].as_mut().unwrap().ready = true;
+            }
+            sessions.advance(KEY, &mut wires);
+            sessions.pump(&mut wires);
+            told = sent(&mut wires);
+        }
+        assert!(told.contains(r#"{"exit_code":0,"reason":"exited"}"#));
+        // What the grandchildren hold stays open, so that they can go on writing.
+        assert!(sessions.get(KEY).is_some());
     }
 }

@@ -16,7 +16,12 @@ pub struct Output {
     pub ready: bool,
     hung_up: bool,
     widened: bool,
+    /// How much more of it is told, once that is bounded.
+    pub owed: Option<usize>,
 }
+
+/// A widened pipe holds no more than this, a terminal less.
+pub const MOST_HELD: usize = 256 * 1024;
 
 pub enum Read {
     Bytes(usize),
@@ -33,6 +38,7 @@ impl Output {
             ready: false,
             hung_up: false,
             widened: false,
+            owed: None,
         }
     }
 
@@ -43,10 +49,24 @@ impl Output {
         !(self.hung_up && !flags.contains(EventFlags::IN) && !self.terminal)
     }
 
+    /// Something can be read, and is still to be told.
+    pub fn is_due(&self) -> bool {
+        self.ready && !self.is_settled()
+    }
+
+    /// All that is to be told of it has been.
+    pub fn is_settled(&self) -> bool {
+        self.owed == Some(0)
+    }
+
     pub fn send(&mut self, outgoing: &mut Outgoing, stream: u32, credit: usize) -> Read {
-        let most = MAX_DATA.min(credit);
+        let most = MAX_DATA.min(credit).min(self.owed.unwrap_or(MAX_DATA));
         let outcome = outgoing.read_data(self.source.as_fd(), stream, self.channel, most);
-        self.judge(outcome, most)
+        let read = self.judge(outcome, most);
+        if let (Some(owed), Read::Bytes(count)) = (&mut self.owed, &read) {
+            *owed = owed.saturating_sub(*count);
+        }
+        read
     }
 
     pub fn read(&mut self, buffer: &mut [u8]) -> Read {
@@ -79,7 +99,6 @@ impl Output {
 
 /// Fewer changes between the two processes for those that move much; each costs an emulated CPU dearly.
 pub fn widen_pipe(pipe: &OwnedFd) {
-    const SIZE: usize = 256 * 1024;
     // The kernel may have its reasons; the pipe works as it is.
-    let _ = rustix::pipe::fcntl_setpipe_size(pipe, SIZE);
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, MOST_HELD);
 }

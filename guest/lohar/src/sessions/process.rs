@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::credit::Credit;
 use super::ended::Exit;
 use super::input::Input;
-use super::output::{Output, Read};
+use super::output::{Output, Read, MOST_HELD};
 use super::terminal;
 use crate::protocol::messages::{OpenExec, ProcessInfo};
 use crate::reactor::wires::Wires;
@@ -92,14 +92,22 @@ impl Process {
     /// Something can be read, and whoever takes it has credit left.
     pub fn has_output(&self) -> bool {
         (self.stream.is_none() || self.credit.left() > 0)
-            && self.outputs.iter().flatten().any(|output| output.ready)
+            && self.outputs.iter().flatten().any(Output::is_due)
+    }
+
+    /// The process has ended and its time is over: of its outputs only what they hold now is told, however slow the
+    /// reader. Without this bound, grandchildren that never fall silent would keep the result back for ever.
+    pub fn last_call(&mut self) {
+        for output in self.outputs.iter_mut().flatten() {
+            output.owed.get_or_insert(MOST_HELD);
+        }
     }
 
     /// Reads one piece from each output that has any; false when nothing moved.
     pub fn pump(&mut self, wires: &mut Wires, scratch: &mut [u8]) -> bool {
         let mut moved = false;
         for slot in &mut self.outputs {
-            let Some(output) = slot.as_mut().filter(|output| output.ready) else {
+            let Some(output) = slot.as_mut().filter(|output| output.is_due()) else {
                 continue;
             };
             let read = match self.stream {

@@ -168,7 +168,11 @@ impl Sessions {
             }
             return;
         }
-        let open = process.outputs.iter().flatten();
+        let open = process
+            .outputs
+            .iter()
+            .flatten()
+            .filter(|output| !output.is_settled());
         let (count, stalled) = open.fold((0, false), |(count, stalled), output| {
             (count + 1, stalled || output.ready)
         });

@@ -1,5 +1,7 @@
-/** Bytes as JSON can carry them: text where they are UTF-8, base64 where not, and no character cut in two. */
-import { isUtf8 } from "node:buffer";
+/**
+ * Bytes as JSON can carry them: text where they are UTF-8, base64 where not, and no character cut in two. Daemon and
+ * client write events by it, so it needs nothing of the runtime.
+ */
 
 export interface Encoded {
   data: string;
@@ -7,20 +9,20 @@ export interface Encoded {
 }
 
 const nothing = new Uint8Array();
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export class TextEvents {
   #held: Uint8Array = nothing;
 
   /** The event for these bytes and those held back before; undefined when all are held back. */
   next(bytes: Uint8Array): Encoded | undefined {
-    const all = this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes]);
+    const all = joined(this.#held, bytes);
     this.#held = nothing;
-    if (isUtf8(all)) return all.length === 0 ? undefined : text(all);
     const end = all.length - incompleteTail(all);
-    const whole = all.subarray(0, end);
-    if (!isUtf8(whole)) return base64(all);
+    const text = textOf(all.subarray(0, end));
+    if (text === undefined) return base64(all);
     this.#held = all.slice(end);
-    return end === 0 ? undefined : text(whole);
+    return end === 0 ? undefined : { data: text };
   }
 
   /** What is still held back when the stream ends: no character will complete it any more. */
@@ -29,6 +31,14 @@ export class TextEvents {
     this.#held = nothing;
     return held.length === 0 ? undefined : base64(held);
   }
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  if (first.length === 0) return second;
+  const all = new Uint8Array(first.length + second.length);
+  all.set(first);
+  all.set(second, first.length);
+  return all;
 }
 
 /** How many bytes at the end begin a character and do not finish it: 0 to 3. */
@@ -46,8 +56,12 @@ function sequenceLength(lead: number): number {
   return lead >= 0xe0 ? 3 : 2;
 }
 
-function text(bytes: Uint8Array): Encoded {
-  return { data: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8") };
+function textOf(bytes: Uint8Array): string | undefined {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 function base64(bytes: Uint8Array): Encoded {

@@ -1,0 +1,10 @@
+/** Sizes that both ends of an exec keep to, apart from the schemas so that a client starts without loading them. */
+
+/** What a buffered answer holds of a command's output. */
+export const bufferedOutputBytes = 10 * 1024 * 1024;
+
+/**
+ * Flow control of stdin on the WebSocket: a client may send this many bytes (channel bytes not counted) before the
+ * first `stdin_credit`, and then as many more as each of those says. Beyond that the connection is ended.
+ */
+export const stdinWindowBytes = 262_144;
