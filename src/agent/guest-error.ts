@@ -20,7 +20,8 @@ const maxMessageLength = 1000;
 export function fromGuest(error: GuestErrorMessage): BhattiError {
   const known = codes.get(error.code);
   const text = printable(error.message) || printable(error.code);
-  if (error.code === "limit" && tooMuchAsked.test(text)) return new BhattiError("bad_request", text);
+  if (error.code === "limit" && tooMuchAsked.test(text))
+    return new BhattiError("bad_request", text);
   if (!known) return new BhattiError("guest_failed", text);
   return new BhattiError(known.code, text, known.hint === undefined ? {} : { hint: known.hint });
 }

@@ -15,6 +15,8 @@ export interface Guest {
   /** Ends everything in the guest and powers it off; answered before that happens. */
   shutdown(signal: AbortSignal): Promise<void>;
   stats(signal: AbortSignal): Promise<GuestStats>;
+  /** How long a short sleep takes there in relation to what was asked for: 1 and a little when its timers keep time. */
+  timerLateness(signal: AbortSignal): Promise<number>;
   /**
    * Starts a process; resolves when it runs. The signal ends the start, and later the wait: it lets go of the process,
    * which runs on, while its output and result reject with the signal's reason.

@@ -13,7 +13,7 @@ import type {
   GuestStats,
 } from "./guest.ts";
 import { Line } from "./line.ts";
-import { emptyResult, statsResult } from "./messages.ts";
+import { emptyResult, statsResult, timersResult } from "./messages.ts";
 import { writeFile } from "./write-file.ts";
 
 const greetEveryMs = 1000;
@@ -115,6 +115,10 @@ class Lohar implements Guest {
 
   stats(signal: AbortSignal): Promise<GuestStats> {
     return this.#line.request("stats", {}, statsResult, signal);
+  }
+
+  async timerLateness(signal: AbortSignal): Promise<number> {
+    return (await this.#line.request("timers", {}, timersResult, signal)).lateness;
   }
 
   exec(request: ExecRequest, signal: AbortSignal): Promise<GuestProcess> {

@@ -74,6 +74,8 @@ export const writtenMessage = z.object({ size: count });
 
 export const emptyResult = z.object({});
 
+export const timersResult = z.object({ lateness: z.number().positive() });
+
 export const statsResult = z
   .object({
     disk_total: count,

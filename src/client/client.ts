@@ -1,8 +1,9 @@
 /** Typed calls to a daemon. Knows methods and paths, never the schemas: those cost more to load than a call takes. */
+
+import { abortable } from "../async/deadline.ts";
 import type { Input, Result } from "../contract/all.ts";
 import { type EndpointId, paths } from "../contract/paths.ts";
 import type { BhattiError } from "../errors/bhatti-error.ts";
-import { abortable } from "../async/deadline.ts";
 import { failureOf, notBhatti, silent, unreachable } from "./failure.ts";
 import type { Timing } from "./timing.ts";
 import { type ConnectWebSocket, type Fetch, type Upgraded, UpgradeRefused } from "./transport.ts";

@@ -85,7 +85,10 @@ export const ExecResult = z.object({
   stderr: z.string(),
   reason: ExecReason,
   signal: z.string().optional(),
-  truncated: z.boolean().optional().describe(`Output beyond ${bufferedOutputBytes / 1_048_576} MB was dropped`),
+  truncated: z
+    .boolean()
+    .optional()
+    .describe(`Output beyond ${bufferedOutputBytes / 1_048_576} MB was dropped`),
 });
 
 const execErrors = [

@@ -60,6 +60,7 @@ export async function startDaemon(
   const sandboxes = new Sandboxes({ store, engine, images, actors, events, log, defaults });
   const exec = new Exec(sandboxes, log);
   await recover({ store, engine, actors, sandboxes, events, log });
+  engine.start();
 
   const identity = { version, ...identityOf(engine) };
   const { limits } = config;

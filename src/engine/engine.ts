@@ -18,6 +18,8 @@ export interface Engine {
   list(): Promise<string[]>;
   /** Removes whatever exists of a machine. Idempotent. */
   destroy(id: string): Promise<void>;
+  /** Begins background work, such as keeping machines ready. Called once, after recovery. */
+  start(): void;
   /** Ends background work and machines nobody has asked for yet; machines that were handed out run on. */
   close(): Promise<void>;
 }
@@ -42,6 +44,8 @@ export interface Machine {
   readonly origin: MachineOrigin;
   /** Shuts the guest down cleanly and ends the process; the disk stays. `ended` settles with `powered_off`. */
   powerOff(signal: AbortSignal): Promise<void>;
+  /** Ends the process at once, without asking the guest; the disk stays. `ended` settles with `powered_off`. */
+  halt(): Promise<void>;
   destroy(): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { EventRecorder, type StoredEvent } from "./events.ts";
-import { silentLogger } from "./log.ts";
+import { createLogger, silentLogger } from "./log.ts";
 
 test("events are written in batches, the rest at the end", async () => {
   const batches: StoredEvent[][] = [];
@@ -16,22 +16,29 @@ test("events are written in batches, the rest at the end", async () => {
   expect(types).toEqual([["daemon.started", "auth.failed"], ["daemon.shutdown"]]);
 });
 
-test("beyond the queue they are dropped and counted", () => {
+test("beyond the queue they are dropped, and the log says how many", () => {
   const batches: StoredEvent[][] = [];
   const write = (batch: StoredEvent[]) => void batches.push(batch);
-  const recorder = new EventRecorder({ write, log: silentLogger, queueLength: 2 });
+  const lines: string[] = [];
+  const log = createLogger({ level: "warn", write: (line) => void lines.push(line) });
+  const recorder = new EventRecorder({ write, log, queueLength: 2 });
   for (let i = 0; i < 5; i += 1) recorder.record({ type: "auth.failed" });
-  expect(recorder.dropped).toBe(3);
   recorder.flush();
   expect(batches[0]).toHaveLength(2);
+  expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ level: "warn", count: 3 }]);
+  recorder.record({ type: "auth.failed" });
+  recorder.flush();
+  expect(lines).toHaveLength(1);
 });
 
 test("a store that refuses them harms nobody", () => {
   const write = () => {
     throw new Error("disk full");
   };
-  const recorder = new EventRecorder({ write, log: silentLogger });
+  const lines: string[] = [];
+  const log = createLogger({ level: "warn", write: (line) => void lines.push(line) });
+  const recorder = new EventRecorder({ write, log });
   recorder.record({ type: "daemon.started" });
   recorder.flush();
-  expect(recorder.dropped).toBe(1);
+  expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ level: "error", count: 1 }]);
 });

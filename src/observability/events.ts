@@ -4,6 +4,7 @@ import type { Logger } from "./log.ts";
 export const eventTypes = [
   "sandbox.created",
   "sandbox.create_failed",
+  "sandbox.booted",
   "sandbox.stopped",
   "sandbox.crashed",
   "sandbox.recovered",
@@ -50,17 +51,13 @@ export class EventRecorder implements EventSink, Disposable {
   readonly #interval: number;
   #queue: StoredEvent[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Lost since the last flush because the queue was full. */
   #dropped = 0;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
     this.#limit = options.queueLength ?? 1000;
     this.#interval = options.flushMilliseconds ?? 500;
-  }
-
-  /** Events lost because the queue was full or the store refused them. */
-  get dropped(): number {
-    return this.#dropped;
   }
 
   record(event: Event): void {
@@ -78,10 +75,15 @@ export class EventRecorder implements EventSink, Disposable {
     const batch = this.#queue;
     if (batch.length === 0) return;
     this.#queue = [];
+    if (this.#dropped > 0) {
+      this.#options.log.warn("events were dropped, too many came at once", {
+        count: this.#dropped,
+      });
+      this.#dropped = 0;
+    }
     try {
       this.#options.write(batch);
     } catch (error) {
-      this.#dropped += batch.length;
       this.#options.log.error("events were lost", { count: batch.length, error });
     }
   }

@@ -3,9 +3,11 @@ import { existsSync } from "node:fs";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import { prepareDataDirectory } from "../host/data-directory.ts";
 import { type Event, type EventSink, stamp } from "../observability/events.ts";
-import { Images } from "../services/images.ts";
-import { Users } from "../services/users.ts";
+import { type ImageRecord, Images } from "../services/images.ts";
+import { type User, Users, type UserWithUsage } from "../services/users.ts";
 import { databasePath, openStore } from "../store/store.ts";
+
+export type { ImageRecord, User, UserWithUsage };
 
 export interface Operator extends Disposable {
   users: Users;

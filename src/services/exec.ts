@@ -50,7 +50,11 @@ export class Exec {
       (await machine.guest(both)).exec(requestOf(command), both),
     ).catch(async (error: unknown) => {
       if (!isBhattiError(error, "timeout")) {
-        throw await explained(error, machine, `Sandbox "${sandbox.name}" ended before the command ran`);
+        throw await explained(
+          error,
+          machine,
+          `Sandbox "${sandbox.name}" ended before the command ran`,
+        );
       }
       throw new BhattiError(
         "guest_unresponsive",
@@ -86,7 +90,12 @@ export class Exec {
 /** The error that a lost line leaves behind says nothing; the machine's own end does, when that is what it was. */
 async function explained(error: unknown, machine: Machine, what: string): Promise<unknown> {
   if (!isBhattiError(error, "machine_lost")) return error;
-  const end = await within(endMilliseconds, "The machine's end", undefined, () => machine.ended).catch(
+  const end = await within(
+    endMilliseconds,
+    "The machine's end",
+    undefined,
+    () => machine.ended,
+  ).catch(
     () => undefined, // it runs on: the line alone was lost
   );
   if (!end) return error;

@@ -8,6 +8,8 @@ import type { ImageRecord } from "../store/images.ts";
 import type { Store } from "../store/store.ts";
 import { newImageId } from "./identifiers.ts";
 
+export type { ImageRecord };
+
 export interface NewImage {
   name: string;
   digest: string;
@@ -37,10 +39,10 @@ export class Images {
   }
 
   /**
-   * Makes the file known as the operator's image of that name, in place of an earlier one. Returns the path of the
-   * earlier file when no image refers to it any more; machines that run on it still may.
+   * Makes the file known as the operator's image of that name, in place of an earlier one. The earlier one's file stays,
+   * for machines may still run on it: removing what nobody uses comes with image management.
    */
-  register(image: NewImage): { image: ImageRecord; replacedPath: string | undefined } {
+  register(image: NewImage): ImageRecord {
     const record: ImageRecord = {
       id: newImageId(),
       userId: null,
@@ -53,13 +55,8 @@ export class Images {
     };
     checkName(image.name);
     const registered = this.#store.transaction(() => {
-      const earlier = this.#store.images.get(null, image.name);
       this.#store.images.put(record);
-      const unused = earlier && !this.#store.images.isPathUsed(earlier.path);
-      return {
-        image: this.#store.images.get(null, image.name) ?? record,
-        replacedPath: unused ? join(this.#dataDir, earlier.path) : undefined,
-      };
+      return this.#store.images.get(null, image.name) ?? record;
     });
     this.#events.record({
       type: "image.registered",

@@ -16,16 +16,10 @@ export class SandboxActor {
   /** The machine that runs for it, if one does. Changed by lifecycle operations and by the machine's own end. */
   machine: Machine | undefined;
   #last: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
   #cancelRunning: ((reason: Error) => void) | undefined;
 
   constructor(id: string) {
     this.id = id;
-  }
-
-  /** Whether nothing runs or waits. */
-  get idle(): boolean {
-    return this.#waiting === 0;
   }
 
   /** Runs the operation after those before it. Its deadline counts from when it starts. */
@@ -33,12 +27,10 @@ export class SandboxActor {
     const before = this.#last;
     const { promise: done, resolve: finish } = Promise.withResolvers<void>();
     this.#last = done;
-    this.#waiting += 1;
     await before;
     try {
       return await this.#run(operation);
     } finally {
-      this.#waiting -= 1;
       finish();
     }
   }

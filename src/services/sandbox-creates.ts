@@ -7,7 +7,7 @@ import type { User } from "../store/users.ts";
 import type { FoundImage } from "./images.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
 import { claimSandbox } from "./sandbox-claim.ts";
-import { type CreationOrder, makeMachine } from "./sandbox-creation.ts";
+import { type CreationOrder, type MakingStory, makeMachine } from "./sandbox-creation.ts";
 import { fillDefaults, type SandboxPlan, type SandboxRequest } from "./sandbox-plan.ts";
 import type { SandboxesOptions } from "./sandboxes.ts";
 
@@ -45,13 +45,15 @@ export class SandboxCreates {
 
   /** Undefined when it is gone by the time that its name is free to take. */
   async #existing(sandbox: SandboxRecord, signal: AbortSignal): Promise<SandboxRecord | undefined> {
-    const { store, actors } = this.#options;
+    const { store, actors, log } = this.#options;
     if (sandbox.destroyRequestedAt !== null) {
+      log.debug("a create waits for the destroy of its name", { sandbox: sandbox.id });
       await abortable(actors.of(sandbox.id).settled(), signal);
       return store.sandboxes.byId(sandbox.id);
     }
     const pending = this.#pending.get(sandbox.id);
     if (!pending) return sandbox;
+    log.debug("a create waits for another of its name", { sandbox: sandbox.id });
     try {
       return await abortable(pending, signal);
     } catch (error) {
@@ -79,8 +81,8 @@ export class SandboxCreates {
         work: async (workSignal) => {
           try {
             const commit = (machine: Machine) => this.#keeper.attach(actor, machine);
-            await makeMachine(engine, order, workSignal, log, commit);
-            return this.#created(sandbox);
+            const story = await makeMachine(engine, order, workSignal, log, commit);
+            return this.#created(sandbox, story);
           } catch (error) {
             this.#failed(sandbox, error);
             throw error;
@@ -95,18 +97,15 @@ export class SandboxCreates {
     }
   }
 
-  #created(claimed: SandboxRecord): SandboxRecord {
+  #created(claimed: SandboxRecord, story: MakingStory): SandboxRecord {
     const { store, events, log } = this.#options;
     const sandbox = store.sandboxes.byId(claimed.id) ?? claimed;
     const { name, cpus, memoryMB, diskSizeMB, image } = sandbox;
     const meta = { name, cpus, memory_mb: memoryMB, disk_size_mb: diskSizeMB, image };
     log.debug("sandbox created", { sandbox: sandbox.id, ...meta });
-    events.record({
-      type: "sandbox.created",
-      userId: sandbox.userId,
-      sandboxId: sandbox.id,
-      meta,
-    });
+    const whose = { userId: sandbox.userId, sandboxId: sandbox.id };
+    events.record({ type: "sandbox.booted", ...whose, meta: story });
+    events.record({ type: "sandbox.created", ...whose, meta });
     return sandbox;
   }
 

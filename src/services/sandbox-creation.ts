@@ -1,6 +1,6 @@
 /** Makes a sandbox's machine and puts into it what the create asked for; on failure nothing of it is left. */
 import type { GuestConfiguration } from "../agent/guest.ts";
-import type { Engine, Machine } from "../engine/engine.ts";
+import type { Engine, Machine, MachineOrigin } from "../engine/engine.ts";
 import type { MachineSpec } from "../engine/machine-spec.ts";
 import type { Logger } from "../observability/log.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
@@ -15,6 +15,15 @@ export interface CreationOrder {
   files: SandboxFile[];
 }
 
+/** How a machine came to be, as log and events tell it. */
+export type MakingStory = {
+  machine: string;
+  origin: MachineOrigin["kind"];
+  steps: Record<string, number>;
+  files: number;
+  ms: number;
+};
+
 /** `commit` makes the sandbox known as running; when it throws the machine goes too. */
 export async function makeMachine(
   engine: Engine,
@@ -22,7 +31,7 @@ export async function makeMachine(
   signal: AbortSignal,
   log: Logger,
   commit: (machine: Machine) => void,
-): Promise<Machine> {
+): Promise<MakingStory> {
   const started = performance.now();
   const identity = identityOf(order);
   // An init script may use the files, so it starts after them: then, and only then, it costs a second message.
@@ -37,7 +46,7 @@ export async function makeMachine(
   signal.throwIfAborted();
   commit(machine);
   undo.move();
-  log.debug("machine made", {
+  const story: MakingStory = {
     machine: machine.id,
     origin: machine.origin.kind,
     steps: Object.fromEntries(
@@ -45,8 +54,9 @@ export async function makeMachine(
     ),
     files: order.files.length,
     ms: rounded(performance.now() - started),
-  });
-  return machine;
+  };
+  log.debug("machine made", story);
+  return story;
 }
 
 function specOf({ sandbox, image }: CreationOrder): MachineSpec {
@@ -59,13 +69,18 @@ function specOf({ sandbox, image }: CreationOrder): MachineSpec {
 
 function identityOf(order: CreationOrder): GuestConfiguration {
   const identity: GuestConfiguration = {
-    hostname: order.sandbox.name,
+    hostname: hostNameOf(order.sandbox.name),
     machineId: machineIdOf(order.sandbox.id),
   };
   const { env } = order.sandbox;
   if (Object.keys(env).length > 0) identity.env = env;
   if (order.init !== undefined) identity.init = order.init;
   return identity;
+}
+
+/** A host name has no underscores and ends with a letter or digit (RFC 1123); a sandbox's name may be freer. */
+export function hostNameOf(name: string): string {
+  return name.replaceAll("_", "-").replace(/[.-]+$/, "");
 }
 
 function withoutInit(identity: GuestConfiguration): GuestConfiguration {

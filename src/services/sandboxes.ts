@@ -1,4 +1,5 @@
 /** Sandboxes as their users know them: made within quotas, found by name or id, destroyed for good. */
+import { within } from "../async/deadline.ts";
 import type { Engine, Machine } from "../engine/engine.ts";
 import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
@@ -23,10 +24,13 @@ export interface SandboxesOptions {
   events: EventSink;
   log: Logger;
   defaults: SandboxDefaults;
+  /** How long a guest may take to shut down when the daemon ends it. */
+  powerOffMilliseconds?: number;
 }
 
 const destroyMilliseconds = 60_000;
 const powerOffMilliseconds = 30_000;
+const haltMilliseconds = 15_000;
 
 export class Sandboxes {
   readonly #options: SandboxesOptions;
@@ -117,7 +121,7 @@ export class Sandboxes {
     });
   }
 
-  /** Ends every machine cleanly; their disks stay. */
+  /** Ends every machine, cleanly if its guest lets it; their disks stay. */
   async powerOffAll(): Promise<void> {
     const running = this.#options.actors.all().filter((actor) => actor.machine);
     await inParallel(running, 8, (actor) => this.#powerOff(actor));
@@ -138,19 +142,34 @@ export class Sandboxes {
   }
 
   async #powerOff(actor: SandboxActor): Promise<void> {
+    const patience = this.#options.powerOffMilliseconds ?? powerOffMilliseconds;
     try {
       await actor.perform({
         what: `Powering off sandbox ${actor.id}`,
-        milliseconds: powerOffMilliseconds,
-        work: async (signal) => {
-          const { machine } = actor;
-          if (!machine) return;
-          await machine.powerOff(signal);
-          this.#keeper.detach(actor, "stopped", "the daemon was stopped");
-        },
+        milliseconds: patience + haltMilliseconds,
+        work: (signal) => this.#endMachine(actor, patience, signal),
       });
     } catch (error) {
       this.#options.log.error("a machine was not powered off", { sandbox: actor.id, error });
+    }
+  }
+
+  async #endMachine(actor: SandboxActor, patience: number, signal: AbortSignal): Promise<void> {
+    const { machine } = actor;
+    if (!machine) return;
+    try {
+      await within(patience, "The guest's shutdown", signal, (both) => machine.powerOff(both));
+      this.#keeper.detach(actor, "stopped", "the daemon was stopped");
+    } catch (error) {
+      if (actor.machine !== machine) return; // it ended by itself, and its row says so
+      const fields = { sandbox: actor.id, machine: machine.id, error };
+      this.#options.log.warn("a guest did not shut down; its machine is ended", fields);
+      await machine.halt();
+      this.#keeper.detach(
+        actor,
+        "stopped",
+        `the daemon was stopped, and the guest did not shut down: ${messageOf(error)}`,
+      );
     }
   }
 }

@@ -31,7 +31,6 @@ export class ImageTable {
   readonly #put;
   readonly #get;
   readonly #visible;
-  readonly #usingPath;
 
   constructor(database: Database) {
     this.#put = database.prepare(
@@ -44,9 +43,6 @@ export class ImageTable {
     this.#get = database.prepare("SELECT * FROM images WHERE user_id IS ? AND name = ?");
     this.#visible = database.prepare(
       "SELECT * FROM images WHERE user_id IS NULL OR user_id IS ? ORDER BY name, user_id",
-    );
-    this.#usingPath = database.prepare<{ count: number }, [string]>(
-      "SELECT count(*) AS count FROM images WHERE path = ?",
     );
   }
 
@@ -63,9 +59,5 @@ export class ImageTable {
   /** A user's own and the operator's; the operator's alone for null. */
   visibleTo(userId: string | null): ImageRecord[] {
     return this.#visible.all(userId).map((row) => ImageRow.parse(row));
-  }
-
-  isPathUsed(path: string): boolean {
-    return (this.#usingPath.get(path)?.count ?? 0) > 0;
   }
 }

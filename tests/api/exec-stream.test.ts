@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { stdinWindowBytes } from "../../src/contract/exec.ts";
+import { stdinWindowBytes } from "../../src/contract/exec-limits.ts";
 import { ExecSocketClient } from "../support/exec-socket.ts";
 import { generousLimits, startFakeDaemon } from "../support/fake-daemon.ts";
 import { until } from "../support/until.ts";

@@ -109,6 +109,18 @@ test("NDJSON: a machine that is lost in the middle is the last event", async () 
   });
 });
 
+test("a command that ends its own machine says why the machine ended", async () => {
+  await using sandbox = await withSandbox();
+  const { status, body } = await sandbox.daemon.call("POST", "/sandboxes/dev/exec", {
+    cmd: ["sh", "-c", "poweroff; sleep 5"],
+  });
+  expect({ status, ...body }).toMatchObject({
+    status: 502,
+    code: "machine_lost",
+    error: 'Sandbox "dev" ended while the command ran: powered_off: the guest shut down',
+  });
+});
+
 test("NDJSON: a client that leaves lets go of the command", async () => {
   await using sandbox = await withSandbox();
   const leaving = new AbortController();

@@ -24,6 +24,16 @@ test("sandboxes run on while the daemon restarts", async () => {
   expect((await show(daemon, "dev")).status).toBe("stopped");
 });
 
+test("the engine begins its own work after machines were taken over, not before", async () => {
+  const story: string[] = [];
+  const onAdopt = () => void story.push("adopted");
+  const onStart = () => void story.push("started");
+  await using daemon = await startFakeDaemon({ engine: { onAdopt, onStart } });
+  await daemon.create({ name: "dev" });
+  await daemon.restart();
+  expect(story).toEqual(["started", "adopted", "started"]);
+});
+
 test("a machine that is gone leaves its sandbox stopped, with the reason", async () => {
   await using daemon = await startFakeDaemon();
   const { engine_id } = await daemon.create({ name: "dev" });

@@ -38,6 +38,15 @@ test("a sandbox is created, shown, listed and destroyed", async () => {
   expect(daemon.engine.machines.size).toBe(0);
   const [event] = await daemon.events("sandbox.destroyed");
   expect(JSON.parse(event?.meta ?? "")).toEqual({ name: "dev", lifetime_s: 0 });
+  const [booted] = await daemon.events("sandbox.booted");
+  expect(booted?.sandbox_id).toBe(created.body.id);
+  expect(JSON.parse(booted?.meta ?? "")).toEqual({
+    machine: created.body.engine_id,
+    origin: "booted",
+    steps: { make: expect.any(Number) },
+    files: 0,
+    ms: expect.any(Number),
+  });
 });
 
 test("everything that was asked for reaches the machine and comes back", async () => {
@@ -158,7 +167,7 @@ test("a file that cannot be written fails the create and leaves nothing", async 
 });
 
 test("a client that goes away leaves no sandbox, and who waits for the name gets one", async () => {
-  await using daemon = await startFakeDaemon({ engine: { createMilliseconds: 200 } });
+  await using daemon = await startFakeDaemon({ engine: { createMilliseconds: 1000 } });
   const leaving = new AbortController();
   const first = daemon
     .fetch("/sandboxes", { method: "POST", body: '{"name":"dev"}', signal: leaving.signal })
@@ -168,7 +177,7 @@ test("a client that goes away leaves no sandbox, and who waits for the name gets
     return body[0]?.status === "creating";
   });
   const second = daemon.call<Sandbox>("POST", "/sandboxes", { name: "dev" });
-  await Bun.sleep(20);
+  await until("the second waits", () => daemon.logged("a create waits for another of its name"));
   leaving.abort();
   await first;
   expect((await second).status).toBe(201);
@@ -199,12 +208,20 @@ test("destroying twice at once is as good as once", async () => {
 });
 
 test("a create while the name is being destroyed waits for it and makes a new one", async () => {
-  await using daemon = await startFakeDaemon({ engine: { destroyMilliseconds: 50 } });
+  const begun = Promise.withResolvers<void>();
+  const allowed = Promise.withResolvers<void>();
+  const onDestroy = async () => {
+    begun.resolve();
+    await allowed.promise;
+  };
+  await using daemon = await startFakeDaemon({ engine: { onDestroy } });
   const old = await daemon.create({ name: "dev" });
   const destroying = daemon.call("DELETE", "/sandboxes/dev");
-  await Bun.sleep(10);
-  const made = await daemon.create({ name: "dev" });
-  expect(made.id).not.toBe(old.id);
+  await begun.promise;
+  const making = daemon.create({ name: "dev" });
+  await until("it waits", () => daemon.logged("a create waits for the destroy of its name"));
+  allowed.resolve();
+  expect((await making).id).not.toBe(old.id);
   expect((await destroying).status).toBe(200);
 });
 

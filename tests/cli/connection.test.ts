@@ -49,6 +49,24 @@ test.each([[["list"]], [["exec", "dev", "true"]], [["create"]]])(
   },
 );
 
+test.each([["list"], ["exec"]])("Ctrl+C ends %s while a daemon is silent", async (verb) => {
+  const asked = Promise.withResolvers<void>();
+  const server = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: { data: () => asked.resolve() },
+  });
+  const url = `http://127.0.0.1:${server.port}`;
+  const env = { PATH: process.env["PATH"], BHATTI_CONFIG: "/dev/null", BHATTI_URL: url };
+  const args = verb === "list" ? ["list"] : ["exec", "dev", "true"];
+  const child = Bun.spawn([binary, ...args], { env, stdin: "ignore", stderr: "ignore" });
+  await asked.promise;
+  child.kill("SIGINT");
+  await child.exited;
+  expect(child.signalCode).toBe("SIGINT");
+  server.stop(true);
+});
+
 test.each([[["list"]], [["exec", "dev", "true"]]])("no such host: %p", async (args) => {
   expect(await run("http://nosuch.invalid", args)).toMatchObject({
     code: 1,
@@ -150,12 +168,13 @@ test("a sandbox that is lost is never an exit code", async () => {
 test("a daemon that dies ends the command with an error", async () => {
   await using daemon = await startCliDaemon();
   await daemon.ok("create", "--name", "dev");
-  const running = daemon.run(["exec", "dev", "sleep", "30"]);
-  await Bun.sleep(400);
+  const env = { PATH: process.env["PATH"], ...daemon.env };
+  const command = ["exec", "dev", "--", "sh", "-c", "echo ready; sleep 30"];
+  const child = Bun.spawn([binary, ...command], { env, stdout: "pipe", stderr: "pipe" });
+  await child.stdout.getReader().read(); // it runs
   await daemon.stop("SIGKILL");
-  const { code, stderr } = await running;
-  expect(code).toBe(1);
-  expect(stderr).toStartWith(lost(daemon.url));
+  expect(await child.exited).toBe(1);
+  expect(await new Response(child.stderr).text()).toStartWith(lost(daemon.url));
 });
 
 test("an error in the stream has status, words and hint", async () => {

@@ -11,8 +11,12 @@ beforeAll(async () => {
 });
 afterAll(() => daemon[Symbol.asyncDispose]());
 
-function spawn(args: string[], stdin: "pipe" | "ignore" = "ignore") {
-  const env = { PATH: process.env["PATH"], ...daemon.env };
+function spawn(
+  args: string[],
+  stdin: "pipe" | "ignore" = "ignore",
+  more: Record<string, string> = {},
+) {
+  const env = { PATH: process.env["PATH"], ...daemon.env, ...more };
   return Bun.spawn([binary, ...args], { env, stdin, stdout: "pipe", stderr: "pipe" });
 }
 
@@ -191,13 +195,26 @@ test("BHATTI_FORCE_STREAM=1 makes --json print events", async () => {
 });
 
 test.each([
-  ["SIGINT", 130],
-  ["SIGTERM", 143],
-] as const)("%s goes to the command", async (signal, code) => {
-  const child = spawn(["exec", "dev", "sleep", "30"]);
-  await Bun.sleep(400);
+  ["SIGINT", [], "INT"],
+  ["SIGTERM", [], "TERM"],
+  ["SIGINT", ["--json"], "INT"],
+] as const)("%s goes to the command: exec %p", async (signal, flags, name) => {
+  // With --json the events show that it runs; the result alone would come too late for that.
+  const env = flags.length > 0 ? { BHATTI_FORCE_STREAM: "1" } : {};
+  const child = spawn(["exec", ...flags, "dev", "trap", "42"], "ignore", env);
+  const reader = child.stdout.getReader();
+  let output = "";
+  const readUntil = async (text: string) => {
+    while (!output.includes(text)) {
+      const { done, value } = await reader.read();
+      if (done) throw new Error(`no "${text}" in ${output}`);
+      output += new TextDecoder().decode(value);
+    }
+  };
+  await readUntil("ready");
   child.kill(signal);
-  expect(await child.exited).toBe(code);
+  expect(await child.exited).toBe(42);
+  await readUntil(name);
 });
 
 test("--timing prints its table even when the command fails", async () => {

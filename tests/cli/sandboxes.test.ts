@@ -173,6 +173,18 @@ keep_hot:   true
   });
 });
 
+test("a command that ends its sandbox says why, and so does inspect", async () => {
+  await daemon.ok("create", "--name", "dev");
+  const { code, stderr } = await daemon.run(["exec", "dev", "--", "sh", "-c", "poweroff; sleep 5"]);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(
+    /^502 Bad Gateway: Sandbox "dev" ended while the command ran: powered_off: the guest shut down \(req_\w+\)\nSee what state it is in: bhatti inspect <sandbox>\n$/,
+  );
+  expect(await daemon.ok("inspect", "dev")).toContain(
+    "Status:     stopped\nReason:     it was powered off: the guest shut down\n",
+  );
+});
+
 test.each(["inspect", "destroy", "exec"])("%s of what is not there has a hint", async (verb) => {
   const rest = { inspect: [], destroy: ["-y"], exec: ["true"] }[verb] ?? [];
   expect(await daemon.run([verb, "nope", ...rest])).toMatchObject({

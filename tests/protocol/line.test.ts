@@ -53,7 +53,7 @@ describe("requests", () => {
     ["bad_request", "bad_request"],
     ["not_found", "not_found"],
     ["no_space", "disk_full"],
-    ["limit", "rate_limited"],
+    ["limit", "guest_busy"],
     ["freeze_failed", "guest_failed"],
     ["of a later version", "guest_failed"],
   ])("answered with the error %s reject with %s", async (code, expected) => {

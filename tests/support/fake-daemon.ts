@@ -140,6 +140,10 @@ export class FakeDaemon implements AsyncDisposable {
     return body;
   }
 
+  logged(message: string): boolean {
+    return this.logLines.some((line) => line.includes(message));
+  }
+
   /** What was recorded of that type; waits a moment for the first. */
   async events(type: string): Promise<{ sandbox_id: string | null; meta: string }[]> {
     using database = new Database(databasePath(this.dataDir), { readonly: true });

@@ -113,13 +113,49 @@ test("a daemon that is killed leaves its machines running, and the next one take
   expect(await footprint(daemon)).toEqual({ processes: [], sockets: [], files: [], rows: 0 });
 });
 
-test("on_shutdown: stop ends the machines with the daemon, keep leaves them running", async () => {
+test("on_shutdown: stop ends the machines with the daemon", async () => {
   daemon = await startMachineDaemon({ config: ["on_shutdown: stop"] });
   await daemon.ok("create", "--name", "dev");
   await daemon.kill("SIGTERM");
   expect((await footprint(daemon)).processes).toEqual([]);
   await daemon.restart();
   expect((await daemon.json<Shown>("inspect", "dev")).status).toBe("stopped");
+});
+
+test("on_shutdown: keep leaves the machines running, and the daemon ends well", async () => {
+  daemon = await startMachineDaemon({ config: ["on_shutdown: keep"] });
+  await daemon.ok("create", "--name", "dev");
+  const sleeper = "sleep 1000 >/dev/null 2>&1 & echo $!";
+  const pid = (await daemon.ok("exec", "dev", "--", "sh", "-c", sleeper)).trim();
+  expect(await daemon.kill("SIGTERM")).toBe(0);
+  expect((await footprint(daemon)).processes).toHaveLength(1);
+  await daemon.restart();
+  expect((await daemon.json<Shown>("inspect", "dev")).status).toBe("running");
+  await daemon.ok("exec", "dev", "--", "kill", "-0", pid);
+});
+
+test("a create whose client is interrupted leaves nothing", async () => {
+  daemon = await startMachineDaemon();
+  const client = daemon.spawn(["create", "--name", "dev", "--memory", "300"]);
+  const isUnderWay = async () => (await daemon.run(["inspect", "dev"])).code === 0;
+  await until("the create is under way", isUnderWay, 60_000);
+  client.kill("SIGINT");
+  await client.exited;
+  const isGone = async () => (await daemon.run(["inspect", "dev"])).code !== 0;
+  await until("the sandbox is gone", isGone, 60_000);
+  expect(await footprint(daemon)).toEqual({ processes: [], sockets: [], files: [], rows: 0 });
+  await daemon.ok("create", "--name", "dev", "--memory", "300");
+});
+
+test("a signal to the CLI reaches the command in the guest", async () => {
+  daemon = await startMachineDaemon();
+  await daemon.ok("create", "--name", "dev");
+  const script = "trap 'exit 42' TERM; echo ready; while :; do sleep 0.1; done";
+  const client = daemon.spawn(["exec", "dev", "--", "sh", "-c", script]);
+  const output = client.stdout.getReader();
+  expect(new TextDecoder().decode((await output.read()).value)).toBe("ready\n");
+  client.kill("SIGTERM");
+  expect(await client.exited).toBe(42);
 });
 
 test("a daemon that is killed while it makes a golden snapshot leaves no guest behind", async () => {

@@ -18,6 +18,7 @@ mod server;
 mod sessions;
 mod stats;
 mod sudo;
+mod timer_check;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

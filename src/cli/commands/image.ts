@@ -1,5 +1,5 @@
 /** `bhatti image …` on the daemon's machine: makes images from recipes, and says which there are. */
-import type { ImageRecord } from "../../store/images.ts";
+import type { ImageRecord } from "../../operator/operator.ts";
 import { text, toggle } from "../arguments/flags.ts";
 import { command } from "../command.ts";
 import { dataDirectory, openLocal } from "../data-directory.ts";
@@ -34,7 +34,7 @@ export const buildImage = command({
       report: (line) => void context.remark(line),
       signal: cancelling.signal,
     });
-    const { image } = operator.images.register(built);
+    const image = operator.images.register(built);
     await context.result(shown(image), () => `image/${image.name} built (${image.sizeMB} MB)\n`);
   },
 });

@@ -1,5 +1,5 @@
 /** `bhatti user …`: who may use the daemon. Works on the data directory, whether the daemon runs or not. */
-import type { User, UserWithUsage } from "../../services/users.ts";
+import type { User, UserWithUsage } from "../../operator/operator.ts";
 import { choice, confirmed, requiredText, whole } from "../arguments/flags.ts";
 import { command } from "../command.ts";
 import { openLocal } from "../data-directory.ts";

@@ -14,6 +14,7 @@ export interface FakeEngineOptions {
   onCreate?(spec: MachineSpec, signal: AbortSignal): Promise<void> | void;
   onDestroy?(id: string): Promise<void> | void;
   onAdopt?(id: string): Promise<void> | void;
+  onStart?(): void;
 }
 
 /** Images whose name starts with `broken` fail to boot. */
@@ -68,6 +69,10 @@ export class FakeEngine implements Engine {
     await this.options.onDestroy?.(id);
     this.machines.get(id)?.end({ reason: "destroyed", detail: "destroyed" });
     this.machines.delete(id);
+  }
+
+  start(): void {
+    this.options.onStart?.();
   }
 
   async close(): Promise<void> {}

@@ -74,6 +74,11 @@ export class FakeGuest implements Guest {
     this.#end({ reason: "powered_off", detail: "the guest shut down" });
   }
 
+  async timerLateness(signal: AbortSignal): Promise<number> {
+    this.#check(signal);
+    return 1;
+  }
+
   async stats(signal: AbortSignal): Promise<GuestStats> {
     this.#check(signal);
     const megabyte = 1_048_576;

@@ -1,5 +1,6 @@
 /** A machine of the fake engine: a guest without a kernel, which ends when told to. */
 import type { Guest } from "../../agent/guest.ts";
+import { abortable } from "../../async/deadline.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Machine, MachineEnd, MachineOrigin } from "../engine.ts";
 import type { MachineSpec } from "../machine-spec.ts";
@@ -13,6 +14,8 @@ export class FakeMachine implements Machine {
   readonly #destroy: () => Promise<void>;
   readonly #settle: (end: MachineEnd) => void;
   readonly fakeGuest: FakeGuest;
+  /** Its guest does not hear that it is to shut down. */
+  isDeaf = false;
   #end: MachineEnd | undefined;
 
   constructor(id: string, spec: MachineSpec, milliseconds: number, destroy: () => Promise<void>) {
@@ -37,8 +40,13 @@ export class FakeMachine implements Machine {
     return this.fakeGuest;
   }
 
-  async powerOff(): Promise<void> {
+  async powerOff(signal: AbortSignal): Promise<void> {
+    if (this.isDeaf) await abortable(this.ended, signal);
     this.end({ reason: "powered_off", detail: "shut down by the host" });
+  }
+
+  async halt(): Promise<void> {
+    this.end({ reason: "powered_off", detail: "ended by the host" });
   }
 
   destroy(): Promise<void> {

@@ -33,6 +33,7 @@ export class FakeProcess implements GuestProcess {
   readonly #fail: (reason: Error) => void;
   readonly #tty: boolean;
   #size: TerminalSize | undefined;
+  #trap: ((signal: string) => void) | undefined;
   #outcome: ExecResult | undefined;
 
   constructor(request: ExecRequest, number: number, surroundings: FakeSurroundings) {
@@ -75,6 +76,10 @@ export class FakeProcess implements GuestProcess {
     const bare = name.replace(/^SIG/, "");
     const number = signalNumbers[bare];
     if (number === undefined) return;
+    if (this.#trap && bare !== "KILL") {
+      this.#trap(bare);
+      return;
+    }
     this.#finish({ exitCode: 128 + number, reason: "signal", signal: `SIG${bare}` });
   }
 
@@ -99,6 +104,9 @@ export class FakeProcess implements GuestProcess {
       tty: this.#tty,
       size: () => this.#size,
       ended: this.#ended.signal,
+      trap: (handler) => {
+        this.#trap = handler;
+      },
       write: async (channel, data) => {
         await this.#output.put(this.#tty ? Channel.stdout : channel, data);
         surroundings.wrote(data.length);

@@ -1,6 +1,6 @@
 /** The programs that a fake guest knows: a handful of commands, in TypeScript, without spawning anything. */
 import { Channel, type TerminalSize } from "../../agent/guest.ts";
-import { pause } from "../../async/deadline.ts";
+import { abortable, pause } from "../../async/deadline.ts";
 import type { MachineEnd } from "../engine.ts";
 
 export interface FakeFile {
@@ -25,6 +25,8 @@ export interface ProgramContext extends FakeSurroundings {
   size(): TerminalSize | undefined;
   /** Aborted when the process is killed. */
   ended: AbortSignal;
+  /** From now on signals but KILL are the handler's, by name. */
+  trap(handler: (signal: string) => void): void;
   write(channel: 1 | 2, data: Uint8Array): Promise<void>;
 }
 
@@ -108,6 +110,14 @@ const programs: Record<string, Program> = {
   async sleep(args, context) {
     await pause(Number(args[0]) * 1000, context.ended);
     return 0;
+  },
+  /** `trap CODE`: says that it is ready, waits for a signal, says which came, and exits with the code. */
+  async trap(args, context) {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    context.trap(resolve);
+    await print(context, "ready\n");
+    await print(context, `${await abortable(promise, context.ended)}\n`);
+    return Number(args[0]);
   },
   async env(_args, context) {
     for (const [name, value] of Object.entries(context.env))

@@ -4,6 +4,7 @@ import { basename, join, relative } from "node:path";
 import type { Guest } from "../../agent/guest.ts";
 import { within } from "../../async/deadline.ts";
 import { makeOverlay } from "../../disks/qcow2.ts";
+import { BhattiError } from "../../errors/bhatti-error.ts";
 import { makeDurable } from "../../host/atomic-file.ts";
 import type { MachineImage } from "../machine-spec.ts";
 import { bootGuest } from "./boot.ts";
@@ -17,6 +18,8 @@ import type { Shape } from "./shape.ts";
 
 const saveDeadlineMs = 30_000;
 const settleCommandMs = 20_000;
+/** A guest that was calibrated well measures 1.01 to 1.05, one that was not 1.3 and more. */
+const latenessLimit = 1.15;
 
 export interface GoldenBuild {
   key: string;
@@ -76,6 +79,7 @@ async function bootAndSave(build: GoldenBuild) {
     signal,
   );
   try {
+    await checkTimers(guest, signal);
     if (shape.image) await settle(guest, signal);
     return await within(saveDeadlineMs, "Saving a golden snapshot", signal, async (until) => {
       await guest.sync(until);
@@ -87,6 +91,22 @@ async function bootAndSave(build: GoldenBuild) {
   } finally {
     guest.close();
     await quitQemu(vmm);
+  }
+}
+
+/** Every copy would have the timers of this boot. */
+async function checkTimers(guest: Guest, signal: AbortSignal): Promise<void> {
+  const lateness = await within(settleCommandMs, "Checking timers", signal, (until) =>
+    guest.timerLateness(until),
+  );
+  if (lateness > latenessLimit) throw new LateTimers(lateness);
+}
+
+/** The guest booted while the host was busy: another boot may do better. */
+export class LateTimers extends BhattiError {
+  constructor(lateness: number) {
+    const limit = `at most ${latenessLimit} is good enough to be copied`;
+    super("machine_failed", `The guest sleeps ${lateness.toFixed(2)} times too long; ${limit}`);
   }
 }
 

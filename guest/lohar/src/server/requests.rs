@@ -10,7 +10,7 @@ use crate::protocol::messages::{
     Configure, Failure, MountRoot, Nothing, Processes, Reply, ReplyError, Request,
 };
 use crate::sessions::init;
-use crate::stats;
+use crate::{stats, timer_check};
 
 impl Guest {
     pub fn request(&mut self, payload: &[u8]) {
@@ -33,6 +33,7 @@ impl Guest {
                     Err(failure) => self.refuse(Some(id), &failure),
                 };
             }
+            "timers" => return self.reply(id, &timer_check::measure()),
             "processes" => {
                 let processes = self.sessions.list();
                 return self.reply(id, &Processes { processes });

@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { connectWebSocket } from "../cli/web-socket.ts";
+import { Client } from "./client.ts";
+
+/** Accepts and never answers; or with `head`, never to the end. */
+function listen(head: string) {
+  return Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      data(socket) {
+        if (head) socket.write(head);
+      },
+    },
+  });
+}
+
+let silent: ReturnType<typeof listen>;
+let halting: ReturnType<typeof listen>;
+beforeAll(() => {
+  silent = listen("");
+  halting = listen("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{");
+});
+afterAll(() => {
+  silent.stop(true);
+  halting.stop(true);
+});
+
+function clientOf({ port }: { port: number }) {
+  const url = `http://127.0.0.1:${port}`;
+  const client = new Client({
+    url,
+    token: "t",
+    fetch: (address, init) => fetch(address, init),
+    connectWebSocket,
+  });
+  const failure = {
+    code: "daemon_unreachable",
+    message: `the daemon at ${url} did not answer within 0.05 s`,
+  };
+  return { client, failure };
+}
+
+const errorOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+test("a daemon that accepts and never answers is given up", async () => {
+  const { client, failure } = clientOf(silent);
+  expect(await errorOf(client.call("sandbox.list", { query: {} }, 50))).toMatchObject(failure);
+});
+
+test("and one that stops in the middle of its answer", async () => {
+  const { client, failure } = clientOf(halting);
+  expect(await errorOf(client.call("version.get", {}, 50))).toMatchObject(failure);
+});
+
+test("and one that never upgrades", async () => {
+  const { client, failure } = clientOf(silent);
+  const upgrading = client.upgrade("exec.stream", { ref: "dev" }, undefined, 50);
+  expect(await errorOf(upgrading)).toMatchObject(failure);
+});

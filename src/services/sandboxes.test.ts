@@ -1,0 +1,58 @@
+import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FakeEngine } from "../engine/fake/fake-engine.ts";
+import { silentLogger } from "../observability/log.ts";
+import { databasePath, openStore } from "../store/store.ts";
+import { Images } from "./images.ts";
+import { SandboxActors } from "./sandbox-actor.ts";
+import { Sandboxes } from "./sandboxes.ts";
+import { Users } from "./users.ts";
+
+function open() {
+  const dataDir = mkdtempSync(join(tmpdir(), "bhatti-test-"));
+  const store = openStore(databasePath(dataDir));
+  const events = { record() {} };
+  const images = new Images(store, events, dataDir);
+  const path = join(dataDir, "tiny.ext4");
+  writeFileSync(path, "");
+  images.register({ name: "tiny", digest: "sha256:0", path, sizeMB: 64, source: "test" });
+  const engine = new FakeEngine();
+  const sandboxes = new Sandboxes({
+    store,
+    engine,
+    images,
+    actors: new SandboxActors(),
+    events,
+    log: silentLogger,
+    defaults: { image: "tiny", cpus: 1, memoryMB: 512 },
+    powerOffMilliseconds: 30,
+  });
+  const { user } = new Users(store, events).create({ name: "ada" });
+  const dispose = () => {
+    store[Symbol.dispose]();
+    rmSync(dataDir, { recursive: true });
+  };
+  return { engine, sandboxes, user, [Symbol.dispose]: dispose };
+}
+
+test("a machine whose guest does not shut down is ended, and its sandbox says so", async () => {
+  using service = open();
+  const { engine, sandboxes, user } = service;
+  const signal = AbortSignal.timeout(5000);
+  await sandboxes.create(user, { name: "deaf" }, signal);
+  for (const machine of engine.machines.values()) machine.isDeaf = true;
+  await sandboxes.create(user, { name: "dev" }, signal);
+  await sandboxes.powerOffAll();
+  expect([...engine.machines.values()].map(({ running }) => running)).toEqual([false, false]);
+  expect(sandboxes.get(user, "dev")).toMatchObject({
+    status: "stopped",
+    statusReason: "the daemon was stopped",
+  });
+  expect(sandboxes.get(user, "deaf")).toMatchObject({
+    status: "stopped",
+    statusReason:
+      "the daemon was stopped, and the guest did not shut down: The guest's shutdown took longer than 30 ms",
+  });
+});
