@@ -53,7 +53,7 @@ run_bun_tests() { # NAME PATH…
 
 check "set-up" scripts/setup.sh machines
 # Without it nothing else says anything.
-[ "$failed" = 0 ] || exit 1
+[ "$failed" = 0 ] || { finished=yes; exit 1; }
 check "types" bunx tsc
 check "lint" bunx biome check --error-on-warnings .
 check "rust format" cargo fmt --manifest-path guest/lohar/Cargo.toml --check

@@ -1,7 +1,7 @@
 /** Bytes to frames and back: the lowest layer of docs/wire-protocol.md. */
 
-export const headerBytes = 12;
-export const trailerBytes = 1;
+const headerBytes = 12;
+const trailerBytes = 1;
 export const maxPayloadBytes = 32_768;
 export const maxFrameBytes = headerBytes + maxPayloadBytes + trailerBytes;
 /** What a DATA frame carries besides its channel byte. */

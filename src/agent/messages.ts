@@ -3,7 +3,7 @@ import { z } from "zod";
 import { ProtocolError } from "./frame.ts";
 import type { ExecResult, GuestHello, GuestProcessInfo, GuestStats } from "./guest.ts";
 
-export const protocolVersion = 1;
+const protocolVersion = 1;
 
 const count = z.number().int().nonnegative();
 const exitCode = z.number().int().min(0).max(255);

@@ -2,7 +2,7 @@
 import { maxFrameBytes } from "./frame.ts";
 
 const markerText = "bhatti sync v1\r\n";
-export const nonceBytes = 16;
+const nonceBytes = 16;
 export const markerBytes = markerText.length + nonceBytes;
 
 export function newNonce(): Uint8Array {

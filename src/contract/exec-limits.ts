@@ -1,4 +1,7 @@
-/** Sizes that both ends of an exec keep to, apart from the schemas so that a client starts without loading them. */
+/** Sizes and times that both ends of an exec keep to, apart from the schemas so that a client starts without loading them. */
+
+export const defaultExecTimeoutSeconds = 300;
+export const maximumExecTimeoutSeconds = 86_400;
 
 /** What a buffered answer holds of a command's output. */
 export const bufferedOutputBytes = 10 * 1024 * 1024;

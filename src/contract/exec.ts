@@ -1,13 +1,14 @@
 /** The exec endpoints: buffered or NDJSON over POST, and one WebSocket for stdin, terminals and signals. */
 import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
-import { bufferedOutputBytes } from "./exec-limits.ts";
+import {
+  bufferedOutputBytes,
+  defaultExecTimeoutSeconds,
+  maximumExecTimeoutSeconds,
+} from "./exec-limits.ts";
 import { Environment, SandboxRef } from "./names.ts";
 
-export const defaultExecTimeoutSeconds = 300;
-export const maximumExecTimeoutSeconds = 86_400;
-
-export const TimeoutSeconds = z
+const TimeoutSeconds = z
   .int({ error: "must be a whole number of seconds" })
   .min(1, { error: `must be between 1 and ${maximumExecTimeoutSeconds} seconds` })
   .max(maximumExecTimeoutSeconds, {

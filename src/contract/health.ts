@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
 
-export const Health = z.object({ status: z.literal("ok"), uptime: z.number().describe("Seconds") });
+const Health = z.object({ status: z.literal("ok"), uptime: z.number().describe("Seconds") });
 
 export const Version = z.object({
   version: z.string(),

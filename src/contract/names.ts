@@ -1,8 +1,8 @@
 /** The patterns that names must match, with the rule in words for the error message. */
 import { z } from "zod";
 
-export const sandboxNamePattern = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/;
-export const sandboxNameRule =
+const sandboxNamePattern = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/;
+const sandboxNameRule =
   "a letter or digit, then up to 62 letters, digits, dots, underscores or hyphens";
 export const SandboxName = z
   .string()
@@ -11,7 +11,7 @@ export const SandboxName = z
 /** A name or an id, wherever a path names a sandbox. */
 export const SandboxRef = z.object({ ref: z.string().min(1) });
 
-export const environmentNamePattern = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const environmentNamePattern = /^[A-Za-z_][A-Za-z0-9_]*$/;
 export const Environment = z.record(
   z.string().regex(environmentNamePattern, {
     error: "must be letters, digits and underscores, not starting with a digit",
@@ -21,7 +21,7 @@ export const Environment = z.record(
 
 const segment = "[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?";
 export const labelKeyPattern = new RegExp(`^(?:${segment}/)?${segment}$`);
-export const LabelKey = z
+const LabelKey = z
   .string()
   .regex(labelKeyPattern, {
     error:
@@ -30,7 +30,7 @@ export const LabelKey = z
   .refine((key) => !key.startsWith("bhatti.sh/"), {
     error: "must not start with bhatti.sh/, which is reserved",
   });
-export const LabelValue = z.string().regex(/^[A-Za-z0-9._-]{0,256}$/, {
+const LabelValue = z.string().regex(/^[A-Za-z0-9._-]{0,256}$/, {
   error: "must be at most 256 letters, digits, '.', '_' or '-'",
 });
 export const Labels = z

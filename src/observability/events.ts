@@ -1,7 +1,7 @@
 /** Records what happens, in batches, without ever making a caller wait. */
 import type { Logger } from "./log.ts";
 
-export const eventTypes = [
+const eventTypes = [
   "sandbox.created",
   "sandbox.create_failed",
   "sandbox.booted",

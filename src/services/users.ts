@@ -8,7 +8,7 @@ import { newApiKey, newKeyId, newUserId, sha256Hex } from "./identifiers.ts";
 
 export type { User };
 
-export const defaultUserLimits = { maxSandboxes: 5, maxCpus: 4, maxMemoryMB: 4096 };
+const defaultUserLimits = { maxSandboxes: 5, maxCpus: 4, maxMemoryMB: 4096 };
 
 const userNamePattern = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/;
 

@@ -1,6 +1,10 @@
 /** `bhatti exec`: a command in a sandbox, as if it ran here: streams byte for byte, signals, and its exit code. */
 import { ExecStream } from "../../client/exec-stream.ts";
 import type { ExecStart } from "../../contract/exec.ts";
+import {
+  defaultExecTimeoutSeconds,
+  maximumExecTimeoutSeconds,
+} from "../../contract/exec-limits.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { pairs, text, toggle, whole } from "../arguments/flags.ts";
 import { command } from "../command.ts";
@@ -19,12 +23,15 @@ export const exec = command({
   arguments: ["sandbox"],
   rest: "command",
   flags: {
-    timeout: whole("Kill the command after this many seconds (default 300)", {
-      placeholder: "seconds",
-      min: 1,
-      max: 86_400,
-      unit: "seconds",
-    }),
+    timeout: whole(
+      `Kill the command after this many seconds (default ${defaultExecTimeoutSeconds})`,
+      {
+        placeholder: "seconds",
+        min: 1,
+        max: maximumExecTimeoutSeconds,
+        unit: "seconds",
+      },
+    ),
     workdir: text("Directory to run it in (default /workspace)", { placeholder: "path" }),
     env: pairs("Its environment; can be repeated", { placeholder: "KEY=VALUE,..." }),
     tty: toggle("Allocate a terminal", { short: "t" }),

@@ -11,7 +11,7 @@ export interface RateLimits {
   readBurst: number;
 }
 
-export type RateClass = "create" | "exec" | "read";
+type RateClass = "create" | "exec" | "read";
 
 export class RateLimiter {
   readonly #buckets: Record<RateClass, TokenBuckets>;
@@ -40,7 +40,7 @@ export class RateLimited extends BhattiError {
   }
 }
 
-export function rateClassOf(method: string, path: string): RateClass {
+function rateClassOf(method: string, path: string): RateClass {
   if (method === "POST" && path === "/sandboxes") return "create";
   if (method === "POST" && path.endsWith("/exec")) return "exec";
   return path.endsWith("/exec/stream") ? "exec" : "read";

@@ -1,7 +1,8 @@
 /** The exec endpoints: buffered, as NDJSON, or over a WebSocket. */
 import type { z } from "zod";
 import { endpoints } from "../../contract/all.ts";
-import { defaultExecTimeoutSeconds, type ExecBody } from "../../contract/exec.ts";
+import type { ExecBody } from "../../contract/exec.ts";
+import { defaultExecTimeoutSeconds } from "../../contract/exec-limits.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Logger } from "../../observability/log.ts";
 import type { Command, Exec } from "../../services/exec.ts";

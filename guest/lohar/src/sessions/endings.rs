@@ -34,6 +34,7 @@ impl Sessions {
             exit => exit,
         };
         process.exit = Some(exit);
+        process.look_again();
         if process.timed_out {
             process.last_call();
         }
@@ -76,9 +77,11 @@ impl Sessions {
             return;
         };
         match (timer, process.exit) {
-            (Timer::Silence, Some(exit)) => {
+            (Timer::Silence, Some(_)) => {
                 process.silence = None;
-                self.finish(key, exit, wires);
+                process.was_silent = true;
+                process.look_again();
+                self.advance(key, wires);
             }
             (Timer::Deadline, None) => {
                 process.deadline = None;
@@ -202,9 +205,26 @@ mod tests {
         sessions.advance(KEY, &mut wires);
         while sessions.pump(&mut wires) {}
         sessions.expired(KEY, Timer::Silence, &mut wires);
+        while sessions.pump(&mut wires) {}
         let told = sent(&mut wires);
         assert!(told.contains("the tail"));
         assert!(told.contains(r#"{"exit_code":0,"reason":"exited"}"#));
+    }
+
+    #[test]
+    fn output_whose_event_comes_after_the_silence_is_told() {
+        let mut wires = Wires::new().unwrap();
+        let mut sessions = Sessions::new().unwrap();
+        let (mut process, _write) = ended_with_output(b"late but there");
+        process.credit.add(WINDOW);
+        process.outputs[0].as_mut().unwrap().ready = false;
+        sessions.processes.insert(KEY, process);
+        sessions.expired(KEY, Timer::Silence, &mut wires);
+        while sessions.pump(&mut wires) {}
+        assert!(sent(&mut wires).contains("late but there"));
+        sessions.expired(KEY, Timer::Silence, &mut wires);
+        while sessions.pump(&mut wires) {}
+        assert!(sent(&mut wires).contains(r#"{"exit_code":0,"reason":"exited"}"#));
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub struct Process {
     pub timed_out: bool,
     pub deadline: Option<u64>,
     pub silence: Option<u64>,
+    /// The silence has passed; unless a last look finds something, all is told.
+    pub was_silent: bool,
     /// The cgroup's count when it started.
     pub oom_kills: u64,
     pub log: Option<Log>,
@@ -67,6 +69,7 @@ impl Process {
             timed_out: false,
             deadline: None,
             silence: None,
+            was_silent: false,
             oom_kills: 0,
             log: None,
             queued: false,
@@ -103,6 +106,14 @@ impl Process {
         }
     }
 
+    /// Reads every output again before it is called empty: its event may not have been told yet, as many come at once
+    /// on a busy guest.
+    pub fn look_again(&mut self) {
+        for output in self.outputs.iter_mut().flatten() {
+            output.ready = true;
+        }
+    }
+
     /// Reads one piece from each output that has any; false when nothing moved.
     pub fn pump(&mut self, wires: &mut Wires, scratch: &mut [u8]) -> bool {
         let mut moved = false;
@@ -130,6 +141,9 @@ impl Process {
                 }
             };
             moved = true;
+            if matches!(read, Read::Bytes(_)) {
+                self.was_silent = false;
+            }
             if matches!(read, Read::End) {
                 *slot = None;
             }

@@ -177,7 +177,8 @@ impl Sessions {
             (count + 1, stalled || output.ready)
         });
         let Some(exit) = process.exit else { return };
-        if count == 0 {
+        let is_over = process.was_silent && process.stream.is_some() && !stalled;
+        if count == 0 || is_over {
             self.finish(key, exit, wires);
         } else if process.stream.is_some() && !stalled && process.silence.is_none() {
             let until = clock::now() + SILENCE;
