@@ -41,30 +41,48 @@ daemon_is_current() {
 }
 
 # The port was free when the configuration was written; somebody else may have taken it since.
-port_is_ours() {
+choose_port_again() {
   local port
-  port=$(sed -n 's/^listen:.*:\([0-9]*\)$/\1/p' "$state/config.yaml")
-  [ -n "$port" ] || return 0
-  if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-    echo "Port $port, which $state/config.yaml names, is used by another program."
-    echo "Choose another one: change both \`listen\` and \`api_url\` there, then run make quickstart again."
-    return 1
-  fi
+  port=$(free_port)
+  sed -i "s/^\(listen: .*:\)[0-9]*$/\1$port/; s/^\(api_url: .*:\)[0-9]*$/\1$port/" "$state/config.yaml"
+  echo "The port was taken: $state/config.yaml names $port now"
 }
 
+port_is_free() {
+  local port
+  port=$(sed -n 's/^listen:.*:\([0-9]*\)$/\1/p' "$state/config.yaml")
+  ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null
+}
+
+# Another daemon may answer at our address; ours is the one that wrote its pid into our data directory.
+answers() { # PID
+  grep -qs "\"pid\":$1[,}]" "$state/data/daemon.json" &&
+    ./bhatti version --json 2>/dev/null | grep -q server_version
+}
+
+# Machines outlive their daemon: only the daemon is exchanged.
 start_daemon() {
   daemon_is_current && return
-  scripts/stop.sh
-  port_is_ours
-  touch "$state/daemon.build"
-  setsid ./bhatti serve >>"$state/daemon.log" 2>&1 </dev/null &
-  local try
-  for try in $(seq 300); do
-    ./bhatti version --json 2>/dev/null | grep -q server_version && return
-    kill -0 $! 2>/dev/null || { tail -n 5 "$state/daemon.log"; return 1; }
-    sleep 0.1
+  scripts/stop.sh --daemon
+  local attempt try daemon
+  for attempt in 1 2 3; do
+    port_is_free || choose_port_again
+    touch "$state/daemon.build"
+    setsid ./bhatti serve >>"$state/daemon.log" 2>&1 </dev/null &
+    daemon=$!
+    for try in $(seq 300); do
+      answers "$daemon" && return
+      kill -0 "$daemon" 2>/dev/null || break
+      sleep 0.1
+    done
+    if kill "$daemon" 2>/dev/null; then
+      echo "The daemon did not answer within 30 s" && tail -n 5 "$state/daemon.log"
+      return 1
+    fi
+    tail -n 5 "$state/daemon.log"
+    # Between our look at the port and the daemon's use of it somebody may have been faster.
+    port_is_free && return 1
   done
-  echo "The daemon did not answer within 30 s" && tail -n 5 "$state/daemon.log"
   return 1
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Ends this clone's daemon and its machines. With --check: only says, by its exit code, whether the daemon runs.
+# Ends this clone's daemon and its machines. With --daemon: the daemon alone.
+# With --check: only says, by its exit code, whether the daemon runs.
 source "$(dirname "$0")/lib.sh"
 
 # A process is the one that was written down if it also started when that one did.
@@ -43,7 +44,7 @@ end_qemu() { # FILE
 }
 
 mentions() { # PID WORD
-  tr '\0' '\n' <"/proc/$1/cmdline" 2>/dev/null | grep -qxF "$2"
+  { tr '\0' '\n' <"/proc/$1/cmdline" | grep -qxF "$2"; } 2>/dev/null
 }
 
 daemon=$state/data/daemon.json
@@ -52,6 +53,7 @@ if [ "${1:-}" = --check ]; then
   exit
 fi
 end "$daemon" TERM 60
+[ "${1:-}" = --daemon ] && exit 0
 # A daemon that was killed leaves its machines, and guests that it was about to save, with QEMU's own pid files.
 for file in "$state"/data/sandboxes/*/qemu.pid "$state"/data/golden/*/qemu.pid; do
   [ -e "$file" ] && end_qemu "$file"

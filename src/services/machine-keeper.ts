@@ -7,6 +7,8 @@ import type { Store } from "../store/store.ts";
 import type { SandboxActor } from "./sandbox-actor.ts";
 import { mayBecome } from "./sandbox-states.ts";
 
+const storeAgainMs = 2_000;
+
 export class MachineKeeper {
   readonly #store: Store;
   readonly #events: EventSink;
@@ -43,6 +45,7 @@ export class MachineKeeper {
       this.#change(actor.id, crashed ? "unknown" : "stopped", { reason });
     } catch (error) {
       this.#log.error("a machine's end could not be stored", { sandbox: actor.id, error });
+      this.#storeLater(actor, crashed ? "unknown" : "stopped", reason);
     }
     const fields = { sandbox: actor.id, machine: machine.id, detail: end.detail };
     if (crashed) this.#log.error("machine crashed", fields);
@@ -52,6 +55,20 @@ export class MachineKeeper {
       sandboxId: actor.id,
       meta: { reason: end.reason, detail: end.detail },
     });
+  }
+
+  /** Such as when the disk is full: until it can be stored, or somebody else has taken care of the sandbox. */
+  #storeLater(actor: SandboxActor, status: "stopped" | "unknown", reason: string): void {
+    const retry = setTimeout(() => {
+      const row = this.#store.sandboxes.byId(actor.id);
+      if (actor.machine !== undefined || row?.status !== "running") return;
+      try {
+        this.#change(actor.id, status, { reason });
+      } catch {
+        this.#storeLater(actor, status, reason);
+      }
+    }, storeAgainMs);
+    retry.unref();
   }
 
   #change(

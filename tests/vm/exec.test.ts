@@ -115,6 +115,15 @@ test("50 commands at once each get their own answer", async () => {
   });
 });
 
+test("100 commands that end at the same moment lose nothing of their output", async () => {
+  const outcomes = await Promise.all(
+    Array.from({ length: 100 }, (_, index) => shell(`sleep 3; echo ${index}`)),
+  );
+  outcomes.forEach(({ code, stdout }, index) => {
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${index}\n` });
+  });
+});
+
 test("a guest that floods its console harms nobody", async () => {
   await shell("sudo timeout 5 sh -c 'yes flood > /dev/console'");
   expect((await inGuest("echo", "still here")).stdout).toBe("still here\n");

@@ -51,7 +51,9 @@ async function cachedProbe(question: Question): Promise<AcceleratorAnswer> {
   const bootId = await readFile("/proc/sys/kernel/random/boot_id", "utf8");
   const key = [bootId.trim(), ...question.cacheKey].join(" ");
   const file = join(question.paths.cache, "accelerator.json");
-  const cached = await readFile(file, "utf8").then(JSON.parse, () => undefined);
+  const cached = await readFile(file, "utf8")
+    .then(JSON.parse)
+    .catch(() => undefined);
   if (cached?.key === key) return cached.answer as AcceleratorAnswer;
   question.log.info("trying whether a guest boots with KVM", { deadline_ms: probeDeadlineMs });
   const answer = await probe(question);

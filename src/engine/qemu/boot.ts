@@ -7,7 +7,7 @@ import { consoleTail } from "./console.ts";
 import { launchQemu, quitQemu, type Vmm } from "./launcher.ts";
 
 /** A boot takes 2 s under TCG on an idle machine, and took 24 s on one with six times more to do than cores. */
-const bootDeadlineMs = 60_000;
+const bootDeadlineMs = 30_000;
 
 /** Errors: guest_unresponsive with the console's end, machine_failed, host_unfit. On failure nothing runs. */
 export async function bootGuest(

@@ -5,6 +5,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readdir, readFile, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
+import { isBhattiError } from "../../errors/bhatti-error.ts";
 import { qemuArguments } from "./command-line.ts";
 import { buildGolden, LateTimers } from "./golden-build.ts";
 import { readGoldenRecord } from "./golden-record.ts";
@@ -25,7 +26,6 @@ export interface Golden {
 
 /** Each takes about 93 MB of disk; more than this many are removed, the longest unused first. */
 const keepAtMost = 12;
-const bootsAtMost = 3;
 
 export class GoldenStore {
   readonly #engine: EnginePaths;
@@ -121,14 +121,23 @@ export class GoldenStore {
       try {
         return await this.#boot(key, shape);
       } catch (error) {
-        if (!(error instanceof LateTimers) || boot === bootsAtMost) throw error;
-        this.#log.warn("a golden snapshot was not good enough", { error: error.message, boot });
+        // Rarely an emulated guest hangs while it boots, or boots badly on a busy host: another may not.
+        const tries = isBhattiError(error, "guest_unresponsive") ? 2 : 3;
+        const mayHelp = error instanceof LateTimers || isBhattiError(error, "guest_unresponsive");
+        if (!mayHelp || boot >= tries || this.#signal.aborted) throw error;
+        this.#log.warn("a guest did not come up well, trying again", { error: error.message });
       }
     }
   }
 
   async #boot(key: string, shape: Shape): Promise<Golden> {
     const started = performance.now();
+    const { cpus, memoryMB } = shape;
+    this.#log.debug("making a golden snapshot", {
+      cpus,
+      memory_mb: memoryMB,
+      image: shape.image?.name,
+    });
     const name = `${key}-${randomBytes(4).toString("hex")}`;
     const golden = {
       key,

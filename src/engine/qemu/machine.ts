@@ -1,5 +1,5 @@
 /** One running machine: its QEMU, its line to the agent, and how it ends. */
-import { mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, rename, rm, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Guest } from "../../agent/guest.ts";
 import { connectGuest } from "../../agent/lohar.ts";
@@ -16,6 +16,12 @@ import { endRunningProcess } from "./record.ts";
 
 /** A guest that runs answers within milliseconds; one that just came back from a restore within tens of them. */
 const guestDeadlineMs = 30_000;
+
+const stalledRetryMs = 2_000;
+const hostDiskFull =
+  "The machine stands still because the host's disk is full; it goes on by itself when there is space";
+
+type Timer = ReturnType<typeof setTimeout>;
 
 export interface QemuMachineParts {
   id: string;
@@ -41,6 +47,8 @@ export class QemuMachine implements Machine {
   readonly #end = Promise.withResolvers<MachineEnd>();
   #over: MachineEnd | undefined;
   #isLetGo = false;
+  /** Runs while the guest stands still because the host's disk is full. */
+  #stalled: Timer | undefined;
   #guest: Guest | undefined;
   #connecting: Promise<Guest> | undefined;
   /** Nobody has talked to it since it was restored. */
@@ -62,6 +70,7 @@ export class QemuMachine implements Machine {
 
   async guest(signal: AbortSignal): Promise<Guest> {
     this.onUse();
+    if (this.#stalled) throw new BhattiError("disk_full", hostDiskFull);
     if (this.#guest) return this.#guest;
     if (this.#over) throw this.#lost(this.#over);
     // Several may ask at once; the line has one end, so they share one attempt, which none of them may cancel.
@@ -113,8 +122,19 @@ export class QemuMachine implements Machine {
   }
 
   #onEvent({ event, data }: QmpEvent): void {
-    if (event !== "SHUTDOWN" || data["guest"] !== true) return;
-    void this.#onGuestShutdown(String(data["reason"]));
+    if (event === "SHUTDOWN" && data["guest"] === true) {
+      void this.#onGuestShutdown(String(data["reason"]));
+    } else if (event === "BLOCK_IO_ERROR" && data["action"] === "stop") {
+      this.#stalled ??= setTimeout(() => void this.#goOn(), stalledRetryMs);
+    }
+  }
+
+  /** A guest that writes while the host's disk is full stands still until there is space, and then loses nothing. */
+  async #goOn(): Promise<void> {
+    this.#stalled = undefined;
+    if (this.#over || this.#isLetGo) return;
+    // Should the disk still be full, QEMU pauses the guest again and says so.
+    await this.qmp.execute("cont", {}, AbortSignal.timeout(stalledRetryMs)).catch(() => {});
   }
 
   /** QEMU has paused instead of ending, so that the console can still be read. */
@@ -132,14 +152,24 @@ export class QemuMachine implements Machine {
     if (this.#isLetGo) return;
     await this.#finish({
       reason: "crashed",
-      detail: `QEMU ended unexpectedly: ${await lastWords(this.paths.log)}`,
+      detail: `QEMU ended unexpectedly: ${await lastWords(this.paths.log)}${await this.#spaceNote()}`,
     });
+  }
+
+  /** A memory file that cannot grow ends QEMU by a signal, without a word. */
+  async #spaceNote(): Promise<string> {
+    const { bavail, bsize } = await statfs(dirname(this.paths.ram)).catch(() => ({
+      bavail: 1,
+      bsize: Infinity,
+    }));
+    return bavail * bsize < 16 * 1024 * 1024 ? ". The host's disk is full" : "";
   }
 
   /** The first reason counts; whatever comes later is its consequence. */
   async #finish(end: MachineEnd): Promise<void> {
     if (this.#over) return;
     this.#over = end;
+    clearTimeout(this.#stalled);
     this.#guest?.close();
     this.#guest = undefined;
     this.qmp.close();
