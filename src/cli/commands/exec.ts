@@ -58,23 +58,35 @@ export const exec = command({
       ...(input.tty && { tty: context.system.terminal.size() ?? { rows: 24, cols: 80 } }),
     };
     const sink = await openSink(context, context.system.env["BHATTI_FORCE_STREAM"] === "1");
-    return await runCommand(context, input.sandbox, start, sink, stdin === "terminal");
+    // A terminal whose stdin has nothing to give ends it as somebody who types ^D does.
+    const atEnd = input.tty && !forwards && !input["no-stdin"];
+    const { sandbox } = input;
+    return await runCommand(context, {
+      sandbox,
+      start,
+      sink,
+      onTerminal: stdin === "terminal",
+      atEnd,
+    });
   },
 });
 
-async function runCommand(
-  context: Context,
-  ref: string,
-  start: ExecStart,
-  sink: ExecSink,
-  onTerminal: boolean,
-): Promise<number> {
+interface Plan {
+  sandbox: string;
+  start: ExecStart;
+  sink: ExecSink;
+  onTerminal: boolean;
+  /** Its stdin is at its end before anything is typed. */
+  atEnd: boolean;
+}
+
+async function runCommand(context: Context, plan: Plan): Promise<number> {
+  const { start, sink, onTerminal } = plan;
   const { system, timing } = context;
   const client = await context.client();
   const interrupted = new AbortController();
   using signals = forwardSignals(system, () => interrupted.abort());
-  const stream = await ExecStream.open(client, ref, start, interrupted.signal);
-  signals.attach(stream);
+  const stream = await ExecStream.open(client, plan.sandbox, start, interrupted.signal);
   using raw = start.tty && start.stdin && onTerminal ? system.terminal.raw() : undefined;
   signals.restore = () => raw?.[Symbol.dispose]();
   using _stdin = start.stdin ? forwardStdin(system.stdin, stream) : undefined;
@@ -82,6 +94,11 @@ async function runCommand(
   try {
     for await (const event of stream.events()) {
       timing?.firstByte();
+      // Before this there is nobody to tell: a signal ends us.
+      if (event.type === "session") {
+        signals.attach(stream);
+        if (plan.atEnd) stream.control({ type: "stdin_end" });
+      }
       const exitCode = event.type === "exit" ? exitCodeOf(event) : undefined;
       await sink.take(event).catch((error: unknown) => {
         // as the kernel does to a local program that writes where nobody reads
