@@ -98,6 +98,11 @@ export class GoldenStore {
     return fresh;
   }
 
+  /** Resolves when nothing is being made any more: the guests of what was cut short are ended then. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#building.values());
+  }
+
   /** A snapshot from which no machine can be made is worse than none. */
   async forget(golden: Golden): Promise<void> {
     if (this.#ready.get(golden.key) === golden) this.#ready.delete(golden.key);

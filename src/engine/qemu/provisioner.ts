@@ -86,7 +86,7 @@ export class Provisioner {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    await Promise.all([this.#pool.close(), this.#background]);
+    await Promise.all([this.#pool.close(), this.#background, this.#golden.settled()]);
   }
 
   async #fromPool(spec: MachineSpec, identity: GuestConfiguration, signal: AbortSignal) {
