@@ -58,4 +58,8 @@ end "$daemon" TERM 60
 for file in "$state"/data/sandboxes/*/qemu.pid "$state"/data/golden/*/qemu.pid; do
   [ -e "$file" ] && end_qemu "$file"
 done
+# With its machines gone nothing uses the folder of their sockets: it is named by a hash of the data directory.
+if [ "$(id -u)" = 0 ]; then
+  rm -rf "/run/bhatti/$(printf %s "$state/data" | sha256sum | cut -c1-8)"
+fi
 exit 0
