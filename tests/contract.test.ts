@@ -43,6 +43,9 @@ test.each(all.map((endpoint) => [endpoint.id, endpoint] as const))(
     const responses = Object.keys(Object(operation?.["responses"])).map(Number);
     expect(responses).toContain(endpoint.status ?? 200);
     for (const code of endpoint.errors) expect(responses).toContain(catalogue[code].status);
+    const requestBody = Object(operation?.["requestBody"]);
+    const needed = endpoint.body?.safeParse(undefined).success === false;
+    expect(requestBody.required ?? false).toBe(needed);
     expect(operation?.["security"]).toEqual(endpoint.public ? [] : undefined);
   },
 );
@@ -59,5 +62,32 @@ test("replies are what their schemas say", async () => {
   endpoints["exec.run"].result.strict().parse(exec);
   endpoints["version.get"].result.strict().parse(await reply("GET", "/version"));
   endpoints["health.get"].result.strict().parse(await reply("GET", "/health"));
+  const template = await reply("POST", "/templates", { name: "base", labels: { a: "b" } });
+  expect(endpoints["template.create"].result.strict().parse(template)).toEqual(template as never);
+  const kept = await reply("GET", "/templates/base");
+  expect(endpoints["template.get"].result.strict().parse(kept)).toEqual(kept as never);
+  endpoints["template.list"].result.parse(await reply("GET", "/templates"));
+  endpoints["template.delete"].result.strict().parse(await reply("DELETE", "/templates/base"));
+  const edited = await reply("PATCH", "/sandboxes/dev", {
+    idle_warm_s: 60,
+    idle_cold_s: 0,
+    ttl_s: 3600,
+  });
+  expect(endpoints["sandbox.edit"].result.strict().parse(edited)).toEqual(edited as never);
+  const snapshot = await reply("POST", "/sandboxes/dev/checkpoint", { name: "ready" });
+  expect(endpoints["snapshot.create"].result.strict().parse(snapshot)).toEqual(snapshot as never);
+  endpoints["snapshot.get"].result.strict().parse(await reply("GET", "/snapshots/ready"));
+  endpoints["snapshot.list"].result.parse(await reply("GET", "/snapshots"));
+  const resumed = await reply("POST", "/snapshots/ready/resume");
+  expect(endpoints["snapshot.resume"].result.strict().parse(resumed)).toEqual(resumed as never);
+  const restore = await reply("POST", "/snapshots/ready/restore", { sandbox: "dev" });
+  endpoints["snapshot.restore"].result.strict().parse(restore);
+  endpoints["snapshot.delete"].result.strict().parse(await reply("DELETE", "/snapshots/ready"));
+  const forks = await reply("POST", "/sandboxes/dev/fork");
+  expect(endpoints["sandbox.fork"].result.parse(forks)).toEqual(forks as never);
+  const stopped = await reply("POST", "/sandboxes/dev/stop");
+  expect(endpoints["sandbox.stop"].result.strict().parse(stopped)).toEqual(stopped as never);
+  const started = await reply("POST", "/sandboxes/dev/start");
+  expect(endpoints["sandbox.start"].result.strict().parse(started)).toEqual(started as never);
   endpoints["sandbox.destroy"].result.strict().parse(await reply("DELETE", "/sandboxes/dev"));
 });

@@ -12,16 +12,11 @@ const codes = new Map<string, { code: ErrorCode; hint?: string }>([
   ["limit", { code: "guest_busy" }],
 ]);
 
-/** How lohar words a `limit` that is the request's own: waiting would not help. The others are the guest's, for now. */
-const tooMuchAsked = /\bat most\b|\blonger than\b/;
-
 const maxMessageLength = 1000;
 
 export function fromGuest(error: GuestErrorMessage): BhattiError {
   const known = codes.get(error.code);
   const text = printable(error.message) || printable(error.code);
-  if (error.code === "limit" && tooMuchAsked.test(text))
-    return new BhattiError("bad_request", text);
   if (!known) return new BhattiError("guest_failed", text);
   return new BhattiError(known.code, text, known.hint === undefined ? {} : { hint: known.hint });
 }

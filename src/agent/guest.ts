@@ -15,6 +15,8 @@ export interface Guest {
   /** Ends everything in the guest and powers it off; answered before that happens. */
   shutdown(signal: AbortSignal): Promise<void>;
   stats(signal: AbortSignal): Promise<GuestStats>;
+  /** What it does for its user now and has done so far. Cheap enough to be asked every few seconds. */
+  activity(signal: AbortSignal): Promise<GuestActivity>;
   /** How long a short sleep takes there in relation to what was asked for: 1 and a little when its timers keep time. */
   timerLateness(signal: AbortSignal): Promise<number>;
   /**
@@ -52,6 +54,8 @@ export interface GuestConfiguration {
   init?: string;
   /** 32 hexadecimal digits. */
   machineId?: string;
+  /** The address of its network card, such as `52:54:00:aa:bb:cc`. A guest without a card passes over it. */
+  mac?: string;
 }
 
 /** Bytes, except where the name says otherwise. */
@@ -60,6 +64,23 @@ export interface GuestStats {
   diskUsed: number;
   memoryTotal: number;
   memoryAvailable: number;
+}
+
+/** Two of these, taken some time apart, tell whether a guest was idle meanwhile. */
+export interface GuestActivity {
+  /**
+   * Microseconds of processor time that all of the user's processes together have used since the guest booted, those
+   * that have ended included: it never falls. lohar's and the kernel's own are not in it.
+   */
+  cpuMicroseconds: number;
+  /** Bytes received and sent by all interfaces but the loopback since each was made; it falls when one is removed. */
+  networkBytes: number;
+  /** Processes without a terminal that the host started and that run, whether it still hears of them or not. */
+  commands: number;
+  /** The same with a terminal. The init script is in neither. */
+  terminals: number;
+  /** How many of both have a stream to the host open. */
+  attached: number;
 }
 
 export interface GuestFile {

@@ -6,6 +6,7 @@ import { startExec } from "./exec.ts";
 import type {
   ExecRequest,
   Guest,
+  GuestActivity,
   GuestConfiguration,
   GuestFile,
   GuestHello,
@@ -13,7 +14,7 @@ import type {
   GuestStats,
 } from "./guest.ts";
 import { Line } from "./line.ts";
-import { emptyResult, statsResult, timersResult } from "./messages.ts";
+import { activityResult, emptyResult, statsResult, timersResult } from "./messages.ts";
 import { writeFile } from "./write-file.ts";
 
 const greetEveryMs = 1000;
@@ -89,6 +90,7 @@ class Lohar implements Guest {
       env: configuration.env,
       init: configuration.init,
       machine_id: configuration.machineId,
+      mac: configuration.mac,
     };
     return this.#call("configure", params, signal);
   }
@@ -115,6 +117,10 @@ class Lohar implements Guest {
 
   stats(signal: AbortSignal): Promise<GuestStats> {
     return this.#line.request("stats", {}, statsResult, signal);
+  }
+
+  activity(signal: AbortSignal): Promise<GuestActivity> {
+    return this.#line.request("activity", {}, activityResult, signal);
   }
 
   async timerLateness(signal: AbortSignal): Promise<number> {

@@ -1,7 +1,13 @@
 /** What the guest says in JSON, parsed at the edge: nothing of it is trusted before it has gone through here. */
 import { z } from "zod";
 import { ProtocolError } from "./frame.ts";
-import type { ExecResult, GuestHello, GuestProcessInfo, GuestStats } from "./guest.ts";
+import type {
+  ExecResult,
+  GuestActivity,
+  GuestHello,
+  GuestProcessInfo,
+  GuestStats,
+} from "./guest.ts";
 
 const protocolVersion = 1;
 
@@ -89,6 +95,24 @@ export const statsResult = z
       diskUsed: raw.disk_used,
       memoryTotal: raw.memory_total,
       memoryAvailable: raw.memory_available,
+    }),
+  );
+
+export const activityResult = z
+  .object({
+    cpu_us: count,
+    network_bytes: count,
+    commands: count,
+    terminals: count,
+    attached: count,
+  })
+  .transform(
+    (raw): GuestActivity => ({
+      cpuMicroseconds: raw.cpu_us,
+      networkBytes: raw.network_bytes,
+      commands: raw.commands,
+      terminals: raw.terminals,
+      attached: raw.attached,
     }),
   );
 

@@ -5,12 +5,22 @@
 import type { Command } from "./command.ts";
 import { create } from "./commands/create.ts";
 import { destroy } from "./commands/destroy.ts";
+import { edit } from "./commands/edit.ts";
 import { exec } from "./commands/exec.ts";
 import { buildImage, listImages } from "./commands/image.ts";
 import { inspect } from "./commands/inspect.ts";
 import { list } from "./commands/list.ts";
 import { serve } from "./commands/serve.ts";
 import { setup } from "./commands/setup.ts";
+import {
+  createSnapshot,
+  deleteSnapshot,
+  listSnapshots,
+  restoreSnapshot,
+  resumeSnapshot,
+} from "./commands/snapshot.ts";
+import { start } from "./commands/start.ts";
+import { stop } from "./commands/stop.ts";
 import { createUser, deleteUser, listUsers, rotateKey } from "./commands/user.ts";
 import { version } from "./commands/version.ts";
 
@@ -45,7 +55,7 @@ const userCommands: Entry[] = [
   {
     name: "delete",
     aliases: ["rm"],
-    summary: "Delete a user who has no sandboxes",
+    summary: "Delete a user who has no sandboxes and no snapshots",
     command: deleteUser,
   },
 ];
@@ -64,12 +74,48 @@ const imageCommands: Entry[] = [
   },
 ];
 
+const snapshotCommands: Entry[] = [
+  {
+    name: "create",
+    summary: "Keep a sandbox as it is now; it runs on",
+    command: createSnapshot,
+  },
+  {
+    name: "list",
+    aliases: ["ls"],
+    summary: "List snapshots",
+    command: listSnapshots,
+  },
+  {
+    name: "resume",
+    summary: "Make a new sandbox that goes on from a snapshot",
+    command: resumeSnapshot,
+  },
+  {
+    name: "restore",
+    summary: "Put a sandbox back to a snapshot, in place",
+    command: restoreSnapshot,
+  },
+  {
+    name: "delete",
+    aliases: ["rm"],
+    summary: "Delete a snapshot; the sandboxes made from it stay",
+    command: deleteSnapshot,
+  },
+];
+
 export const entries: readonly Entry[] = [
   {
     name: "create",
     group: "Core",
-    summary: "Create a sandbox",
+    summary: "Create a sandbox, or copies of one",
     command: create,
+  },
+  {
+    name: "edit",
+    group: "Core",
+    summary: "Change a sandbox's name, labels, or what it does while idle",
+    command: edit,
   },
   {
     name: "list",
@@ -79,19 +125,37 @@ export const entries: readonly Entry[] = [
     command: list,
   },
   {
-    name: "exec",
-    group: "Core",
-    summary: "Run a command in a sandbox",
-    command: exec,
-  },
-  {
     name: "destroy",
     aliases: ["rm"],
     group: "Core",
     summary: "Destroy a sandbox and its disk",
     command: destroy,
   },
+  {
+    name: "stop",
+    group: "Core",
+    summary: "Put all of a sandbox on the disk, until it is used again",
+    command: stop,
+  },
+  {
+    name: "start",
+    group: "Core",
+    summary: "Let a stopped sandbox go on where it was",
+    command: start,
+  },
+  {
+    name: "exec",
+    group: "Core",
+    summary: "Run a command in a sandbox",
+    command: exec,
+  },
   { name: "image", group: "Resources", summary: "Build and list images", commands: imageCommands },
+  {
+    name: "snapshot",
+    group: "Resources",
+    summary: "Keep sandboxes as they are, and go on from there",
+    commands: snapshotCommands,
+  },
   {
     name: "setup",
     group: "Setup & Admin",

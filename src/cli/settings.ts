@@ -87,10 +87,18 @@ export async function invokingUser(
 }
 
 export async function readText(path: string): Promise<string | undefined> {
+  // To read a FIFO is to wait for who writes it, and a device may never end; /dev/null is how to say "no file".
+  if (isSpecial(path) && path !== "/dev/null") throw new Error("it must be a regular file");
   try {
     return await Bun.file(path).text();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
+}
+
+/** Whether there is something that is neither a file nor a directory. Takes microseconds, where `stat` would take a turn. */
+function isSpecial(path: string): boolean {
+  // The size is kept: who reads through the same object gets no more than that, which of /proc's files is nothing.
+  return Bun.file(path).size === Number.POSITIVE_INFINITY;
 }

@@ -26,7 +26,15 @@ export type CallId = Exclude<EndpointId, "exec.run" | "exec.stream">;
 /** Longer than the daemon's own deadlines, so that its words are heard when those pass. */
 const patience: Partial<Record<CallId, number>> = {
   "sandbox.create": 180_000,
+  "sandbox.edit": 180_000,
   "sandbox.destroy": 90_000,
+  "sandbox.stop": 180_000,
+  "sandbox.start": 180_000,
+  "sandbox.fork": 330_000,
+  "snapshot.create": 330_000,
+  "snapshot.delete": 90_000,
+  "snapshot.resume": 180_000,
+  "snapshot.restore": 180_000,
 };
 const usualPatience = 30_000;
 

@@ -1,5 +1,6 @@
 /** One configuration file: read, parsed and checked against the schema, with the line of whatever is wrong. */
 import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
+import { duplicateKey } from "./duplicate-keys.ts";
 import { broken } from "./rules.ts";
 import { type ConfigKey, keys, type Rule } from "./schema.ts";
 
@@ -23,7 +24,10 @@ export async function readConfigFile(
 
 export function parseConfig(path: string, text: string): ConfigFile {
   const file: ConfigFile = { path, values: {} };
-  for (const [key, value] of flatten(parseYaml(path, text))) {
+  const document = parseYaml(path, text);
+  const twice = duplicateKey(text, groups);
+  if (twice) throw invalid(path, twice.line, twice.key, "is written a second time");
+  for (const [key, value] of flatten(document)) {
     const rule = ruleOf(key);
     const problem = rule ? broken(rule, value) : "is not a key that bhatti knows";
     if (problem) throw invalid(path, lineOf(text, key), key, problem);

@@ -86,6 +86,9 @@ default_image: tiny
 pool_size: 0
 ram_dir: /dev/shm
 on_shutdown: stop
+thermal:
+  warm_after: 5m
+  cold_after: never
 limits:
   create_per_minute: 1
   create_burst: 2
@@ -105,6 +108,7 @@ limits:
     poolSize: 0,
     ramDir: "/dev/shm",
     onShutdown: "stop",
+    thermal: { warmAfterSeconds: 300, coldAfterSeconds: 0 },
     limits: {
       createPerMinute: 1,
       createBurst: 2,
@@ -140,3 +144,25 @@ test.each([
     `${system}:1: listen must be host:port`,
   );
 });
+
+test.each<[string, number]>([
+  ["45", 45],
+  ["0", 0],
+  ['"90"', 90],
+  ["1d", 86_400],
+  ['""', 30],
+])("thermal.warm_after: %s is %d seconds", async (written, seconds) => {
+  const text = `thermal:\n  warm_after: ${written}\n`;
+  const config = await loadServerConfig(sources({ [system]: text }));
+  expect(config.thermal).toEqual({ warmAfterSeconds: seconds, coldAfterSeconds: 1800 });
+});
+
+test.each(["soon", "1.5", "-1", "5 m", "true", "[]", "366d"])(
+  "thermal.cold_after is refused: %s",
+  async (written) => {
+    const text = `# idle\nthermal:\n  warm_after: 1m\n  cold_after: ${written}\n`;
+    await expect(loadServerConfig(sources({ [system]: text }))).rejects.toThrow(
+      `${system}:4: thermal.cold_after must be a duration such as 30s, 5m, 2h or 1d, at most 365d, or never, got `,
+    );
+  },
+);

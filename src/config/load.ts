@@ -1,5 +1,6 @@
 /** The layers of configuration files, and what a client and a server take from them. */
 import { BhattiError } from "../errors/bhatti-error.ts";
+import { parseDuration } from "./duration.ts";
 import { type ConfigFile, type ReadText, readConfigFile } from "./file.ts";
 import { type ConfigKey, defaultServerConfig, type Limits, type ServerConfig } from "./schema.ts";
 
@@ -87,6 +88,8 @@ export function serverConfig(values: ConfigFile["values"]): ServerConfig {
   const defaults = defaultServerConfig;
   const { kernel, ram_dir: ramDir } = values as { kernel?: string; ram_dir?: string };
   const pick = <T>(key: ConfigKey, fallback: T): T => (values[key] as T | undefined) ?? fallback;
+  const seconds = (key: ConfigKey, fallback: number): number =>
+    parseDuration(String(values[key])) ?? fallback;
   return {
     listen: pick("listen", defaults.listen),
     dataDir: pick("data_dir", defaults.dataDir),
@@ -97,6 +100,10 @@ export function serverConfig(values: ConfigFile["values"]): ServerConfig {
     poolSize: pick("pool_size", defaults.poolSize),
     ...(ramDir !== undefined && { ramDir }),
     onShutdown: pick("on_shutdown", defaults.onShutdown),
+    thermal: {
+      warmAfterSeconds: seconds("thermal.warm_after", defaults.thermal.warmAfterSeconds),
+      coldAfterSeconds: seconds("thermal.cold_after", defaults.thermal.coldAfterSeconds),
+    },
     limits: limits(pick),
   };
 }

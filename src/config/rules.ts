@@ -1,9 +1,11 @@
 /** What a value of each kind must look like, and the words for one that does not. */
+import { durationRule, parseDuration } from "./duration.ts";
 import type { Rule } from "./schema.ts";
 
 /** Says what is wrong with the value, or nothing. */
 export function broken(rule: Rule, value: unknown): string | undefined {
   if (rule.kind === "whole") return brokenWhole(rule, value);
+  if (rule.kind === "duration") return brokenDuration(value);
   if (typeof value !== "string") return `must be text, got ${shown(value)}`;
   if (value === "") return undefined; // as good as absent
   if (rule.kind === "choice") {
@@ -21,6 +23,15 @@ function brokenWhole(rule: { min: number; max: number }, value: unknown): string
   return value < rule.min || value > rule.max
     ? `must be between ${rule.min} and ${rule.max}, got ${value}`
     : undefined;
+}
+
+/** YAML makes a number of one without a unit. */
+function brokenDuration(value: unknown): string | undefined {
+  if (value === "") return undefined; // as good as absent
+  const isWritten = typeof value === "string" || typeof value === "number";
+  return isWritten && parseDuration(String(value)) !== undefined
+    ? undefined
+    : `${durationRule}, got ${shown(value)}`;
 }
 
 const textRules = {

@@ -15,6 +15,8 @@ export interface ServerConfig {
   ramDir?: string;
   /** What happens to running machines when the daemon ends. */
   onShutdown: "keep" | "stop";
+  /** When a sandbox that nobody uses is paused, and when it gives its memory back. 0: never. */
+  thermal: { warmAfterSeconds: number; coldAfterSeconds: number };
   limits: Limits;
 }
 
@@ -38,6 +40,7 @@ export const defaultServerConfig: ServerConfig = {
   defaultImage: "minimal",
   poolSize: 1,
   onShutdown: "keep",
+  thermal: { warmAfterSeconds: 30, coldAfterSeconds: 1800 },
   limits: {
     createPerMinute: 30,
     createBurst: 10,
@@ -50,7 +53,7 @@ export const defaultServerConfig: ServerConfig = {
 };
 
 export type Rule =
-  | { kind: "text" | "url" | "path" | "address" }
+  | { kind: "text" | "url" | "path" | "address" | "duration" }
   | { kind: "choice"; of: readonly string[] }
   | { kind: "whole"; min: number; max: number };
 
@@ -70,6 +73,8 @@ export const keys = {
   pool_size: { kind: "whole", min: 0, max: 64 },
   ram_dir: { kind: "path" },
   on_shutdown: { kind: "choice", of: ["keep", "stop"] },
+  "thermal.warm_after": { kind: "duration" },
+  "thermal.cold_after": { kind: "duration" },
   "limits.create_per_minute": perMinute,
   "limits.create_burst": burst,
   "limits.exec_per_minute": perMinute,

@@ -2,9 +2,19 @@
 import type { EndpointInput, EndpointResult } from "./endpoint.ts";
 import { execEndpoints } from "./exec.ts";
 import { healthEndpoints } from "./health.ts";
+import { lifecycleEndpoints } from "./lifecycle.ts";
 import { sandboxEndpoints } from "./sandboxes.ts";
+import { snapshotEndpoints } from "./snapshots.ts";
+import { templateEndpoints } from "./templates.ts";
 
-export const endpoints = { ...healthEndpoints, ...sandboxEndpoints, ...execEndpoints };
+export const endpoints = {
+  ...healthEndpoints,
+  ...sandboxEndpoints,
+  ...lifecycleEndpoints,
+  ...snapshotEndpoints,
+  ...templateEndpoints,
+  ...execEndpoints,
+};
 
 export type Endpoints = typeof endpoints;
 export type Input<Id extends keyof Endpoints> = EndpointInput<Endpoints[Id]>;

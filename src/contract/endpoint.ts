@@ -31,6 +31,11 @@ export function endpoint<Id extends EndpointId, Shape extends EndpointShape>(
   return { ...shape, id, method, path };
 }
 
+/** Whether a request may do without this part of it. */
+export function mayBeAbsent(schema: z.ZodType | undefined): boolean {
+  return !schema || schema.safeParse(undefined).success;
+}
+
 type Field<E, K extends string> =
   E extends Record<K, z.ZodType> ? { [P in K]: z.input<E[K]> } : unknown;
 /** What a caller passes. */

@@ -6,7 +6,8 @@ import {
   defaultExecTimeoutSeconds,
   maximumExecTimeoutSeconds,
 } from "./exec-limits.ts";
-import { Environment, SandboxRef } from "./names.ts";
+import { Environment, KernelText, SandboxRef } from "./names.ts";
+import { wakeErrors } from "./sandboxes.ts";
 
 const TimeoutSeconds = z
   .int({ error: "must be a whole number of seconds" })
@@ -16,23 +17,23 @@ const TimeoutSeconds = z
   });
 
 const command = {
-  cmd: z
-    .array(
-      z.string().refine((word) => !word.includes("\0"), { error: "must not contain a NUL byte" }),
-    )
-    .min(1, { error: "must have at least one word" }),
+  cmd: z.array(KernelText).min(1, { error: "must have at least one word" }),
   timeout_sec: TimeoutSeconds.optional().describe(
     `Seconds; ${defaultExecTimeoutSeconds} when absent`,
   ),
   env: Environment.optional(),
-  workdir: z
-    .string()
-    .startsWith("/", { error: "must be an absolute path" })
+  workdir: KernelText.startsWith("/", { error: "must be an absolute path" })
     .optional()
     .describe("/workspace when absent"),
 };
 
 export const ExecBody = z.strictObject(command);
+
+/** Those that Linux has names for, in the order of their numbers. */
+export const signalNames =
+  "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS".split(
+    " ",
+  );
 
 const Size = z.int().min(1).max(65_535);
 /** First message of the exec WebSocket. */
@@ -46,9 +47,9 @@ export const ExecControl = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("resize"), rows: Size, cols: Size }),
   z.strictObject({
     type: z.literal("signal"),
-    signal: z
-      .string()
-      .regex(/^(SIG)?[A-Z0-9]{2,8}$/, { error: "must be a signal name such as INT" }),
+    signal: z.string().regex(new RegExp(`^(SIG)?(${signalNames.join("|")})$`), {
+      error: `must be a signal name, with or without SIG: ${signalNames.join(", ")}`,
+    }),
   }),
   z.strictObject({ type: z.literal("stdin_end") }),
 ]);
@@ -92,13 +93,7 @@ export const ExecResult = z.object({
     .describe(`Output beyond ${bufferedOutputBytes / 1_048_576} MB was dropped`),
 });
 
-const execErrors = [
-  "sandbox_not_found",
-  "sandbox_not_running",
-  "guest_busy",
-  "guest_unresponsive",
-  "machine_lost",
-] as const;
+const execErrors = ["sandbox_not_found", "guest_busy", ...wakeErrors] as const;
 
 export const execEndpoints = {
   "exec.run": endpoint("exec.run", {

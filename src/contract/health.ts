@@ -10,6 +10,7 @@ export const Version = z.object({
   accelerator: z.enum(["kvm", "tcg", "none"]),
   accelerator_reason: z.string(),
   isolates: z.boolean().describe("Whether the hypervisor is a security boundary here"),
+  json_body_bytes: z.int().describe("The longest JSON body that is taken"),
 });
 
 export const healthEndpoints = {

@@ -8,6 +8,11 @@ export const SandboxName = z
   .string()
   .regex(sandboxNamePattern, { error: `must be ${sandboxNameRule}` });
 
+/** Text that the guest's kernel takes, which ends it at a NUL. */
+export const KernelText = z
+  .string()
+  .refine((text) => !text.includes("\0"), { error: "must not contain a NUL byte" });
+
 /** A name or an id, wherever a path names a sandbox. */
 export const SandboxRef = z.object({ ref: z.string().min(1) });
 
@@ -16,12 +21,12 @@ export const Environment = z.record(
   z.string().regex(environmentNamePattern, {
     error: "must be letters, digits and underscores, not starting with a digit",
   }),
-  z.string().refine((value) => !value.includes("\0"), { error: "must not contain a NUL byte" }),
+  KernelText,
 );
 
 const segment = "[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?";
 export const labelKeyPattern = new RegExp(`^(?:${segment}/)?${segment}$`);
-const LabelKey = z
+export const LabelKey = z
   .string()
   .regex(labelKeyPattern, {
     error:

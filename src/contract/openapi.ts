@@ -1,7 +1,7 @@
 /** The list of endpoints as an OpenAPI 3.1 document. */
 import { z } from "zod";
 import { catalogue, type ErrorCode } from "../errors/catalogue.ts";
-import type { Endpoint, EndpointShape } from "./endpoint.ts";
+import { type Endpoint, type EndpointShape, mayBeAbsent } from "./endpoint.ts";
 import type { EndpointId } from "./paths.ts";
 
 type AnyEndpoint = Endpoint<EndpointId, EndpointShape>;
@@ -49,7 +49,9 @@ function operationOf(endpoint: AnyEndpoint): Json {
     operationId: id,
     summary,
     parameters: [...parametersOf("path", params), ...parametersOf("query", query)],
-    ...(body && { requestBody: { required: true, ...jsonContent(schemaOf(body, "input")) } }),
+    ...(body && {
+      requestBody: { required: !mayBeAbsent(body), ...jsonContent(schemaOf(body, "input")) },
+    }),
     responses: {
       [endpoint.status ?? 200]: {
         description: "Success",

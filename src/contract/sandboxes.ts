@@ -1,14 +1,14 @@
-/** The sandbox endpoints: create, list, get, destroy. */
+/** The sandbox endpoints: create, list, get, edit, destroy. */
 import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
-import { Environment, Labels, SandboxName, SandboxRef } from "./names.ts";
+import { Environment, KernelText, LabelKey, Labels, SandboxName, SandboxRef } from "./names.ts";
 
 /** One constant each; create and inspect print what was used. */
 export const defaultCpus = 1;
 export const defaultMemoryMB = 1024;
 
 export const SandboxFile = z.strictObject({
-  guest_path: z.string().startsWith("/", { error: "must be an absolute path" }),
+  guest_path: KernelText.startsWith("/", { error: "must be an absolute path" }),
   content: z.base64({ error: "must be base64" }),
   mode: z
     .string()
@@ -16,8 +16,24 @@ export const SandboxFile = z.strictObject({
     .default("0644"),
 });
 
+const maximumSeconds = 31_536_000;
+const secondsRule = `must be between 0 and ${maximumSeconds} seconds`;
+const Seconds = z
+  .int({ error: "must be a whole number of seconds" })
+  .min(0, { error: secondsRule })
+  .max(maximumSeconds, { error: secondsRule });
+const IdleWarm = Seconds.describe("Seconds without use until it is paused; 0 means never");
+const IdleCold = Seconds.describe(
+  "Seconds without use until its memory goes to the disk; 0 means never",
+);
+const TimeToLive = Seconds.describe("Seconds from now until it is destroyed; 0 means never");
+
 export const CreateSandbox = z.strictObject({
   name: SandboxName.optional(),
+  template_id: z
+    .string()
+    .optional()
+    .describe("Name or id of a template; what the request says itself wins over what that says"),
   image: z.string().optional().describe("Name of an image; the server's default image when empty"),
   cpus: z
     .int({ error: "must be a whole number of vCPUs" })
@@ -33,22 +49,45 @@ export const CreateSandbox = z.strictObject({
     .optional()
     .describe("Root disk in MB, grow only; 0 means the image's size"),
   env: Environment.optional(),
-  init: z.string().optional().describe("A shell script, run once as session `init` in /workspace"),
+  init: KernelText.optional().describe("A shell script, run once as session `init` in /workspace"),
   keep_hot: z.boolean().optional(),
+  idle_warm_s: IdleWarm.optional(),
+  idle_cold_s: IdleCold.optional(),
+  ttl_s: TimeToLive.optional(),
   labels: Labels.optional(),
   files: z.array(SandboxFile).optional(),
 });
 
+/** Null takes a time back to the daemon's own. */
+export const EditSandbox = z
+  .strictObject({
+    name: SandboxName.optional().describe("The host name inside stays as it is"),
+    labels_add: Labels.optional(),
+    labels_remove: z.array(LabelKey).optional(),
+    keep_hot: z.boolean().optional().describe("True wakes it"),
+    idle_warm_s: IdleWarm.nullable().optional(),
+    idle_cold_s: IdleCold.nullable().optional(),
+    ttl_s: TimeToLive.nullable().optional(),
+  })
+  .refine((change) => Object.keys(change).length > 0, { error: "must have something to change" });
+
 export const SandboxStatus = z.enum(["creating", "running", "stopped", "unknown"]);
 export const Thermal = z.enum(["hot", "warm", "cold"]);
+
+/** Why it is as hot as it is, and what comes next if nobody uses it. */
+export const Activity = z.object({
+  reason: z.string(),
+  next: z.object({ thermal: z.enum(["warm", "cold", "destroyed"]), at: z.string() }).optional(),
+});
 
 export const Sandbox = z.object({
   id: z.string(),
   name: z.string(),
-  template_id: z.string(),
+  template_id: z.string().describe("Empty without one; the template may be gone since"),
   engine_id: z.string(),
   status: SandboxStatus,
   thermal: Thermal.optional(),
+  activity: Activity,
   ip: z.string(),
   urls: z.array(z.string()),
   engine_meta: z.record(z.string(), z.string()),
@@ -56,6 +95,9 @@ export const Sandbox = z.object({
   created_at: z.string().describe("RFC 3339, UTC"),
   stopped_at: z.string().optional(),
   keep_hot: z.boolean(),
+  idle_warm_s: z.int().optional().describe("The daemon's own setting when absent"),
+  idle_cold_s: z.int().optional().describe("The daemon's own setting when absent"),
+  expires_at: z.string().optional().describe("When it is destroyed by itself"),
   cpus: z.int(),
   memory_mb: z.int(),
   disk_size_mb: z.int(),
@@ -63,6 +105,19 @@ export const Sandbox = z.object({
   labels: z.record(z.string(), z.string()).optional(),
 });
 export type Sandbox = z.infer<typeof Sandbox>;
+
+/** What can be in the way of making it run. */
+export const wakeErrors = [
+  "sandbox_not_running",
+  "snapshot_damaged",
+  "snapshot_incompatible",
+  "guest_unresponsive",
+  "machine_failed",
+  "machine_lost",
+  "disk_full",
+  "host_unfit",
+  "timeout",
+] as const;
 
 export const sandboxEndpoints = {
   "sandbox.create": endpoint("sandbox.create", {
@@ -74,6 +129,7 @@ export const sandboxEndpoints = {
     errors: [
       "sandbox_limit",
       "quota_exceeded",
+      "template_not_found",
       "image_not_found",
       "guest_unresponsive",
       "machine_failed",
@@ -97,6 +153,13 @@ export const sandboxEndpoints = {
     params: SandboxRef,
     result: Sandbox,
     errors: ["sandbox_not_found"],
+  }),
+  "sandbox.edit": endpoint("sandbox.edit", {
+    summary: "Change its name, its labels, or what it does while nobody uses it",
+    params: SandboxRef,
+    body: EditSandbox,
+    result: Sandbox,
+    errors: ["sandbox_not_found", "name_taken", ...wakeErrors],
   }),
   "sandbox.destroy": endpoint("sandbox.destroy", {
     summary: "Destroy a sandbox and its disk",

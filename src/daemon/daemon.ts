@@ -12,6 +12,8 @@ import { Images } from "../services/images.ts";
 import { recover } from "../services/recovery.ts";
 import { SandboxActors } from "../services/sandbox-actor.ts";
 import { Sandboxes } from "../services/sandboxes.ts";
+import { Snapshots } from "../services/snapshots.ts";
+import { Templates } from "../services/templates.ts";
 import { Users } from "../services/users.ts";
 import { databasePath, openStore } from "../store/store.ts";
 import { openEngine } from "./choose-engine.ts";
@@ -57,14 +59,23 @@ export async function startDaemon(
   undo.defer(() => engine.close());
 
   const actors = new SandboxActors();
-  const sandboxes = new Sandboxes({ store, engine, images, actors, events, log, defaults });
+  const sandboxes = new Sandboxes({
+    ...{ store, engine, images, actors, events, log, defaults },
+    thermal: config.thermal,
+  });
+  const templates = new Templates(store, events);
+  const snapshots = new Snapshots({ store, engine, actors, sandboxes, events, log });
   const exec = new Exec(sandboxes, log);
   await recover({ store, engine, actors, sandboxes, events, log });
+  await snapshots.recover();
   engine.start();
+  sandboxes.watchAll();
+  undo.defer(() => sandboxes.close());
 
-  const identity = { version, ...identityOf(engine) };
   const { limits } = config;
-  const server = startServer({ address, users, sandboxes, exec, events, log, identity, limits });
+  const identity = { version, ...identityOf(engine), jsonBodyBytes: limits.jsonBodyBytes };
+  const services = { users, sandboxes, snapshots, templates, exec };
+  const server = startServer({ address, ...services, events, log, identity, limits });
   undo.defer(() => server.stop(0));
   const url = urlOf(server);
   await lock.describe({ listen: url });

@@ -23,8 +23,9 @@ export async function takeDown(options: TakeDownOptions): Promise<void> {
   await step(log, "finishing requests", drainMilliseconds + 5_000, () =>
     server.stop(drainMilliseconds),
   );
+  sandboxes.close();
   await step(log, "finishing creates and destroys", settleMilliseconds, () => sandboxes.settled());
-  if (onShutdown === "stop") await sandboxes.powerOffAll();
+  if (onShutdown === "stop") await sandboxes.restAll();
   await step(log, "releasing what is held", restMilliseconds, () => rest.disposeAsync());
   log.info("stopped", { ms: Math.round(performance.now() - started), machines: onShutdown });
 }

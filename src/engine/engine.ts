@@ -1,6 +1,6 @@
 /** What a hypervisor must do for us. Nothing above `engine/` knows which one answers. */
 import type { Guest, GuestConfiguration } from "../agent/guest.ts";
-import type { MachineSpec } from "./machine-spec.ts";
+import type { Hardware, MachineSpec } from "./machine-spec.ts";
 
 export interface Engine {
   readonly features: EngineFeatures;
@@ -9,6 +9,44 @@ export interface Engine {
    * On failure nothing of it is left. Errors: machine_failed, guest_unresponsive, disk_full, host_unfit, cancelled.
    */
   create(spec: MachineSpec, identity: GuestConfiguration, signal: AbortSignal): Promise<Machine>;
+  /** What there is of a machine that has no process. */
+  rest(id: string): Promise<MachineRest>;
+  /**
+   * Brings a suspended machine back, paused: `unpause` lets it run. Until then it can be tried again. Errors:
+   * snapshot_damaged, snapshot_incompatible, machine_failed.
+   */
+  resume(id: string, signal: AbortSignal): Promise<Machine>;
+  /**
+   * Starts a machine that has no process from its disk alone. What was saved of its memory is gone then. On failure
+   * its disk is as it was.
+   */
+  boot(
+    id: string,
+    hardware: Hardware,
+    identity: GuestConfiguration,
+    signal: AbortSignal,
+  ): Promise<Machine>;
+  /**
+   * Keeps what a machine is at this moment under the name `snapshot`, durably. A machine that runs stands still while
+   * its memory is copied, and goes on; if it fails it goes on as well. Errors: as `pause`; no_saved_state when a machine
+   * without a process has only its disk; disk_full.
+   */
+  capture(
+    id: string,
+    hardware: Hardware,
+    snapshot: string,
+    kind: SnapshotKind,
+    signal: AbortSignal,
+  ): Promise<SnapshotFacts>;
+  /**
+   * Makes a machine from a snapshot, as often as one likes; otherwise as `create`. A memory that cannot be used here is
+   * left out, and `origin.note` says why.
+   */
+  clone(snapshot: string, identity: GuestConfiguration, signal: AbortSignal): Promise<Machine>;
+  /** Every snapshot of which anything exists. */
+  snapshots(): Promise<string[]>;
+  /** Removes whatever exists of a snapshot. Machines that were made from it stay. Idempotent. */
+  removeSnapshot(snapshot: string): Promise<void>;
   /** Takes over a machine that outlived an earlier daemon; undefined when it is not running any more. */
   adopt(id: string, signal: AbortSignal): Promise<Machine | undefined>;
   /**
@@ -23,6 +61,20 @@ export interface Engine {
   /** Ends background work and machines nobody has asked for yet; machines that were handed out run on. */
   close(): Promise<void>;
 }
+
+/** `full`: memory, processes and disk; `filesystem`: the disk alone. */
+export type SnapshotKind = "full" | "filesystem";
+
+export interface SnapshotFacts {
+  kind: SnapshotKind;
+  /** What its files take on the disk; layers that others share are counted too. */
+  bytes: number;
+  /** How long the machine stood still. */
+  pausedMs: number;
+}
+
+/** `suspended`: memory and disk; `off`: a disk to boot from; `gone`: nothing. */
+export type MachineRest = "suspended" | "off" | "gone";
 
 export interface EngineFeatures {
   /** Short name for people, such as `qemu 7.2`. */
@@ -42,6 +94,22 @@ export interface Machine {
   readonly ended: Promise<MachineEnd>;
   /** How it was made, for the log and `--timing`: which path, and what each step took. */
   readonly origin: MachineOrigin;
+  /** Whether its processors run and its user processes with them. */
+  readonly isAwake: boolean;
+  /** Whether its processors stand still. */
+  readonly isPaused: boolean;
+  /**
+   * Syncs its disk, freezes its user processes and stops its processors. On failure it runs on. Errors:
+   * guest_unresponsive or timeout when the agent does not answer: without it nothing may be stopped.
+   */
+  pause(signal: AbortSignal): Promise<void>;
+  /** Lets it run on: clock and randomness are set before any user process runs. May be tried again when it failed. */
+  unpause(signal: AbortSignal): Promise<void>;
+  /**
+   * Keeps its memory, devices and disk in files and ends its process, which happens only when all is durable. On
+   * failure it is as it was. Errors: as `pause`, and disk_full.
+   */
+  suspend(signal: AbortSignal): Promise<void>;
   /** Shuts the guest down cleanly and ends the process; the disk stays. `ended` settles with `powered_off`. */
   powerOff(signal: AbortSignal): Promise<void>;
   /** Ends the process at once, without asking the guest; the disk stays. `ended` settles with `powered_off`. */
@@ -50,11 +118,14 @@ export interface Machine {
 }
 
 export interface MachineEnd {
-  reason: "destroyed" | "powered_off" | "crashed";
+  /** Of a machine that is suspended all is kept, and `resume` brings it back. */
+  reason: "destroyed" | "powered_off" | "suspended" | "crashed";
   detail: string;
 }
 
 export interface MachineOrigin {
-  kind: "pool" | "restored" | "booted" | "adopted";
+  kind: "pool" | "restored" | "booted" | "adopted" | "resumed";
   steps: { name: string; milliseconds: number }[];
+  /** What was not as it should have been. */
+  note?: string;
 }

@@ -1,9 +1,13 @@
-/** Everything a machine is made of, before it has an identity. */
-export interface MachineSpec {
-  image: MachineImage;
+/** What of a machine can never change. */
+export interface Hardware {
   /** Whole virtual CPUs. */
   cpus: number;
   memoryMB: number;
+}
+
+/** Everything a machine is made of, before it has an identity. */
+export interface MachineSpec extends Hardware {
+  image: MachineImage;
   /** Size of the root disk; the image's own size when undefined. Never smaller than the image. */
   diskSizeMB?: number;
 }

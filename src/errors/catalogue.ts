@@ -18,6 +18,28 @@ export const catalogue = {
     hint: "Build it: bhatti image build <recipe>, or see those there are: bhatti image list",
   },
 
+  // templates
+  template_not_found: { status: 404, hint: "Check template name: GET /templates has yours" },
+  template_exists: { status: 409, hint: "Pick another name, or: DELETE /templates/<name>" },
+
+  // what is kept of a sandbox
+  snapshot_not_found: { status: 404, hint: "Check snapshot name: bhatti snapshot list" },
+  snapshot_exists: {
+    status: 409,
+    hint: "Pick another name, or: bhatti snapshot delete <snapshot>",
+  },
+  snapshot_limit: { status: 429, hint: "Free capacity: bhatti snapshot delete <snapshot>" },
+  snapshot_damaged: {
+    status: 500,
+    hint: "Boot from the disk alone, what was in memory is lost: bhatti start --force <sandbox>",
+  },
+  snapshot_incompatible: {
+    status: 409,
+    hint: "Boot from the disk alone, what was in memory is lost: bhatti start --force <sandbox>",
+  },
+  no_saved_state: { status: 409, hint: "Start it first: bhatti start <sandbox>" },
+  name_taken: { status: 409, hint: "Pick another name, or see those there are: bhatti ls" },
+
   // users
   user_not_found: { status: 404, hint: "Check user name: bhatti user list" },
   user_exists: { status: 409, hint: "Pick another name, or: bhatti user rotate-key <name>" },

@@ -35,7 +35,11 @@ export async function openOperator(
 }
 
 function nothingThere(dataDir: string): BhattiError {
-  return new BhattiError("host_unfit", `There is no bhatti database in ${dataDir}`, {
-    hint: "Name the data directory with --data-dir, or make one: bhatti user create --name <name>",
-  });
+  return new BhattiError(
+    "host_unfit",
+    `There is no bhatti database that can be read in ${dataDir}: this command works on the daemon's own machine, on its data directory`,
+    {
+      hint: "Run it there, name another data directory with --data-dir, or make one: bhatti user create --name <name>",
+    },
+  );
 }

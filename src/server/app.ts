@@ -8,6 +8,8 @@ import type { Logger } from "../observability/log.ts";
 import { newRequestId } from "../observability/trace.ts";
 import type { Exec } from "../services/exec.ts";
 import type { Sandboxes } from "../services/sandboxes.ts";
+import type { Snapshots } from "../services/snapshots.ts";
+import type { Templates } from "../services/templates.ts";
 import type { Users } from "../services/users.ts";
 import { failureOf } from "./failure.ts";
 import { type Binder, refuseOtherMethods } from "./implement.ts";
@@ -16,11 +18,16 @@ import { RateLimited, RateLimiter, type RateLimits } from "./middleware/rate-lim
 import type { Environment, RequestContext } from "./request.ts";
 import { bindExec } from "./routes/exec.ts";
 import { bindHealth, type DaemonIdentity } from "./routes/health.ts";
+import { bindLifecycle } from "./routes/lifecycle.ts";
 import { bindSandboxes } from "./routes/sandboxes.ts";
+import { bindSnapshots } from "./routes/snapshots.ts";
+import { bindTemplates } from "./routes/templates.ts";
 
 export interface AppOptions {
   users: Users;
   sandboxes: Sandboxes;
+  snapshots: Snapshots;
+  templates: Templates;
   exec: Exec;
   events: EventSink;
   log: Logger;
@@ -56,6 +63,9 @@ export function createApp(options: AppOptions): Hono<Environment> {
   const binder: Binder = { app, jsonBodyBytes: options.limits.jsonBodyBytes, closing };
   bindHealth(binder, options.identity);
   bindSandboxes(binder, options.sandboxes);
+  bindLifecycle(binder, options.sandboxes);
+  bindSnapshots(binder, options);
+  bindTemplates(binder, options);
   bindExec(binder, { ...options, limiter });
   refuseOtherMethods(app, Object.values(endpoints));
   app.notFound((context) => {

@@ -1,7 +1,12 @@
 /** Binds an endpoint of the contract to a function: parse, call, encode. */
 import type { Hono } from "hono";
 import type { z } from "zod";
-import type { Endpoint, EndpointResult, EndpointShape } from "../contract/endpoint.ts";
+import {
+  type Endpoint,
+  type EndpointResult,
+  type EndpointShape,
+  mayBeAbsent,
+} from "../contract/endpoint.ts";
 import type { EndpointId } from "../contract/paths.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import type { User } from "../services/users.ts";
@@ -42,13 +47,14 @@ export function implement<E extends AnyEndpoint>(
   handler: Handler<E>,
 ): void {
   const status = endpoint.status ?? 200;
+  const absent = mayBeAbsent(endpoint.body) ? "allowed" : "refused";
   app.on(endpoint.method, endpoint.path, async (context) => {
     const request = context.req.raw;
     const { params, query, body } = endpoint;
     const call = {
       params: params && parse(params, context.req.param(), "path"),
       query: query && parse(query, queryOf(context), "query"),
-      body: body && parse(body, await readJson(request, jsonBodyBytes), "body"),
+      body: body && parse(body, await readJson(request, jsonBodyBytes, absent), "body"),
       user: context.get("user"),
       requestId: context.get("requestId"),
       context,

@@ -5,7 +5,7 @@ import { BhattiError } from "../errors/bhatti-error.ts";
 type Issue = z.core.$ZodRawIssue;
 
 /** Values below these are the user's own business and never repeated. */
-const secretive = new Set(["env", "files", "init", "cmd"]);
+const secretive = new Set(["env", "files", "init", "userdata", "cmd"]);
 
 export function parse<S extends z.ZodType>(schema: S, value: unknown, what: string): z.output<S> {
   const parsed = schema.safeParse(value, { error: rule });

@@ -6,7 +6,8 @@ import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
 import type { Logger } from "../observability/log.ts";
 import type { User } from "../store/users.ts";
 import { ExplainedCommand } from "./explained-command.ts";
-import type { Sandboxes } from "./sandboxes.ts";
+import type { Sandboxes, SandboxRecord } from "./sandboxes.ts";
+import type { MachineUse } from "./wake.ts";
 
 /** A command that runs. Its output must be consumed, or it must be released. */
 export type RunningCommand = GuestProcess;
@@ -44,7 +45,22 @@ export class Exec {
     signal: AbortSignal,
   ): Promise<RunningCommand> {
     const sandbox = this.#sandboxes.get(user, ref);
-    const machine = this.#sandboxes.machineOf(sandbox);
+    const use = await this.#sandboxes.use(sandbox, "exec", signal);
+    try {
+      return await this.#startIn(use, sandbox, command, signal);
+    } catch (error) {
+      use[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  async #startIn(
+    use: MachineUse,
+    sandbox: SandboxRecord,
+    command: Command,
+    signal: AbortSignal,
+  ): Promise<RunningCommand> {
+    const { machine } = use;
     const started = performance.now();
     const process = await within(startMilliseconds, "Starting the command", signal, async (both) =>
       (await machine.guest(both)).exec(requestOf(command), both),
@@ -66,6 +82,8 @@ export class Exec {
       explained(error, machine, `Sandbox "${sandbox.name}" ended while the command ran`),
     );
     this.#watch(running, sandbox.id, command.timeoutSeconds * 1000, started);
+    const end = () => use[Symbol.dispose]();
+    process.result.then(end, end);
     return running;
   }
 

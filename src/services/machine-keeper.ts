@@ -2,7 +2,7 @@
 import type { Machine, MachineEnd } from "../engine/engine.ts";
 import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
-import type { SandboxStatus } from "../store/sandboxes.ts";
+import type { SandboxStatus, Thermal } from "../store/sandboxes.ts";
 import type { Store } from "../store/store.ts";
 import type { SandboxActor } from "./sandbox-actor.ts";
 import { mayBecome } from "./sandbox-states.ts";
@@ -20,29 +20,49 @@ export class MachineKeeper {
     this.#log = log;
   }
 
-  /** The row is written first: nobody can use the machine before it is known. */
-  attach(actor: SandboxActor, machine: Machine): void {
-    this.#change(actor.id, "running", { engineId: machine.id });
+  /**
+   * The row is written first: nobody can use the machine before it is known. `note` is what its user should know about
+   * how it came to run.
+   */
+  attach(actor: SandboxActor, machine: Machine, note?: string): void {
+    const thermal = machine.isAwake ? "hot" : "warm";
+    this.#change(actor.id, { status: "running", thermal, engineId: machine.id, reason: note });
     actor.machine = machine;
     void machine.ended.then((end) => this.#ended(actor, machine, end));
+  }
+
+  /** Its machine has been paused, or runs again. */
+  turn(actor: SandboxActor, thermal: "hot" | "warm"): void {
+    this.#change(actor.id, { thermal });
+  }
+
+  /** All of it is in files now. */
+  putAway(actor: SandboxActor, status: "running" | "stopped"): void {
+    actor.machine = undefined;
+    this.#change(actor.id, { status, thermal: "cold", reason: undefined });
   }
 
   /** The sandbox has no machine that runs, and this is why. */
   detach(actor: SandboxActor, status: "stopped" | "unknown", reason: string): void {
     actor.machine = undefined;
-    this.#change(actor.id, status, { reason });
+    this.#change(actor.id, { status, thermal: "cold", reason });
   }
 
   #ended(actor: SandboxActor, machine: Machine, end: MachineEnd): void {
     if (actor.machine !== machine) return; // somebody has taken care of it already
     actor.machine = undefined;
     if (end.reason === "destroyed") return;
+    if (end.reason === "suspended") {
+      // Whoever suspended it says more; when its process was killed afterwards, nothing is lost.
+      this.#change(actor.id, { thermal: "cold" });
+      return;
+    }
     const crashed = end.reason === "crashed";
     const reason = crashed
       ? `its machine crashed: ${end.detail}`
       : `it was powered off: ${end.detail}`;
     try {
-      this.#change(actor.id, crashed ? "unknown" : "stopped", { reason });
+      this.#change(actor.id, { status: crashed ? "unknown" : "stopped", thermal: "cold", reason });
     } catch (error) {
       this.#log.error("a machine's end could not be stored", { sandbox: actor.id, error });
       this.#storeLater(actor, crashed ? "unknown" : "stopped", reason);
@@ -63,7 +83,7 @@ export class MachineKeeper {
       const row = this.#store.sandboxes.byId(actor.id);
       if (actor.machine !== undefined || row?.status !== "running") return;
       try {
-        this.#change(actor.id, status, { reason });
+        this.#change(actor.id, { status, thermal: "cold", reason });
       } catch {
         this.#storeLater(actor, status, reason);
       }
@@ -71,23 +91,29 @@ export class MachineKeeper {
     retry.unref();
   }
 
-  #change(
-    id: string,
-    status: SandboxStatus,
-    { engineId, reason }: { engineId?: string; reason?: string },
-  ): void {
+  /** What is absent stays; a `reason` that is there but undefined goes. */
+  #change(id: string, change: Change): void {
     this.#store.transaction(() => {
       const row = this.#store.sandboxes.byId(id);
       if (!row) throw new Error(`sandbox ${id} has no row`);
+      const status = change.status ?? row.status;
       if (!mayBecome(row.status, status)) {
         throw new Error(`sandbox ${id} may not go from ${row.status} to ${status}`);
       }
       this.#store.sandboxes.update(id, {
         status,
-        statusReason: reason ?? null,
-        engineId: engineId ?? row.engineId,
+        thermal: change.thermal,
+        statusReason: "reason" in change ? (change.reason ?? null) : row.statusReason,
+        engineId: change.engineId ?? row.engineId,
         stoppedAt: status === "running" ? null : (row.stoppedAt ?? new Date().toISOString()),
       });
     });
   }
+}
+
+interface Change {
+  status?: SandboxStatus;
+  thermal: Thermal;
+  engineId?: string;
+  reason?: string | undefined;
 }

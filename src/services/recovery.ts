@@ -1,13 +1,14 @@
 /** After a start: compares the rows with the machines that exist, and repairs the difference. */
 import { within } from "../async/deadline.ts";
-import type { Engine } from "../engine/engine.ts";
+import type { Engine, Machine } from "../engine/engine.ts";
 import { messageOf } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { Store } from "../store/store.ts";
+import { Activity } from "./activity.ts";
 import { inParallel } from "./in-parallel.ts";
-import type { SandboxActors } from "./sandbox-actor.ts";
+import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 
 export interface RecoveryOptions {
@@ -47,7 +48,7 @@ async function recoverRow(options: RecoveryOptions, row: SandboxRecord): Promise
     } else if (row.destroyRequestedAt !== null) {
       await options.sandboxes.remove(row.id, options.actors.of(row.id));
       log.info("finished a destroy that was cut short", { sandbox: row.id, name: row.name });
-    } else if (row.status !== "stopped") {
+    } else {
       await adopt(options, row);
     }
   } catch (error) {
@@ -58,9 +59,10 @@ async function recoverRow(options: RecoveryOptions, row: SandboxRecord): Promise
 async function adopt(options: RecoveryOptions, row: SandboxRecord): Promise<void> {
   const { engine, sandboxes, actors, log, events } = options;
   const actor = actors.of(row.id);
-  const { engineId } = row;
+  actor.activity = new Activity(Date.parse(row.lastActiveAt ?? row.createdAt), "it was last seen");
   const milliseconds = options.adoptMilliseconds ?? 15_000;
   try {
+    const { engineId } = row;
     const machine =
       engineId === null
         ? undefined
@@ -68,17 +70,17 @@ async function adopt(options: RecoveryOptions, row: SandboxRecord): Promise<void
             engine.adopt(engineId, signal),
           );
     if (machine) {
+      // Before its guest is asked anything: that may take long, and then its next use tries again.
       sandboxes.keeper.attach(actor, machine);
+      if (!machine.isPaused) await goOn(machine, milliseconds, log);
       log.debug("machine taken over", { sandbox: row.id, machine: machine.id });
-    } else if (row.status === "running") {
-      const reason = "its machine did not run any more when the daemon started";
-      sandboxes.keeper.detach(actor, "stopped", reason);
-      log.warn("a sandbox's machine is gone", { sandbox: row.id, name: row.name });
+    } else {
+      await atRest(options, row, actor);
     }
   } catch (error) {
     const reason = `its machine could not be taken over: ${messageOf(error)}`;
     sandboxes.keeper.detach(actor, "unknown", reason);
-    log.error("a machine could not be taken over", { sandbox: row.id, machine: engineId, error });
+    log.error("a machine could not be taken over", { sandbox: row.id, error });
   }
   events.record({
     type: "sandbox.recovered",
@@ -86,4 +88,33 @@ async function adopt(options: RecoveryOptions, row: SandboxRecord): Promise<void
     sandboxId: row.id,
     meta: { running: actor.machine !== undefined },
   });
+}
+
+/** The daemon before us may have died between freezing its processes and letting them go on. */
+async function goOn(machine: Machine, milliseconds: number, log: Logger): Promise<void> {
+  try {
+    await machine.unpause(AbortSignal.timeout(milliseconds));
+  } catch (error) {
+    log.warn("a machine that was taken over does not answer yet", { machine: machine.id, error });
+  }
+}
+
+/** No process of it runs: what its row says must fit what is in its files. */
+async function atRest(
+  { engine, sandboxes, log }: RecoveryOptions,
+  row: SandboxRecord,
+  actor: SandboxActor,
+): Promise<void> {
+  const rest = row.engineId === null ? "gone" : await engine.rest(row.engineId);
+  const fields = { sandbox: row.id, name: row.name };
+  if (rest === "gone") {
+    sandboxes.keeper.detach(actor, "unknown", "its disk is gone");
+    log.error("a sandbox's disk is gone", fields);
+  } else if (rest === "suspended") {
+    sandboxes.keeper.putAway(actor, row.status === "stopped" ? "stopped" : "running");
+  } else if (row.status === "running" || row.status === "unknown") {
+    const reason = row.statusReason ?? "its machine did not run any more when the daemon started";
+    sandboxes.keeper.detach(actor, "stopped", reason);
+    log.warn("a sandbox's machine is gone; it starts from its disk when it is used", fields);
+  }
 }

@@ -2,6 +2,7 @@
 import { reasonOf } from "../async/deadline.ts";
 import type { Machine } from "../engine/engine.ts";
 import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
+import { Activity } from "./activity.ts";
 
 export interface Operation<T> {
   /** For messages, such as `Creating sandbox "dev"`. */
@@ -15,6 +16,14 @@ export class SandboxActor {
   readonly id: string;
   /** The machine that runs for it, if one does. Changed by lifecycle operations and by the machine's own end. */
   machine: Machine | undefined;
+  activity = new Activity();
+  /** An operation is putting its machine to rest: who wants to use it has to wait for that to end. */
+  isResting = false;
+  /** The attempt to wake it that is under way; everybody who needs it shares its outcome. */
+  waking: Promise<Machine> | undefined;
+  /** Why it could not be woken the last time, and until when that is the answer. */
+  failure: { error: BhattiError; until: number } | undefined;
+  #queued = 0;
   #last: Promise<unknown> = Promise.resolve();
   #cancelRunning: ((reason: Error) => void) | undefined;
 
@@ -24,6 +33,7 @@ export class SandboxActor {
 
   /** Runs the operation after those before it. Its deadline counts from when it starts. */
   async perform<T>(operation: Operation<T>): Promise<T> {
+    this.#queued += 1;
     const before = this.#last;
     const { promise: done, resolve: finish } = Promise.withResolvers<void>();
     this.#last = done;
@@ -31,8 +41,30 @@ export class SandboxActor {
     try {
       return await this.#run(operation);
     } finally {
+      this.#queued -= 1;
       finish();
     }
+  }
+
+  /** As `perform`, for an operation during which the machine goes to rest. */
+  async rest<T>(operation: Operation<T>): Promise<T> {
+    const { work } = operation;
+    return await this.perform({
+      ...operation,
+      work: async (signal) => {
+        this.isResting = true;
+        try {
+          return await work(signal);
+        } finally {
+          this.isResting = false;
+        }
+      },
+    });
+  }
+
+  /** Whether an operation runs or waits. */
+  get isBusy(): boolean {
+    return this.#queued > 0;
   }
 
   /** Ends the operation that runs now, if one does, with this reason. Those that wait are not touched. */

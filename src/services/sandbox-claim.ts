@@ -4,6 +4,7 @@ import { BhattiError } from "../errors/bhatti-error.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { Store } from "../store/store.ts";
 import type { User } from "../store/users.ts";
+import { expiryAfter } from "./expiry.ts";
 import { newSandboxId, newSandboxName } from "./identifiers.ts";
 import type { FoundImage, Images } from "./images.ts";
 import { checkSandboxCount, checkSandboxSize } from "./quotas.ts";
@@ -25,7 +26,7 @@ export function claimSandbox(store: Store, images: Images, user: User, plan: San
     checkSandboxCount(limits, store.sandboxes.countOf(user.id));
     const image = images.require(user.id, plan.image);
     const sandbox = newRecord(user, plan, image.machine, diskSizeOn(plan, image.sizeMB));
-    sandbox.name = plan.name ?? freeName(store, user);
+    sandbox.name = plan.name ?? freeName(store, user, plan.nameStem);
     store.sandboxes.insert(sandbox);
     return { kind: "new", sandbox, image };
   });
@@ -41,6 +42,7 @@ function newRecord(
     id: newSandboxId(),
     userId: user.id,
     name: "",
+    templateId: plan.templateId,
     status: "creating",
     statusReason: null,
     engineId: null,
@@ -52,6 +54,11 @@ function newRecord(
     env: plan.env,
     init: plan.init ?? null,
     keepHot: plan.keepHot,
+    thermal: "hot",
+    idleWarmSeconds: plan.idleWarmSeconds,
+    idleColdSeconds: plan.idleColdSeconds,
+    expiresAt: expiryAfter(plan.ttlSeconds),
+    lastActiveAt: null,
     labels: plan.labels,
     createdAt: new Date().toISOString(),
     stoppedAt: null,
@@ -59,9 +66,9 @@ function newRecord(
   };
 }
 
-function freeName(store: Store, user: User): string {
+function freeName(store: Store, user: User, stem: string): string {
   for (;;) {
-    const name = newSandboxName();
+    const name = newSandboxName(stem);
     if (!store.sandboxes.byName(user.id, name)) return name;
   }
 }

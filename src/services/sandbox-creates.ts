@@ -10,6 +10,7 @@ import { claimSandbox } from "./sandbox-claim.ts";
 import { type CreationOrder, type MakingStory, makeMachine } from "./sandbox-creation.ts";
 import { fillDefaults, type SandboxPlan, type SandboxRequest } from "./sandbox-plan.ts";
 import type { SandboxesOptions } from "./sandboxes.ts";
+import { requireTemplate } from "./templates.ts";
 
 const createMilliseconds = 120_000;
 
@@ -30,9 +31,11 @@ export class SandboxCreates {
     request: SandboxRequest,
     signal: AbortSignal,
   ): Promise<{ sandbox: SandboxRecord; existing: boolean }> {
-    const plan = fillDefaults(request, this.#options.defaults);
+    const { store, images, defaults } = this.#options;
+    const template = request.template ? requireTemplate(store, user, request.template) : undefined;
+    const plan = fillDefaults(request, template, defaults);
     for (;;) {
-      const claim = claimSandbox(this.#options.store, this.#options.images, user, plan);
+      const claim = claimSandbox(store, images, user, plan);
       if (claim.kind === "new") {
         const making = this.#make(claim.sandbox, plan, claim.image, signal);
         this.#pending.set(claim.sandbox.id, making);
@@ -72,7 +75,7 @@ export class SandboxCreates {
     const { engine, actors } = this.#options;
     const log = this.#options.log.child({ sandbox: sandbox.id });
     const actor = actors.of(sandbox.id);
-    const order: CreationOrder = { sandbox, image, init: plan.init, files: plan.files };
+    const order: CreationOrder = { sandbox, image, files: plan.files };
     try {
       return await actor.perform({
         what: `Creating sandbox "${sandbox.name}"`,

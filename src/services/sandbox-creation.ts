@@ -4,14 +4,13 @@ import type { Engine, Machine, MachineOrigin } from "../engine/engine.ts";
 import type { MachineSpec } from "../engine/machine-spec.ts";
 import type { Logger } from "../observability/log.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
-import { machineIdOf } from "./identifiers.ts";
 import type { FoundImage } from "./images.ts";
+import { identityOf } from "./sandbox-identity.ts";
 import type { SandboxFile } from "./sandbox-plan.ts";
 
 export interface CreationOrder {
   sandbox: SandboxRecord;
   image: FoundImage;
-  init: string | undefined;
   files: SandboxFile[];
 }
 
@@ -33,9 +32,9 @@ export async function makeMachine(
   commit: (machine: Machine) => void,
 ): Promise<MakingStory> {
   const started = performance.now();
-  const identity = identityOf(order);
+  const identity = identityOf(order.sandbox);
   // An init script may use the files, so it starts after them: then, and only then, it costs a second message.
-  const initLater = order.files.length > 0 && order.init !== undefined;
+  const initLater = order.files.length > 0 && order.sandbox.init !== null;
   const spec = specOf(order);
   const first = initLater ? withoutInit(identity) : identity;
   await using undo = new AsyncDisposableStack();
@@ -65,22 +64,6 @@ function specOf({ sandbox, image }: CreationOrder): MachineSpec {
   // Left out when it is the image's own, as in the specification of the machines that are kept ready.
   if (diskSizeMB !== image.sizeMB) spec.diskSizeMB = diskSizeMB;
   return spec;
-}
-
-function identityOf(order: CreationOrder): GuestConfiguration {
-  const identity: GuestConfiguration = {
-    hostname: hostNameOf(order.sandbox.name),
-    machineId: machineIdOf(order.sandbox.id),
-  };
-  const { env } = order.sandbox;
-  if (Object.keys(env).length > 0) identity.env = env;
-  if (order.init !== undefined) identity.init = order.init;
-  return identity;
-}
-
-/** A host name has no underscores and ends with a letter or digit (RFC 1123); a sandbox's name may be freer. */
-export function hostNameOf(name: string): string {
-  return name.replaceAll("_", "-").replace(/[.-]+$/, "");
 }
 
 function withoutInit(identity: GuestConfiguration): GuestConfiguration {

@@ -1,6 +1,10 @@
 /** From what a create asks for to what will be made: defaults filled in, then checked, without doing anything. */
 import { minimumMemoryMB } from "../engine/machine-spec.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
+import type { TemplateRecord } from "../store/templates.ts";
+
+/** A request has no more than these, nor has a template; together they might. */
+const maximumLabels = 16;
 
 export interface SandboxFile {
   path: string;
@@ -11,6 +15,8 @@ export interface SandboxFile {
 /** What a caller may leave out is undefined; sizes of 0 mean the default. */
 export interface SandboxRequest {
   name?: string | undefined;
+  /** Name or id of one of the user's templates. */
+  template?: string | undefined;
   image?: string | undefined;
   cpus?: number | undefined;
   memoryMB?: number | undefined;
@@ -19,6 +25,11 @@ export interface SandboxRequest {
   init?: string | undefined;
   keepHot?: boolean | undefined;
   labels?: Record<string, string> | undefined;
+  /** How long it may be idle until it is paused, and until it is put on disk; 0 is for ever. */
+  idleWarmSeconds?: number | undefined;
+  idleColdSeconds?: number | undefined;
+  /** How long it lives; 0 is for ever. */
+  ttlSeconds?: number | undefined;
   files?: SandboxFile[] | undefined;
 }
 
@@ -31,6 +42,9 @@ export interface SandboxDefaults {
 export interface SandboxPlan {
   /** Undefined: make one up. */
   name: string | undefined;
+  /** What a name that is made up begins with. */
+  nameStem: string;
+  templateId: string | null;
   image: string;
   cpus: number;
   memoryMB: number;
@@ -40,29 +54,58 @@ export interface SandboxPlan {
   init: string | undefined;
   keepHot: boolean;
   labels: Record<string, string>;
+  /** Null: as the daemon is set. */
+  idleWarmSeconds: number | null;
+  idleColdSeconds: number | null;
+  ttlSeconds: number | null;
   files: SandboxFile[];
 }
 
-export function fillDefaults(request: SandboxRequest, defaults: SandboxDefaults): SandboxPlan {
+/** The request's own values win over the template's, and those over the defaults. */
+export function fillDefaults(
+  request: SandboxRequest,
+  template: TemplateRecord | undefined,
+  defaults: SandboxDefaults,
+): SandboxPlan {
   return {
     name: request.name,
-    image: request.image || defaults.image,
-    cpus: request.cpus ?? defaults.cpus,
-    memoryMB: request.memoryMB || defaults.memoryMB,
-    diskSizeMB: request.diskSizeMB ?? 0,
-    env: request.env ?? {},
-    init: request.init || undefined,
-    keepHot: request.keepHot ?? false,
-    labels: request.labels ?? {},
+    nameStem: template?.name ?? "sandbox",
+    templateId: template?.id ?? null,
+    image: request.image || template?.image || defaults.image,
+    cpus: request.cpus ?? template?.cpus ?? defaults.cpus,
+    memoryMB: request.memoryMB || template?.memoryMB || defaults.memoryMB,
+    diskSizeMB: request.diskSizeMB || template?.diskSizeMB || 0,
+    env: { ...template?.env, ...request.env },
+    init: (request.init ?? template?.init) || undefined,
+    keepHot: request.keepHot ?? template?.keepHot ?? false,
+    labels: { ...template?.labels, ...request.labels },
+    idleWarmSeconds: request.idleWarmSeconds ?? null,
+    idleColdSeconds: request.idleColdSeconds ?? null,
+    ttlSeconds: request.ttlSeconds ?? null,
     files: request.files ?? [],
   };
 }
 
 export function checkPlan(plan: SandboxPlan): void {
-  if (plan.memoryMB < minimumMemoryMB) {
+  checkMemory(plan.memoryMB);
+  checkLabelCount(plan.labels);
+}
+
+/** Of all that a sandbox has together. */
+export function checkLabelCount(labels: Record<string, string>): void {
+  const count = Object.keys(labels).length;
+  if (count <= maximumLabels) return;
+  throw new BhattiError(
+    "bad_request",
+    `labels: must be at most ${maximumLabels} labels, with those there are already (got ${count})`,
+  );
+}
+
+export function checkMemory(memoryMB: number): void {
+  if (memoryMB < minimumMemoryMB) {
     throw new BhattiError(
       "bad_request",
-      `memory_mb: must be at least ${minimumMemoryMB}, below that a guest does not boot (got ${plan.memoryMB})`,
+      `memory_mb: must be at least ${minimumMemoryMB}, below that a guest does not boot (got ${memoryMB})`,
     );
   }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mayBecome, thermalOf } from "./sandbox-states.ts";
+import { mayBecome } from "./sandbox-states.ts";
 
 test("a sandbox that was made is never being made again", () => {
   expect(mayBecome("creating", "running")).toBeTrue();
@@ -8,10 +8,4 @@ test("a sandbox that was made is never being made again", () => {
     expect(mayBecome(status, "creating")).toBeFalse();
     expect(mayBecome(status, status)).toBeTrue();
   }
-});
-
-test("what the host does about it", () => {
-  expect(thermalOf("running")).toBe("hot");
-  expect(thermalOf("stopped")).toBe("cold");
-  expect(thermalOf("unknown")).toBeUndefined();
 });

@@ -1,33 +1,20 @@
 /** The states of a sandbox and every legal change between them. */
-import type { SandboxStatus } from "../store/sandboxes.ts";
+import type { SandboxStatus, Thermal } from "../store/sandboxes.ts";
 
-export type { SandboxStatus };
-export type Thermal = "hot" | "warm" | "cold";
+export type { SandboxStatus, Thermal };
 
+/** What its user asked for. What the host does about it is `thermal`: a sandbox that runs may be hot, warm or cold. */
 const transitions: Record<SandboxStatus, readonly SandboxStatus[]> = {
   /** Its machine is being made; nobody but its creator may use it. A failed create removes the row. */
   creating: ["running"],
-  /** Its machine runs. */
+  /** Hot: its machine runs. Warm: it stands still. Cold: it has no process, all of it is in files. Each wakes on use. */
   running: ["stopped", "unknown"],
-  /** It has no machine that runs, and its disk is as it was left. */
+  /** It was stopped, and is cold. Use wakes it. */
   stopped: ["running", "unknown"],
-  /** Something went wrong that the reason tells; whether its disk is whole is not known. */
+  /** Something went wrong that the reason tells; use tries to start it again. */
   unknown: ["running", "stopped"],
 };
 
 export function mayBecome(from: SandboxStatus, to: SandboxStatus): boolean {
   return from === to || transitions[from].includes(to);
-}
-
-/** What the host does about it: undefined while that is not known. */
-export function thermalOf(status: SandboxStatus): Thermal | undefined {
-  switch (status) {
-    case "running":
-      return "hot";
-    case "stopped":
-      return "cold";
-    case "creating":
-    case "unknown":
-      return undefined;
-  }
 }

@@ -27,6 +27,7 @@ function open() {
     events,
     log: silentLogger,
     defaults: { image: "tiny", cpus: 1, memoryMB: 512 },
+    thermal: { warmAfterSeconds: 0, coldAfterSeconds: 0 },
     powerOffMilliseconds: 30,
   });
   const { user } = new Users(store, events).create({ name: "ada" });
@@ -37,22 +38,19 @@ function open() {
   return { engine, sandboxes, user, [Symbol.dispose]: dispose };
 }
 
-test("a machine whose guest does not shut down is ended, and its sandbox says so", async () => {
+test("when the daemon ends, machines are put away, and those that cannot be are ended", async () => {
   using service = open();
   const { engine, sandboxes, user } = service;
   const signal = AbortSignal.timeout(5000);
   await sandboxes.create(user, { name: "deaf" }, signal);
   for (const machine of engine.machines.values()) machine.isDeaf = true;
   await sandboxes.create(user, { name: "dev" }, signal);
-  await sandboxes.powerOffAll();
+  await sandboxes.restAll();
   expect([...engine.machines.values()].map(({ running }) => running)).toEqual([false, false]);
-  expect(sandboxes.get(user, "dev")).toMatchObject({
-    status: "stopped",
-    statusReason: "the daemon was stopped",
-  });
+  expect(sandboxes.get(user, "dev")).toMatchObject({ status: "running", thermal: "cold" });
   expect(sandboxes.get(user, "deaf")).toMatchObject({
     status: "stopped",
     statusReason:
-      "the daemon was stopped, and the guest did not shut down: The guest's shutdown took longer than 30 ms",
+      "the daemon was stopped, and it could not be put into files: The guest does not answer",
   });
 });

@@ -1,6 +1,5 @@
 /** Sandboxes as their users know them: made within quotas, found by name or id, destroyed for good. */
-import { within } from "../async/deadline.ts";
-import type { Engine, Machine } from "../engine/engine.ts";
+import type { Engine } from "../engine/engine.ts";
 import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
@@ -8,13 +7,24 @@ import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { Store } from "../store/store.ts";
 import type { User } from "../store/users.ts";
 import type { Images } from "./images.ts";
-import { inParallel } from "./in-parallel.ts";
+import { Lifecycle } from "./lifecycle.ts";
 import { MachineKeeper } from "./machine-keeper.ts";
+import { restAll } from "./rest-all.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
+import { type ForkRequest, SandboxCopies } from "./sandbox-copies.ts";
 import { SandboxCreates } from "./sandbox-creates.ts";
+import { editSandbox, type SandboxChangeRequest } from "./sandbox-edit.ts";
 import type { SandboxDefaults, SandboxRequest } from "./sandbox-plan.ts";
+import { type Condition, Thermal, type ThermalSettings } from "./thermal.ts";
+import { type MachineUse, Wake } from "./wake.ts";
 
-export type { SandboxRecord, SandboxRequest };
+export type {
+  Condition as SandboxCondition,
+  ForkRequest,
+  SandboxChangeRequest,
+  SandboxRecord,
+  SandboxRequest,
+};
 
 export interface SandboxesOptions {
   store: Store;
@@ -24,23 +34,40 @@ export interface SandboxesOptions {
   events: EventSink;
   log: Logger;
   defaults: SandboxDefaults;
-  /** How long a guest may take to shut down when the daemon ends it. */
+  thermal: ThermalSettings;
+  /** For `restAll`: how long each may take to be put into files, and to shut down when it can't be. */
+  restMilliseconds?: number;
   powerOffMilliseconds?: number;
 }
 
 const destroyMilliseconds = 60_000;
-const powerOffMilliseconds = 30_000;
-const haltMilliseconds = 15_000;
+const keepHotMilliseconds = 60_000;
 
 export class Sandboxes {
   readonly #options: SandboxesOptions;
   readonly #keeper: MachineKeeper;
   readonly #creates: SandboxCreates;
+  readonly #wake: Wake;
+  readonly #lifecycle: Lifecycle;
+  readonly #thermal: Thermal;
+  readonly copies: SandboxCopies;
 
   constructor(options: SandboxesOptions) {
+    const { store, engine, actors, events, log } = options;
     this.#options = options;
-    this.#keeper = new MachineKeeper(options.store, options.events, options.log);
-    this.#creates = new SandboxCreates(options, this.#keeper);
+    const keeper = new MachineKeeper(store, events, log);
+    const parts = { store, engine, actors, keeper, events, log };
+    this.#keeper = keeper;
+    this.#wake = new Wake({ ...parts, onAwake: (id) => this.#thermal.watch(id) });
+    this.#lifecycle = new Lifecycle({ ...parts, wake: this.#wake });
+    this.#thermal = new Thermal({
+      ...{ store, actors, keeper, events, log },
+      lifecycle: this.#lifecycle,
+      settings: options.thermal,
+      expire: (sandbox) => this.#expire(sandbox),
+    });
+    this.#creates = new SandboxCreates(options, keeper);
+    this.copies = new SandboxCopies({ ...parts, onMade: (id) => this.#thermal.watch(id) });
   }
 
   get keeper(): MachineKeeper {
@@ -48,12 +75,14 @@ export class Sandboxes {
   }
 
   /** The user's sandbox of that name if there is one already, also at the limit. */
-  create(
+  async create(
     user: User,
     request: SandboxRequest,
     signal: AbortSignal,
   ): Promise<{ sandbox: SandboxRecord; existing: boolean }> {
-    return this.#creates.create(user, request, signal);
+    const made = await this.#creates.create(user, request, signal);
+    if (!made.existing) this.#thermal.watch(made.sandbox.id);
+    return made;
   }
 
   list(user: User, labels: ReadonlyMap<string, string> = new Map()): SandboxRecord[] {
@@ -89,16 +118,54 @@ export class Sandboxes {
     });
   }
 
-  /** The machine that runs for the sandbox, or why there is none. */
-  machineOf(sandbox: SandboxRecord): Machine {
-    const machine = this.#options.actors.peek(sandbox.id)?.machine;
-    if (machine && sandbox.status === "running") return machine;
-    const state = stateOf(sandbox);
-    const reason = sandbox.statusReason ? `: ${sandbox.statusReason}` : "";
-    throw new BhattiError(
-      "sandbox_not_running",
-      `Sandbox "${sandbox.name}" is not running, it is ${state}${reason}`,
-    );
+  /** Its machine, awake, and kept so until the use is disposed of. */
+  use(sandbox: SandboxRecord, what: string, signal: AbortSignal): Promise<MachineUse> {
+    return this.#wake.use(sandbox, what, signal);
+  }
+
+  async stop(user: User, ref: string): Promise<SandboxRecord> {
+    const { id } = this.get(user, ref);
+    await this.#lifecycle.stop(this.get(user, ref));
+    this.#thermal.watch(id);
+    return this.#require(id);
+  }
+
+  async start(user: User, ref: string, { force }: { force: boolean }): Promise<SandboxRecord> {
+    const sandbox = this.get(user, ref);
+    await this.#lifecycle.start(sandbox, force);
+    this.#thermal.watch(sandbox.id);
+    return this.#require(sandbox.id);
+  }
+
+  /** Keeping it hot wakes it. */
+  async edit(user: User, ref: string, change: SandboxChangeRequest): Promise<SandboxRecord> {
+    const { store, events } = this.#options;
+    const { id } = this.get(user, ref);
+    const sandbox = editSandbox(store, id, change);
+    events.record({
+      type: "sandbox.updated",
+      userId: user.id,
+      sandboxId: id,
+      meta: { name: sandbox.name, changed: Object.keys(change) },
+    });
+    this.#thermal.watch(id);
+    if (change.keepHot) await this.#wake.wake(sandbox, AbortSignal.timeout(keepHotMilliseconds));
+    return this.#require(id);
+  }
+
+  /** Children that go on from where it is now. */
+  fork(
+    user: User,
+    ref: string,
+    request: ForkRequest,
+    signal: AbortSignal,
+  ): Promise<SandboxRecord[]> {
+    return this.copies.fork(user, this.get(user, ref), request, signal);
+  }
+
+  /** Why it is as hot as it is, and what comes next. */
+  condition(sandbox: SandboxRecord): Condition {
+    return this.#thermal.condition(sandbox);
   }
 
   /** Removes machine and row. Only within the actor's queue. */
@@ -111,6 +178,7 @@ export class Sandboxes {
     if (sandbox.engineId !== null) await this.#destroyMachine(actor, engine, sandbox.engineId);
     store.sandboxes.delete(id);
     actors.forget(id);
+    this.#thermal.forget(id);
     const lifetime = Math.round((Date.now() - Date.parse(sandbox.createdAt)) / 1000);
     log.debug("sandbox destroyed", { sandbox: id, name: sandbox.name, lifetime_s: lifetime });
     events.record({
@@ -121,10 +189,25 @@ export class Sandboxes {
     });
   }
 
-  /** Ends every machine, cleanly if its guest lets it; their disks stay. */
-  async powerOffAll(): Promise<void> {
-    const running = this.#options.actors.all().filter((actor) => actor.machine);
-    await inParallel(running, 8, (actor) => this.#powerOff(actor));
+  /** Begins to look after them, and wakes those that are to be hot. Called once, after recovery. */
+  watchAll(): void {
+    for (const { id, keepHot } of this.#options.store.sandboxes.all()) {
+      this.#thermal.watch(id);
+      if (keepHot) void this.#keepHot(id);
+    }
+  }
+
+  /** Puts every machine away; those that cannot be are shut down. */
+  async restAll(): Promise<void> {
+    const { actors, log, powerOffMilliseconds, restMilliseconds } = this.#options;
+    const parts = { lifecycle: this.#lifecycle, keeper: this.#keeper, log };
+    const limits = { powerOffMilliseconds, restMilliseconds };
+    await restAll({ actors: actors.all(), ...parts, ...limits });
+  }
+
+  /** Nothing happens to them any more by itself. */
+  close(): void {
+    this.#thermal.close();
   }
 
   /** Resolves when no create or destroy is under way. */
@@ -141,40 +224,28 @@ export class Sandboxes {
     }
   }
 
-  async #powerOff(actor: SandboxActor): Promise<void> {
-    const patience = this.#options.powerOffMilliseconds ?? powerOffMilliseconds;
+  async #keepHot(id: string): Promise<void> {
+    const sandbox = this.#options.store.sandboxes.byId(id);
+    if (sandbox?.status !== "running") return;
     try {
-      await actor.perform({
-        what: `Powering off sandbox ${actor.id}`,
-        milliseconds: patience + haltMilliseconds,
-        work: (signal) => this.#endMachine(actor, patience, signal),
-      });
+      await this.#wake.wake(sandbox, AbortSignal.timeout(keepHotMilliseconds));
     } catch (error) {
-      this.#options.log.error("a machine was not powered off", { sandbox: actor.id, error });
+      this.#options.log.error("a sandbox could not be kept hot", { sandbox: id, error });
     }
   }
 
-  async #endMachine(actor: SandboxActor, patience: number, signal: AbortSignal): Promise<void> {
-    const { machine } = actor;
-    if (!machine) return;
-    try {
-      await within(patience, "The guest's shutdown", signal, (both) => machine.powerOff(both));
-      this.#keeper.detach(actor, "stopped", "the daemon was stopped");
-    } catch (error) {
-      if (actor.machine !== machine) return; // it ended by itself, and its row says so
-      const fields = { sandbox: actor.id, machine: machine.id, error };
-      this.#options.log.warn("a guest did not shut down; its machine is ended", fields);
-      await machine.halt();
-      this.#keeper.detach(
-        actor,
-        "stopped",
-        `the daemon was stopped, and the guest did not shut down: ${messageOf(error)}`,
-      );
-    }
+  async #expire({ id, name }: SandboxRecord): Promise<void> {
+    const actor = this.#options.actors.of(id);
+    await actor.perform({
+      what: `Destroying sandbox "${name}", whose time is over`,
+      milliseconds: destroyMilliseconds,
+      work: () => this.remove(id, actor),
+    });
   }
-}
 
-function stateOf({ status, destroyRequestedAt }: SandboxRecord): string {
-  if (status === "running" && destroyRequestedAt !== null) return "being destroyed";
-  return status === "creating" ? "still being created" : status;
+  #require(id: string): SandboxRecord {
+    const sandbox = this.#options.store.sandboxes.byId(id);
+    if (!sandbox) throw new BhattiError("sandbox_not_found", "sandbox not found");
+    return sandbox;
+  }
 }

@@ -8,7 +8,7 @@ import { newApiKey, newKeyId, newUserId, sha256Hex } from "./identifiers.ts";
 
 export type { User };
 
-const defaultUserLimits = { maxSandboxes: 5, maxCpus: 4, maxMemoryMB: 4096 };
+const defaultUserLimits = { maxSandboxes: 5, maxCpus: 4, maxMemoryMB: 4096, maxSnapshots: 5 };
 
 const userNamePattern = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/;
 
@@ -18,6 +18,7 @@ export interface NewUser {
   maxSandboxes?: number;
   maxCpus?: number;
   maxMemoryMB?: number;
+  maxSnapshots?: number;
 }
 
 export interface UserWithUsage extends User {
@@ -42,6 +43,7 @@ export class Users {
       maxSandboxes: request.maxSandboxes ?? defaultUserLimits.maxSandboxes,
       maxCpus: request.maxCpus ?? defaultUserLimits.maxCpus,
       maxMemoryMB: request.maxMemoryMB ?? defaultUserLimits.maxMemoryMB,
+      maxSnapshots: request.maxSnapshots ?? defaultUserLimits.maxSnapshots,
       createdAt: new Date().toISOString(),
     };
     validate(user);
@@ -78,6 +80,13 @@ export class Users {
         throw new BhattiError(
           "user_in_use",
           `User "${name}" still has ${count} ${count === 1 ? "sandbox" : "sandboxes"}`,
+        );
+      }
+      const snapshots = this.#store.snapshots.countOf(found.id);
+      if (snapshots > 0) {
+        throw new BhattiError(
+          "user_in_use",
+          `User "${name}" still has ${snapshots} ${snapshots === 1 ? "snapshot" : "snapshots"}`,
         );
       }
       this.#store.users.delete(found.id);

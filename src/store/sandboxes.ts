@@ -5,6 +5,9 @@ import { z } from "zod";
 export const SandboxStatus = z.enum(["creating", "running", "stopped", "unknown"]);
 export type SandboxStatus = z.infer<typeof SandboxStatus>;
 
+export const Thermal = z.enum(["hot", "warm", "cold"]);
+export type Thermal = z.infer<typeof Thermal>;
+
 const TextMap = z.record(z.string(), z.string());
 
 const SandboxRow = z
@@ -12,6 +15,7 @@ const SandboxRow = z
     id: z.string(),
     user_id: z.string(),
     name: z.string(),
+    template_id: z.string().nullable(),
     status: SandboxStatus,
     status_reason: z.string().nullable(),
     engine_id: z.string().nullable(),
@@ -23,6 +27,11 @@ const SandboxRow = z
     env: z.string(),
     init: z.string().nullable(),
     keep_hot: z.int(),
+    thermal: Thermal,
+    idle_warm_s: z.int().nullable(),
+    idle_cold_s: z.int().nullable(),
+    expires_at: z.string().nullable(),
+    last_active_at: z.string().nullable(),
     labels: z.string(),
     created_at: z.string(),
     stopped_at: z.string().nullable(),
@@ -32,6 +41,7 @@ const SandboxRow = z
     id: row.id,
     userId: row.user_id,
     name: row.name,
+    templateId: row.template_id,
     status: row.status,
     statusReason: row.status_reason,
     engineId: row.engine_id,
@@ -43,6 +53,11 @@ const SandboxRow = z
     env: TextMap.parse(JSON.parse(row.env)),
     init: row.init,
     keepHot: row.keep_hot === 1,
+    thermal: row.thermal,
+    idleWarmSeconds: row.idle_warm_s,
+    idleColdSeconds: row.idle_cold_s,
+    expiresAt: row.expires_at,
+    lastActiveAt: row.last_active_at,
     labels: TextMap.parse(JSON.parse(row.labels)),
     createdAt: row.created_at,
     stoppedAt: row.stopped_at,
@@ -51,13 +66,20 @@ const SandboxRow = z
 /** A sandbox as it is stored: what it was asked to be, and what became of it. */
 export type SandboxRecord = z.infer<typeof SandboxRow>;
 
-/** What of a record changes over its life. */
+/** What of a record changes over its life by itself. */
 export interface SandboxChange {
   status: SandboxStatus;
+  thermal: Thermal;
   statusReason: string | null;
   engineId: string | null;
   stoppedAt: string | null;
 }
+
+/** What of a record its user may change. */
+export type SandboxEdit = Pick<
+  SandboxRecord,
+  "name" | "keepHot" | "labels" | "idleWarmSeconds" | "idleColdSeconds" | "expiresAt"
+>;
 
 export class SandboxTable {
   readonly #insert;
@@ -67,15 +89,19 @@ export class SandboxTable {
   readonly #all;
   readonly #count;
   readonly #update;
+  readonly #edit;
+  readonly #active;
   readonly #requestDestroy;
   readonly #delete;
 
   constructor(database: Database) {
     this.#insert = database.prepare(
-      `INSERT INTO sandboxes (id, user_id, name, status, status_reason, engine_id, image, image_digest, cpus,
-         memory_mb, disk_size_mb, env, init, keep_hot, labels, created_at, stopped_at, destroy_requested_at)
-       VALUES ($id, $userId, $name, $status, $statusReason, $engineId, $image, $imageDigest, $cpus,
-         $memoryMB, $diskSizeMB, $env, $init, $keepHot, $labels, $createdAt, $stoppedAt, $destroyRequestedAt)`,
+      `INSERT INTO sandboxes (id, user_id, name, template_id, status, status_reason, engine_id, image, image_digest,
+         cpus, memory_mb, disk_size_mb, env, init, keep_hot, labels, created_at, stopped_at, destroy_requested_at, thermal, idle_warm_s, idle_cold_s,
+         expires_at, last_active_at)
+       VALUES ($id, $userId, $name, $templateId, $status, $statusReason, $engineId, $image, $imageDigest,
+         $cpus, $memoryMB, $diskSizeMB, $env, $init, $keepHot, $labels, $createdAt, $stoppedAt, $destroyRequestedAt, $thermal, $idleWarmSeconds, $idleColdSeconds,
+         $expiresAt, $lastActiveAt)`,
     );
     this.#byId = database.prepare("SELECT * FROM sandboxes WHERE id = ?");
     this.#byName = database.prepare("SELECT * FROM sandboxes WHERE user_id = ? AND name = ?");
@@ -87,9 +113,14 @@ export class SandboxTable {
       "SELECT count(*) AS count FROM sandboxes WHERE user_id = ?",
     );
     this.#update = database.prepare(
-      `UPDATE sandboxes SET status = $status, status_reason = $statusReason, engine_id = $engineId,
-         stopped_at = $stoppedAt WHERE id = $id`,
+      `UPDATE sandboxes SET status = $status, thermal = $thermal, status_reason = $statusReason,
+         engine_id = $engineId, stopped_at = $stoppedAt WHERE id = $id`,
     );
+    this.#edit = database.prepare(
+      `UPDATE sandboxes SET name = $name, keep_hot = $keepHot, labels = $labels, idle_warm_s = $idleWarmSeconds,
+         idle_cold_s = $idleColdSeconds, expires_at = $expiresAt WHERE id = $id`,
+    );
+    this.#active = database.prepare("UPDATE sandboxes SET last_active_at = $at WHERE id = $id");
     this.#requestDestroy = database.prepare(
       "UPDATE sandboxes SET destroy_requested_at = $at WHERE id = $id",
     );
@@ -129,6 +160,20 @@ export class SandboxTable {
   /** Whether the row was there. */
   update(id: string, change: SandboxChange): boolean {
     return this.#update.run({ id, ...change }).changes === 1;
+  }
+
+  /** Throws a unique violation when the user has another sandbox of that name. */
+  edit(id: string, edit: SandboxEdit): boolean {
+    const { name, idleWarmSeconds, idleColdSeconds, expiresAt } = edit;
+    const labels = JSON.stringify(edit.labels);
+    const keepHot = edit.keepHot ? 1 : 0;
+    const times = { idleWarmSeconds, idleColdSeconds, expiresAt };
+    return this.#edit.run({ id, name, labels, keepHot, ...times }).changes === 1;
+  }
+
+  /** Remembers when it was last seen at work (RFC 3339). */
+  active(id: string, at: string): void {
+    this.#active.run({ id, at });
   }
 
   requestDestroy(id: string, at: string): void {

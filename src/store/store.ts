@@ -5,12 +5,16 @@ import { EventTable } from "./events.ts";
 import { ImageTable } from "./images.ts";
 import { KeyTable } from "./keys.ts";
 import { SandboxTable } from "./sandboxes.ts";
+import { SnapshotTable } from "./snapshots.ts";
+import { TemplateTable } from "./templates.ts";
 import { UserTable } from "./users.ts";
 
 export interface Store extends Disposable {
   users: UserTable;
   keys: KeyTable;
   sandboxes: SandboxTable;
+  snapshots: SnapshotTable;
+  templates: TemplateTable;
   images: ImageTable;
   events: EventTable;
   /** Runs `work` alone, also among processes: its reads still hold when it writes. All or nothing. */
@@ -27,6 +31,8 @@ export function openStore(path: string): Store {
     users: new UserTable(database),
     keys: new KeyTable(database),
     sandboxes: new SandboxTable(database),
+    snapshots: new SnapshotTable(database),
+    templates: new TemplateTable(database),
     images: new ImageTable(database),
     events: new EventTable(database),
     transaction: (work) => explainingFullDisk(() => database.transaction(work).immediate()),

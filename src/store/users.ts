@@ -10,6 +10,7 @@ const UserRow = z
     max_sandboxes: z.int(),
     max_cpus: z.int(),
     max_memory_mb: z.int(),
+    max_snapshots: z.int(),
     created_at: z.string(),
   })
   .transform((row) => ({
@@ -19,6 +20,7 @@ const UserRow = z
     maxSandboxes: row.max_sandboxes,
     maxCpus: row.max_cpus,
     maxMemoryMB: row.max_memory_mb,
+    maxSnapshots: row.max_snapshots,
     createdAt: row.created_at,
   }));
 export type User = z.infer<typeof UserRow>;
@@ -33,8 +35,8 @@ export class UserTable {
 
   constructor(database: Database) {
     this.#insert = database.prepare(
-      `INSERT INTO users (id, name, role, max_sandboxes, max_cpus, max_memory_mb, created_at)
-       VALUES ($id, $name, $role, $maxSandboxes, $maxCpus, $maxMemoryMB, $createdAt)`,
+      `INSERT INTO users (id, name, role, max_sandboxes, max_cpus, max_memory_mb, max_snapshots, created_at)
+       VALUES ($id, $name, $role, $maxSandboxes, $maxCpus, $maxMemoryMB, $maxSnapshots, $createdAt)`,
     );
     this.#byKey = database.prepare(
       "SELECT users.* FROM keys JOIN users ON users.id = keys.user_id WHERE keys.sha256 = ?",

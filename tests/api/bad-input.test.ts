@@ -49,6 +49,11 @@ test.each([
     { files: [{ guest_path: "/a", content: "", mode: "999" }] },
     "files.0.mode: must be three octal digits such as 0644",
   ],
+  [
+    { files: [{ guest_path: "/a\0", content: "" }] },
+    "files.0.guest_path: must not contain a NUL byte",
+  ],
+  [{ init: "true\0" }, "init: must not contain a NUL byte"],
   [{ hugepages: true }, "hugepages: is not a field that is known here"],
   [{ keep_hot: "yes" }, 'keep_hot: must be true or false (got "yes")'],
   [[], "body: must be an object"],
@@ -76,6 +81,7 @@ test.each([
   ],
   [{ cmd: ["ls"], timeout_sec: 1.5 }, "timeout_sec: must be a whole number of seconds (got 1.5)"],
   [{ cmd: ["ls"], workdir: "tmp" }, 'workdir: must be an absolute path (got "tmp")'],
+  [{ cmd: ["ls"], workdir: "/a\0" }, 'workdir: must not contain a NUL byte (got "/a\\u0000")'],
   [{ cmd: ["ls"], stdin: true }, "stdin: is not a field that is known here"],
 ])("exec %j", async (request, message) => {
   const { status, body } = await daemon.call("POST", "/sandboxes/dev/exec", request);
@@ -112,7 +118,7 @@ test("an unknown path is 404, another method 405 with those that are allowed", a
   const wrong = await daemon.call("PUT", "/sandboxes/dev");
   expect(wrong.status).toBe(405);
   expect(wrong.body.code).toBe("method_not_allowed");
-  expect(wrong.headers.get("allow")).toBe("GET, DELETE");
+  expect(wrong.headers.get("allow")).toBe("GET, PATCH, DELETE");
 });
 
 test("a body that is no JSON, or none", async () => {

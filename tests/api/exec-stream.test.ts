@@ -135,6 +135,11 @@ test.each([
 test.each([
   ['{"type":"dance"}', /^type: /],
   ['{"type":"signal","signal":"; rm"}', /^signal: must be a signal name/],
+  [
+    '{"type":"signal","signal":"FOO"}',
+    /^signal: must be a signal name, with or without SIG: HUP, INT, .*, SYS \(got "FOO"\)$/,
+  ],
+  ['{"type":"signal","signal":"SIGSIGINT"}', /^signal: must be a signal name/],
   [Uint8Array.of(1, 2, 3), /^binary frame: must start with byte 0/],
   [Uint8Array.of(0, 65), /^stdin: was not asked for/],
 ])("a bad later message: %s", async (message, error) => {

@@ -94,8 +94,10 @@ test("NDJSON: what is no text is base64", async () => {
 test("NDJSON: a command that cannot start is an ordinary error", async () => {
   await using sandbox = await withSandbox();
   await sandbox.daemon.call("POST", "/sandboxes/dev/exec", { cmd: ["poweroff"] });
+  sandbox.daemon.engine.machines.clear();
   const response = await sandbox.stream(["true"]);
-  expect(response.status).toBe(409);
+  expect(response.status).toBe(500);
+  expect(await response.json()).toMatchObject({ error: 'The disk of sandbox "dev" is gone' });
 });
 
 test("NDJSON: a machine that is lost in the middle is the last event", async () => {

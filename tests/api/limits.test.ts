@@ -25,6 +25,21 @@ test("a body over the limit is refused, announced or not", async () => {
   expect((await daemon.fetch("/sandboxes", { method: "POST", body: just })).status).toBe(201);
 });
 
+test("forks and resumed snapshots count as creates", async () => {
+  const limits = { ...generousLimits, createPerMinute: 1, createBurst: 3 };
+  await using daemon = await startFakeDaemon({ config: { limits } });
+  const statusOf = async (path: string, body?: object) =>
+    (await daemon.call("POST", path, body)).status;
+  expect(await statusOf("/sandboxes", { name: "dev" })).toBe(201);
+  expect(await statusOf("/sandboxes/dev/checkpoint", { name: "ready" })).toBe(201);
+  expect(await statusOf("/sandboxes/dev/fork")).toBe(201);
+  expect(await statusOf("/snapshots/ready/resume")).toBe(201);
+  expect(await statusOf("/sandboxes/dev/fork")).toBe(429);
+  expect(await statusOf("/snapshots/ready/resume")).toBe(429);
+  expect(await statusOf("/sandboxes/dev/stop")).toBe(200);
+  expect(await statusOf("/sandboxes/dev/start")).toBe(200);
+});
+
 test("each class of requests has its own bucket, for each user", async () => {
   const limits = {
     ...generousLimits,

@@ -253,11 +253,12 @@ test("a machine that is powered off from inside is stopped, and says so", async 
   expect(body.engine_meta["reason"]).toBe("it was powered off: the guest shut down");
   expect(Date.parse(body.stopped_at ?? "")).toBeGreaterThan(Date.parse(body.created_at));
   const exec = await daemon.call("POST", "/sandboxes/dev/exec", { cmd: ["true"] });
-  expect(exec.status).toBe(409);
-  expect(exec.body).toMatchObject({
-    code: "sandbox_not_running",
-    error: 'Sandbox "dev" is not running, it is stopped: it was powered off: the guest shut down',
-  });
+  expect(exec.status).toBe(200);
+  const started = await daemon.call<Sandbox>("GET", "/sandboxes/dev");
+  expect(started.body).toMatchObject({ status: "running", thermal: "hot" });
+  expect(started.body.engine_meta["reason"]).toBe(
+    "it was started from its disk: it was powered off: the guest shut down",
+  );
   expect((await daemon.call("DELETE", "/sandboxes/dev")).status).toBe(200);
 });
 

@@ -39,6 +39,15 @@ test("user create prints the key, once", async () => {
   expect(users.stdout).toMatch(/ bob +0\/5 +2 +4096MB +user\n/);
 });
 
+test("user create --max-snapshots, which JSON shows", async () => {
+  const create = (name: string, ...flags: string[]) =>
+    local("user", "create", "--name", name, "--json", ...flags);
+  expect(JSON.parse((await create("zoe", "--max-snapshots", "9")).stdout).max_snapshots).toBe(9);
+  expect(JSON.parse((await create("max")).stdout).max_snapshots).toBe(5);
+  const users = JSON.parse((await local("user", "list", "--json")).stdout);
+  expect(users).toContainEqual(expect.objectContaining({ name: "zoe", max_snapshots: 9 }));
+});
+
 test("rotate-key refuses the old key at once", async () => {
   const { stdout } = await local("user", "create", "--name", "eve", "--role", "admin", "--json");
   const { api_key: first, role } = JSON.parse(stdout);
@@ -69,10 +78,13 @@ test("user delete", async () => {
   });
 });
 
-test("a data directory that is not one", async () => {
-  const { code, stderr } = await daemon.run(["user", "list", "--data-dir", "/nonexistent"]);
+test.each([["user"], ["image"]])("%s list where no data directory is", async (noun) => {
+  const { code, stderr } = await daemon.run([noun, "list", "--data-dir", "/nonexistent"]);
   expect(code).toBe(1);
-  expect(stderr).toStartWith("Error: There is no bhatti database in /nonexistent\n");
+  expect(stderr).toBe(
+    "Error: There is no bhatti database that can be read in /nonexistent: this command works on the daemon's own machine, on its data directory\n" +
+      "Run it there, name another data directory with --data-dir, or make one: bhatti user create --name <name>\n",
+  );
 });
 
 test("image list", async () => {
@@ -113,6 +125,19 @@ test("setup leaves the other keys of a file alone", async () => {
   expect(readFileSync(path, "utf8")).toBe(
     `# mine\npool_size: 3\nauth_token: ${daemon.key}\nfuture_key: 1\napi_url: ${daemon.url}\n`,
   );
+});
+
+test("setup replaces nothing but files", async () => {
+  const path = join(daemon.home, "fifo");
+  await Bun.$`mkfifo ${path}`;
+  const env = { HOME: daemon.home, BHATTI_CONFIG: path };
+  expect(
+    await runBinary(["setup", "--url", daemon.url, "--token", daemon.key], { env }),
+  ).toMatchObject({
+    code: 1,
+    stderr: `Error: cannot write ${path}: it must be a regular file\n`,
+  });
+  expect(statSync(path).isFIFO()).toBe(true);
 });
 
 test("setup keeps nothing that does not work", async () => {

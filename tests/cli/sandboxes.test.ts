@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
+import type { Template } from "../../src/contract/templates.ts";
 import { type CliDaemon, startCliDaemon } from "../support/cli-daemon.ts";
 
 let daemon: CliDaemon;
@@ -60,6 +61,28 @@ test("create passes every flag on", async () => {
   for (const line of ["A=1", "B=x=y", "C=3"]) expect(env.split("\n")).toContain(line);
 });
 
+test("create starts from a template, and its flags win over it", async () => {
+  const reply = await fetch(`${daemon.url}/templates`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${daemon.key}` },
+    body: JSON.stringify({ name: "base", cpus: 2, memory_mb: 512, labels: { team: "web" } }),
+  });
+  const template = (await reply.json()) as Template;
+  const args = ["--name", "dev", "--template", "base", "--memory", "768", "--label", "tier=1"];
+  expect(await daemon.run(["create", ...args])).toMatchObject({
+    code: 0,
+    stderr: "",
+    stdout:
+      "sandbox/dev created (2 vCPU, 768 MB, 300 MB disk)\n  Run: bhatti exec dev -- <command>\n",
+  });
+  const lines = (await daemon.ok("inspect", "dev")).split("\n");
+  expect(lines).toContain(`Template:   ${template.id}`);
+  expect(lines).toContain("Labels:     team=web,tier=1");
+  expect(await daemon.ok("create", "--template", template.id)).toMatch(
+    /^sandbox\/base-[0-9a-f]{6} created \(2 vCPU, 512 MB, 300 MB disk\)\n/,
+  );
+});
+
 test.each<[string[], string]>([
   [["--cpus", "1.5"], 'Error: --cpus must be a whole number of vCPUs, got "1.5"\n'],
   [["--cpus", "0"], "Error: --cpus must be between 1 and 64 vCPUs, got 0\n"],
@@ -82,6 +105,10 @@ test.each<[string[], string]>([
   [["--keep-hot=maybe"], 'Error: --keep-hot takes no value, got "maybe"\n'],
   [["--nmae", "x"], 'Error: unknown flag "--nmae" for "bhatti create"\nDid you mean: --name\n'],
   [
+    ["--template", "nope"],
+    '404 Not Found: Template "nope" not found\nCheck template name: GET /templates has yours\n',
+  ],
+  [
     ["--image", "nope"],
     '404 Not Found: Image "nope" not found\nBuild it: bhatti image build <recipe>, or see those there are: bhatti image list\n',
   ],
@@ -89,6 +116,32 @@ test.each<[string[], string]>([
   const outcome = await daemon.run(["create", "--name", "bad", ...flags]);
   expect(outcome).toMatchObject({ code: 1, stdout: "", stderr });
   expect(await daemon.ok("list", "--json")).toBe("[]\n");
+});
+
+test("files that are too large for a request are refused before it", async () => {
+  const local = join(daemon.home, "large");
+  const create = (bytes: number) => {
+    writeFileSync(local, new Uint8Array(bytes));
+    return daemon.run(["create", "--name", "dev", "--file", `${local}:/tmp/x`]);
+  };
+  expect(await create(786_000)).toMatchObject({ code: 0, stderr: "" });
+  const { code, stderr } = await create(787_000);
+  expect(code).toBe(1);
+  expect(stderr).toBe(
+    `Error: --file: with its files the request is 1049397 bytes long, and the daemon at ${daemon.url} takes at most 1048576\n` +
+      "Files grow by a third on their way. Copy large ones later: tar c <files> | bhatti exec <sandbox> -- tar x\n",
+  );
+});
+
+test("a daemon that takes longer requests gets them", async () => {
+  await using own = await startCliDaemon([], ["json_body_bytes: 2000000"]);
+  const local = join(own.home, "large");
+  const create = (bytes: number) => {
+    writeFileSync(local, new Uint8Array(bytes));
+    return own.run(["create", "--name", "dev", "--file", `${local}:/tmp/x`]);
+  };
+  expect(await create(1_400_000)).toMatchObject({ code: 0, stderr: "" });
+  expect((await create(1_600_000)).stderr).toContain("takes at most 2000000\n");
 });
 
 test("what the daemon refuses names the field", async () => {
@@ -153,7 +206,7 @@ test("inspect describes one sandbox, by name and by id", async () => {
   const text = `Name:       dev
 ID:         ${id}
 Status:     running
-Thermal:    hot
+Thermal:    hot (keep_hot)
 Image:      minimal
 Created:    ${created_at}
 Labels:     a=1

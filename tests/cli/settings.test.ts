@@ -96,8 +96,20 @@ test.each<[string, string, string]>([
     "limits:\n  exec_burst: 0\n",
     ":2: limits.exec_burst must be between 1 and 1000000, got 0",
   ],
+  [
+    "duration",
+    "thermal:\n  cold_after: 1h\n  warm_after: soon\n",
+    ':3: thermal.warm_after must be a duration such as 30s, 5m, 2h or 1d, at most 365d, or never, got "soon"',
+  ],
   ["nested, unknown", "limits:\n  burst: 1\n", ":2: limits.burst is not a key that bhatti knows"],
   ["group", "limits: 3\n", ":1: limits is not a key that bhatti knows"],
+  ["twice", "listen: :80\n# hm\n'listen' : :81\n", ":3: listen is written a second time"],
+  [
+    "nested, twice",
+    "limits:\n  exec_burst: 1\n\n  exec_burst: 2\n",
+    ":4: limits.exec_burst is written a second time",
+  ],
+  ["group, twice", "limits:\n  a: 1\nlimits:\n", ":3: limits is written a second time"],
   ["list", "- a\n", ':1: must be a list of "key: value" lines'],
   ["syntax", "api_url: http://x\n\tlisten: 1\n", ":2: not YAML: "],
 ])("a file with a fault: %s", async (_name, config, message) => {
@@ -111,6 +123,20 @@ test("a file that BHATTI_CONFIG names must be there", async () => {
     code: 1,
     stderr: "Error: BHATTI_CONFIG names /nonexistent.yaml, which does not exist\n",
   });
+});
+
+test.each(["list", "serve", "user list"])("a file that is a FIFO, for %s", async (words) => {
+  const path = join(home, "fifo");
+  await Bun.$`test -p ${path} || mkfifo ${path}`;
+  const env = { HOME: home, BHATTI_CONFIG: path };
+  const { code, stderr } = await runBinary(words.split(" "), { env });
+  expect(code).toBe(1);
+  expect(stderr).toEndWith(` ${path}: it must be a regular file\n`);
+});
+
+test("the configuration /dev/null is none", async () => {
+  const { stderr } = await ask([], { BHATTI_CONFIG: "/dev/null", BHATTI_URL: url });
+  expect(stderr).toStartWith("401 Unauthorized: no key\n");
 });
 
 test.each(["localhost:8080", "ftp://x", "nonsense"])("--url %s", async (bad) => {

@@ -14,11 +14,22 @@ const run = (...args: string[]) => runBinary(args, { env: nowhere });
 
 const commands = [
   ["create"],
+  ["edit"],
   ["list"],
   ["ls"],
   ["exec"],
   ["destroy"],
   ["rm"],
+  ["stop"],
+  ["start"],
+  ["snapshot"],
+  ["snapshot", "create"],
+  ["snapshot", "list"],
+  ["snapshot", "ls"],
+  ["snapshot", "resume"],
+  ["snapshot", "restore"],
+  ["snapshot", "delete"],
+  ["snapshot", "rm"],
   ["image"],
   ["image", "build"],
   ["image", "list"],
@@ -62,11 +73,13 @@ test.each([[[]], [["--help"]], [["help"]]])(
   },
 );
 
-test.each([["user"], ["image"]])("bare %s prints its help", async (group) => {
+test.each([["user"], ["image"], ["snapshot"]])("bare %s prints its help", async (group) => {
   const { code, stdout } = await run(group);
   expect(code).toBe(0);
   expect(stdout).toContain(`Usage:\n  bhatti ${group} <command> [flags]`);
 });
+
+const edited = (problem: string) => `Error: ${problem}\nSee: bhatti edit --help\n`;
 
 test.each<[string[], string]>([
   [["lst"], 'Error: unknown command "lst" for "bhatti"\nDid you mean: bhatti list\n'],
@@ -82,12 +95,48 @@ test.each<[string[], string]>([
   [["list", "-o", "tall"], 'Error: --output must be one of wide, got "tall"\n'],
   [["list", "--url"], "Error: --url needs a value\n"],
   [["user", "create"], "Error: --name is required\n"],
+  [["snapshot", "create", "dev"], "Error: --name is required\n"],
+  [
+    ["snapshot", "create", "dev", "--name", "x", "--type", "memory"],
+    'Error: --type must be one of full, filesystem, got "memory"\n',
+  ],
+  [["edit", "dev"], edited("there is nothing to change: say what with a flag")],
+  [["edit", "dev", "--label", "", "--label-delete="], edited("there is nothing to change: say what with a flag")],
+  [
+    ["edit", "dev", "--keep-hot", "--allow-cold"],
+    "Error: --keep-hot and --allow-cold exclude each other\n",
+  ],
+  [
+    ["edit", "dev", "--idle-warm", "soon"],
+    'Error: --idle-warm must be a duration such as 30s, 5m, 2h or 1d, at most 365d, or never, or default, got "soon"\n',
+  ],
+  [
+    ["create", "--idle-cold", "default"],
+    'Error: --idle-cold must be a duration such as 30s, 5m, 2h or 1d, at most 365d, or never, got "default"\n',
+  ],
+  [["create", "--count", "2"], "Error: --count needs --from <sandbox> to copy\n"],
+  [
+    ["create", "--from", "dev", "--count", "65"],
+    "Error: --count must be between 1 and 64 copies, got 65\n",
+  ],
+  ...["--cpus=2", "--image=tiny", "--keep-hot", "--ttl=1d", "--file=a:/b", "--env=A=1"].map(
+    (flag): [string[], string] => [
+      ["create", "--from", "dev", "--name", "x", "--label", "a=1", flag],
+      `Error: ${flag.split("=")[0]} does not go with --from: a fork is as its source is\n`,
+    ],
+  ),
+  [
+    ["serve", "--on-shutdown", "kill"],
+    'Error: --on-shutdown must be one of keep, stop, got "kill"\n',
+  ],
 ])("bhatti %p", async (args, stderr) => {
   expect(await run(...args)).toMatchObject({ code: 1, stdout: "", stderr });
 });
 
 test.each<[string[], string]>([
   [["inspect"], "accepts 1 arg(s), received 0"],
+  [["stop", "a", "b"], "accepts 1 arg(s), received 2"],
+  [["snapshot", "restore", "ready"], "accepts 2 arg(s), received 1"],
   [["inspect", "a", "b"], "accepts 1 arg(s), received 2"],
   [["list", "x"], "accepts 0 arg(s), received 1"],
   [["exec"], "requires at least 2 arg(s), received 0"],

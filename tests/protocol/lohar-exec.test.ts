@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { chmod, mkdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import type { Guest } from "../../src/agent/guest.ts";
+import { signalNames } from "../../src/contract/exec.ts";
 import { failureOf } from "../support/failure.ts";
 import { collect, generous, isAlive, RealLohar, run, until } from "../support/lohar.ts";
 
@@ -55,6 +56,19 @@ describe("a command ends", () => {
     expect(done).toMatchObject({ exitCode: 130, reason: "signal", signal: "SIGINT" });
   });
 
+  test("by every signal that the contract names, unless it lives on", async () => {
+    const survived = ["CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "WINCH"];
+    const deadly = signalNames.filter((name) => !survived.includes(name));
+    expect(deadly).toHaveLength(31 - survived.length);
+    const ends = deadly.map(async (name) => {
+      const argv = ["sh", "-c", "ulimit -c 0; exec sleep 600"];
+      const process = await guest.exec({ argv, stdin: false, timeoutMs: 600_000 }, generous());
+      process.signal(name);
+      return (await collect(process)).signal;
+    });
+    expect(await Promise.all(ends)).toEqual(deadly.map((name) => `SIG${name}`));
+  });
+
   test("with all of its process group when its time is over", async () => {
     const done = await run(guest, "sleep 600 & echo $!; wait", { timeoutMs: 300 });
     expect(done).toMatchObject({ exitCode: 137, reason: "timeout" });
@@ -97,6 +111,13 @@ describe("a command starts", () => {
 
   test("not at all without a program", async () => {
     expect((await failureOf(run(guest, []))).code).toBe("bad_request");
+  });
+
+  test("not at all with more arguments than it may have", async () => {
+    expect(await failureOf(run(guest, Array(16_385).fill("true")))).toMatchObject({
+      code: "bad_request",
+      message: "16385 arguments, at most 16384",
+    });
   });
 
   test("with a clean environment and what was added to it", async () => {

@@ -140,6 +140,18 @@ describe("streams", () => {
     });
   });
 
+  test("that are opened with a message over 4 MiB are refused", async () => {
+    await withRaw(async (line) => {
+      const part = Buffer.alloc(32_768, 0x20);
+      for (let index = 0; index < 129; index++) line.send(encodeFrame(1, FrameType.open, part, 1));
+      expect(await line.nextMessage(FrameType.error)).toMatchObject({
+        stream: 1,
+        code: "bad_request",
+        message: "A message is longer than 4 MiB",
+      });
+    });
+  });
+
   test("that nobody opened are passed over", async () => {
     await withRaw(async (line) => {
       line.send(

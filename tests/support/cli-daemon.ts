@@ -20,7 +20,10 @@ export interface CliDaemon extends AsyncDisposable {
   stop(signal?: "SIGTERM" | "SIGINT" | "SIGKILL"): Promise<{ code: number; log: string }>;
 }
 
-export async function startCliDaemon(config: string[] = []): Promise<CliDaemon> {
+export async function startCliDaemon(
+  config: string[] = [],
+  moreLimits: string[] = [],
+): Promise<CliDaemon> {
   await ensureBinary();
   const home = mkdtempSync(join(tmpdir(), "bhatti-cli-"));
   const dataDir = join(home, "data");
@@ -31,6 +34,7 @@ export async function startCliDaemon(config: string[] = []): Promise<CliDaemon> 
     `  ${kind}_burst: 100000`,
   ]);
   const lines = ["engine: fake", "listen: 127.0.0.1:0", `data_dir: ${dataDir}`, ...config];
+  limits.push(...moreLimits.map((line) => `  ${line}`));
   writeFileSync(configPath, [...lines, "limits:", ...limits, ""].join("\n"));
   const child = Bun.spawn([binary, "serve"], {
     env: { PATH: process.env["PATH"], HOME: home, BHATTI_CONFIG: configPath },

@@ -83,6 +83,10 @@ impl Machine {
         Ok(())
     }
 
+    pub fn cpu_us(&self) -> u64 {
+        self.cgroup.as_ref().map_or(0, Cgroup::cpu_us)
+    }
+
     pub fn oom_kills(&self) -> u64 {
         self.cgroup.as_ref().map_or(0, Cgroup::oom_kills)
     }

@@ -1,6 +1,7 @@
 //! lohar, the guest agent of bhatti. Decides what it is: PID 1 of a VM, a server on a socket, or a helper.
 
 mod accounts;
+mod activity;
 mod boot;
 mod clock_rate;
 mod copy_sparse;

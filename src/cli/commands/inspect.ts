@@ -1,4 +1,6 @@
 /** `bhatti inspect`: one sandbox in detail, from what the daemon knows; it never wakes anything. */
+
+import { formatDuration } from "../../config/duration.ts";
 import type { Sandbox } from "../../contract/sandboxes.ts";
 import { command } from "../command.ts";
 import { describe } from "../terminal/describe.ts";
@@ -17,14 +19,21 @@ export const inspect = command({
 
 function words(sandbox: Sandbox): string {
   const labels = sandbox.labels ?? {};
+  const { reason, next } = sandbox.activity;
+  const note = sandbox.engine_meta["reason"];
+  const why = reason === note ? "" : ` (${reason})`;
   return describe([
     {
       lines: [
         ["Name", sandbox.name],
         ["ID", sandbox.id],
         ["Status", sandbox.status],
-        ["Reason", sandbox.status === "running" ? undefined : sandbox.engine_meta["reason"]],
-        ["Thermal", sandbox.thermal],
+        ["Reason", note],
+        ["Thermal", sandbox.thermal && sandbox.thermal + why],
+        ["Next", next && `${next.thermal} at ${next.at}`],
+        ["Idle warm", idle(sandbox.idle_warm_s)],
+        ["Idle cold", idle(sandbox.idle_cold_s)],
+        ["Expires", sandbox.expires_at],
         ["Image", sandbox.image || "minimal"],
         ["Created", sandbox.created_at],
         ["Stopped", sandbox.stopped_at],
@@ -43,4 +52,9 @@ function words(sandbox: Sandbox): string {
     { title: "Network", lines: [["IP", sandbox.ip || "-"]] },
     { lines: [["keep_hot", sandbox.keep_hot ? "true" : undefined]] },
   ]);
+}
+
+/** Nothing when the daemon's own setting counts. */
+function idle(seconds: number | undefined): string | undefined {
+  return seconds === undefined ? undefined : formatDuration(seconds);
 }

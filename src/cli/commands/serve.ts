@@ -4,6 +4,7 @@ import type { ServerConfig } from "../../config/schema.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { LogLevel } from "../../observability/log.ts";
 import { version } from "../../version.ts";
+import { choice } from "../arguments/flags.ts";
 import { command } from "../command.ts";
 import type { Context } from "../context.ts";
 import { absolutePath } from "../data-directory.ts";
@@ -17,11 +18,21 @@ export const serve = command({
     "Reads /etc/bhatti/config.yaml, or the file that BHATTI_CONFIG names. Logs JSON lines on stderr.\n" +
     "SIGTERM or SIGINT ends it in good order; a second one ends it at once.",
   arguments: [],
-  flags: {},
-  examples: ["sudo bhatti serve", "BHATTI_LOG_LEVEL=debug BHATTI_CONFIG=./dev.yaml bhatti serve"],
-  async run(context) {
+  flags: {
+    "on-shutdown": choice(
+      "What becomes of running sandboxes when it ends; over the configuration",
+      ["keep", "stop"],
+    ),
+  },
+  examples: [
+    "sudo bhatti serve",
+    "sudo bhatti serve --on-shutdown stop",
+    "BHATTI_LOG_LEVEL=debug BHATTI_CONFIG=./dev.yaml bhatti serve",
+  ],
+  async run(context, input) {
     const level = logLevel(context.system.env["BHATTI_LOG_LEVEL"] || "info");
-    const config = await readConfig(context);
+    const onShutdown = input["on-shutdown"];
+    const config = { ...(await readConfig(context)), ...(onShutdown && { onShutdown }) };
     using ending = awaitSignal(context.system);
     const { startDaemon } = await import("../../daemon/daemon.ts");
     const { createLogger } = await import("../../observability/log.ts");

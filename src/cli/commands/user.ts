@@ -18,6 +18,7 @@ export const createUser = command({
       ...limit,
       placeholder: "MB",
     }),
+    "max-snapshots": whole("Snapshots at once (default 5)", limit),
     role: choice("What the user may do (default user)", ["user", "admin"]),
   },
   examples: ["sudo bhatti user create --name alice --max-sandboxes 10"],
@@ -29,6 +30,7 @@ export const createUser = command({
       ...(input["max-sandboxes"] !== undefined && { maxSandboxes: input["max-sandboxes"] }),
       ...(input["max-cpus"] !== undefined && { maxCpus: input["max-cpus"] }),
       ...(input["max-memory"] !== undefined && { maxMemoryMB: input["max-memory"] }),
+      ...(input["max-snapshots"] !== undefined && { maxSnapshots: input["max-snapshots"] }),
     });
     const { maxSandboxes, maxCpus, maxMemoryMB } = user;
     await context.result({ ...shown(user), api_key: key }, () =>
@@ -93,6 +95,7 @@ function shown(user: User) {
     max_sandboxes: user.maxSandboxes,
     max_cpus: user.maxCpus,
     max_memory_mb: user.maxMemoryMB,
+    max_snapshots: user.maxSnapshots,
     created_at: user.createdAt,
   };
 }

@@ -1,5 +1,5 @@
 /** Writes address and key into a configuration file, and leaves all else in it as it was. */
-import { chmod, chown, mkdir, open, readFile, realpath, rename, rm } from "node:fs/promises";
+import { chmod, chown, mkdir, open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { BhattiError, messageOf } from "../../errors/bhatti-error.ts";
 import type { ClientSettings } from "../settings.ts";
@@ -16,6 +16,9 @@ export async function saveClientConfig(
   settings: ClientSettings,
 ): Promise<void> {
   try {
+    const there = await stat(path).catch(() => undefined);
+    // Not even /dev/null will do: it would be replaced by a file.
+    if (there && !there.isFile()) throw new Error("it must be a regular file");
     if (ownDirectory) {
       const directory = dirname(path);
       await mkdir(directory, { recursive: true, mode: 0o700 });

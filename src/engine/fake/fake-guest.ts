@@ -2,6 +2,7 @@
 import type {
   ExecRequest,
   Guest,
+  GuestActivity,
   GuestConfiguration,
   GuestFile,
   GuestHello,
@@ -22,9 +23,14 @@ export class FakeGuest implements Guest {
   readonly inits: string[] = [];
   /** What all programs together have written. */
   outputBytes = 0;
+  /** What `activity` tells, and a test sets: nothing is really used here. */
+  cpuMicroseconds = 0;
+  networkBytes = 0;
+  /** Processes that were let go, which a fake loses sight of: they count as running until a test takes them away here. */
+  readonly letGo = { commands: 0, terminals: 0 };
   readonly #end: (end: MachineEnd) => void;
   readonly #close: (reason: Error) => void;
-  readonly #processes = new Set<FakeProcess>();
+  readonly #processes = new Map<FakeProcess, "commands" | "terminals">();
   readonly #bootId = crypto.randomUUID();
   #lost: Error | undefined;
   #configured = false;
@@ -90,6 +96,14 @@ export class FakeGuest implements Guest {
     };
   }
 
+  async activity(signal: AbortSignal): Promise<GuestActivity> {
+    this.#check(signal);
+    const running = { ...this.letGo };
+    for (const kind of this.#processes.values()) running[kind] += 1;
+    const { cpuMicroseconds, networkBytes } = this;
+    return { cpuMicroseconds, networkBytes, ...running, attached: this.#processes.size };
+  }
+
   async exec(request: ExecRequest, signal: AbortSignal): Promise<GuestProcess> {
     this.#check(signal);
     this.#sessions += 1;
@@ -102,9 +116,13 @@ export class FakeGuest implements Guest {
       },
       end: this.#end,
     });
-    this.#processes.add(process);
+    const kind = request.tty ? "terminals" : "commands";
+    this.#processes.set(process, kind);
     const forget = () => this.#processes.delete(process);
-    process.result.then(forget, forget);
+    process.result.then(({ reason }) => {
+      forget();
+      if (reason === "lost") this.letGo[kind] += 1;
+    }, forget);
     return process;
   }
 
@@ -122,7 +140,7 @@ export class FakeGuest implements Guest {
   lose(reason: Error): void {
     if (this.#lost) return;
     this.#lost = reason;
-    for (const process of this.#processes) process.lose(reason);
+    for (const process of this.#processes.keys()) process.lose(reason);
     this.#close(reason);
   }
 

@@ -6,6 +6,21 @@ import type { Machine, MachineEnd, MachineOrigin } from "../engine.ts";
 import type { MachineSpec } from "../machine-spec.ts";
 import { FakeGuest } from "./fake-guest.ts";
 
+export interface FakeMachineParts {
+  id: string;
+  spec: MachineSpec;
+  origin: MachineOrigin;
+  destroy(): Promise<void>;
+  body: FakeBody;
+}
+
+/** What a fake machine keeps while it is suspended: all that it has is in its guest. */
+export class FakeBody {
+  readonly guest = new FakeGuest((end) => this.end(end));
+  /** Ends the machine that it runs in just now. */
+  end: (end: MachineEnd) => void = () => {};
+}
+
 export class FakeMachine implements Machine {
   readonly id: string;
   readonly spec: MachineSpec;
@@ -14,19 +29,54 @@ export class FakeMachine implements Machine {
   readonly #destroy: () => Promise<void>;
   readonly #settle: (end: MachineEnd) => void;
   readonly fakeGuest: FakeGuest;
-  /** Its guest does not hear that it is to shut down. */
+  /** Its guest does not hear that it is to shut down or to stand still. */
   isDeaf = false;
+  isPaused = false;
+  #isAsleep = false;
   #end: MachineEnd | undefined;
+  readonly body: FakeBody;
 
-  constructor(id: string, spec: MachineSpec, milliseconds: number, destroy: () => Promise<void>) {
+  constructor(parts: FakeMachineParts) {
+    const { id, spec, destroy } = parts;
     this.id = id;
     this.spec = spec;
-    this.origin = { kind: "booted", steps: [{ name: "make", milliseconds }] };
+    this.origin = parts.origin;
     const { promise, resolve } = Promise.withResolvers<MachineEnd>();
     this.ended = promise;
     this.#settle = resolve;
     this.#destroy = destroy;
-    this.fakeGuest = new FakeGuest((end) => this.end(end));
+    this.fakeGuest = parts.body.guest;
+    this.body = parts.body;
+    parts.body.end = (end) => this.finish(end);
+    this.isPaused = parts.origin.kind === "resumed";
+  }
+
+  get isAwake(): boolean {
+    return !this.isPaused && !this.#isAsleep;
+  }
+
+  async pause(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.isDeaf) {
+      throw new BhattiError("guest_unresponsive", "The guest does not answer");
+    }
+    this.isPaused = true;
+  }
+
+  async unpause(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.#end) throw this.#lost(this.#end);
+    this.isPaused = false;
+  }
+
+  async suspend(signal: AbortSignal): Promise<void> {
+    await this.pause(signal);
+    this.finish({ reason: "suspended", detail: "it was suspended" });
+  }
+
+  /** How it ended, once it has. */
+  get end(): MachineEnd | undefined {
+    return this.#end;
   }
 
   get running(): boolean {
@@ -35,18 +85,21 @@ export class FakeMachine implements Machine {
 
   async guest(signal: AbortSignal): Promise<Guest> {
     signal.throwIfAborted();
-    if (this.#end)
-      throw new BhattiError("machine_lost", `The machine has ended: ${this.#end.detail}`);
+    if (this.#end) throw this.#lost(this.#end);
     return this.fakeGuest;
+  }
+
+  #lost(end: MachineEnd): BhattiError {
+    return new BhattiError("machine_lost", `The machine has ended: ${end.detail}`);
   }
 
   async powerOff(signal: AbortSignal): Promise<void> {
     if (this.isDeaf) await abortable(this.ended, signal);
-    this.end({ reason: "powered_off", detail: "shut down by the host" });
+    this.finish({ reason: "powered_off", detail: "shut down by the host" });
   }
 
   async halt(): Promise<void> {
-    this.end({ reason: "powered_off", detail: "ended by the host" });
+    this.finish({ reason: "powered_off", detail: "ended by the host" });
   }
 
   destroy(): Promise<void> {
@@ -54,10 +107,10 @@ export class FakeMachine implements Machine {
   }
 
   /** Ends it as if by itself; the first end counts. */
-  end(end: MachineEnd): void {
+  finish(end: MachineEnd): void {
     if (this.#end) return;
     this.#end = end;
-    this.fakeGuest.lose(new BhattiError("machine_lost", `The machine has ended: ${end.detail}`));
+    if (end.reason !== "suspended") this.fakeGuest.lose(this.#lost(end));
     this.#settle(end);
   }
 }

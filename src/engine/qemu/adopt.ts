@@ -1,32 +1,50 @@
 /** Takes over a machine that outlived the daemon that started it. */
-import { within } from "../../async/deadline.ts";
+import { existsSync } from "node:fs";
+import { pause, within } from "../../async/deadline.ts";
 import { endProcess } from "../../host/process.ts";
 import { QemuMachine } from "./machine.ts";
 import { type EnginePaths, machinePaths } from "./paths.ts";
+import type { PreparedPlatform } from "./platform.ts";
 import { Qmp } from "./qmp/qmp.ts";
-import { runningProcess } from "./record.ts";
+import { readRecord, runningProcess } from "./record.ts";
 
 /** A host that has just started has much to do. */
 const adoptDeadlineMs = 10_000;
+const lookAgainMs = 20;
+
+export interface Adoption {
+  engine: EnginePaths;
+  platform: PreparedPlatform;
+  id: string;
+}
 
 /**
  * Undefined when it does not run any more. Throws when its QEMU runs but does not answer: a machine that may be
  * somebody's work is not ended because the host was slow.
  */
 export async function adoptMachine(
-  engine: EnginePaths,
-  id: string,
+  { engine, platform, id }: Adoption,
   signal: AbortSignal,
 ): Promise<QemuMachine | undefined> {
   const paths = machinePaths(engine, id);
   const process = await runningProcess(paths);
   if (!process) return undefined;
   return await within(adoptDeadlineMs, `Adopting machine ${id}`, signal, async (until) => {
+    const record = await readRecord(paths);
     const qmp = await Qmp.connect(paths.qmp, until);
     try {
-      if (await isRunning(qmp, until)) {
-        const origin = { kind: "adopted" as const, steps: [] };
-        return new QemuMachine({ id, paths, engine, process, qmp, origin });
+      const condition = conditionOf(await settledStatus(qmp, until));
+      if (record && condition !== "over") {
+        const { hardware } = record;
+        const parts = { id, paths, engine, hardware, platform, process, qmp };
+        return new QemuMachine({
+          ...parts,
+          origin: { kind: "adopted", steps: [] },
+          isStill: condition === "still",
+          // The daemon before us may have died between freezing and thawing.
+          isAsleep: true,
+          isSaved: condition === "still" && existsSync(paths.suspension),
+        });
       }
     } catch (error) {
       qmp.close();
@@ -38,8 +56,26 @@ export async function adoptMachine(
   });
 }
 
-/** A guest that shut down while nobody watched has left its QEMU paused. */
-async function isRunning(qmp: Qmp, signal: AbortSignal): Promise<boolean> {
-  const status = await qmp.execute("query-status", {}, signal);
-  return (status as { status?: string }).status === "running";
+/** QEMU's run state, once it has noticed that nobody takes the state that it was saving. */
+async function settledStatus(qmp: Qmp, signal: AbortSignal): Promise<string> {
+  for (;;) {
+    const { status } = (await qmp.execute("query-status", {}, signal)) as { status: string };
+    if (status !== "finish-migrate") return status;
+    await pause(lookAgainMs, signal);
+  }
+}
+
+/** The values are those of RunState in QEMU's QMP reference. */
+function conditionOf(status: string): "running" | "still" | "over" {
+  switch (status) {
+    case "running":
+    case "io-error": // the host's disk was full
+      return "running";
+    case "paused":
+    case "postmigrate": // its state was being saved
+      return "still";
+    // A guest that shut down while nobody watched, or one that was being brought back, whose files are as they were.
+    default:
+      return "over";
+  }
 }

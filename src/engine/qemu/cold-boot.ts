@@ -1,54 +1,40 @@
 /** A machine from nothing: slower than a copy, and what is left when a copy cannot be had. */
-import { mkdir, truncate, writeFile } from "node:fs/promises";
-import { dirname, relative } from "node:path";
-import { makeOverlay } from "../../disks/qcow2.ts";
-import type { MachineSpec } from "../machine-spec.ts";
+import type { Hardware } from "../machine-spec.ts";
 import { bootGuest } from "./boot.ts";
 import { rootDevice } from "./devices.ts";
-import { QemuMachine, removeMachine } from "./machine.ts";
-import { type EnginePaths, machinePaths } from "./paths.ts";
+import { makeFolders } from "./folders.ts";
+import { QemuMachine } from "./machine.ts";
+import { makeMemory } from "./memory-file.ts";
+import { type EnginePaths, machinePaths, rootTop } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
 import { writeRecord } from "./record.ts";
-import { rootBytes } from "./shape.ts";
+import { prepareRoot, type Root } from "./root.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
 export interface BootPlan {
   id: string;
-  spec: MachineSpec;
+  hardware: Hardware;
+  root: Root;
   platform: PreparedPlatform;
   engine: EnginePaths;
 }
 
-/** A machine that runs with its root mounted and no identity yet. On failure nothing is left. */
+/** A machine that runs with its root mounted and no identity yet. On failure no process is left; files are. */
 export async function coldBoot(plan: BootPlan, signal: AbortSignal): Promise<QemuMachine> {
-  try {
-    return await boot(plan, signal);
-  } catch (error) {
-    await removeMachine(plan.engine, plan.id);
-    throw error;
-  }
-}
-
-async function boot(plan: BootPlan, signal: AbortSignal): Promise<QemuMachine> {
-  const { id, spec, engine, platform } = plan;
+  const { id, hardware, engine, platform } = plan;
   const watch = new Stopwatch();
   const paths = machinePaths(engine, id);
-  for (const directory of [paths.directory, paths.sockets, dirname(paths.ram)]) {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-  }
-  await writeFile(paths.ram, "", { mode: 0o600 });
-  await truncate(paths.ram, spec.memoryMB * 1024 * 1024);
-  const bytes = await rootBytes(spec);
-  const below = relative(paths.directory, spec.image.path);
-  await makeOverlay(paths.disk, { path: below, format: "raw" }, bytes, signal);
+  await makeFolders(paths);
+  await makeMemory(paths.ram, hardware.memoryMB);
+  await prepareRoot(plan.root, paths, signal);
   watch.lap("files");
   const { vmm, guest } = await bootGuest(
     {
       platform,
-      cpus: spec.cpus,
-      memoryMB: spec.memoryMB,
+      cpus: hardware.cpus,
+      memoryMB: hardware.memoryMB,
       ram: paths.ram,
-      root: { kind: "overlay", path: paths.disk },
+      root: { kind: "overlay", path: rootTop(paths) },
       qmpSocket: paths.qmp,
       agentSocket: paths.agent,
       incoming: false,
@@ -57,12 +43,26 @@ async function boot(plan: BootPlan, signal: AbortSignal): Promise<QemuMachine> {
     signal,
   );
   watch.lap("boot");
-  const { pid, startTime } = vmm.process;
-  await writeRecord(paths, { pid, startTime, spec });
+  const { process, qmp } = vmm;
   const origin = { kind: "booted" as const, steps: watch.steps };
-  const parts = { id, paths, engine, process: vmm.process, qmp: vmm.qmp, origin, guest };
-  const machine = new QemuMachine(parts);
-  await guest.mountRoot({ device: rootDevice, grow: true }, signal);
-  watch.lap("mount");
-  return machine;
+  const machine = new QemuMachine({
+    id,
+    paths,
+    engine,
+    hardware,
+    platform,
+    process,
+    qmp,
+    origin,
+    guest,
+  });
+  try {
+    await writeRecord(paths, { pid: process.pid, startTime: process.startTime, hardware });
+    await guest.mountRoot({ device: rootDevice, grow: true }, signal);
+    watch.lap("mount");
+    return machine;
+  } catch (error) {
+    await machine.halt();
+    throw error;
+  }
 }

@@ -10,6 +10,8 @@ export const volumeSlots = 8;
 
 /** The name of the root disk's node in QMP. */
 export const rootNode = "root";
+/** The name of its device. */
+export const rootDiskId = `${rootNode}-disk`;
 export const rootDevice = "vda";
 
 const slots = {

@@ -1,17 +1,17 @@
 /** Makes one golden snapshot: boots a guest, lets it settle, freezes it and saves what it is. */
-import { mkdir, rm, stat, truncate, writeFile } from "node:fs/promises";
-import { basename, join, relative } from "node:path";
+import { mkdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
 import type { Guest } from "../../agent/guest.ts";
 import { within } from "../../async/deadline.ts";
-import { makeOverlay } from "../../disks/qcow2.ts";
+import { freezeTop, makeDisk, topOf } from "../../disks/layers.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { makeDurable } from "../../host/atomic-file.ts";
-import type { MachineImage } from "../machine-spec.ts";
 import { bootGuest } from "./boot.ts";
 import type { Platform } from "./command-line.ts";
 import { rootDevice } from "./devices.ts";
 import { writeGoldenRecord } from "./golden-record.ts";
 import { quitQemu } from "./launcher.ts";
+import { makeMemory } from "./memory-file.ts";
 import { saveState } from "./migration.ts";
 import type { GoldenPaths } from "./paths.ts";
 import type { Shape } from "./shape.ts";
@@ -37,12 +37,18 @@ export async function buildGolden(build: GoldenBuild): Promise<void> {
   try {
     await mkdir(paths.directory, { recursive: true, mode: 0o700 });
     await mkdir(build.sockets, { recursive: true, mode: 0o700 });
-    await writeFile(paths.ram, "", { mode: 0o600 });
-    await truncate(paths.ram, shape.memoryMB * 1024 * 1024);
-    if (shape.image) await makeDisks(paths, shape.image, build.signal);
+    await makeMemory(paths.ram, shape.memoryMB);
+    if (shape.image) {
+      const { size } = await stat(shape.image.path);
+      await makeDisk(paths.disk, shape.image, size, build.signal);
+    }
     const state = await bootAndSave(build);
     await makeDurable(paths.ram);
-    if (shape.image) await makeDurable(paths.disk);
+    if (shape.image) {
+      await makeDurable(topOf(paths.disk));
+      await freezeTop(paths.disk, build.signal);
+      await makeDurable(paths.disk);
+    }
     await writeGoldenRecord(paths, { key: build.key, ...shape, state });
   } catch (error) {
     await rm(paths.directory, { recursive: true, force: true });
@@ -50,16 +56,6 @@ export async function buildGolden(build: GoldenBuild): Promise<void> {
   } finally {
     await rm(build.sockets, { recursive: true, force: true });
   }
-}
-
-/** The disk that the guest mounts, and the empty one that every clone starts with, which lies over it. */
-async function makeDisks(paths: GoldenPaths, image: MachineImage, signal: AbortSignal) {
-  const { size } = await stat(image.path);
-  const below = relative(paths.directory, image.path);
-  await makeOverlay(paths.disk, { path: below, format: "raw" }, size, signal);
-  // As seen from a machine's folder, which like this one lies two levels below the data directory.
-  const golden = join("../../golden", basename(paths.directory), basename(paths.disk));
-  await makeOverlay(paths.overlay, { path: golden, format: "qcow2" }, size, signal);
 }
 
 async function bootAndSave(build: GoldenBuild) {
@@ -70,7 +66,7 @@ async function bootAndSave(build: GoldenBuild) {
       cpus: shape.cpus,
       memoryMB: shape.memoryMB,
       ram: paths.ram,
-      root: shape.image ? { kind: "overlay", path: paths.disk } : { kind: "none" },
+      root: shape.image ? { kind: "overlay", path: topOf(paths.disk) } : { kind: "none" },
       qmpSocket: join(build.sockets, "qmp"),
       agentSocket: join(build.sockets, "agent"),
       incoming: false,

@@ -3,7 +3,7 @@
  * copy of it. One with an image's root mounted is faster still; one without serves every image.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { readdir, readFile, rm, stat, utimes } from "node:fs/promises";
+import { readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { isBhattiError } from "../../errors/bhatti-error.ts";
 import { qemuArguments } from "./command-line.ts";
@@ -17,7 +17,7 @@ import type { Shape } from "./shape.ts";
 
 export interface Golden {
   key: string;
-  /** Name of its folder: a snapshot that is made again gets another, as clones may still lie over the old one. */
+  /** Name of its folder: a snapshot that is made again gets another, as clones may just be copying the old one. */
   name: string;
   paths: GoldenPaths;
   /** Whether the image's root is mounted in it. */
@@ -179,12 +179,9 @@ export class GoldenStore {
     }
   }
 
-  /** Its record goes first, so that it does not exist any more; its disk stays while machines lie over it. */
+  /** Its record goes first, so that it does not exist any more. Clones have links of their own to its disk's layers. */
   async #remove(golden: Golden): Promise<void> {
     await rm(golden.paths.record, { force: true });
-    await rm(golden.paths.ram, { force: true });
-    await rm(golden.paths.state, { force: true });
-    if (golden.mounted && (await isDiskInUse(this.#engine, golden.name))) return;
     await rm(golden.paths.directory, { recursive: true, force: true });
   }
 
@@ -208,18 +205,4 @@ export class GoldenStore {
     };
     return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 24);
   }
-}
-
-/** Whether any machine's disk lies over the snapshot's: their records name it. */
-async function isDiskInUse(engine: EnginePaths, golden: string): Promise<boolean> {
-  for (const id of await readdir(engine.machines).catch(() => [])) {
-    const record = join(engine.machines, id, "machine.json");
-    const text = await readFile(record, "utf8").catch(() => "");
-    if (text.includes(golden)) return true;
-    // A machine that is being made has no record yet, but may already have its disk.
-    const isBeingMade =
-      text === "" && (await stat(join(engine.machines, id)).catch(() => undefined));
-    if (isBeingMade && id !== ".trash") return true;
-  }
-  return false;
 }

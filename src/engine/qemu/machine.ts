@@ -1,23 +1,28 @@
-/** One running machine: its QEMU, its line to the agent, and how it ends. */
-import { mkdir, rename, rm, statfs } from "node:fs/promises";
-import { dirname, join } from "node:path";
+/** One machine that has a process: its QEMU, its line to the agent, how it sleeps, and how it ends. */
+import { rm, statfs } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { Guest } from "../../agent/guest.ts";
-import { connectGuest } from "../../agent/lohar.ts";
-import { abortable, within } from "../../async/deadline.ts";
+import { abortable } from "../../async/deadline.ts";
 import { BhattiError, messageOf } from "../../errors/bhatti-error.ts";
 import { endProcess, type ProcessIdentity } from "../../host/process.ts";
 import type { Machine, MachineEnd, MachineOrigin } from "../engine.ts";
+import type { Hardware } from "../machine-spec.ts";
 import { consoleTail } from "./console.ts";
+import { requireAnswer } from "./guest-answer.ts";
+import { GuestLine } from "./guest-line.ts";
 import { lastWords } from "./launcher.ts";
 import type { EnginePaths, MachinePaths } from "./paths.ts";
-import { machinePaths } from "./paths.ts";
+import type { PreparedPlatform } from "./platform.ts";
 import type { Qmp, QmpEvent } from "./qmp/qmp.ts";
-import { endRunningProcess } from "./record.ts";
-
-/** A guest that runs answers within milliseconds; one that just came back from a restore within tens of them. */
-const guestDeadlineMs = 30_000;
+import { removeMachine } from "./remove.ts";
+import { dropSavedState } from "./saved-state.ts";
+import { saveAtRest } from "./suspend.ts";
+import { wakeGuest } from "./wake-guest.ts";
 
 const stalledRetryMs = 2_000;
+/** What failed attempts to put a machine to sleep get for their undoing. */
+const undoDeadlineMs = 10_000;
+const thawDeadlineMs = 2_000;
 const hostDiskFull =
   "The machine stands still because the host's disk is full; it goes on by itself when there is space";
 
@@ -27,9 +32,17 @@ export interface QemuMachineParts {
   id: string;
   paths: MachinePaths;
   engine: EnginePaths;
+  hardware: Hardware;
+  platform: PreparedPlatform;
   process: ProcessIdentity;
   qmp: Qmp;
   origin: MachineOrigin;
+  /** Its processors stand still. */
+  isStill?: boolean;
+  /** Its user processes may be frozen. */
+  isAsleep?: boolean;
+  /** Its own files hold the very state that it is in. */
+  isSaved?: boolean;
   /** The line to its agent, when there is one already. */
   guest?: Guest;
 }
@@ -40,30 +53,42 @@ export class QemuMachine implements Machine {
   readonly ended: Promise<MachineEnd>;
   readonly qmp: Qmp;
   readonly paths: MachinePaths;
+  readonly hardware: Hardware;
+  readonly platform: PreparedPlatform;
   /** Told each time that somebody wants to talk to the guest. */
   onUse: () => void = () => {};
   readonly #engine: EnginePaths;
   readonly #process: ProcessIdentity;
+  readonly #line: GuestLine;
   readonly #end = Promise.withResolvers<MachineEnd>();
   #over: MachineEnd | undefined;
   #isLetGo = false;
   /** Runs while the guest stands still because the host's disk is full. */
   #stalled: Timer | undefined;
-  #guest: Guest | undefined;
-  #connecting: Promise<Guest> | undefined;
-  /** Nobody has talked to it since it was restored. */
-  #isFresh: boolean;
+  #isStill: boolean;
+  #isAsleep: boolean;
+  #isSaved: boolean;
 
   constructor(parts: QemuMachineParts) {
     this.id = parts.id;
     this.origin = parts.origin;
     this.qmp = parts.qmp;
     this.paths = parts.paths;
+    this.hardware = parts.hardware;
+    this.platform = parts.platform;
+    this.#isStill = parts.isStill ?? false;
+    this.#isAsleep = parts.isAsleep ?? false;
+    this.#isSaved = parts.isSaved ?? false;
     this.#engine = parts.engine;
     this.#process = parts.process;
     this.ended = this.#end.promise;
-    this.#isFresh = parts.origin.kind === "restored" || parts.origin.kind === "pool";
-    if (parts.guest) this.#use(parts.guest);
+    this.#line = new GuestLine({
+      socket: parts.paths.agent,
+      qmp: parts.qmp,
+      ended: this.ended,
+      isFresh: parts.origin.kind === "restored" || parts.origin.kind === "pool",
+      guest: parts.guest,
+    });
     this.qmp.onEvent((event) => this.#onEvent(event));
     void this.qmp.ended.then(() => this.#onProcessGone());
   }
@@ -71,54 +96,7 @@ export class QemuMachine implements Machine {
   async guest(signal: AbortSignal): Promise<Guest> {
     this.onUse();
     if (this.#stalled) throw new BhattiError("disk_full", hostDiskFull);
-    if (this.#guest) return this.#guest;
-    if (this.#over) throw this.#lost(this.#over);
-    // Several may ask at once; the line has one end, so they share one attempt, which none of them may cancel.
-    this.#connecting ??= this.#connect().finally(() => {
-      this.#connecting = undefined;
-    });
-    return await abortable(this.#connecting, signal);
-  }
-
-  async #connect(): Promise<Guest> {
-    try {
-      return this.#use(await this.#firstAnswer());
-    } catch (cause) {
-      if (this.#over) throw this.#lost(this.#over);
-      throw new BhattiError(
-        "guest_unresponsive",
-        `The guest did not answer: ${messageOf(cause)}. ${await consoleTail(this.qmp)}`,
-        { cause },
-      );
-    }
-  }
-
-  #use(guest: Guest): Guest {
-    this.#guest = guest;
-    this.#isFresh = false;
-    void guest.closed.then(() => {
-      if (this.#guest === guest) this.#guest = undefined;
-    });
-    return guest;
-  }
-
-  #firstAnswer(): Promise<Guest> {
-    const over = this.ended.then((end) => Promise.reject(this.#lost(end)));
-    over.catch(() => {});
-    return within(guestDeadlineMs, "The guest's first answer", undefined, (signal) =>
-      Promise.race([
-        connectGuest(this.paths.agent, {
-          signal,
-          timeoutMs: guestDeadlineMs,
-          betweenFrames: this.#isFresh,
-        }),
-        over,
-      ]),
-    );
-  }
-
-  #lost(end: MachineEnd): BhattiError {
-    return new BhattiError("machine_lost", `The machine has ended (${end.reason}): ${end.detail}`);
+    return await this.#line.get(signal);
   }
 
   #onEvent({ event, data }: QmpEvent): void {
@@ -150,6 +128,13 @@ export class QemuMachine implements Machine {
 
   async #onProcessGone(): Promise<void> {
     if (this.#isLetGo) return;
+    if (this.#isSaved) {
+      await this.#finish({
+        reason: "suspended",
+        detail: "its process ended, its saved state stays",
+      });
+      return;
+    }
     await this.#finish({
       reason: "crashed",
       detail: `QEMU ended unexpectedly: ${await lastWords(this.paths.log)}${await this.#spaceNote()}`,
@@ -170,8 +155,7 @@ export class QemuMachine implements Machine {
     if (this.#over) return;
     this.#over = end;
     clearTimeout(this.#stalled);
-    this.#guest?.close();
-    this.#guest = undefined;
+    this.#line.close(end);
     this.qmp.close();
     try {
       await endProcess(this.#process);
@@ -192,20 +176,113 @@ export class QemuMachine implements Machine {
   /** Leaves it to a later daemon: it runs on, and nothing here waits for it. */
   letGo(): void {
     this.#isLetGo = true;
-    this.#guest?.close();
+    this.#line.close();
     this.qmp.close();
   }
 
+  get isAwake(): boolean {
+    return !this.#isStill && !this.#isAsleep;
+  }
+
+  get isPaused(): boolean {
+    return this.#isStill;
+  }
+
   /** Lets the guest's processors run. The line is greeted while they still stand: the greeting waits for them. */
-  async resume(signal: AbortSignal): Promise<Guest> {
+  async run(signal: AbortSignal): Promise<Guest> {
     const guest = this.guest(signal);
-    guest.catch(() => {}); // awaited below, unless resuming fails first
+    guest.catch(() => {}); // awaited below, unless running it fails first
+    if (this.#isSaved) {
+      // Its memory and disk change from here on: what was saved of it does not belong to them any more.
+      await dropSavedState(this.paths.suspension, this.paths);
+      this.#isSaved = false;
+    }
     await this.qmp.execute("cont", {}, signal);
+    this.#isStill = false;
     return await guest;
   }
 
-  async pause(signal: AbortSignal): Promise<void> {
+  /** Stops the guest's processors. */
+  async stand(signal: AbortSignal): Promise<void> {
     await this.qmp.execute("stop", {}, signal);
+    this.#isStill = true;
+  }
+
+  async pause(signal: AbortSignal): Promise<void> {
+    if (this.#isStill) return;
+    const guest = await this.guest(signal);
+    await requireAnswer(guest, signal);
+    await guest.sync(signal);
+    this.#isAsleep = true;
+    try {
+      await guest.freeze(signal);
+      await this.stand(signal);
+    } catch (error) {
+      await this.#thaw(guest);
+      throw error;
+    }
+  }
+
+  /** Sent also to a guest that does not answer: should it freeze late, it thaws right after. */
+  async #thaw(guest: Guest): Promise<void> {
+    try {
+      await guest.thaw(AbortSignal.timeout(thawDeadlineMs));
+      this.#isAsleep = false;
+    } catch {
+      // The next `unpause` tries again.
+    }
+  }
+
+  async unpause(signal: AbortSignal): Promise<void> {
+    const woken = this.guest(signal).then((guest) => wakeGuest(guest, signal));
+    woken.catch(() => {}); // awaited below, unless running it fails first
+    if (this.#isStill) await this.run(signal);
+    await woken;
+    this.#isAsleep = false;
+  }
+
+  async suspend(signal: AbortSignal): Promise<void> {
+    const wasPaused = this.#isStill;
+    await this.pause(signal);
+    try {
+      if (wasPaused) await this.#standAnew(signal);
+      await saveAtRest(this, signal);
+      this.#isSaved = true;
+    } catch (error) {
+      await dropSavedState(this.paths.suspension, this.paths).catch(() => {});
+      if (!wasPaused) await this.unpause(AbortSignal.timeout(undoDeadlineMs)).catch(() => {});
+      throw error;
+    }
+    await this.#finish({ reason: "suspended", detail: "it was suspended" });
+  }
+
+  /** Runs `work` while the guest stands still, and lets it go on if it ran before. */
+  async holdStill<T>(
+    signal: AbortSignal,
+    work: () => Promise<T>,
+  ): Promise<{ result: T; pausedMs: number }> {
+    if (this.#isStill) {
+      // What is saved in its files stays true: nothing in it runs meanwhile.
+      if (!this.#isSaved) await this.#standAnew(signal);
+      return { result: await work(), pausedMs: 0 };
+    }
+    // What there is to write is written before the guest stands still; what comes meanwhile is little.
+    await (await this.guest(signal)).sync(signal);
+    const started = performance.now();
+    await this.pause(signal);
+    let result: T;
+    try {
+      result = await work();
+    } finally {
+      await this.unpause(AbortSignal.timeout(undoDeadlineMs));
+    }
+    return { result, pausedMs: performance.now() - started };
+  }
+
+  /** QEMU saves a state only once from one standstill. Nothing of the user's runs in between. */
+  async #standAnew(signal: AbortSignal): Promise<void> {
+    await this.run(signal);
+    await this.stand(signal);
   }
 
   async powerOff(signal: AbortSignal): Promise<void> {
@@ -218,33 +295,4 @@ export class QemuMachine implements Machine {
     await this.#finish({ reason: "destroyed", detail: "it was destroyed" });
     await removeMachine(this.#engine, this.id);
   }
-}
-
-/** Ends whatever runs of a machine and removes its files. Idempotent, also after a crash in the middle. */
-export async function removeMachine(engine: EnginePaths, id: string): Promise<void> {
-  const paths = machinePaths(engine, id);
-  await endRunningProcess(paths);
-  await rm(paths.sockets, { recursive: true, force: true });
-  await discard(engine, paths.directory, id);
-  if (dirname(paths.ram) !== paths.directory) {
-    await rm(dirname(paths.ram), { recursive: true, force: true });
-  }
-}
-
-export function trashDirectory(engine: EnginePaths): string {
-  return join(engine.machines, ".trash");
-}
-
-/** One rename takes it away whole; deleting what is in the trash may be interrupted and is done again at a start. */
-async function discard(engine: EnginePaths, directory: string, id: string): Promise<void> {
-  const trash = trashDirectory(engine);
-  await mkdir(trash, { recursive: true, mode: 0o700 });
-  const target = join(trash, `${id}-${Bun.nanoseconds()}`);
-  try {
-    await rename(directory, target);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw error;
-  }
-  await rm(target, { recursive: true, force: true });
 }

@@ -1,6 +1,7 @@
 /** Every file name of the engine, in one place, and the limit on a socket's path. */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { topOf } from "../../disks/layers.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 
 /** sun_path of unix(7), less the final NUL. */
@@ -11,8 +12,12 @@ export interface MachinePaths {
   directory: string;
   /** Guest memory, mapped shared by the hypervisor. */
   ram: string;
-  /** The root disk's overlay. */
+  /** Folder of the root disk: its top and the layers below. */
   disk: string;
+  /** The device state of a machine that is at rest. */
+  state: string;
+  /** Written last when a machine is suspended, removed before it runs again: without it there is no state to go back to. */
+  suspension: string;
   /** Who runs it: pid, start time, spec. Written before the guest runs. */
   record: string;
   /** QEMU's own record of its pid. */
@@ -30,6 +35,7 @@ export interface MachinePaths {
 export interface EnginePaths {
   machines: string;
   golden: string;
+  snapshots: string;
   /** Where memory files are; with the machine's other files unless set apart (a tmpfs). */
   ram: string;
   cache: string;
@@ -43,6 +49,7 @@ export function enginePaths(dataDir: string, runtimeRoot: string, ramDir?: strin
   return {
     machines,
     golden: join(dataDir, "golden"),
+    snapshots: join(dataDir, "snapshots"),
     ram: ramDir ? join(ramDir, `bhatti-${tag}`) : machines,
     cache: join(dataDir, "cache"),
     runtime: join(runtimeRoot, tag),
@@ -55,7 +62,9 @@ export function machinePaths(engine: EnginePaths, id: string): MachinePaths {
   return {
     directory,
     ram: join(engine.ram, id, "ram"),
-    disk: join(directory, "disk.qcow2"),
+    disk: join(directory, "disk"),
+    state: join(directory, "state"),
+    suspension: join(directory, "suspension.json"),
     record: join(directory, "machine.json"),
     pidFile: join(directory, "qemu.pid"),
     log: join(directory, "qemu.log"),
@@ -63,6 +72,11 @@ export function machinePaths(engine: EnginePaths, id: string): MachinePaths {
     agent: socketPath(sockets, "agent"),
     sockets,
   };
+}
+
+/** The file that the machine writes its root disk to. */
+export function rootTop({ disk }: Pick<MachinePaths, "disk">): string {
+  return topOf(disk);
 }
 
 function socketPath(directory: string, name: string): string {
@@ -82,10 +96,8 @@ export interface GoldenPaths {
   directory: string;
   ram: string;
   state: string;
-  /** The root disk as the guest left it; only when one was mounted. */
+  /** Folder of the root disk, with an empty top as clones start with; only when a root was mounted. */
   disk: string;
-  /** An empty overlay as clones start with; its backing path fits a machine's folder. */
-  overlay: string;
   /** Written last: without it the snapshot does not exist. */
   record: string;
   /** Of the guest that is being made into it. */
@@ -99,10 +111,30 @@ export function goldenPaths(root: string, key: string): GoldenPaths {
     directory,
     ram: join(directory, "ram"),
     state: join(directory, "state"),
-    disk: join(directory, "disk.qcow2"),
-    overlay: join(directory, "overlay.qcow2"),
+    disk: join(directory, "disk"),
     record: join(directory, "golden.json"),
     pidFile: join(directory, "qemu.pid"),
     log: join(directory, "qemu.log"),
+  };
+}
+
+/** What is kept of a machine for others to be made from it. */
+export interface SnapshotPaths {
+  directory: string;
+  ram: string;
+  state: string;
+  disk: string;
+  /** Written last: without it the snapshot does not exist. */
+  record: string;
+}
+
+export function snapshotPaths(engine: EnginePaths, id: string): SnapshotPaths {
+  const directory = join(engine.snapshots, id);
+  return {
+    directory,
+    ram: join(directory, "ram"),
+    state: join(directory, "state"),
+    disk: join(directory, "disk"),
+    record: join(directory, "snapshot.json"),
   };
 }

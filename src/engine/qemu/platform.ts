@@ -19,6 +19,8 @@ export interface PreparedPlatform extends Platform {
   tool: string;
   qemuVersion: string;
   acceleratorReason: string;
+  /** The processor that guests see. */
+  cpu: string;
   kernelDigest: string;
   initramfsDigest: string;
 }
@@ -59,6 +61,7 @@ export async function preparePlatform(options: PlatformOptions): Promise<Prepare
     tool,
     accelerator,
     acceleratorReason: reason,
+    cpu: accelerator === "kvm" ? await hostProcessor() : "emulated",
     qemuVersion,
     kernelDigest: kernel.digest,
     initramfsDigest: initramfs.digest,
@@ -124,4 +127,12 @@ async function measureClock(tool: string, cache: string, signal: AbortSignal): P
   if (Math.abs(kHz / before - 1) < 0.0002) return before;
   await writeAtomically(file, String(kHz));
   return kHz;
+}
+
+/** Model and features of the first of the host's processors, cut short. */
+async function hostProcessor(): Promise<string> {
+  const [first = ""] = (await readFile("/proc/cpuinfo", "utf8")).split("\n\n");
+  const field = (name: string) => first.match(new RegExp(`^${name}\\s*: (.*)$`, "m"))?.[1] ?? "";
+  const features = createHash("sha256").update(field("flags")).digest("hex").slice(0, 8);
+  return `${field("model name")} (${features})`;
 }

@@ -130,7 +130,7 @@ async function warmUp(machine: QemuMachine, signal: AbortSignal): Promise<void> 
   }
   await process.result;
   await guest.freeze(signal);
-  await machine.pause(signal);
+  await machine.stand(signal);
 }
 
 function isSameShape(one: MachineSpec, other: MachineSpec): boolean {

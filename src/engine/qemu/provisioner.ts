@@ -1,14 +1,10 @@
 /** Makes machines: from the fastest way to the surest. */
-import { randomBytes } from "node:crypto";
-import type { Guest, GuestConfiguration } from "../../agent/guest.ts";
-import { abortable, within } from "../../async/deadline.ts";
+import type { GuestConfiguration } from "../../agent/guest.ts";
+import { abortable } from "../../async/deadline.ts";
 import { messageOf } from "../../errors/bhatti-error.ts";
 import type { ErrorCode } from "../../errors/catalogue.ts";
 import type { MachineSpec } from "../machine-spec.ts";
-import { cloneMachine } from "./clone.ts";
-import { coldBoot } from "./cold-boot.ts";
 import { asEngineError } from "./engine-error.ts";
-import { UnusableSnapshot } from "./golden-record.ts";
 import { type Golden, GoldenStore } from "./golden-store.ts";
 import type { EngineLog } from "./log.ts";
 import type { QemuMachine } from "./machine.ts";
@@ -16,10 +12,9 @@ import type { EnginePaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
 import { Pool } from "./pool.ts";
 import type { Quiet } from "./quiet.ts";
+import { type Root, rootOnImage } from "./root.ts";
 import { bestShape } from "./shape.ts";
-import { Stopwatch } from "./stopwatch.ts";
-
-const configureDeadlineMs = 20_000;
+import { Workshop } from "./workshop.ts";
 
 /** The guest says no to what it is told: it would say so again. */
 const refusals: ErrorCode[] = ["bad_request", "guest_failed"];
@@ -37,18 +32,18 @@ export class Provisioner {
   readonly #closing = new AbortController();
   readonly #golden: GoldenStore;
   readonly #pool: Pool;
-  /** Machines that are being made, or wait in the pool: nobody else knows them yet. */
-  readonly #unborn = new Set<string>();
+  readonly #workshop: Workshop;
   #background: Promise<void> | undefined;
 
   constructor(options: ProvisionerOptions) {
     const { paths, platform, poolSize, quiet, log } = options;
     this.#options = options;
     this.#golden = new GoldenStore(paths, platform, log, this.#closing.signal);
+    this.#workshop = new Workshop({ paths, platform, golden: this.#golden, log });
     this.#pool = new Pool({
       size: poolSize,
       make: (spec, signal) => this.#forPool(spec, signal),
-      drop: (machine) => this.#drop(machine),
+      drop: (machine) => this.#workshop.drop(machine),
       quiet,
       log,
     });
@@ -58,8 +53,8 @@ export class Provisioner {
     await this.#golden.load();
   }
 
-  isUnborn(id: string): boolean {
-    return this.#unborn.has(id);
+  get workshop(): Workshop {
+    return this.#workshop;
   }
 
   /** Makes the next machine of that kind fast, while nothing else is going on. */
@@ -80,8 +75,7 @@ export class Provisioner {
       (await this.#fromPool(spec, identity, signal)) ??
       (await this.#fromGolden(spec, identity, signal)) ??
       (await this.#fromNothing(spec, identity, signal));
-    this.#unborn.delete(machine.id);
-    return machine;
+    return this.#workshop.handOver(machine);
   }
 
   async close(): Promise<void> {
@@ -93,7 +87,7 @@ export class Provisioner {
     const machine = this.#pool.take(spec);
     if (!machine) return undefined;
     return await this.#attempt("use a pool machine", signal, refusals, () =>
-      this.#personalise(machine, machine.resume(signal), identity, signal),
+      this.#workshop.personalise(machine, machine.run(signal), identity, signal),
     );
   }
 
@@ -108,20 +102,14 @@ export class Provisioner {
     if (!golden) return undefined;
     return await this.#attempt("restore a machine", signal, refusals, async () => {
       const machine = await this.#clone(spec, golden, "restored", signal);
-      return await this.#personalise(machine, machine.guest(signal), identity, signal);
+      return await this.#workshop.personalise(machine, machine.guest(signal), identity, signal);
     });
   }
 
   async #fromNothing(spec: MachineSpec, identity: GuestConfiguration, signal: AbortSignal) {
-    const { platform, paths } = this.#options;
-    const id = this.#newId();
-    try {
-      const machine = await coldBoot({ id, spec, platform, engine: paths }, signal);
-      return await this.#personalise(machine, machine.guest(signal), identity, signal);
-    } catch (error) {
-      this.#unborn.delete(id);
-      throw error;
-    }
+    const root = await rootOnImage(spec.image, spec.diskSizeMB);
+    const machine = await this.#workshop.coldBoot(spec, root, signal);
+    return await this.#workshop.personalise(machine, machine.guest(signal), identity, signal);
   }
 
   /** Undefined, and a warning, when it failed in a way that another one may not. */
@@ -182,55 +170,10 @@ export class Provisioner {
     kind: "restored" | "pool",
     signal: AbortSignal,
   ): Promise<QemuMachine> {
-    const { platform, paths } = this.#options;
-    const id = this.#newId();
-    try {
-      return await cloneMachine({ id, spec, golden, platform, engine: paths, kind }, signal);
-    } catch (error) {
-      this.#unborn.delete(id);
-      if (error instanceof UnusableSnapshot) await this.#golden.forget(golden);
-      throw error;
-    }
-  }
-
-  /** Who it is, before anything of the user's runs: its processes stand still until it knows. */
-  async #personalise(
-    machine: QemuMachine,
-    answering: Promise<Guest>,
-    identity: GuestConfiguration,
-    signal: AbortSignal,
-  ): Promise<QemuMachine> {
-    const watch = new Stopwatch(machine.origin.steps);
-    try {
-      await within(configureDeadlineMs, "Configuring the guest", signal, async (until) => {
-        const guest = await abortable(answering, until);
-        watch.lap("resume");
-        // Told in one go, carried out in this order.
-        await Promise.all([guest.configure(identity, until), guest.thaw(until)]);
-        watch.lap("configure");
-      });
-      return machine;
-    } catch (error) {
-      await this.#drop(machine);
-      throw error;
-    }
-  }
-
-  /** A machine that nobody gets to know. What is left of it after a failure here, the next start removes. */
-  async #drop(machine: QemuMachine): Promise<void> {
-    try {
-      await machine.destroy();
-    } catch (error) {
-      const { id } = machine;
-      this.#options.log.warn("a machine was not removed", { machine: id, error: messageOf(error) });
-    } finally {
-      this.#unborn.delete(machine.id);
-    }
-  }
-
-  #newId(): string {
-    const id = randomBytes(8).toString("hex");
-    this.#unborn.add(id);
-    return id;
+    const root: Root = golden.mounted
+      ? { kind: "copy", directory: golden.paths.disk }
+      : await rootOnImage(spec.image, spec.diskSizeMB);
+    const { cpus, memoryMB } = spec;
+    return await this.#workshop.cloneGolden({ cpus, memoryMB }, golden, root, kind, signal);
   }
 }

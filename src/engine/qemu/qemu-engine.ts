@@ -3,18 +3,29 @@ import { mkdir, readdir, rm, rmdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { GuestConfiguration } from "../../agent/guest.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
-import type { Engine, EngineFeatures, Machine } from "../engine.ts";
-import type { MachineSpec } from "../machine-spec.ts";
+import type {
+  Engine,
+  EngineFeatures,
+  Machine,
+  MachineRest,
+  SnapshotFacts,
+  SnapshotKind,
+} from "../engine.ts";
+import type { Hardware, MachineSpec } from "../machine-spec.ts";
 import type { AcceleratorChoice } from "./accelerator.ts";
 import { adoptMachine } from "./adopt.ts";
+import { captureResting, captureRunning } from "./capture.ts";
 import { asEngineError } from "./engine-error.ts";
 import type { EngineLog } from "./log.ts";
-import { type QemuMachine, removeMachine, trashDirectory } from "./machine.ts";
-import { type EnginePaths, enginePaths } from "./paths.ts";
+import type { QemuMachine } from "./machine.ts";
+import { type EnginePaths, enginePaths, machinePaths } from "./paths.ts";
 import { type PreparedPlatform, preparePlatform } from "./platform.ts";
 import { Provisioner } from "./provisioner.ts";
 import { Quiet } from "./quiet.ts";
 import { endProcessOfPidFile } from "./record.ts";
+import { removeMachine, trashDirectory } from "./remove.ts";
+import { forgetState, restOf, resumeMachine } from "./rest.ts";
+import { listSnapshots, readSnapshot, removeSnapshot, snapshotNamed } from "./snapshots.ts";
 
 const prepareDeadlineMs = 60_000;
 const machineIdPattern = /^[0-9a-f]{16}$/;
@@ -38,7 +49,14 @@ export interface QemuEngineOptions {
 export async function openQemuEngine(options: QemuEngineOptions): Promise<Engine> {
   const { dataDir, log, accelerator } = options;
   const paths = enginePaths(dataDir, options.runtimeDir, options.ramDir);
-  for (const directory of [paths.machines, paths.golden, paths.cache, paths.ram, paths.runtime]) {
+  for (const directory of [
+    paths.machines,
+    paths.golden,
+    paths.snapshots,
+    paths.cache,
+    paths.ram,
+    paths.runtime,
+  ]) {
     await mkdir(directory, { recursive: true, mode: 0o700 });
   }
   await rm(trashDirectory(paths), { recursive: true, force: true });
@@ -65,6 +83,7 @@ class QemuEngine implements Engine {
   readonly features: EngineFeatures;
   readonly #options: QemuEngineOptions;
   readonly #paths: EnginePaths;
+  readonly #platform: PreparedPlatform;
   readonly #provisioner: Provisioner;
   readonly #quiet = new Quiet();
   /** Those that were handed out and run. */
@@ -74,6 +93,7 @@ class QemuEngine implements Engine {
     const { poolSize, log } = options;
     this.#options = options;
     this.#paths = paths;
+    this.#platform = platform;
     this.#provisioner = new Provisioner({ paths, platform, poolSize, quiet: this.#quiet, log });
     this.features = {
       name: `qemu ${platform.qemuVersion}`,
@@ -108,8 +128,87 @@ class QemuEngine implements Engine {
     }
   }
 
+  async rest(id: string): Promise<MachineRest> {
+    return machineIdPattern.test(id) ? restOf(machinePaths(this.#paths, id)) : "gone";
+  }
+
+  async resume(id: string, signal: AbortSignal): Promise<Machine> {
+    try {
+      const plan = { engine: this.#paths, platform: this.#platform, id };
+      return this.#handOut(await this.#quiet.during(() => resumeMachine(plan, signal)));
+    } catch (error) {
+      throw asEngineError(error);
+    }
+  }
+
+  async boot(
+    id: string,
+    hardware: Hardware,
+    identity: GuestConfiguration,
+    signal: AbortSignal,
+  ): Promise<Machine> {
+    try {
+      await this.#checkSpace(hardware);
+      await forgetState(machinePaths(this.#paths, id));
+      const boot = () => this.#provisioner.workshop.boot(id, hardware, identity, signal);
+      return this.#handOut(await this.#quiet.during(boot));
+    } catch (error) {
+      throw asEngineError(error);
+    }
+  }
+
+  async capture(
+    id: string,
+    hardware: Hardware,
+    snapshot: string,
+    kind: SnapshotKind,
+    signal: AbortSignal,
+  ): Promise<SnapshotFacts> {
+    const target = { paths: snapshotNamed(this.#paths, snapshot), kind };
+    const machine = this.#running.get(id);
+    const paths = machinePaths(this.#paths, id);
+    try {
+      if (kind === "full") await this.#checkSpace(hardware);
+      if (machine) return await this.#quiet.during(() => captureRunning(machine, target, signal));
+      if (kind === "full" && restOf(paths) !== "suspended") {
+        const message =
+          "Of a machine that does not run, and was not suspended, only the disk is left";
+        throw new BhattiError("no_saved_state", message);
+      }
+      const resting = { paths, hardware, platform: this.#platform };
+      return await this.#quiet.during(() => captureResting(resting, target, signal));
+    } catch (error) {
+      throw asEngineError(error);
+    }
+  }
+
+  async clone(
+    snapshot: string,
+    identity: GuestConfiguration,
+    signal: AbortSignal,
+  ): Promise<Machine> {
+    const paths = snapshotNamed(this.#paths, snapshot);
+    try {
+      const record = await readSnapshot(paths);
+      await this.#checkSpace(record.hardware);
+      const make = () => this.#provisioner.workshop.fromSnapshot(paths, record, identity, signal);
+      return this.#handOut(await this.#quiet.during(make));
+    } catch (error) {
+      throw asEngineError(error);
+    }
+  }
+
+  snapshots(): Promise<string[]> {
+    return listSnapshots(this.#paths);
+  }
+
+  removeSnapshot(snapshot: string): Promise<void> {
+    return removeSnapshot(this.#paths, snapshot);
+  }
+
   async adopt(id: string, signal: AbortSignal): Promise<Machine | undefined> {
-    const machine = await adoptMachine(this.#paths, id, signal);
+    const plan = { engine: this.#paths, platform: this.#platform, id };
+    const machine = await adoptMachine(plan, signal);
     return machine && this.#handOut(machine);
   }
 
@@ -123,7 +222,7 @@ class QemuEngine implements Engine {
   async list(): Promise<string[]> {
     const names = await Promise.all([readdir(this.#paths.machines), readdir(this.#paths.runtime)]);
     const ids = new Set(names.flat().filter((name) => machineIdPattern.test(name)));
-    return [...ids].filter((id) => !this.#provisioner.isUnborn(id));
+    return [...ids].filter((id) => !this.#provisioner.workshop.isUnborn(id));
   }
 
   async destroy(id: string): Promise<void> {
@@ -142,7 +241,7 @@ class QemuEngine implements Engine {
   }
 
   /** A memory file grows as the guest uses it; a host disk that is full then would end the machine. */
-  async #checkSpace(spec: MachineSpec): Promise<void> {
+  async #checkSpace(spec: Hardware): Promise<void> {
     const { bavail, bsize } = await statfs(this.#paths.ram);
     const freeMB = Math.floor((bavail * bsize) / (1024 * 1024));
     if (freeMB >= spec.memoryMB) return;

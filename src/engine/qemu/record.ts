@@ -2,13 +2,11 @@
 import { readFile } from "node:fs/promises";
 import { writeAtomically } from "../../host/atomic-file.ts";
 import { endProcess, isAlive, type ProcessIdentity, startTimeOf } from "../../host/process.ts";
-import type { MachineSpec } from "../machine-spec.ts";
+import type { Hardware } from "../machine-spec.ts";
 import type { MachinePaths } from "./paths.ts";
 
 export interface MachineRecord extends ProcessIdentity {
-  spec: MachineSpec;
-  /** The golden snapshot whose disk this one lies over, if any. */
-  golden?: string;
+  hardware: Hardware;
 }
 
 export async function writeRecord(paths: MachinePaths, record: MachineRecord): Promise<void> {

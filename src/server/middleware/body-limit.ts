@@ -1,8 +1,14 @@
 /** Reads a JSON body, and stops at the limit whatever the headers promise. */
 import { BhattiError } from "../../errors/bhatti-error.ts";
 
-export async function readJson(request: Request, limit: number): Promise<unknown> {
+/** Undefined for no body at all, where that is allowed. */
+export async function readJson(
+  request: Request,
+  limit: number,
+  absent: "allowed" | "refused",
+): Promise<unknown> {
   const text = await readText(request, limit);
+  if (text === "" && absent === "allowed") return undefined;
   if (text === "") throw new BhattiError("bad_request", "body: must be JSON (got nothing)");
   try {
     return JSON.parse(text);

@@ -1,4 +1,4 @@
-/** So many requests a minute for each user, in three classes: creates, execs, and everything else. */
+/** So many requests a minute for each user, in three classes: what makes sandboxes, execs, and everything else. */
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { TokenBuckets } from "./token-buckets.ts";
 
@@ -41,7 +41,8 @@ export class RateLimited extends BhattiError {
 }
 
 function rateClassOf(method: string, path: string): RateClass {
-  if (method === "POST" && path === "/sandboxes") return "create";
-  if (method === "POST" && path.endsWith("/exec")) return "exec";
-  return path.endsWith("/exec/stream") ? "exec" : "read";
+  if (path.endsWith("/exec/stream")) return "exec";
+  if (method !== "POST") return "read";
+  if (path.endsWith("/exec")) return "exec";
+  return path === "/sandboxes" || /\/(fork|resume)$/.test(path) ? "create" : "read";
 }

@@ -9,6 +9,7 @@ export interface DaemonIdentity {
   accelerator: "kvm" | "tcg" | "none";
   acceleratorReason: string;
   isolates: boolean;
+  jsonBodyBytes: number;
 }
 
 export function bindHealth(binder: Binder, identity: DaemonIdentity): void {
@@ -24,6 +25,7 @@ export function bindHealth(binder: Binder, identity: DaemonIdentity): void {
     accelerator: identity.accelerator,
     accelerator_reason: identity.acceleratorReason,
     isolates: identity.isolates,
+    json_body_bytes: identity.jsonBodyBytes,
   }));
   implement(binder, endpoints["openapi.get"], () => {
     document ??= openApiDocument(Object.values(endpoints), identity.version);

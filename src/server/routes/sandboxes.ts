@@ -3,13 +3,14 @@
 import type { z } from "zod";
 import { endpoints } from "../../contract/all.ts";
 import { labelKeyPattern } from "../../contract/names.ts";
-import type { CreateSandbox, Sandbox } from "../../contract/sandboxes.ts";
+import type { CreateSandbox, EditSandbox } from "../../contract/sandboxes.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
-import { thermalOf } from "../../services/sandbox-states.ts";
-import type { Sandboxes, SandboxRecord, SandboxRequest } from "../../services/sandboxes.ts";
+import type { SandboxChangeRequest, Sandboxes, SandboxRequest } from "../../services/sandboxes.ts";
 import { type Binder, implement } from "../implement.ts";
+import { sandboxPresenter } from "./presented-sandbox.ts";
 
 export function bindSandboxes(binder: Binder, sandboxes: Sandboxes): void {
+  const presented = sandboxPresenter(sandboxes);
   implement(binder, endpoints["sandbox.create"], async ({ body, user, signal }) => {
     const { sandbox, existing } = await sandboxes.create(user, requestOf(body), signal());
     if (!existing) return presented(sandbox);
@@ -21,6 +22,9 @@ export function bindSandboxes(binder: Binder, sandboxes: Sandboxes): void {
   implement(binder, endpoints["sandbox.get"], ({ params, user }) =>
     presented(sandboxes.get(user, params.ref)),
   );
+  implement(binder, endpoints["sandbox.edit"], async ({ params, body, user }) =>
+    presented(await sandboxes.edit(user, params.ref, changeOf(body))),
+  );
   implement(binder, endpoints["sandbox.destroy"], async ({ params, user }) => {
     await sandboxes.destroy(user, params.ref);
     return { status: "destroyed" as const };
@@ -30,6 +34,7 @@ export function bindSandboxes(binder: Binder, sandboxes: Sandboxes): void {
 function requestOf(body: z.output<typeof CreateSandbox>): SandboxRequest {
   return {
     name: body.name,
+    template: body.template_id,
     image: body.image,
     cpus: body.cpus,
     memoryMB: body.memory_mb,
@@ -37,6 +42,9 @@ function requestOf(body: z.output<typeof CreateSandbox>): SandboxRequest {
     env: body.env,
     init: body.init,
     keepHot: body.keep_hot,
+    idleWarmSeconds: body.idle_warm_s,
+    idleColdSeconds: body.idle_cold_s,
+    ttlSeconds: body.ttl_s,
     labels: body.labels,
     files: body.files?.map((file) => ({
       path: file.guest_path,
@@ -46,28 +54,21 @@ function requestOf(body: z.output<typeof CreateSandbox>): SandboxRequest {
   };
 }
 
-function presented(sandbox: SandboxRecord): Sandbox {
-  const thermal = thermalOf(sandbox.status);
+/** Null is a value of its own here: back to the daemon's setting. */
+function changeOf(body: z.output<typeof EditSandbox>): SandboxChangeRequest {
   return {
-    id: sandbox.id,
-    name: sandbox.name,
-    template_id: "",
-    engine_id: sandbox.engineId ?? "",
-    status: sandbox.status,
-    ...(thermal && { thermal }),
-    ip: "",
-    urls: [],
-    engine_meta: sandbox.statusReason === null ? {} : { reason: sandbox.statusReason },
-    created_by: sandbox.userId,
-    created_at: sandbox.createdAt,
-    ...(sandbox.stoppedAt !== null && { stopped_at: sandbox.stoppedAt }),
-    keep_hot: sandbox.keepHot,
-    cpus: sandbox.cpus,
-    memory_mb: sandbox.memoryMB,
-    disk_size_mb: sandbox.diskSizeMB,
-    image: sandbox.image,
-    ...(Object.keys(sandbox.labels).length > 0 && { labels: sandbox.labels }),
+    ...given("name", body.name),
+    ...given("keepHot", body.keep_hot),
+    ...given("labelsAdd", body.labels_add),
+    ...given("labelsRemove", body.labels_remove),
+    ...given("idleWarmSeconds", body.idle_warm_s),
+    ...given("idleColdSeconds", body.idle_cold_s),
+    ...given("ttlSeconds", body.ttl_s),
   };
+}
+
+function given<Name extends string, T>(name: Name, value: T | undefined): { [_ in Name]?: T } {
+  return value === undefined ? {} : ({ [name]: value } as { [_ in Name]: T });
 }
 
 function labelsOf(label: string | string[] | undefined): Map<string, string> {

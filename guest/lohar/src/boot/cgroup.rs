@@ -12,6 +12,7 @@ pub struct Cgroup {
     directory: OwnedFd,
     freeze: OwnedFd,
     events: OwnedFd,
+    cpu: Option<OwnedFd>,
     memory_events: Option<OwnedFd>,
 }
 
@@ -41,6 +42,7 @@ fn open() -> rustix::io::Result<Cgroup> {
     Ok(Cgroup {
         freeze: file("cgroup.freeze", OFlags::WRONLY)?,
         events: file("cgroup.events", OFlags::RDONLY)?,
+        cpu: file("cpu.stat", OFlags::RDONLY).ok(),
         memory_events: file("memory.events", OFlags::RDONLY).ok(),
         directory,
     })
@@ -60,6 +62,14 @@ impl Cgroup {
         number_after(&self.events, "frozen ") == Some(1)
     }
 
+    /// What all processes have used so far, those that have ended included.
+    pub fn cpu_us(&self) -> u64 {
+        self.cpu
+            .as_ref()
+            .and_then(|cpu| number_after(cpu, "usage_usec "))
+            .unwrap_or(0)
+    }
+
     pub fn oom_kills(&self) -> u64 {
         self.memory_events
             .as_ref()
@@ -75,4 +85,27 @@ fn number_after(file: &OwnedFd, name: &str) -> Option<u64> {
     let text = std::str::from_utf8(&buffer[..count]).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file_of(text: &str) -> OwnedFd {
+        let (read, write) = (Mode::RUSR, Mode::WUSR);
+        let path = std::env::temp_dir();
+        let file = rustix::fs::open(&path, OFlags::TMPFILE | OFlags::RDWR, read | write).unwrap();
+        rustix::io::write(&file, text.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn finds_the_number_again_and_again() {
+        let file = file_of("usage_usec 123456789012\nuser_usec 7\nsystem_usec 0\n");
+        for _ in 0..2 {
+            assert_eq!(number_after(&file, "usage_usec "), Some(123_456_789_012));
+        }
+        assert_eq!(number_after(&file, "user_usec "), Some(7));
+        assert_eq!(number_after(&file, "nice_usec "), None);
+    }
 }

@@ -1,6 +1,6 @@
 //! What makes a restored guest this sandbox and no other.
 
-use super::{clock, entropy, hostname, own_files};
+use super::{clock, entropy, hardware_address, hostname, own_files};
 use crate::protocol::base64;
 use crate::protocol::messages::{Configure, Failure};
 
@@ -9,6 +9,7 @@ pub struct Identification<'a> {
     entropy: [u8; entropy::BYTES],
     hostname: Option<&'a str>,
     machine_id: Option<&'a str>,
+    mac: Option<[u8; 6]>,
 }
 
 impl<'a> Identification<'a> {
@@ -23,6 +24,10 @@ impl<'a> Identification<'a> {
         if machine_id.is_some_and(|id| !hexadecimal(id)) {
             return Err(bad("machine_id"));
         }
+        let mac = request.mac.as_deref();
+        let mac = mac
+            .map(|text| hardware_address::parse(text).ok_or_else(|| bad("mac")))
+            .transpose()?;
         Ok(Identification {
             time_unix_ns: request
                 .time_unix_ns
@@ -33,9 +38,12 @@ impl<'a> Identification<'a> {
                 .ok_or_else(|| bad("entropy"))?,
             hostname,
             machine_id,
+            mac,
         })
     }
 
+    /// What is not given is not looked at, so that a guest that only slept is awake at once.
+    ///
     /// A step that fails is told in the log, and the others are taken all the same: a disk that is full or read-only
     /// must not keep a sandbox from waking.
     pub fn apply(&self) {
@@ -46,6 +54,9 @@ impl<'a> Identification<'a> {
         };
         tell("entropy", entropy::add(&self.entropy));
         tell("clock", clock::set(self.time_unix_ns).map_err(Into::into));
+        if let Some(address) = self.mac {
+            tell("hardware address", hardware_address::set(address));
+        }
         if let Some(name) = self.hostname {
             tell("host name", hostname::set(name));
         }
@@ -67,6 +78,7 @@ mod tests {
             hostname: Some("dev".into()),
             env: None,
             machine_id: Some("0123456789abcdef0123456789ABCDEF".into()),
+            mac: Some("52:54:00:aa:bb:cc".into()),
             init: None,
         };
         change(&mut request);
@@ -76,12 +88,13 @@ mod tests {
     #[test]
     fn every_parameter_is_checked() {
         assert!(Identification::parse(&request(|_| {})).is_ok());
-        let wrong: [fn(&mut Configure); 5] = [
+        let wrong: [fn(&mut Configure); 6] = [
             |request| request.time_unix_ns = "-1".into(),
             |request| request.entropy = "AAAA".into(),
             |request| request.entropy = "?".into(),
             |request| request.hostname = Some("a b".into()),
             |request| request.machine_id = Some("xyz".into()),
+            |request| request.mac = Some("52:54:00:aa:bb".into()),
         ];
         for change in wrong {
             assert!(Identification::parse(&request(change)).is_err());

@@ -24,6 +24,8 @@ pub enum Assembled {
     Whole(Vec<u8>),
     Partial,
     TooLong,
+    /// The others leave no room for it now.
+    NoRoom,
 }
 
 impl Assembly {
@@ -50,11 +52,15 @@ impl Assembly {
         self.held -= bytes.len();
         let length = bytes.len() + frame.payload.len();
         let full = self.parts.len() >= MAX_PARTS;
-        if full || length > MAX_MESSAGE || self.held + length > MAX_ALL {
+        let too_long = length > MAX_MESSAGE;
+        if full || too_long || self.held + length > MAX_ALL {
             if more && !full {
                 self.parts.insert(key, Part::Dropped);
             }
-            return Assembled::TooLong;
+            return match too_long {
+                true => Assembled::TooLong,
+                false => Assembled::NoRoom,
+            };
         }
         bytes.extend_from_slice(frame.payload);
         if !more {
@@ -134,5 +140,26 @@ mod tests {
             Assembled::Whole(_)
         ));
         assert_eq!(assembly.held, 0);
+    }
+
+    #[test]
+    fn has_no_room_for_many_long_messages_at_once() {
+        let mut assembly = Assembly::default();
+        let chunk = vec![b' '; MAX_MESSAGE];
+        for stream in [1, 3, 5, 7] {
+            assert!(matches!(
+                assembly.add(&part(stream, MORE, &chunk)),
+                Assembled::Partial
+            ));
+        }
+        assert!(matches!(
+            assembly.add(&part(9, MORE, b"{")),
+            Assembled::NoRoom
+        ));
+        assembly.forget_stream(1);
+        assert!(matches!(
+            assembly.add(&part(11, MORE, b"{")),
+            Assembled::Partial
+        ));
     }
 }

@@ -27,6 +27,7 @@ pub struct Configure {
     pub hostname: Option<String>,
     pub env: Option<BTreeMap<String, String>>,
     pub machine_id: Option<String>,
+    pub mac: Option<String>,
     pub init: Option<String>,
 }
 
@@ -135,6 +136,15 @@ pub struct Stats {
     pub disk_used: u64,
     pub memory_total: u64,
     pub memory_available: u64,
+}
+
+#[derive(Serialize)]
+pub struct Activity {
+    pub cpu_us: u64,
+    pub network_bytes: u64,
+    pub commands: u32,
+    pub terminals: u32,
+    pub attached: u32,
 }
 
 #[derive(Serialize)]

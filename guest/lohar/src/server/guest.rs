@@ -9,7 +9,7 @@ use crate::machine::Machine;
 use crate::protocol::assembly::{Assembled, Assembly};
 use crate::protocol::decoder::{Event, Nonce};
 use crate::protocol::frame::{kind, Frame};
-use crate::protocol::messages::{Failure, Hello, ReplyError};
+use crate::protocol::messages::{Failure, Hello};
 use crate::reactor::wires::{Target, Wires};
 use crate::sessions::table::Sessions;
 
@@ -89,7 +89,14 @@ impl Guest {
             kind::REQUEST | kind::OPEN | kind::CONTROL => match self.assembly.add(frame) {
                 Assembled::Whole(bytes) => self.message(frame.stream, frame.kind, &bytes),
                 Assembled::Partial => {}
-                Assembled::TooLong => self.too_long(frame),
+                Assembled::TooLong => {
+                    let failure = Failure::bad_request("A message is longer than 4 MiB");
+                    self.refuse_message(frame, &failure);
+                }
+                Assembled::NoRoom => {
+                    let failure = Failure::new("limit", "Too many messages are half sent");
+                    self.refuse_message(frame, &failure);
+                }
             },
             // A later version's, which it does not need us to understand.
             _ => {}
@@ -105,15 +112,11 @@ impl Guest {
         }
     }
 
-    fn too_long(&mut self, frame: &Frame<'_>) {
-        let failure = Failure::new("limit", "A message is longer than 4 MiB");
+    fn refuse_message(&mut self, frame: &Frame<'_>, failure: &Failure) {
         if frame.stream == 0 {
-            let (id, error) = (None, &failure);
-            self.wires
-                .outgoing
-                .json(0, kind::REPLY, &ReplyError { id, error });
+            self.refuse(None, failure);
         } else {
-            self.break_stream(frame.stream, &failure);
+            self.break_stream(frame.stream, failure);
         }
     }
 
@@ -147,13 +150,14 @@ mod tests {
     use crate::protocol::frame::append;
     use crate::random::Random;
 
-    const MESSAGES: [&str; 10] = [
+    const MESSAGES: [&str; 11] = [
         r#"{"id":1,"method":"ping","params":{}}"#,
         r#"{"id":2,"method":"mount_root","params":{"device":"vda","grow":true}}"#,
         r#"{"id":3,"method":"configure","params":{"time_unix_ns":"1","entropy":"AAAA","env":{"A":"1"}}}"#,
         r#"{"id":4,"method":"freeze"}"#,
         r#"{"id":5,"method":"thaw","params":{}}"#,
         r#"{"id":6,"method":"stats","params":null}"#,
+        r#"{"id":7,"method":"activity","params":{}}"#,
         r#"{"kind":"exec","argv":["/nonexistent/program"],"stdin":true,"timeout_ms":50}"#,
         r#"{"kind":"exec","argv":["cat"],"tty":{"rows":1,"cols":1},"stdin":true,"timeout_ms":50}"#,
         r#"{"kind":"write","path":"","size":18446744073709551615,"mode":"0644","user":"root"}"#,

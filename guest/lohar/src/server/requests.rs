@@ -10,7 +10,7 @@ use crate::protocol::messages::{
     Configure, Failure, MountRoot, Nothing, Processes, Reply, ReplyError, Request,
 };
 use crate::sessions::init;
-use crate::{stats, timer_check};
+use crate::{activity, stats, timer_check};
 
 impl Guest {
     pub fn request(&mut self, payload: &[u8]) {
@@ -32,6 +32,10 @@ impl Guest {
                     Ok(stats) => self.reply(id, &stats),
                     Err(failure) => self.refuse(Some(id), &failure),
                 };
+            }
+            "activity" => {
+                let activity = activity::read(&self.machine, &self.sessions);
+                return self.reply(id, &activity);
             }
             "timers" => return self.reply(id, &timer_check::measure()),
             "processes" => {

@@ -28,7 +28,7 @@ impl Command {
     ) -> Result<Self, Failure> {
         if argv.len() > MAX_ARGUMENTS {
             let message = format!("{} arguments, at most {MAX_ARGUMENTS}", argv.len());
-            return Err(Failure::new("limit", message));
+            return Err(Failure::bad_request(message));
         }
         let program = argv
             .first()
@@ -118,6 +118,6 @@ mod tests {
             code(&["ls"], &BTreeMap::from([("A=B", "")])),
             Some("bad_request")
         );
-        assert_eq!(code(&["x"; 16_385], &none), Some("limit"));
+        assert_eq!(code(&["x"; 16_385], &none), Some("bad_request"));
     }
 }

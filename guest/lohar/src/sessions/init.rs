@@ -15,6 +15,10 @@ const MAX_LOG: usize = 10 * 1024 * 1024;
 /// The kernel takes at most this as one argument.
 const MAX_SCRIPT: usize = 128 * 1024 - 1;
 
+pub fn is(process: &Process) -> bool {
+    process.session == SESSION
+}
+
 pub fn process(script: &str, machine: &mut Machine) -> Result<Process, Failure> {
     if script.len() > MAX_SCRIPT {
         let message = format!(

@@ -8,6 +8,7 @@ pub mod init;
 pub mod input;
 pub mod output;
 pub mod process;
+pub mod running;
 pub mod signals;
 pub mod spawn;
 pub mod start;

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { hostNameOf } from "./sandbox-creation.ts";
+import { hostNameOf } from "./sandbox-identity.ts";
 
 test.each([
   ["dev", "dev"],

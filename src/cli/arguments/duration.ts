@@ -1,0 +1,28 @@
+/** `--idle-warm 5m`: times, in seconds of which 0 stands for never. */
+import { durationRule, parseDuration } from "../../config/duration.ts";
+import type { Flag } from "../command.ts";
+import { badFlag } from "./flags.ts";
+
+export function duration(summary: string): Flag<number | undefined> {
+  const parse = (written: readonly string[], name: string): number | undefined => {
+    const value = written.at(-1);
+    return value === undefined ? undefined : secondsOf(value, name, durationRule);
+  };
+  return { summary, placeholder: "duration", parse };
+}
+
+/** Null: `default`, back to what the daemon is set to. */
+export function durationOrDefault(summary: string): Flag<number | null | undefined> {
+  const parse = (written: readonly string[], name: string): number | null | undefined => {
+    const value = written.at(-1);
+    if (value === undefined) return undefined;
+    return value === "default" ? null : secondsOf(value, name, `${durationRule}, or default`);
+  };
+  return { summary, placeholder: "duration", parse };
+}
+
+function secondsOf(value: string, name: string, rule: string): number {
+  const seconds = parseDuration(value);
+  if (seconds === undefined) throw badFlag(name, `${rule}, got "${value}"`);
+  return seconds;
+}

@@ -1,0 +1,100 @@
+/** `bhatti snapshot …`: what is kept of sandboxes, to go on from as often as one likes. */
+import type { Snapshot } from "../../contract/snapshots.ts";
+import { choice, confirmed, requiredText, text } from "../arguments/flags.ts";
+import { given } from "../arguments/given.ts";
+import { command } from "../command.ts";
+import type { Context } from "../context.ts";
+import { confirm } from "../terminal/confirm.ts";
+import { type Column, table } from "../terminal/table.ts";
+
+export const createSnapshot = command({
+  description: "The sandbox runs on; how long it stood still for it is printed.",
+  arguments: ["sandbox"],
+  flags: {
+    name: requiredText("Name; must be new", { placeholder: "name" }),
+    type: choice("Memory and disk, or the disk alone (default full)", ["full", "filesystem"]),
+  },
+  examples: [
+    "bhatti snapshot create dev --name ready",
+    "bhatti snapshot create dev --name files --type filesystem",
+  ],
+  async run(context, { sandbox: ref, name, type }) {
+    const client = await context.client();
+    const body = { name, ...given("type", type) };
+    const { result } = await client.call("snapshot.create", { params: { ref }, body });
+    const { size_mb, paused_ms } = result;
+    await context.result(
+      result,
+      () =>
+        `checkpoint "${result.name}" created (${size_mb} MB, source paused ${Math.round(paused_ms)} ms)\n`,
+    );
+  },
+});
+
+export const listSnapshots = command({
+  arguments: [],
+  flags: {},
+  examples: ["bhatti snapshot list", "bhatti snapshot ls --json"],
+  async run(context) {
+    const client = await context.client();
+    const { result } = await client.call("snapshot.list", {});
+    await context.result(result, () => (result.length > 0 ? table(columns, result) : ""));
+    if (result.length === 0 && !context.flags.json) await context.remark("No snapshots");
+  },
+});
+
+export const resumeSnapshot = command({
+  description: "Works any number of times, whether the source still runs or is gone.",
+  arguments: ["snapshot"],
+  flags: { name: text("Name of the new sandbox; made up when absent", { placeholder: "name" }) },
+  examples: ["bhatti snapshot resume ready", "bhatti snapshot resume ready --name dev2"],
+  async run(context, { snapshot: ref, name }) {
+    const client = await context.client();
+    const body = given("name", name);
+    const { result, headers } = await client.call("snapshot.resume", { params: { ref }, body });
+    await context.result(result, () => `${result.id}\t${result.name}\t${result.ip || "-"}\n`);
+    await warn(context, headers);
+  },
+});
+
+export const restoreSnapshot = command({
+  description:
+    "The sandbox keeps its name and identity; what it did since the snapshot is gone then.",
+  arguments: ["snapshot", "sandbox"],
+  flags: {},
+  examples: ["bhatti snapshot restore ready dev"],
+  async run(context, { snapshot: ref, sandbox }) {
+    const client = await context.client();
+    const { result, headers } = await client.call("snapshot.restore", {
+      params: { ref },
+      body: { sandbox },
+    });
+    await context.result(result, () => `sandbox/${result.name} restored from "${ref}"\n`);
+    await warn(context, headers);
+  },
+});
+
+export const deleteSnapshot = command({
+  arguments: ["snapshot"],
+  flags: { yes: confirmed },
+  examples: ["bhatti snapshot delete ready", "bhatti snapshot rm ready -y"],
+  async run(context, { snapshot: ref, yes }) {
+    if (!yes && !(await confirm(context, `Delete snapshot "${ref}"?`))) return;
+    const client = await context.client();
+    const { result } = await client.call("snapshot.delete", { params: { ref } });
+    await context.result(result, () => `snapshot/${ref} deleted\n`);
+  },
+});
+
+/** What of the snapshot could not be kept. */
+async function warn(context: Context, headers: Headers): Promise<void> {
+  const warning = headers.get("x-bhatti-warning");
+  if (warning) await context.remark(`Warning: ${warning}`);
+}
+
+const columns: Column<Snapshot>[] = [
+  ["ID", 13, (snapshot) => snapshot.id],
+  ["NAME", 20, (snapshot) => snapshot.name],
+  ["SOURCE", 20, (snapshot) => snapshot.source_sandbox],
+  ["SIZE", 0, (snapshot) => `${snapshot.size_mb}MB`],
+];

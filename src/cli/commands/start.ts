@@ -1,0 +1,21 @@
+/** `bhatti start`: a stopped sandbox goes on where it was. */
+import { toggle } from "../arguments/flags.ts";
+import { command } from "../command.ts";
+
+export const start = command({
+  description: "Starting what runs succeeds.",
+  arguments: ["sandbox"],
+  flags: {
+    force: toggle(
+      "Boot from the disk alone when it cannot go on where it was; what was in memory is lost then",
+    ),
+  },
+  examples: ["bhatti start dev", "bhatti start dev --force"],
+  async run(context, { sandbox: ref, force }) {
+    const client = await context.client();
+    const { result } = await client.call("sandbox.start", { params: { ref }, body: { force } });
+    await context.result(result, () => `sandbox/${result.name} started\n`);
+    const note = result.engine_meta["reason"];
+    if (note) await context.remark(`Warning: ${note}`);
+  },
+});

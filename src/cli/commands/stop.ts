@@ -1,0 +1,16 @@
+/** `bhatti stop`: all of a sandbox on the disk, its processes and their memory too. */
+import { command } from "../command.ts";
+
+export const stop = command({
+  description:
+    "Its processes go on where they were when it is started, or when anything uses it.\n" +
+    "Stopping what is stopped succeeds.",
+  arguments: ["sandbox"],
+  flags: {},
+  examples: ["bhatti stop dev"],
+  async run(context, { sandbox: ref }) {
+    const client = await context.client();
+    const { result } = await client.call("sandbox.stop", { params: { ref } });
+    await context.result(result, () => `sandbox/${result.name} stopped\n`);
+  },
+});

@@ -1,0 +1,86 @@
+/** The template endpoints: create, list, get, delete. */
+import { z } from "zod";
+import { endpoint } from "./endpoint.ts";
+import { SandboxName } from "./names.ts";
+import { CreateSandbox } from "./sandboxes.ts";
+
+/** A name or an id, wherever a path names a template. */
+const TemplateRef = z.object({ ref: z.string().min(1) });
+
+export const CreateTemplate = CreateSandbox.pick({
+  image: true,
+  cpus: true,
+  memory_mb: true,
+  disk_size_mb: true,
+  env: true,
+  init: true,
+  keep_hot: true,
+  labels: true,
+}).extend({
+  name: SandboxName,
+  engine: z.string().optional().describe("Ignored: the daemon has one engine"),
+  secrets: z
+    .array(z.unknown())
+    .max(0, { error: "must be empty, as templates take secrets only when there are secrets" })
+    .optional(),
+  mounts: z
+    .array(z.unknown())
+    .max(0, { error: "must be empty, as templates take mounts only when there are volumes" })
+    .optional(),
+  userdata: z
+    .string()
+    .max(0, { error: "must be empty, a script that runs at the start goes into init" })
+    .optional(),
+});
+
+export const Template = z.object({
+  id: z.string(),
+  name: z.string(),
+  engine: z.string(),
+  image: z.string().describe("Empty: the server's default image at the time of the create"),
+  cpus: z.int(),
+  memory_mb: z.int(),
+  disk_size_mb: z.int().describe("0: the image's size"),
+  env: z.record(z.string(), z.string()),
+  init: z.string(),
+  labels: z.record(z.string(), z.string()),
+  keep_hot: z.boolean(),
+  secrets: z.array(z.string()),
+  mounts: z.array(
+    z.object({
+      volume_name: z.string(),
+      target: z.string(),
+      readonly: z.boolean(),
+      auto_create: z.boolean(),
+    }),
+  ),
+  created_at: z.string().describe("RFC 3339, UTC"),
+});
+export type Template = z.infer<typeof Template>;
+
+export const templateEndpoints = {
+  "template.create": endpoint("template.create", {
+    summary: "Create a template that sandboxes can start from",
+    body: CreateTemplate,
+    result: Template,
+    status: 201,
+    errors: ["template_exists", "disk_full"],
+  }),
+  "template.list": endpoint("template.list", {
+    summary: "List your templates",
+    result: z.array(Template),
+    errors: [],
+  }),
+  "template.get": endpoint("template.get", {
+    summary: "Show one template",
+    params: TemplateRef,
+    result: Template,
+    errors: ["template_not_found"],
+  }),
+  "template.delete": endpoint("template.delete", {
+    summary: "Delete a template; the sandboxes made from it stay",
+    params: TemplateRef,
+    result: z.object({ status: z.literal("deleted") }),
+    errors: ["template_not_found"],
+  }),
+};

@@ -1,0 +1,110 @@
+/** Keeps what a machine is at this moment, for other machines to be made from it. The machine itself goes on. */
+import { copyFile, mkdir, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { cloneDisk, freezeTop } from "../../disks/layers.ts";
+import { copySparse } from "../../disks/sparse-copy.ts";
+import { makeDurable, writeAtomically } from "../../host/atomic-file.ts";
+import { allocatedBytes } from "../../host/disk-use.ts";
+import type { SnapshotFacts, SnapshotKind } from "../engine.ts";
+import type { Hardware } from "../machine-spec.ts";
+import { useNewTop } from "./disk-switch.ts";
+import { fingerprintOf } from "./fingerprint.ts";
+import type { QemuMachine } from "./machine.ts";
+import { makeMemory } from "./memory-file.ts";
+import { saveState } from "./migration.ts";
+import type { MachinePaths, SnapshotPaths } from "./paths.ts";
+import type { PreparedPlatform } from "./platform.ts";
+import { readSavedState, type SavedStateRecord, writeSavedState } from "./saved-state.ts";
+
+/** What is written down about a snapshot; without `state`, `fingerprint` it is a disk alone. */
+export type SnapshotRecord =
+  | ({ kind: "full" } & SavedStateRecord)
+  | { kind: "filesystem"; hardware: Hardware; savedAt: string };
+
+export interface CaptureTarget {
+  paths: SnapshotPaths;
+  kind: SnapshotKind;
+}
+
+/** Of a machine that has a process. Its guest stands still for as long as its memory is copied. */
+export async function captureRunning(
+  machine: QemuMachine,
+  { paths, kind }: CaptureTarget,
+  signal: AbortSignal,
+): Promise<SnapshotFacts> {
+  return await orNothing(paths, async () => {
+    const { hardware, platform } = machine;
+    if (kind === "full") await makeMemory(paths.ram, hardware.memoryMB);
+    // Links alone: what is written until the guest stands still goes into the same files.
+    await freezeTop(machine.paths.disk, signal);
+    await cloneDisk(machine.paths.disk, paths.disk);
+    const { pausedMs, result } = await machine.holdStill(signal, async () => {
+      await useNewTop(machine.qmp, machine.paths, signal);
+      if (kind === "filesystem") return undefined;
+      const [saved] = await Promise.all([
+        saveState(machine.qmp, paths.state, join(machine.paths.sockets, "state"), signal),
+        copySparse(platform.tool, machine.paths.ram, paths.ram, signal),
+      ]);
+      return saved;
+    });
+    return await finish(paths, recordOf(hardware, platform, result), pausedMs);
+  });
+}
+
+/** Of a machine that is at rest: nobody writes its files. */
+export async function captureResting(
+  machine: { paths: MachinePaths; hardware: Hardware; platform: PreparedPlatform },
+  { paths, kind }: CaptureTarget,
+  signal: AbortSignal,
+): Promise<SnapshotFacts> {
+  return await orNothing(paths, async () => {
+    const { platform, hardware } = machine;
+    const saved = kind === "full" ? await readSavedState(machine.paths.suspension) : undefined;
+    if (saved) {
+      await makeMemory(paths.ram, saved.hardware.memoryMB);
+      await copySparse(platform.tool, machine.paths.ram, paths.ram, signal);
+      await copyFile(machine.paths.state, paths.state);
+    }
+    await freezeTop(machine.paths.disk, signal);
+    await cloneDisk(machine.paths.disk, paths.disk);
+    const record: SnapshotRecord = saved
+      ? { kind: "full", ...saved }
+      : { kind: "filesystem", hardware, savedAt: new Date().toISOString() };
+    return await finish(paths, record, 0);
+  });
+}
+
+async function orNothing<T>(paths: SnapshotPaths, work: () => Promise<T>): Promise<T> {
+  try {
+    await mkdir(paths.directory, { recursive: true, mode: 0o700 });
+    return await work();
+  } catch (error) {
+    await rm(paths.directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function recordOf(
+  hardware: Hardware,
+  platform: PreparedPlatform,
+  state: SavedStateRecord["state"] | undefined,
+): SnapshotRecord {
+  const savedAt = new Date().toISOString();
+  if (!state) return { kind: "filesystem", hardware, savedAt };
+  return { kind: "full", hardware, fingerprint: fingerprintOf(platform, hardware), state, savedAt };
+}
+
+/** Everything is on the disk before the record says that it exists. */
+async function finish(
+  paths: SnapshotPaths,
+  record: SnapshotRecord,
+  pausedMs: number,
+): Promise<SnapshotFacts> {
+  const { bytes, files } = await allocatedBytes(paths.directory);
+  await Promise.all(files.map(makeDurable));
+  await makeDurable(paths.disk);
+  if (record.kind === "full") await writeSavedState(paths.record, record);
+  else await writeAtomically(paths.record, `${JSON.stringify(record)}\n`);
+  await makeDurable(dirname(paths.directory));
+  return { kind: record.kind, bytes, pausedMs };
+}

@@ -1,0 +1,35 @@
+/** Lets a machine that runs write into a new top of its disk; what it wrote so far is a layer from then on. */
+import { rootDiskId } from "./devices.ts";
+import { type MachinePaths, rootTop } from "./paths.ts";
+import type { Qmp } from "./qmp/qmp.ts";
+
+interface BlockInfo {
+  qdev?: string;
+  inserted?: { "node-name"?: string };
+}
+
+/** The top must lie there already, empty. Its backing is what the machine has open, whatever the file calls it. */
+export async function useNewTop(qmp: Qmp, paths: MachinePaths, signal: AbortSignal): Promise<void> {
+  const before = await rootNodeOf(qmp, signal);
+  const overlay = `top-${crypto.randomUUID().slice(0, 8)}`;
+  await qmp.execute(
+    "blockdev-add",
+    {
+      "node-name": overlay,
+      driver: "qcow2",
+      discard: "unmap",
+      backing: null,
+      file: { driver: "file", filename: rootTop(paths), locking: "off" },
+    },
+    signal,
+  );
+  await qmp.execute("blockdev-snapshot", { node: before, overlay }, signal);
+}
+
+async function rootNodeOf(qmp: Qmp, signal: AbortSignal): Promise<string> {
+  const devices = (await qmp.execute("query-block", {}, signal)) as BlockInfo[];
+  const root = devices.find(({ qdev }) => qdev?.split("/").includes(rootDiskId));
+  const node = root?.inserted?.["node-name"];
+  if (node !== undefined) return node;
+  throw new Error(`QEMU has no device ${rootDiskId}`);
+}

@@ -1,0 +1,17 @@
+/** A guest whose agent does not answer must not be stopped: nothing in it could be frozen before. */
+import type { Guest } from "../../agent/guest.ts";
+import { within } from "../../async/deadline.ts";
+import { BhattiError, isBhattiError } from "../../errors/bhatti-error.ts";
+
+const answerDeadlineMs = 5_000;
+
+/** Errors: guest_unresponsive. */
+export async function requireAnswer(guest: Guest, signal: AbortSignal): Promise<void> {
+  try {
+    await within(answerDeadlineMs, "The agent's answer", signal, (until) => guest.ping(until));
+  } catch (cause) {
+    if (!isBhattiError(cause, "timeout") || signal.aborted) throw cause;
+    const message = `The agent in the guest did not answer within ${answerDeadlineMs / 1000} s, so the machine stays as it is`;
+    throw new BhattiError("guest_unresponsive", message, { cause });
+  }
+}

@@ -1,0 +1,49 @@
+/** Machines without a process: what there is of them, and how one that was suspended comes back. */
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
+import { BhattiError } from "../../errors/bhatti-error.ts";
+import type { MachineRest } from "../engine.ts";
+import { fingerprintOf } from "./fingerprint.ts";
+import { makeFolders } from "./folders.ts";
+import { QemuMachine } from "./machine.ts";
+import { type EnginePaths, type MachinePaths, machinePaths, rootTop } from "./paths.ts";
+import type { PreparedPlatform } from "./platform.ts";
+import { endRunningProcess, writeRecord } from "./record.ts";
+import { restore } from "./restore.ts";
+import { checkSavedState, dropSavedState, readSavedState } from "./saved-state.ts";
+import { Stopwatch } from "./stopwatch.ts";
+
+export function restOf(paths: MachinePaths): MachineRest {
+  if (!existsSync(rootTop(paths))) return "gone";
+  return existsSync(paths.suspension) ? "suspended" : "off";
+}
+
+/** The machine stands still, and its saved state is as good as before. On failure its files are as they were. */
+export async function resumeMachine(
+  { engine, platform, id }: { engine: EnginePaths; platform: PreparedPlatform; id: string },
+  signal: AbortSignal,
+): Promise<QemuMachine> {
+  const paths = machinePaths(engine, id);
+  const watch = new Stopwatch();
+  const record = await readSavedState(paths.suspension);
+  if (!record) {
+    throw new BhattiError("no_saved_state", `There is no saved state of machine ${id}`);
+  }
+  const { hardware } = record;
+  await checkSavedState(paths, record, fingerprintOf(platform, hardware));
+  await endRunningProcess(paths);
+  await makeFolders(paths);
+  watch.lap("check");
+  const vmm = await restore({ paths, hardware, platform, from: paths, watch }, signal);
+  const { process, qmp } = vmm;
+  await writeRecord(paths, { pid: process.pid, startTime: process.startTime, hardware });
+  const origin = { kind: "resumed" as const, steps: watch.steps };
+  const parts = { id, paths, engine, hardware, platform, process, qmp, origin };
+  return new QemuMachine({ ...parts, isStill: true, isAsleep: true, isSaved: true });
+}
+
+/** The machine's memory is given up: only its disk is left. */
+export async function forgetState(paths: MachinePaths): Promise<void> {
+  await endRunningProcess(paths);
+  if (existsSync(dirname(paths.suspension))) await dropSavedState(paths.suspension, paths);
+}

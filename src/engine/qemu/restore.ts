@@ -1,0 +1,78 @@
+/** A QEMU that has loaded a saved state: the guest stands still, and everything of it is in place. */
+import { settledWithin } from "../../async/deadline.ts";
+import { copySparse } from "../../disks/sparse-copy.ts";
+import { messageOf } from "../../errors/bhatti-error.ts";
+import type { Hardware } from "../machine-spec.ts";
+import { qemuArguments } from "./command-line.ts";
+import { UnusableSnapshot } from "./golden-record.ts";
+import { launchQemu, quitQemu, type Vmm } from "./launcher.ts";
+import { makeMemory } from "./memory-file.ts";
+import { loadState } from "./migration.ts";
+import { type MachinePaths, rootTop } from "./paths.ts";
+import type { PreparedPlatform } from "./platform.ts";
+import type { SavedStateFiles } from "./saved-state.ts";
+import type { Stopwatch } from "./stopwatch.ts";
+
+const restoreDeadlineMs = 30_000;
+
+export interface RestorePlan {
+  paths: MachinePaths;
+  hardware: Hardware;
+  platform: PreparedPlatform;
+  /** The state to load, and the memory that belongs to it: the machine's own, or another's, of which it gets a copy. */
+  from: SavedStateFiles;
+  watch: Stopwatch;
+}
+
+/** On failure no process is left; files are. Throws UnusableSnapshot when QEMU does not take the state. */
+export async function restore(plan: RestorePlan, signal: AbortSignal): Promise<Vmm> {
+  return await settledWithin(restoreDeadlineMs, "Restoring a machine", signal, async (until) => {
+    const isOwn = plan.from.ram === plan.paths.ram;
+    const vmm = isOwn ? await start(plan, until) : await startWithCopy(plan, until);
+    plan.watch.lap("start");
+    await load(vmm, until);
+    plan.watch.lap("load");
+    return vmm;
+  });
+}
+
+/**
+ * The memory is copied while QEMU starts: until it is told to load the state it only maps the file. Both are over when
+ * this returns or throws, so that nothing appears after a clean-up.
+ */
+async function startWithCopy(plan: RestorePlan, signal: AbortSignal): Promise<Vmm> {
+  await makeMemory(plan.paths.ram, plan.hardware.memoryMB);
+  const [copied, started] = await Promise.allSettled([
+    copySparse(plan.platform.tool, plan.from.ram, plan.paths.ram, signal),
+    start(plan, signal),
+  ]);
+  if (started.status === "rejected") throw started.reason;
+  if (copied.status === "fulfilled") return started.value;
+  await quitQemu(started.value);
+  throw copied.reason;
+}
+
+function start({ paths, hardware, platform, from }: RestorePlan, signal: AbortSignal) {
+  const { qmp, agent, ram, log, pidFile } = paths;
+  const qemu = qemuArguments({
+    platform,
+    cpus: hardware.cpus,
+    memoryMB: hardware.memoryMB,
+    ram,
+    root: { kind: "overlay", path: rootTop(paths) },
+    qmpSocket: qmp,
+    agentSocket: agent,
+    incoming: true,
+  });
+  return launchQemu({ arguments: qemu, qmpSocket: qmp, log, pidFile, state: from.state }, signal);
+}
+
+async function load(vmm: Vmm, signal: AbortSignal): Promise<void> {
+  try {
+    await loadState(vmm.qmp, signal);
+  } catch (cause) {
+    await quitQemu(vmm);
+    if (signal.aborted) throw cause;
+    throw new UnusableSnapshot(`QEMU does not take the state: ${messageOf(cause)}`, cause);
+  }
+}

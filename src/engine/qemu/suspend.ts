@@ -1,0 +1,42 @@
+/** Keeps a machine that stands still in its own files, so that its process can go. */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { BhattiError } from "../../errors/bhatti-error.ts";
+import { makeDurable } from "../../host/atomic-file.ts";
+import type { Hardware } from "../machine-spec.ts";
+import { fingerprintOf } from "./fingerprint.ts";
+import { memoryBytes } from "./memory-file.ts";
+import { saveState } from "./migration.ts";
+import { type MachinePaths, rootTop } from "./paths.ts";
+import type { PreparedPlatform } from "./platform.ts";
+import type { Qmp } from "./qmp/qmp.ts";
+import { writeSavedState } from "./saved-state.ts";
+
+export interface StandingMachine {
+  qmp: Qmp;
+  paths: MachinePaths;
+  hardware: Hardware;
+  platform: PreparedPlatform;
+}
+
+/** All of it is on the disk when this returns, and its record was written last. */
+export async function saveAtRest(machine: StandingMachine, signal: AbortSignal): Promise<void> {
+  const { qmp, paths, hardware, platform } = machine;
+  const [state] = await Promise.all([
+    saveState(qmp, paths.state, join(paths.sockets, "state"), signal),
+    makeDurable(paths.ram), // most of it, while QEMU is busy
+  ]);
+  // QEMU has let go of the disk by now, and nothing changes any more.
+  await Promise.all([paths.ram, rootTop(paths), paths.disk].map(makeDurable));
+  await checkSize(paths.state, state.bytes);
+  await checkSize(paths.ram, memoryBytes(hardware.memoryMB));
+  const fingerprint = fingerprintOf(platform, hardware);
+  const savedAt = new Date().toISOString();
+  await writeSavedState(paths.suspension, { hardware, fingerprint, state, savedAt });
+}
+
+async function checkSize(path: string, bytes: number): Promise<void> {
+  const { size } = await stat(path);
+  if (size === bytes && bytes > 0) return;
+  throw new BhattiError("machine_failed", `"${path}" has ${size} bytes instead of ${bytes}`);
+}

@@ -1,0 +1,15 @@
+/** Tells a guest that has slept what time it is, and lets its user processes go on. */
+import type { Guest } from "../../agent/guest.ts";
+
+/** A guest that took the time later than this got one that is too old already. */
+const promptMs = 40;
+const attempts = 3;
+
+export async function wakeGuest(guest: Guest, signal: AbortSignal): Promise<void> {
+  for (let attempt = 1; attempt <= attempts; attempt += 1) {
+    const asked = performance.now();
+    await guest.configure({}, signal);
+    if (performance.now() - asked < promptMs) break;
+  }
+  await guest.thaw(signal);
+}

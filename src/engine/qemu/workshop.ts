@@ -1,0 +1,224 @@
+/** Makes one machine in one given way, or leaves nothing of it. */
+import { randomBytes } from "node:crypto";
+import type { Guest, GuestConfiguration } from "../../agent/guest.ts";
+import { abortable, within } from "../../async/deadline.ts";
+import { isBhattiError, messageOf } from "../../errors/bhatti-error.ts";
+import type { Hardware } from "../machine-spec.ts";
+import type { SnapshotRecord } from "./capture.ts";
+import { cloneMachine } from "./clone.ts";
+import { coldBoot } from "./cold-boot.ts";
+import { asEngineError } from "./engine-error.ts";
+import { fingerprintOf } from "./fingerprint.ts";
+import { checkGolden, UnusableSnapshot } from "./golden-record.ts";
+import type { Golden, GoldenStore } from "./golden-store.ts";
+import type { EngineLog } from "./log.ts";
+import type { QemuMachine } from "./machine.ts";
+import type { EnginePaths, SnapshotPaths } from "./paths.ts";
+import type { PreparedPlatform } from "./platform.ts";
+import { removeMachine } from "./remove.ts";
+import type { Root } from "./root.ts";
+import { checkSavedState, type SavedStateFiles, type SavedStateRecord } from "./saved-state.ts";
+import { Stopwatch } from "./stopwatch.ts";
+
+const configureDeadlineMs = 20_000;
+
+export interface WorkshopOptions {
+  paths: EnginePaths;
+  platform: PreparedPlatform;
+  golden: GoldenStore;
+  log: EngineLog;
+}
+
+export class Workshop {
+  readonly #options: WorkshopOptions;
+  /** Machines that are being made, or wait in the pool: nobody else knows them yet. */
+  readonly #unborn = new Set<string>();
+
+  constructor(options: WorkshopOptions) {
+    this.#options = options;
+  }
+
+  isUnborn(id: string): boolean {
+    return this.#unborn.has(id);
+  }
+
+  /** From here on it is somebody's. */
+  handOver(machine: QemuMachine): QemuMachine {
+    this.#unborn.delete(machine.id);
+    return machine;
+  }
+
+  /** Starts a machine that exists from its disk, which stays as it is when that fails. */
+  async boot(
+    id: string,
+    hardware: Hardware,
+    identity: GuestConfiguration,
+    signal: AbortSignal,
+  ): Promise<QemuMachine> {
+    const machine = await this.#startFromDisk(id, hardware, { kind: "own" }, signal);
+    const forget = () => machine.halt();
+    return await this.personalise(machine, machine.guest(signal), identity, signal, forget);
+  }
+
+  /**
+   * A machine of its own from what is kept of another. A memory that cannot be used here is left out: then it starts
+   * from the disk alone.
+   */
+  async fromSnapshot(
+    paths: SnapshotPaths,
+    record: SnapshotRecord,
+    identity: GuestConfiguration,
+    signal: AbortSignal,
+  ): Promise<QemuMachine> {
+    const { hardware } = record;
+    const root: Root = { kind: "copy", directory: paths.disk };
+    const note = record.kind === "full" ? await this.#unusable(paths, record) : undefined;
+    const machine =
+      record.kind === "full" && note === undefined
+        ? await this.#anew((id) => this.#cloneState(id, hardware, paths, root, signal))
+        : await this.#anew((id) => this.#startFromDisk(id, hardware, root, signal));
+    if (note !== undefined) machine.origin.note = note;
+    await this.personalise(machine, machine.guest(signal), identity, signal);
+    return this.handOver(machine);
+  }
+
+  /** Damage is an error; that it was saved under other circumstances is a reason to do without it. */
+  async #unusable(files: SavedStateFiles, record: SavedStateRecord): Promise<string | undefined> {
+    const here = fingerprintOf(this.#options.platform, record.hardware);
+    try {
+      await checkSavedState(files, record, here);
+      return undefined;
+    } catch (error) {
+      if (!isBhattiError(error, "snapshot_incompatible")) throw error;
+      return error.message;
+    }
+  }
+
+  #cloneState(
+    id: string,
+    hardware: Hardware,
+    from: SavedStateFiles,
+    root: Root,
+    signal: AbortSignal,
+  ): Promise<QemuMachine> {
+    const { platform, paths } = this.#options;
+    const kind = "restored" as const;
+    const plan = { id, hardware, from, mounted: true, root, platform, engine: paths, kind };
+    return cloneMachine(plan, signal);
+  }
+
+  /** A golden snapshot without a root takes the boot's place where there is one. */
+  async #startFromDisk(
+    id: string,
+    hardware: Hardware,
+    root: Root,
+    signal: AbortSignal,
+  ): Promise<QemuMachine> {
+    const { cpus, memoryMB } = hardware;
+    const plain = this.#options.golden.find({ cpus, memoryMB });
+    if (!plain) return await this.#coldBoot(id, hardware, root, signal);
+    try {
+      return await this.#cloneGolden(id, hardware, plain, root, "restored", signal);
+    } catch (error) {
+      if (signal.aborted || asEngineError(error).code === "disk_full") throw error;
+      const what = { machine: id, error: messageOf(error) };
+      this.#options.log.warn("could not start a machine from a golden snapshot", what);
+      // A copy of the disk may have been made already.
+      if (root.kind !== "own") await removeMachine(this.#options.paths, id);
+      return await this.#coldBoot(id, hardware, root, signal);
+    }
+  }
+
+  /** A copy of a golden snapshot, frozen and without an identity. */
+  cloneGolden(
+    hardware: Hardware,
+    golden: Golden,
+    root: Root,
+    kind: "restored" | "pool",
+    signal: AbortSignal,
+  ): Promise<QemuMachine> {
+    return this.#anew((id) => this.#cloneGolden(id, hardware, golden, root, kind, signal));
+  }
+
+  /** One that booted, without an identity. */
+  coldBoot(hardware: Hardware, root: Root, signal: AbortSignal): Promise<QemuMachine> {
+    return this.#anew((id) => this.#coldBoot(id, hardware, root, signal));
+  }
+
+  /** Who it is, before anything of the user's runs: its processes stand still until it knows. */
+  async personalise(
+    machine: QemuMachine,
+    answering: Promise<Guest>,
+    identity: GuestConfiguration,
+    signal: AbortSignal,
+    undo = () => this.drop(machine),
+  ): Promise<QemuMachine> {
+    const watch = new Stopwatch(machine.origin.steps);
+    try {
+      await within(configureDeadlineMs, "Configuring the guest", signal, async (until) => {
+        const guest = await abortable(answering, until);
+        watch.lap("resume");
+        // Told in one go, carried out in this order.
+        await Promise.all([guest.configure(identity, until), guest.thaw(until)]);
+        watch.lap("configure");
+      });
+      return machine;
+    } catch (error) {
+      await undo();
+      throw error;
+    }
+  }
+
+  /** A machine that nobody gets to know. What is left of it after a failure here, the next start removes. */
+  async drop(machine: QemuMachine): Promise<void> {
+    try {
+      await machine.destroy();
+    } catch (error) {
+      const { id } = machine;
+      this.#options.log.warn("a machine was not removed", { machine: id, error: messageOf(error) });
+    } finally {
+      this.#unborn.delete(machine.id);
+    }
+  }
+
+  async #cloneGolden(
+    id: string,
+    { cpus, memoryMB }: Hardware,
+    golden: Golden,
+    root: Root,
+    kind: "restored" | "pool",
+    signal: AbortSignal,
+  ): Promise<QemuMachine> {
+    const { platform, paths } = this.#options;
+    const { mounted, paths: from } = golden;
+    const hardware = { cpus, memoryMB };
+    try {
+      await checkGolden(from);
+      const plan = { id, hardware, from, mounted, root, platform, engine: paths, kind };
+      return await cloneMachine(plan, signal);
+    } catch (error) {
+      if (error instanceof UnusableSnapshot) await this.#options.golden.forget(golden);
+      throw error;
+    }
+  }
+
+  #coldBoot(id: string, hardware: Hardware, root: Root, signal: AbortSignal): Promise<QemuMachine> {
+    const { platform, paths } = this.#options;
+    const { cpus, memoryMB } = hardware;
+    const plan = { id, hardware: { cpus, memoryMB }, root, platform, engine: paths };
+    return coldBoot(plan, signal);
+  }
+
+  /** A machine of which nothing was there before, and of which nothing is left when it fails. */
+  async #anew(make: (id: string) => Promise<QemuMachine>): Promise<QemuMachine> {
+    const id = randomBytes(8).toString("hex");
+    this.#unborn.add(id);
+    try {
+      return await make(id);
+    } catch (error) {
+      await removeMachine(this.#options.paths, id);
+      this.#unborn.delete(id);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,19 @@
+/** Stop, start and fork, bound to the service. */
+import { endpoints } from "../../contract/all.ts";
+import type { Sandboxes } from "../../services/sandboxes.ts";
+import { type Binder, implement } from "../implement.ts";
+import { sandboxPresenter } from "./presented-sandbox.ts";
+
+export function bindLifecycle(binder: Binder, sandboxes: Sandboxes): void {
+  const presented = sandboxPresenter(sandboxes);
+  implement(binder, endpoints["sandbox.stop"], async ({ params, user }) =>
+    presented(await sandboxes.stop(user, params.ref)),
+  );
+  implement(binder, endpoints["sandbox.start"], async ({ params, body, user }) =>
+    presented(await sandboxes.start(user, params.ref, body)),
+  );
+  implement(binder, endpoints["sandbox.fork"], async ({ params, body, user, signal }) => {
+    const forks = await sandboxes.fork(user, params.ref, body, signal());
+    return forks.map(presented);
+  });
+}

@@ -1,0 +1,35 @@
+/** A sandbox as the API shows it, whichever endpoint it comes from. */
+import type { Sandbox } from "../../contract/sandboxes.ts";
+import type { Sandboxes, SandboxRecord } from "../../services/sandboxes.ts";
+
+export type Present = (sandbox: SandboxRecord) => Sandbox;
+
+export function sandboxPresenter(sandboxes: Sandboxes): Present {
+  return (sandbox) => {
+    const { thermal, ...activity } = sandboxes.condition(sandbox);
+    return {
+      id: sandbox.id,
+      name: sandbox.name,
+      template_id: sandbox.templateId ?? "",
+      engine_id: sandbox.engineId ?? "",
+      status: sandbox.status,
+      ...(thermal && { thermal }),
+      activity,
+      ip: "",
+      urls: [],
+      engine_meta: sandbox.statusReason === null ? {} : { reason: sandbox.statusReason },
+      created_by: sandbox.userId,
+      created_at: sandbox.createdAt,
+      ...(sandbox.stoppedAt !== null && { stopped_at: sandbox.stoppedAt }),
+      keep_hot: sandbox.keepHot,
+      ...(sandbox.idleWarmSeconds !== null && { idle_warm_s: sandbox.idleWarmSeconds }),
+      ...(sandbox.idleColdSeconds !== null && { idle_cold_s: sandbox.idleColdSeconds }),
+      ...(sandbox.expiresAt !== null && { expires_at: sandbox.expiresAt }),
+      cpus: sandbox.cpus,
+      memory_mb: sandbox.memoryMB,
+      disk_size_mb: sandbox.diskSizeMB,
+      image: sandbox.image,
+      ...(Object.keys(sandbox.labels).length > 0 && { labels: sandbox.labels }),
+    };
+  };
+}

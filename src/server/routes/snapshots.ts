@@ -1,0 +1,70 @@
+/** The snapshot endpoints, bound to the service. */
+import { endpoints } from "../../contract/all.ts";
+import type { Snapshot } from "../../contract/snapshots.ts";
+import type { Sandboxes, SandboxRecord } from "../../services/sandboxes.ts";
+import type { SnapshotRecord, Snapshots } from "../../services/snapshots.ts";
+import { type Binder, implement } from "../implement.ts";
+import { type Present, sandboxPresenter } from "./presented-sandbox.ts";
+
+export interface SnapshotRouteOptions {
+  snapshots: Snapshots;
+  sandboxes: Sandboxes;
+}
+
+export function bindSnapshots(
+  binder: Binder,
+  { snapshots, sandboxes }: SnapshotRouteOptions,
+): void {
+  const presentedSandbox = sandboxPresenter(sandboxes);
+  implement(binder, endpoints["snapshot.create"], async ({ params, body, user, signal }) => {
+    const request = { name: body.name, kind: body.type };
+    return presented(await snapshots.create(user, params.ref, request, signal()));
+  });
+  implement(binder, endpoints["snapshot.list"], ({ user }) => snapshots.list(user).map(presented));
+  implement(binder, endpoints["snapshot.get"], ({ params, user }) =>
+    presented(snapshots.get(user, params.ref)),
+  );
+  implement(binder, endpoints["snapshot.delete"], async ({ params, user }) => {
+    await snapshots.delete(user, params.ref);
+    return { status: "deleted" as const };
+  });
+  implement(binder, endpoints["snapshot.resume"], async ({ params, body, user, signal }) => {
+    const resumed = await snapshots.resume(user, params.ref, body, signal());
+    return withWarning(resumed, 201, presentedSandbox);
+  });
+  implement(binder, endpoints["snapshot.restore"], async ({ params, body, user, signal }) => {
+    const restored = await snapshots.restore(user, params.ref, body.sandbox, signal());
+    return withWarning(restored, 200, presentedSandbox);
+  });
+}
+
+/** What could not be kept is said beside the sandbox, in the one line that a header holds. */
+function withWarning(
+  { sandbox, warning }: { sandbox: SandboxRecord; warning?: string },
+  status: 200 | 201,
+  presentedSandbox: Present,
+): Response {
+  const line = warning?.replace(/[^\x21-\x7e]+/g, " ");
+  return Response.json(presentedSandbox(sandbox), {
+    status,
+    ...(line && { headers: { "X-Bhatti-Warning": line } }),
+  });
+}
+
+function presented(snapshot: SnapshotRecord): Snapshot {
+  return {
+    id: snapshot.id,
+    user_id: snapshot.userId,
+    name: snapshot.name,
+    type: snapshot.kind,
+    source_sandbox: snapshot.sourceName,
+    source_sandbox_id: snapshot.sourceId,
+    size_mb: snapshot.sizeMB,
+    paused_ms: Math.round(snapshot.pausedMs * 10) / 10,
+    cpus: snapshot.cpus,
+    memory_mb: snapshot.memoryMB,
+    disk_size_mb: snapshot.diskSizeMB,
+    image: snapshot.image,
+    created_at: snapshot.createdAt,
+  };
+}

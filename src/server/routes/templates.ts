@@ -1,0 +1,62 @@
+/** The template endpoints, bound to the service. */
+import type { z } from "zod";
+import { endpoints } from "../../contract/all.ts";
+import { defaultCpus, defaultMemoryMB } from "../../contract/sandboxes.ts";
+import type { CreateTemplate, Template } from "../../contract/templates.ts";
+import type { NewTemplate, TemplateRecord, Templates } from "../../services/templates.ts";
+import { type Binder, implement } from "../implement.ts";
+
+export interface TemplateRouteOptions {
+  templates: Templates;
+  identity: { engine: string };
+}
+
+export function bindTemplates(binder: Binder, { templates, identity }: TemplateRouteOptions): void {
+  const [engine = ""] = identity.engine.split(" "); // its kind, without its version
+  implement(binder, endpoints["template.create"], ({ body, user }) =>
+    presented(templates.create(user, requestOf(body)), engine),
+  );
+  implement(binder, endpoints["template.list"], ({ user }) =>
+    templates.list(user).map((template) => presented(template, engine)),
+  );
+  implement(binder, endpoints["template.get"], ({ params, user }) =>
+    presented(templates.get(user, params.ref), engine),
+  );
+  implement(binder, endpoints["template.delete"], ({ params, user }) => {
+    templates.delete(user, params.ref);
+    return { status: "deleted" as const };
+  });
+}
+
+function requestOf(body: z.output<typeof CreateTemplate>): NewTemplate {
+  return {
+    name: body.name,
+    image: body.image,
+    cpus: body.cpus,
+    memoryMB: body.memory_mb,
+    diskSizeMB: body.disk_size_mb,
+    env: body.env,
+    init: body.init,
+    keepHot: body.keep_hot,
+    labels: body.labels,
+  };
+}
+
+function presented(template: TemplateRecord, engine: string): Template {
+  return {
+    id: template.id,
+    name: template.name,
+    engine,
+    image: template.image ?? "",
+    cpus: template.cpus ?? defaultCpus,
+    memory_mb: template.memoryMB ?? defaultMemoryMB,
+    disk_size_mb: template.diskSizeMB ?? 0,
+    env: template.env,
+    init: template.init ?? "",
+    labels: template.labels,
+    keep_hot: template.keepHot,
+    secrets: [],
+    mounts: [],
+    created_at: template.createdAt,
+  };
+}

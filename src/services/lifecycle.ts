@@ -1,0 +1,131 @@
+/** Stop and start, as users ask for them. Both are idempotent. */
+import { within } from "../async/deadline.ts";
+import type { Engine, Machine } from "../engine/engine.ts";
+import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
+import type { EventSink } from "../observability/events.ts";
+import type { Logger } from "../observability/log.ts";
+import type { SandboxRecord } from "../store/sandboxes.ts";
+import type { Store } from "../store/store.ts";
+import type { MachineKeeper } from "./machine-keeper.ts";
+import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
+import type { Wake } from "./wake.ts";
+
+export interface LifecycleOptions {
+  store: Store;
+  engine: Engine;
+  actors: SandboxActors;
+  keeper: MachineKeeper;
+  wake: Wake;
+  events: EventSink;
+  log: Logger;
+}
+
+const stopMilliseconds = 120_000;
+const startMilliseconds = 90_000;
+const answerMilliseconds = 3_000;
+
+export class Lifecycle {
+  readonly #options: LifecycleOptions;
+
+  constructor(options: LifecycleOptions) {
+    this.#options = options;
+  }
+
+  /** Memory, processes and disk are kept in files, durably, before the machine may end; if that fails it runs on. */
+  async stop(sandbox: SandboxRecord): Promise<void> {
+    const actor = this.#options.actors.of(sandbox.id);
+    await actor.rest({
+      what: `Stopping sandbox "${sandbox.name}"`,
+      milliseconds: stopMilliseconds,
+      work: (signal) => this.putAway(sandbox.id, actor, "stopped", signal),
+    });
+  }
+
+  /** With `force`, from its disk alone when nothing else works. */
+  async start(sandbox: SandboxRecord, force: boolean): Promise<void> {
+    const actor = this.#options.actors.of(sandbox.id);
+    await actor.perform({
+      what: `Starting sandbox "${sandbox.name}"`,
+      milliseconds: startMilliseconds,
+      work: (signal) => this.#start(sandbox.id, actor, force, signal),
+    });
+  }
+
+  /** Only within the actor's queue. */
+  async putAway(
+    id: string,
+    actor: SandboxActor,
+    status: "running" | "stopped",
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { keeper, events } = this.#options;
+    const sandbox = this.#require(id);
+    const { machine } = actor;
+    const started = performance.now();
+    if (machine) await machine.suspend(signal);
+    else if (sandbox.status === "unknown") await this.#checkDisk(sandbox);
+    keeper.putAway(actor, status);
+    if (status !== "stopped" || sandbox.status === "stopped") return;
+    const ms = Math.round(performance.now() - started);
+    const meta = { name: sandbox.name, reason: "api", ms };
+    events.record({ type: "sandbox.stopped", userId: sandbox.userId, sandboxId: id, meta });
+    this.#options.log.debug("sandbox stopped", { sandbox: id, ms });
+  }
+
+  async #start(
+    id: string,
+    actor: SandboxActor,
+    force: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { wake, events } = this.#options;
+    const sandbox = this.#require(id);
+    actor.failure = undefined;
+    actor.activity.saw("it was started");
+    if (force && actor.machine && !(await answers(actor.machine, signal))) {
+      await this.#giveUp(actor, actor.machine);
+    }
+    try {
+      await wake.makeHot(id, actor, signal);
+    } catch (error) {
+      if (!force || signal.aborted) throw error;
+      if (actor.machine) await this.#giveUp(actor, actor.machine);
+      await wake.boot(this.#require(id), actor, messageOf(error), signal);
+      actor.failure = undefined;
+    }
+    if (sandbox.status === "running") return;
+    const meta = { name: sandbox.name, reason: "api" };
+    events.record({ type: "sandbox.started", userId: sandbox.userId, sandboxId: id, meta });
+  }
+
+  /** Its memory is lost; that is what `force` says. */
+  async #giveUp(actor: SandboxActor, machine: Machine): Promise<void> {
+    this.#options.log.warn("a machine that does not answer is ended", { sandbox: actor.id });
+    actor.machine = undefined;
+    await machine.halt();
+  }
+
+  async #checkDisk(sandbox: SandboxRecord): Promise<void> {
+    const rest =
+      sandbox.engineId === null ? "gone" : await this.#options.engine.rest(sandbox.engineId);
+    if (rest !== "gone") return;
+    throw new BhattiError("machine_failed", `The disk of sandbox "${sandbox.name}" is gone`);
+  }
+
+  #require(id: string): SandboxRecord {
+    const sandbox = this.#options.store.sandboxes.byId(id);
+    if (sandbox && sandbox.destroyRequestedAt === null) return sandbox;
+    throw new BhattiError("sandbox_not_found", "sandbox not found");
+  }
+}
+
+async function answers(machine: Machine, signal: AbortSignal): Promise<boolean> {
+  try {
+    await within(answerMilliseconds, "The guest's answer", signal, async (until) =>
+      (await machine.guest(until)).ping(until),
+    );
+    return true;
+  } catch {
+    return false;
+  }
+}

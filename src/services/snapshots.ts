@@ -1,0 +1,212 @@
+/** Snapshots: what is kept of a sandbox under a name, and the sandboxes that are made from it. */
+import type { Engine } from "../engine/engine.ts";
+import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
+import type { EventSink } from "../observability/events.ts";
+import type { Logger } from "../observability/log.ts";
+import { isUniqueViolation } from "../store/database.ts";
+import type { SandboxRecord } from "../store/sandboxes.ts";
+import type { SnapshotKind, SnapshotRecord } from "../store/snapshots.ts";
+import type { Store } from "../store/store.ts";
+import type { User } from "../store/users.ts";
+import { newSnapshotId } from "./identifiers.ts";
+import type { SandboxActors } from "./sandbox-actor.ts";
+import type { MadeFromSnapshot } from "./sandbox-copies.ts";
+import type { Sandboxes } from "./sandboxes.ts";
+
+export type { SnapshotRecord };
+
+export interface SnapshotsOptions {
+  store: Store;
+  engine: Engine;
+  actors: SandboxActors;
+  sandboxes: Sandboxes;
+  events: EventSink;
+  log: Logger;
+}
+
+const captureMilliseconds = 300_000;
+
+export class Snapshots {
+  readonly #options: SnapshotsOptions;
+
+  constructor(options: SnapshotsOptions) {
+    this.#options = options;
+  }
+
+  /** The sandbox runs on; one that is at rest stays so. Errors: snapshot_exists, snapshot_limit, and what `capture` says. */
+  async create(
+    user: User,
+    sandboxRef: string,
+    request: { name: string; kind: SnapshotKind },
+    signal: AbortSignal,
+  ): Promise<SnapshotRecord> {
+    const { sandboxes, engine, store, events, log } = this.#options;
+    const sandbox = sandboxes.get(user, sandboxRef);
+    const snapshot = this.#claim(user, sandbox, request);
+    try {
+      const facts = await this.#capture(sandbox.id, snapshot, signal);
+      const sizeMB = Math.ceil(facts.bytes / 1024 / 1024);
+      const pausedMs = Math.round(facts.pausedMs * 10) / 10;
+      store.snapshots.finish(snapshot.id, { sizeMB, pausedMs });
+      const meta = {
+        name: snapshot.name,
+        kind: snapshot.kind,
+        size_mb: sizeMB,
+        paused_ms: pausedMs,
+      };
+      log.debug("snapshot made", { sandbox: sandbox.id, snapshot: snapshot.id, ...meta });
+      const whose = { userId: user.id, sandboxId: sandbox.id };
+      events.record({ type: "snapshot.created", ...whose, meta });
+      return { ...snapshot, status: "ready", sizeMB, pausedMs };
+    } catch (error) {
+      store.snapshots.delete(snapshot.id);
+      await engine.removeSnapshot(snapshot.id).catch((cause: unknown) => {
+        log.error("a snapshot's remains were not removed", { snapshot: snapshot.id, error: cause });
+      });
+      throw error;
+    }
+  }
+
+  list(user: User): SnapshotRecord[] {
+    return this.#options.store.snapshots.ofUser(user.id).filter(isReady);
+  }
+
+  /** By id or name; another user's is as good as none. */
+  get(user: User, ref: string): SnapshotRecord {
+    const { snapshots } = this.#options.store;
+    const byId = snapshots.byId(ref);
+    const found = byId?.userId === user.id ? byId : snapshots.byName(user.id, ref);
+    if (found && isReady(found)) return found;
+    throw new BhattiError("snapshot_not_found", "snapshot not found");
+  }
+
+  /** Sandboxes that were made from it stay. */
+  async delete(user: User, ref: string): Promise<void> {
+    const { store, engine, events } = this.#options;
+    const { id, name } = this.get(user, ref);
+    // The row goes last: files without a row are removed at the next start, a row without files would stay broken.
+    await engine.removeSnapshot(id);
+    store.snapshots.delete(id);
+    events.record({ type: "snapshot.deleted", userId: user.id, meta: { name } });
+  }
+
+  /** A new sandbox that is as the old one was then: its processes, its memory, its disk, but its own name. */
+  async resume(
+    user: User,
+    ref: string,
+    request: { name?: string | undefined },
+    signal: AbortSignal,
+  ): Promise<MadeFromSnapshot> {
+    const snapshot = this.get(user, ref);
+    const { name } = request;
+    const made = await this.#options.sandboxes.copies.makeFrom(user, snapshot, name, signal);
+    const meta = { snapshot: snapshot.name, name: made.sandbox.name };
+    const whose = { userId: user.id, sandboxId: made.sandbox.id };
+    this.#options.events.record({ type: "snapshot.resumed", ...whose, meta });
+    return made;
+  }
+
+  /** The sandbox is what it was then: what it has become since is gone. */
+  async restore(
+    user: User,
+    ref: string,
+    sandboxRef: string,
+    signal: AbortSignal,
+  ): Promise<MadeFromSnapshot> {
+    const { sandboxes, events } = this.#options;
+    const snapshot = this.get(user, ref);
+    const sandbox = sandboxes.get(user, sandboxRef);
+    if (snapshot.sourceId !== sandbox.id) {
+      throw new BhattiError(
+        "bad_request",
+        `sandbox: snapshot "${snapshot.name}" was made of "${snapshot.sourceName}" (${snapshot.sourceId}), only that can be put back (got "${sandbox.name}")`,
+        { hint: `Make a new sandbox from it: bhatti snapshot resume ${snapshot.name}` },
+      );
+    }
+    const restored = await sandboxes.copies.replaceMachine(sandbox, snapshot.id, signal);
+    const whose = { userId: user.id, sandboxId: sandbox.id };
+    events.record({ type: "snapshot.restored", ...whose, meta: { snapshot: snapshot.name } });
+    return restored;
+  }
+
+  /** After a start: what was cut short, and files that no row refers to. */
+  async recover(): Promise<void> {
+    const { store, engine, log } = this.#options;
+    const there = new Set(await engine.snapshots());
+    for (const { id, name, status } of store.snapshots.all()) {
+      if (status === "ready") there.delete(id);
+      else {
+        store.snapshots.delete(id);
+        log.warn("removed a snapshot that was cut short", { snapshot: id, name });
+      }
+    }
+    for (const id of there) {
+      await engine.removeSnapshot(id).catch((error: unknown) => {
+        log.error("a snapshot that nobody knows was not removed", {
+          snapshot: id,
+          error: messageOf(error),
+        });
+      });
+    }
+  }
+
+  #claim(
+    user: User,
+    sandbox: SandboxRecord,
+    { name, kind }: { name: string; kind: SnapshotKind },
+  ): SnapshotRecord {
+    const { store } = this.#options;
+    const snapshot: SnapshotRecord = {
+      id: newSnapshotId(),
+      userId: user.id,
+      name,
+      kind,
+      status: "creating",
+      sourceId: sandbox.id,
+      sourceName: sandbox.name,
+      image: sandbox.image,
+      imageDigest: sandbox.imageDigest,
+      cpus: sandbox.cpus,
+      memoryMB: sandbox.memoryMB,
+      diskSizeMB: sandbox.diskSizeMB,
+      env: sandbox.env,
+      init: sandbox.init,
+      labels: sandbox.labels,
+      sizeMB: 0,
+      pausedMs: 0,
+      createdAt: new Date().toISOString(),
+    };
+    store.transaction(() => {
+      if (store.snapshots.byName(user.id, name)) throw taken(name);
+      const limit = store.users.byId(user.id)?.maxSnapshots ?? 0;
+      const count = store.snapshots.countOf(user.id);
+      if (count >= limit) {
+        throw new BhattiError("snapshot_limit", `snapshot limit reached (${count}/${limit})`);
+      }
+      try {
+        store.snapshots.insert(snapshot);
+      } catch (error) {
+        throw isUniqueViolation(error) ? taken(name) : error;
+      }
+    });
+    return snapshot;
+  }
+
+  async #capture(id: string, snapshot: SnapshotRecord, signal: AbortSignal) {
+    const { actors, sandboxes } = this.#options;
+    return await actors.of(id).perform({
+      what: `Making snapshot "${snapshot.name}"`,
+      milliseconds: captureMilliseconds,
+      signal,
+      work: (until) => sandboxes.copies.capture(id, snapshot.id, snapshot.kind, until),
+    });
+  }
+}
+
+function isReady({ status }: SnapshotRecord): boolean {
+  return status === "ready";
+}
+
+function taken(name: string): BhattiError {
+  return new BhattiError("snapshot_exists", `Snapshot "${name}" already exists`);
+}

@@ -1,0 +1,288 @@
+/**
+ * Idle sandboxes cool: hot → warm (its processors stand still) → cold (all of it in files). Each has a timer of its own,
+ * so that a slow one keeps no other waiting.
+ */
+
+import type { GuestActivity } from "../agent/guest.ts";
+import { within } from "../async/deadline.ts";
+import type { Machine } from "../engine/engine.ts";
+import { messageOf } from "../errors/bhatti-error.ts";
+import type { EventSink, EventType } from "../observability/events.ts";
+import type { Logger } from "../observability/log.ts";
+import type { SandboxRecord } from "../store/sandboxes.ts";
+import type { Store } from "../store/store.ts";
+import { workSeen } from "./guest-work.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import type { MachineKeeper } from "./machine-keeper.ts";
+import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
+import type { Thermal as ThermalState } from "./sandbox-states.ts";
+
+export interface ThermalSettings {
+  /** 0: never. */
+  warmAfterSeconds: number;
+  coldAfterSeconds: number;
+}
+
+export interface ThermalOptions {
+  store: Store;
+  actors: SandboxActors;
+  keeper: MachineKeeper;
+  lifecycle: Lifecycle;
+  events: EventSink;
+  log: Logger;
+  settings: ThermalSettings;
+  /** Its time is over. */
+  expire(sandbox: SandboxRecord): Promise<void>;
+}
+
+export interface Condition {
+  thermal: ThermalState | undefined;
+  reason: string;
+  next?: { thermal: "warm" | "cold" | "destroyed"; at: string };
+}
+
+const askMilliseconds = 5_000;
+const coolMilliseconds = 120_000;
+const busyAgainMs = 1_000;
+const failedAgainMs = 30_000;
+/** setTimeout takes no more. */
+const longestTimerMs = 2 ** 31 - 1;
+
+interface Watch {
+  timer?: ReturnType<typeof setTimeout>;
+  expiry?: ReturnType<typeof setTimeout>;
+  /** What the guest had used up when it was asked first. */
+  base?: { at: number; activity: GuestActivity };
+  /** Why it is hotter than its idleness would have it. */
+  trouble?: string;
+  failures: number;
+}
+
+export class Thermal {
+  readonly #options: ThermalOptions;
+  readonly #watches = new Map<string, Watch>();
+  #isOver = false;
+
+  constructor(options: ThermalOptions) {
+    this.#options = options;
+  }
+
+  /** Looks after it from now on, or anew: after anything that changes how hot it is or may be. */
+  watch(id: string): void {
+    if (this.#isOver) return;
+    const sandbox = this.#options.store.sandboxes.byId(id);
+    if (!sandbox || sandbox.destroyRequestedAt !== null) {
+      this.forget(id);
+      return;
+    }
+    const watch = this.#watches.get(id) ?? { failures: 0 };
+    this.#watches.set(id, watch);
+    const actor = this.#options.actors.of(id);
+    actor.activity.onIdle = () => this.watch(id);
+    this.#setTimer(watch, "expiry", this.#untilExpiry(sandbox), () => this.#expire(id));
+    this.#setTimer(watch, "timer", this.#untilCheck(sandbox, actor, watch), () => this.#check(id));
+  }
+
+  forget(id: string): void {
+    const watch = this.#watches.get(id);
+    clearTimeout(watch?.timer);
+    clearTimeout(watch?.expiry);
+    this.#watches.delete(id);
+  }
+
+  close(): void {
+    this.#isOver = true;
+    for (const id of this.#watches.keys()) {
+      this.#remember(id);
+      this.forget(id);
+    }
+  }
+
+  condition(sandbox: SandboxRecord): Condition {
+    const actor = this.#options.actors.peek(sandbox.id);
+    const { status } = sandbox;
+    if (status === "creating") return { thermal: undefined, reason: "it is being created" };
+    const { machine } = actor ?? {};
+    if (!actor || !machine) {
+      const thermal = status === "unknown" ? undefined : "cold";
+      const why = sandbox.statusReason ?? (status === "stopped" ? "it was stopped" : "it was idle");
+      return withNext({ thermal, reason: why }, this.#expiryOf(sandbox));
+    }
+    const thermal = machine.isPaused ? "warm" : "hot";
+    const reason = this.#reason(sandbox, actor);
+    return withNext({ thermal, reason }, this.#nextOf(sandbox, actor) ?? this.#expiryOf(sandbox));
+  }
+
+  #reason(sandbox: SandboxRecord, actor: SandboxActor): string {
+    const { activity, machine } = actor;
+    if (activity.isInUse) return `in use: ${activity.uses}`;
+    const trouble = this.#watches.get(sandbox.id)?.trouble;
+    if (trouble !== undefined) return trouble;
+    if (machine?.isPaused) return `idle since ${iso(activity.lastAt)}`;
+    if (sandbox.keepHot) return "keep_hot";
+    return `${activity.lastWhat} at ${iso(activity.lastAt)}`;
+  }
+
+  #nextOf(sandbox: SandboxRecord, actor: SandboxActor): Condition["next"] {
+    if (actor.activity.isInUse || sandbox.keepHot) return undefined;
+    const thermal = actor.machine?.isPaused ? "cold" : "warm";
+    const after = this.#limit(sandbox, thermal);
+    return after === 0 ? undefined : { thermal, at: iso(actor.activity.lastAt + after) };
+  }
+
+  #expiryOf({ expiresAt }: SandboxRecord): Condition["next"] {
+    return expiresAt === null ? undefined : { thermal: "destroyed", at: expiresAt };
+  }
+
+  /** In milliseconds; 0: never. */
+  #limit(sandbox: SandboxRecord, thermal: "warm" | "cold"): number {
+    const { warmAfterSeconds, coldAfterSeconds } = this.#options.settings;
+    const seconds =
+      thermal === "warm"
+        ? (sandbox.idleWarmSeconds ?? warmAfterSeconds)
+        : (sandbox.idleColdSeconds ?? coldAfterSeconds);
+    return seconds * 1000;
+  }
+
+  #untilExpiry({ expiresAt }: SandboxRecord): number | undefined {
+    return expiresAt === null ? undefined : Date.parse(expiresAt) - Date.now();
+  }
+
+  /** A hot guest is asked twice, as what it has used up tells something only by comparison. */
+  #untilCheck(sandbox: SandboxRecord, actor: SandboxActor, watch: Watch): number | undefined {
+    const { machine, activity } = actor;
+    if (!machine || activity.isInUse || sandbox.keepHot) return undefined;
+    const limit = this.#limit(sandbox, machine.isPaused ? "cold" : "warm");
+    if (limit === 0) return undefined;
+    const isFirst = !machine.isPaused && !watch.base;
+    const left = activity.lastAt + (isFirst ? limit / 2 : limit) - Date.now();
+    if (watch.failures > 0) return Math.max(left, Math.min(failedAgainMs, limit));
+    if (!watch.base) return left;
+    // After a restart of the daemon it may have been idle for long already, but two looks need time between them.
+    return Math.max(left, watch.base.at + limit / 2 - performance.now());
+  }
+
+  #setTimer(watch: Watch, which: "timer" | "expiry", ms: number | undefined, work: () => void) {
+    clearTimeout(watch[which]);
+    if (ms === undefined) return;
+    const timer = setTimeout(work, Math.min(Math.max(ms, 1), longestTimerMs));
+    timer.unref?.();
+    watch[which] = timer;
+  }
+
+  #expire(id: string): void {
+    const sandbox = this.#options.store.sandboxes.byId(id);
+    if (!sandbox || (this.#untilExpiry(sandbox) ?? 1) > 0) {
+      this.watch(id);
+      return;
+    }
+    const { log } = this.#options;
+    log.info("a sandbox's time is over", { sandbox: id, expires_at: sandbox.expiresAt });
+    this.#options.expire(sandbox).catch((error: unknown) => {
+      log.error("a sandbox whose time is over could not be destroyed", { sandbox: id, error });
+      const watch = this.#watches.get(id);
+      if (watch) this.#setTimer(watch, "expiry", failedAgainMs, () => this.#expire(id));
+    });
+  }
+
+  #check(id: string): void {
+    const actor = this.#options.actors.peek(id);
+    const watch = this.#watches.get(id);
+    if (!actor || !watch) return;
+    if (actor.isBusy) {
+      this.#setTimer(watch, "timer", busyAgainMs, () => this.#check(id));
+      return;
+    }
+    void actor
+      .perform({
+        what: `Looking after sandbox ${id}`,
+        milliseconds: coolMilliseconds,
+        work: (signal) => this.#cool(id, actor, watch, signal),
+      })
+      .then(
+        () => {
+          watch.failures = 0;
+        },
+        (error: unknown) => this.#failed(id, actor, watch, error),
+      )
+      .finally(() => this.watch(id));
+  }
+
+  async #cool(id: string, actor: SandboxActor, watch: Watch, signal: AbortSignal): Promise<void> {
+    const sandbox = this.#options.store.sandboxes.byId(id);
+    const { machine, activity } = actor;
+    if (!sandbox || !machine || activity.isInUse || sandbox.keepHot) return;
+    const state = machine.isPaused ? "cold" : "warm";
+    if (state === "warm" && (await this.#isAtWork(actor, machine, watch, signal))) return;
+    const limit = this.#limit(sandbox, state);
+    if (limit === 0 || Date.now() - activity.lastAt < limit || activity.isInUse) return;
+    // From here on a new use waits for the end of this, and then wakes it again.
+    actor.isResting = true;
+    try {
+      if (state === "warm") {
+        await machine.pause(signal);
+        this.#options.keeper.turn(actor, "warm");
+      } else {
+        await this.#options.lifecycle.putAway(id, actor, "running", signal);
+      }
+    } finally {
+      actor.isResting = false;
+    }
+    delete watch.base;
+    delete watch.trouble;
+    this.#tell(sandbox, state === "warm" ? "thermal.pause" : "thermal.snapshot", {
+      idle_s: Math.round((Date.now() - activity.lastAt) / 1000),
+    });
+    this.#remember(id);
+  }
+
+  async #isAtWork(
+    actor: SandboxActor,
+    machine: Machine,
+    watch: Watch,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const activity = await within(askMilliseconds, "The agent's answer", signal, async (until) =>
+      (await machine.guest(until)).activity(until),
+    );
+    const now = { at: performance.now(), activity };
+    const work = workSeen(watch.base, now);
+    delete watch.trouble;
+    if (work === undefined && watch.base) return false;
+    watch.base = now;
+    if (work !== undefined) actor.activity.saw(work);
+    return true;
+  }
+
+  /** It stays as it is, and says why. */
+  #failed(id: string, actor: SandboxActor, watch: Watch, error: unknown): void {
+    watch.failures += 1;
+    const to = actor.machine?.isPaused ? "cold" : "warm";
+    watch.trouble = `it could not be made ${to}: ${messageOf(error)}`;
+    delete watch.base;
+    const sandbox = this.#options.store.sandboxes.byId(id);
+    if (!sandbox) return;
+    this.#options.log.warn("a sandbox could not cool", { sandbox: id, to, error });
+    const meta = { to, error: messageOf(error), attempt: watch.failures };
+    this.#tell(sandbox, "thermal.snapshot_failed", meta);
+  }
+
+  #tell(sandbox: SandboxRecord, type: EventType, meta: Record<string, unknown>): void {
+    this.#options.log.debug(type, { sandbox: sandbox.id, ...meta });
+    this.#options.events.record({ type, userId: sandbox.userId, sandboxId: sandbox.id, meta });
+  }
+
+  /** A restart of the daemon must not make an idle sandbox look fresh, nor a fresh one idle. */
+  #remember(id: string): void {
+    const actor = this.#options.actors.peek(id);
+    if (actor) this.#options.store.sandboxes.active(id, iso(actor.activity.lastAt));
+  }
+}
+
+function withNext(condition: Condition, next: Condition["next"]): Condition {
+  return next ? { ...condition, next } : condition;
+}
+
+function iso(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}

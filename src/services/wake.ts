@@ -1,0 +1,196 @@
+/** The one door to a machine that runs: it is made hot first, and stays so as long as somebody uses it. */
+import { abortable } from "../async/deadline.ts";
+import type { Engine, Machine } from "../engine/engine.ts";
+import { BhattiError, isBhattiError, messageOf } from "../errors/bhatti-error.ts";
+import type { ErrorCode } from "../errors/catalogue.ts";
+import type { EventSink } from "../observability/events.ts";
+import type { Logger } from "../observability/log.ts";
+import type { SandboxRecord } from "../store/sandboxes.ts";
+import type { Store } from "../store/store.ts";
+import type { MachineKeeper } from "./machine-keeper.ts";
+import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
+import { identityOf } from "./sandbox-identity.ts";
+
+export interface MachineUse extends Disposable {
+  machine: Machine;
+}
+
+export interface WakeOptions {
+  store: Store;
+  engine: Engine;
+  actors: SandboxActors;
+  keeper: MachineKeeper;
+  events: EventSink;
+  log: Logger;
+  /** Called for each machine that has become hot. */
+  onAwake(id: string): void;
+}
+
+const wakeMilliseconds = 60_000;
+/** For so long the answer to who comes later is the one that the last attempt got. */
+const breakerMilliseconds = 10_000;
+/** What another attempt a moment later would not change. */
+const lasting: ErrorCode[] = ["snapshot_damaged", "machine_failed", "host_unfit", "no_saved_state"];
+
+export class Wake {
+  readonly #options: WakeOptions;
+
+  constructor(options: WakeOptions) {
+    this.#options = options;
+  }
+
+  /** The sandbox's machine, awake, and kept so until the use is disposed of. `what` is shown as the reason. */
+  async use(sandbox: SandboxRecord, what: string, signal: AbortSignal): Promise<MachineUse> {
+    const actor = this.#options.actors.of(sandbox.id);
+    const use = actor.activity.begin(what);
+    try {
+      const machine = readyMachine(actor) ?? (await this.#shared(sandbox, actor, signal));
+      return { machine, [Symbol.dispose]: () => use[Symbol.dispose]() };
+    } catch (error) {
+      use[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Wakes it although nobody uses it yet. */
+  async wake(sandbox: SandboxRecord, signal: AbortSignal): Promise<void> {
+    using _ = await this.use(sandbox, "wake", signal);
+  }
+
+  /** Many may ask at once: one attempt is made, which none of them may cancel, and all get its outcome. */
+  async #shared(
+    sandbox: SandboxRecord,
+    actor: SandboxActor,
+    signal: AbortSignal,
+  ): Promise<Machine> {
+    checkUsable(sandbox);
+    if (actor.failure && Date.now() < actor.failure.until) throw actor.failure.error;
+    actor.waking ??= actor
+      .perform({
+        what: `Waking sandbox "${sandbox.name}"`,
+        milliseconds: wakeMilliseconds,
+        work: (workSignal) => this.makeHot(sandbox.id, actor, workSignal),
+      })
+      .finally(() => {
+        actor.waking = undefined;
+      });
+    return await abortable(actor.waking, signal);
+  }
+
+  /** Only within the actor's queue. */
+  async makeHot(id: string, actor: SandboxActor, signal: AbortSignal): Promise<Machine> {
+    const { store, keeper } = this.#options;
+    const sandbox = store.sandboxes.byId(id);
+    if (!sandbox) throw new BhattiError("sandbox_not_found", "sandbox not found");
+    checkUsable(sandbox);
+    const ready = readyMachine(actor);
+    if (ready) return ready;
+    const started = performance.now();
+    const from = actor.machine ? "warm" : "cold";
+    try {
+      const machine = actor.machine ?? (await this.#bringBack(sandbox, actor, signal));
+      await machine.unpause(signal);
+      keeper.turn(actor, "hot");
+      actor.failure = undefined;
+      this.#tell(sandbox, machine, from, performance.now() - started);
+      return machine;
+    } catch (error) {
+      this.#remember(actor, sandbox, error);
+      throw error;
+    } finally {
+      this.#options.onAwake(id);
+    }
+  }
+
+  /** From its disk alone. Only within the actor's queue, when it has no machine. */
+  async boot(
+    sandbox: SandboxRecord,
+    actor: SandboxActor,
+    why: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Machine> {
+    const { engine, keeper, events, log } = this.#options;
+    const { id, cpus, memoryMB, engineId } = sandbox;
+    if (engineId === null) throw noDisk(sandbox);
+    const machine = await engine.boot(engineId, { cpus, memoryMB }, identityOf(sandbox), signal);
+    keeper.attach(actor, machine, why && `it was started from its disk: ${why}`);
+    log.debug("machine booted from its disk", { sandbox: id, why, steps: machine.origin.steps });
+    events.record({
+      type: "sandbox.booted",
+      userId: sandbox.userId,
+      sandboxId: id,
+      meta: { machine: machine.id, origin: machine.origin.kind, reason: why ?? "start" },
+    });
+    return machine;
+  }
+
+  async #bringBack(
+    sandbox: SandboxRecord,
+    actor: SandboxActor,
+    signal: AbortSignal,
+  ): Promise<Machine> {
+    const { engine, keeper, log } = this.#options;
+    const { engineId } = sandbox;
+    const rest = engineId === null ? "gone" : await engine.rest(engineId);
+    if (engineId === null || rest === "gone") throw noDisk(sandbox);
+    if (rest === "off") {
+      return await this.boot(sandbox, actor, sandbox.statusReason ?? undefined, signal);
+    }
+    try {
+      const machine = await engine.resume(engineId, signal);
+      keeper.attach(actor, machine);
+      return machine;
+    } catch (error) {
+      if (!isBhattiError(error, "snapshot_incompatible")) throw error;
+      log.warn("a saved state cannot be used here", { sandbox: sandbox.id, error });
+      return await this.boot(sandbox, actor, messageOf(error), signal);
+    }
+  }
+
+  #tell(sandbox: SandboxRecord, machine: Machine, from: "warm" | "cold", ms: number): void {
+    const { events, log } = this.#options;
+    const wakeMs = Math.round(ms * 100) / 100;
+    const steps = Object.fromEntries(
+      machine.origin.steps.map(({ name, milliseconds }) => [name, milliseconds]),
+    );
+    const fields = { from_state: from, wake_ms: wakeMs };
+    log.debug("sandbox woken", {
+      sandbox: sandbox.id,
+      ...fields,
+      ...(from === "cold" && { steps }),
+    });
+    const whose = { userId: sandbox.userId, sandboxId: sandbox.id };
+    events.record({ type: "thermal.wake", ...whose, meta: fields });
+  }
+
+  #remember(actor: SandboxActor, sandbox: SandboxRecord, error: unknown): void {
+    const { log, events } = this.#options;
+    log.error("a sandbox could not be woken", { sandbox: sandbox.id, error });
+    events.record({
+      type: "thermal.wake_failed",
+      userId: sandbox.userId,
+      sandboxId: sandbox.id,
+      meta: { error: messageOf(error) },
+    });
+    if (isBhattiError(error) && lasting.includes(error.code)) {
+      actor.failure = { error, until: Date.now() + breakerMilliseconds };
+    }
+  }
+}
+
+/** The machine, if whoever wants it need not wait for anything. */
+function readyMachine(actor: SandboxActor): Machine | undefined {
+  return actor.machine?.isAwake && !actor.isResting ? actor.machine : undefined;
+}
+
+function checkUsable({ name, status, destroyRequestedAt }: SandboxRecord): void {
+  if (status !== "creating" && destroyRequestedAt === null) return;
+  const state = status === "creating" ? "still being created" : "being destroyed";
+  throw new BhattiError("sandbox_not_running", `Sandbox "${name}" is not running, it is ${state}`);
+}
+
+function noDisk({ name }: SandboxRecord): BhattiError {
+  return new BhattiError("machine_failed", `The disk of sandbox "${name}" is gone`, {
+    hint: `All that is left to do: bhatti destroy ${name}`,
+  });
+}

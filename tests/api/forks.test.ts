@@ -1,0 +1,103 @@
+/** Copies of a sandbox that go on from where it is, as clients of the API see them. */
+import { expect, test } from "bun:test";
+import type { Sandbox } from "../../src/contract/sandboxes.ts";
+import { type FakeDaemon, type Refusal, startFakeDaemon } from "../support/fake-daemon.ts";
+
+const fork = <T = Sandbox[]>(daemon: FakeDaemon, body?: unknown) =>
+  daemon.call<T>("POST", "/sandboxes/dev/fork", body);
+
+async function outputOf(daemon: FakeDaemon, ref: string, ...cmd: string[]): Promise<string> {
+  const { body } = await daemon.call<{ stdout: string }>("POST", `/sandboxes/${ref}/exec`, { cmd });
+  return body.stdout;
+}
+
+test("a fork goes on from its source, under a name of its own", async () => {
+  await using daemon = await startFakeDaemon();
+  const content = Buffer.from("from dev").toBase64();
+  const source = await daemon.create({
+    name: "dev",
+    labels: { team: "core" },
+    files: [{ guest_path: "/workspace/a", content }],
+  });
+  const { status, body } = await fork(daemon, {
+    name: "copy",
+    labels: { kind: "fork" },
+  });
+  expect(status).toBe(201);
+  expect(body).toMatchObject([
+    {
+      name: "copy",
+      status: "running",
+      thermal: "hot",
+      cpus: source.cpus,
+      memory_mb: source.memory_mb,
+      disk_size_mb: source.disk_size_mb,
+      image: source.image,
+    },
+  ]);
+  expect(body[0]?.labels).toEqual({ kind: "fork" });
+  expect(body[0]?.id).not.toBe(source.id);
+  expect(await outputOf(daemon, "copy", "hostname")).toBe("copy\n");
+  expect(await outputOf(daemon, "copy", "cat", "/workspace/a")).toBe("from dev");
+  expect((await daemon.call<Sandbox>("GET", "/sandboxes/dev")).body).toMatchObject({
+    id: source.id,
+    status: "running",
+  });
+  expect((await daemon.call("DELETE", "/sandboxes/dev")).status).toBe(200);
+  expect(await outputOf(daemon, "copy", "cat", "/workspace/a")).toBe("from dev");
+});
+
+test("a count makes numbered forks, a name or none", async () => {
+  await using daemon = await startFakeDaemon();
+  await daemon.create({ name: "dev", labels: { team: "core" } });
+  const numbered = await fork(daemon, { name: "try", count: 3 });
+  expect(numbered.body.map(({ name }) => name)).toEqual(["try-1", "try-2", "try-3"]);
+  const unnamed = (await fork(daemon, { count: 2 })).body;
+  expect(new Set(unnamed.map(({ name }) => name)).size).toBe(2);
+  expect((await fork(daemon)).body).toMatchObject([{ labels: { team: "core" } }]);
+});
+
+test("forks whose names are taken are none at all", async () => {
+  await using daemon = await startFakeDaemon();
+  await daemon.create({ name: "dev" });
+  await daemon.create({ name: "try-2" });
+  for (const request of [{ name: "dev" }, { name: "try", count: 3 }]) {
+    const { status, body } = await fork<Refusal>(daemon, request);
+    expect(status).toBe(409);
+    expect(body.code).toBe("name_taken");
+  }
+  const list = await daemon.call<Sandbox[]>("GET", "/sandboxes");
+  expect(list.body.map(({ name }) => name).sort()).toEqual(["dev", "try-2"]);
+});
+
+test("forks count as sandboxes, all or none", async () => {
+  await using daemon = await startFakeDaemon({ user: { maxSandboxes: 3 } });
+  await daemon.create({ name: "dev" });
+  const refused = await fork<Refusal>(daemon, { name: "try", count: 3 });
+  expect(refused.status).toBe(429);
+  expect(refused.body.code).toBe("sandbox_limit");
+  expect((await daemon.call<Sandbox[]>("GET", "/sandboxes")).body).toHaveLength(1);
+  expect((await fork(daemon, { name: "try", count: 2 })).status).toBe(201);
+});
+
+const nameRule =
+  "must be a letter or digit, then up to 62 letters, digits, dots, underscores or hyphens";
+
+test.each([
+  [{ count: 0 }, "count: must be between 1 and 64 (got 0)"],
+  [{ count: 65 }, "count: must be between 1 and 64 (got 65)"],
+  [{ count: 1.5 }, "count: must be a whole number (got 1.5)"],
+  [{ name: "-x" }, `name: ${nameRule} (got "-x")`],
+  [
+    { name: "a".repeat(62), count: 10 },
+    `name: must leave room for -1, -2, … within 63 characters (got "${"a".repeat(62)}")`,
+  ],
+  [{ labels: { a: "b c" } }, "labels.a: must be at most 256 letters, digits, '.', '_' or '-'"],
+  [{ cpus: 2 }, "cpus: is not a field that is known here"],
+])("fork %j is refused", async (request, message) => {
+  await using daemon = await startFakeDaemon();
+  await daemon.create({ name: "dev" });
+  const { status, body } = await fork<Refusal>(daemon, request);
+  expect(status).toBe(400);
+  expect(body.error).toStartWith(message);
+});
