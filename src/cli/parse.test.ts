@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { duration, durationOrDefault } from "./arguments/duration.ts";
 import { choice, pairs, text, toggle, whole } from "./arguments/flags.ts";
 import { parseWords } from "./parse.ts";
 
@@ -56,3 +57,13 @@ test.each(["", "1e3", "0x10", "5 ", "NaN", "10", "0"])(
     expect(() => whole("", { min: 1, max: 9 }).parse([written], "n")).toThrow("--n must be");
   },
 );
+
+test("durations are seconds; only where there is a default, default is null", () => {
+  const words = ["1d", "5m"];
+  expect(duration("").parse(words, "n")).toBe(300);
+  expect(durationOrDefault("").parse(words, "n")).toBe(300);
+  expect(duration("").parse([], "n")).toBeUndefined();
+  expect(durationOrDefault("").parse([], "n")).toBeUndefined();
+  expect(durationOrDefault("").parse(["default"], "n")).toBeNull();
+  expect(() => duration("").parse(["default"], "n")).toThrow("--n must be a duration such as");
+});

@@ -64,7 +64,6 @@ export const lifecycleEndpoints = {
       "name_taken",
       "sandbox_limit",
       "quota_exceeded",
-      "no_saved_state",
       "guest_busy",
       ...wakeErrors,
     ],

@@ -109,6 +109,7 @@ export type Sandbox = z.infer<typeof Sandbox>;
 /** What can be in the way of making it run. */
 export const wakeErrors = [
   "sandbox_not_running",
+  "no_saved_state",
   "snapshot_damaged",
   "snapshot_incompatible",
   "guest_unresponsive",

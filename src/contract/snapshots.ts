@@ -47,14 +47,7 @@ export const snapshotEndpoints = {
     body: CreateSnapshot,
     result: Snapshot,
     status: 201,
-    errors: [
-      "sandbox_not_found",
-      "snapshot_exists",
-      "snapshot_limit",
-      "no_saved_state",
-      "guest_busy",
-      ...wakeErrors,
-    ],
+    errors: ["sandbox_not_found", "snapshot_exists", "snapshot_limit", "guest_busy", ...wakeErrors],
   }),
   "snapshot.list": endpoint("snapshot.list", {
     summary: "List your snapshots",

@@ -60,16 +60,14 @@ test("start says what of it is lost", async () => {
   expect(await daemon.run(["start", "dev"])).toMatchObject({
     code: 0,
     stdout: "sandbox/dev started\n",
-    stderr:
-      "Warning: it was started from its disk: it was powered off: the guest shut down\n",
+    stderr: "Warning: it was started from its disk: it was powered off: the guest shut down\n",
   });
 });
 
-test.each([["stop"], ["start"], ["edit", "--keep-hot"], ["create", "--from"]])(
-  "%s of what is not there has a hint",
-  async (verb, flag) => {
-    const words = flag === undefined ? [verb, "nope"] : [verb, flag, "nope"];
-    expect(await daemon.run(words)).toMatchObject({
+test.each(["stop nope", "start nope", "edit nope --keep-hot", "create --from nope"])(
+  "%s: what is not there has a hint",
+  async (words) => {
+    expect(await daemon.run(words.split(" "))).toMatchObject({
       code: 1,
       stdout: "",
       stderr: "404 Not Found: sandbox not found\nCheck sandbox name: bhatti ls\n",
@@ -189,9 +187,8 @@ test.each<["keep" | "stop", "keep" | "stop", string]>([
   ["keep", "stop", "stop"],
   ["stop", "keep", "keep"],
 ])("on_shutdown: %s, serve --on-shutdown %s: %s", async (configured, flag, outcome) => {
-  await using own = await startCliDaemon([`on_shutdown: ${configured}`], {
-    flags: ["--on-shutdown", flag],
-  });
+  const flags = ["--on-shutdown", flag];
+  await using own = await startCliDaemon([`on_shutdown: ${configured}`], [], flags);
   const { code, log } = await own.stop();
   expect(code).toBe(0);
   expect(log).toContain(`"machines":"${outcome}"`);

@@ -4,8 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import type { Snapshot } from "../../src/contract/snapshots.ts";
-import { runInTerminal } from "../support/binary.ts";
-import { binary } from "../support/binary.ts";
+import { binary, runInTerminal } from "../support/binary.ts";
 import { type CliDaemon, startCliDaemon } from "../support/cli-daemon.ts";
 
 let daemon: CliDaemon;
@@ -85,9 +84,9 @@ test("snapshot restore puts the same sandbox back", async () => {
     stdout: 'sandbox/dev restored from "ready"\n',
     stderr: "",
   });
-  expect(JSON.parse(await daemon.ok("snapshot", "restore", "ready", "dev", "--json"))).toMatchObject(
-    { id: before.id, name: "dev", status: "running" },
-  );
+  expect(
+    JSON.parse(await daemon.ok("snapshot", "restore", "ready", "dev", "--json")),
+  ).toMatchObject({ id: before.id, name: "dev", status: "running" });
   expect(await daemon.ok("exec", "dev", "cat", "/workspace/a")).toBe("kept");
 });
 
@@ -96,8 +95,7 @@ test("what could not be kept is a remark on stderr", async () => {
   using server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
-    fetch: () =>
-      Response.json(answer, { headers: { "X-Bhatti-Warning": "its memory is lost" } }),
+    fetch: () => Response.json(answer, { headers: { "X-Bhatti-Warning": "its memory is lost" } }),
   });
   const url = ["--url", `http://127.0.0.1:${server.port}`, "--token", "x"];
   const env = { BHATTI_CONFIG: "/dev/null" };

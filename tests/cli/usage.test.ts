@@ -101,7 +101,10 @@ test.each<[string[], string]>([
     'Error: --type must be one of full, filesystem, got "memory"\n',
   ],
   [["edit", "dev"], edited("there is nothing to change: say what with a flag")],
-  [["edit", "dev", "--label", "", "--label-delete="], edited("there is nothing to change: say what with a flag")],
+  [
+    ["edit", "dev", "--label", "", "--label-delete="],
+    edited("there is nothing to change: say what with a flag"),
+  ],
   [
     ["edit", "dev", "--keep-hot", "--allow-cold"],
     "Error: --keep-hot and --allow-cold exclude each other\n",

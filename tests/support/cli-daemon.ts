@@ -23,6 +23,7 @@ export interface CliDaemon extends AsyncDisposable {
 export async function startCliDaemon(
   config: string[] = [],
   moreLimits: string[] = [],
+  flags: string[] = [],
 ): Promise<CliDaemon> {
   await ensureBinary();
   const home = mkdtempSync(join(tmpdir(), "bhatti-cli-"));
@@ -36,7 +37,7 @@ export async function startCliDaemon(
   const lines = ["engine: fake", "listen: 127.0.0.1:0", `data_dir: ${dataDir}`, ...config];
   limits.push(...moreLimits.map((line) => `  ${line}`));
   writeFileSync(configPath, [...lines, "limits:", ...limits, ""].join("\n"));
-  const child = Bun.spawn([binary, "serve"], {
+  const child = Bun.spawn([binary, "serve", ...flags], {
     env: { PATH: process.env["PATH"], HOME: home, BHATTI_CONFIG: configPath },
     stdin: "ignore",
     stdout: "ignore",
