@@ -90,7 +90,7 @@ async function prepareData(dataDir: string): Promise<string> {
     const { digest, path, sizeMB, source: from } = image;
     target.images.register({ name, digest, path: join(dataDir, path), sizeMB, source: from });
   }
-  const limits = { maxSandboxes: 100, maxCpus: 2, maxMemoryMB: 4096 };
+  const limits = { maxSandboxes: 200, maxCpus: 2, maxMemoryMB: 4096 };
   return target.users.create({ name: "bench", ...limits }).key;
 }
 

@@ -4,6 +4,7 @@ import { cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { root, startBenchDaemon } from "./daemon.ts";
 import { creating, interactive, memory, type Row, running } from "./scenarios.ts";
+import { crowd, sleeping } from "./sleeping.ts";
 import { summary } from "./statistics.ts";
 
 const rows: Row[] = [];
@@ -20,12 +21,20 @@ let version: unknown;
   note("time to interactive");
   rows.push(...(await interactive(daemon)));
 }
+let many: Record<string, number> = {};
+{
+  await using daemon = await startBenchDaemon({ poolSize: 0 });
+  note("sleep, snapshots, forks");
+  rows.push(...(await sleeping(daemon)));
+  note("a hundred sandboxes");
+  many = await crowd(daemon);
+}
 {
   await using daemon = await startBenchDaemon({ poolSize: 0 });
   note("create without a pool");
   rows.push(...(await creating(daemon, false)));
   note("memory");
-  megabytes = await memory(daemon);
+  megabytes = { ...(await memory(daemon)), ...many };
 }
 
 const machine = {

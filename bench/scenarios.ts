@@ -216,12 +216,13 @@ export async function memory(daemon: BenchDaemon): Promise<Record<string, number
   return figures;
 }
 
-async function machinePids(daemon: BenchDaemon, names: string[]): Promise<number[]> {
+export async function machinePids(daemon: BenchDaemon, names: string[]): Promise<number[]> {
   const sandboxes = (await (await daemon.api("GET", "/sandboxes")).json()) as {
+    id: string;
     name: string;
     engine_id: string;
   }[];
-  const wanted = sandboxes.filter(({ name }) => names.includes(name));
+  const wanted = sandboxes.filter(({ id, name }) => names.includes(name) || names.includes(id));
   return Promise.all(
     wanted.map(async ({ engine_id }) => {
       const record = Bun.file(`${daemon.dataDir}/sandboxes/${engine_id}/machine.json`);

@@ -1,10 +1,15 @@
-/** Builds dist/bhatti: the CLI and the daemon as one binary. Runs alone: `bun scripts/build.ts [outfile]`. */
+/**
+ * Builds dist/bhatti: the CLI and the daemon as one binary. Runs alone: `bun scripts/build.ts [--faults] [outfile]`.
+ * With `--faults` it is one for tests, whose daemon ends at the points that src/async/fault-point.ts tells of.
+ */
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import manifest from "../package.json" with { type: "json" };
 
 const root = resolve(import.meta.dirname, "..");
-const outfile = resolve(process.argv[2] ?? join(root, "dist/bhatti"));
+const words = process.argv.slice(2);
+const hasFaults = words[0] === "--faults";
+const outfile = resolve(words[hasFaults ? 1 : 0] ?? join(root, "dist/bhatti"));
 
 /** Without the agent, all but virtual machines works: enough for tests on a machine that has no Rust. */
 const agentIfBuilt: Bun.BunPlugin = {
@@ -43,7 +48,10 @@ try {
     // Without it every dynamically imported module would be loaded at start: 15 ms instead of 7.
     splitting: true,
     sourcemap: "none",
-    define: { BHATTI_VERSION: JSON.stringify(manifest.version) },
+    define: {
+      BHATTI_VERSION: JSON.stringify(manifest.version),
+      BHATTI_FAULTS: String(hasFaults),
+    },
   });
   if (!result.success) throw new AggregateError(result.logs, "the build failed");
   renameSync(unfinished, outfile);

@@ -1,4 +1,5 @@
 /** Builds the whole daemon in order, and takes it down in reverse. */
+import { type Clock, systemClock } from "../async/clock.ts";
 import type { ServerConfig } from "../config/schema.ts";
 import { defaultCpus, defaultMemoryMB } from "../contract/sandboxes.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -27,6 +28,8 @@ export interface DaemonDependencies {
   runtimeDir: string;
   /** Instead of the one that the configuration names; the daemon closes it. */
   engine?: Engine;
+  /** What idleness and times to live are measured by. */
+  clock?: Clock;
 }
 
 export interface Daemon extends AsyncDisposable {
@@ -38,7 +41,7 @@ export interface Daemon extends AsyncDisposable {
 
 export async function startDaemon(
   config: ServerConfig,
-  { log, version, runtimeDir, engine: givenEngine }: DaemonDependencies,
+  { log, version, runtimeDir, engine: givenEngine, clock = systemClock }: DaemonDependencies,
 ): Promise<Daemon> {
   const address = parseListenAddress(config.listen);
   await using undo = new AsyncDisposableStack();
@@ -58,7 +61,7 @@ export async function startDaemon(
   const engine = givenEngine ?? (await openEngine(config, { runtimeDir, log, defaultSpec }));
   undo.defer(() => engine.close());
 
-  const actors = new SandboxActors();
+  const actors = new SandboxActors(clock);
   const sandboxes = new Sandboxes({
     ...{ store, engine, images, actors, events, log, defaults },
     thermal: config.thermal,

@@ -1,15 +1,29 @@
 /**
- * A root disk as a folder: `top.qcow2`, which is written, over layers that never change. Every file names the one below
- * it by a name in the same folder, so a layer that several disks need is hard-linked into each of their folders: nobody
- * counts its users, and it is gone with the last of them.
+ * A root disk as a folder of layers, each naming the one below it by a name in the same folder. The link `top` says
+ * which of them is written; the others never change. A layer that several disks need is hard-linked into each of their
+ * folders: nobody counts its users, and it is gone with the last of them.
+ *
+ * A layer keeps its name for ever: QEMU opens files again by the names that it was started with.
  */
 import { randomBytes } from "node:crypto";
-import { copyFile, link, mkdir, open, readdir, realpath, rename, symlink } from "node:fs/promises";
-import { join } from "node:path";
+import {
+  copyFile,
+  link,
+  mkdir,
+  open,
+  readdir,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  symlink,
+} from "node:fs/promises";
+import { basename, join } from "node:path";
 import { makeOverlay } from "./qcow2.ts";
 
-const top = "top.qcow2";
-const unfinishedTop = "top.new.qcow2";
+const topLink = "top";
+const unfinishedLink = "top.new";
+const imagePrefix = "image-";
 const layerPattern = /^layer-[0-9a-f]{16}\.qcow2$/;
 
 export interface BaseImage {
@@ -18,8 +32,19 @@ export interface BaseImage {
   path: string;
 }
 
-export function topOf(directory: string): string {
-  return join(directory, top);
+/** The path of the layer that is written. */
+export async function topOf(directory: string): Promise<string> {
+  return join(directory, await readlink(topLinkOf(directory)));
+}
+
+/** What is there exactly when the disk is. */
+export function topLinkOf(directory: string): string {
+  return join(directory, topLink);
+}
+
+/** Whether a file of a disk's folder is the image below everything, which was there before and stays. */
+export function isImage(path: string): boolean {
+  return basename(path).startsWith(imagePrefix);
 }
 
 /** A disk of `bytes` over an image, which is never smaller than the image. */
@@ -31,47 +56,70 @@ export async function makeDisk(
 ): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   // QEMU takes what stands before a colon for a protocol.
-  const name = `image-${image.digest.replaceAll(/[^\w.-]/g, "-")}.ext4`;
+  const name = `${imagePrefix}${image.digest.replaceAll(/[^\w.-]/g, "-")}.ext4`;
   await share(await realpath(image.path), join(directory, name));
-  await makeOverlay(topOf(directory), { path: name, format: "raw" }, bytes, signal);
+  const top = newLayerName();
+  await makeOverlay(join(directory, top), { path: name, format: "raw" }, bytes, signal);
+  await pointTopAt(directory, top);
 }
 
-/** A disk of its own that starts with the content of another, whose top nobody writes any more. */
+/** A disk of its own that starts with the content of another, whose top is empty: nothing was written to it yet. */
 export async function cloneDisk(from: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true, mode: 0o700 });
+  const empty = basename(await topOf(from));
   for (const name of await readdir(from)) {
-    if (name === top) await copyFile(topOf(from), topOf(to));
-    else if (name !== unfinishedTop) await share(join(from, name), join(to, name));
+    const isShared = isImage(name) || layerPattern.test(name);
+    if (isShared && name !== empty) await share(join(from, name), join(to, name));
   }
+  const top = newLayerName();
+  await copyFile(join(from, empty), join(to, top));
+  await pointTopAt(to, top);
 }
 
 /**
- * Makes what was written so far a layer, and an empty top over it. A machine that runs goes on writing into the layer
- * until it is told of the new top; either way the folder holds what the machine sees.
+ * Puts an empty top over what was written so far. A machine that runs goes on writing to the layer until it is told of
+ * the new top; either way the folder holds what the machine sees.
  */
 export async function freezeTop(directory: string, signal: AbortSignal): Promise<void> {
-  const layer = `layer-${randomBytes(8).toString("hex")}.qcow2`;
+  const below = basename(await topOf(directory));
+  const top = newLayerName();
   const bytes = await diskBytes(directory);
-  const fresh = join(directory, unfinishedTop);
-  await makeOverlay(fresh, { path: layer, format: "qcow2" }, bytes, signal);
-  await link(topOf(directory), join(directory, layer));
-  await rename(fresh, topOf(directory));
+  await makeOverlay(join(directory, top), { path: below, format: "qcow2" }, bytes, signal);
+  await pointTopAt(directory, top);
 }
 
-/** How many files that something was written to lie below the top. */
-export async function depthOf(directory: string): Promise<number> {
-  return (await readdir(directory)).filter((name) => layerPattern.test(name)).length;
+/** The name of the image below everything; undefined when there is none. */
+export async function imageOf(directory: string): Promise<string | undefined> {
+  return (await readdir(directory)).find(isImage);
+}
+
+/** The names of the layers below the top. */
+export async function layersBelow(directory: string): Promise<string[]> {
+  const top = basename(await topOf(directory));
+  return (await readdir(directory)).filter((name) => layerPattern.test(name) && name !== top);
 }
 
 /** The disk's size as the machine sees it (big-endian at byte 24 of a qcow2 header). */
 export async function diskBytes(directory: string): Promise<number> {
-  const file = await open(topOf(directory), "r");
+  const file = await open(await topOf(directory), "r");
   try {
     const { buffer } = await file.read(Buffer.alloc(32), 0, 32, 0);
     return Number(buffer.readBigUInt64BE(24));
   } finally {
     await file.close();
   }
+}
+
+function newLayerName(): string {
+  return `layer-${randomBytes(8).toString("hex")}.qcow2`;
+}
+
+/** One rename: there is always one top, the old or the new. */
+async function pointTopAt(directory: string, layer: string): Promise<void> {
+  const fresh = join(directory, unfinishedLink);
+  await rm(fresh, { force: true });
+  await symlink(layer, fresh);
+  await rename(fresh, topLinkOf(directory));
 }
 
 /** A file system of its own cannot hold a hard link: then what is linked to must stay where it is. */

@@ -9,7 +9,7 @@ export interface Engine {
    * On failure nothing of it is left. Errors: machine_failed, guest_unresponsive, disk_full, host_unfit, cancelled.
    */
   create(spec: MachineSpec, identity: GuestConfiguration, signal: AbortSignal): Promise<Machine>;
-  /** What there is of a machine that has no process. */
+  /** What there is of a machine that nobody holds. */
   rest(id: string): Promise<MachineRest>;
   /**
    * Brings a suspended machine back, paused: `unpause` lets it run. Until then it can be tried again. Errors:
@@ -67,14 +67,17 @@ export type SnapshotKind = "full" | "filesystem";
 
 export interface SnapshotFacts {
   kind: SnapshotKind;
-  /** What its files take on the disk; layers that others share are counted too. */
+  /** What its files take on the disk, the image not counted; layers that others share are. */
   bytes: number;
   /** How long the machine stood still. */
   pausedMs: number;
 }
 
-/** `suspended`: memory and disk; `off`: a disk to boot from; `gone`: nothing. */
-export type MachineRest = "suspended" | "off" | "gone";
+/**
+ * `running`: a process after all, which `adopt` may take over; `suspended`: memory and disk; `off`: a disk to boot
+ * from; `gone`: nothing.
+ */
+export type MachineRest = "running" | "suspended" | "off" | "gone";
 
 export interface EngineFeatures {
   /** Short name for people, such as `qemu 7.2`. */

@@ -43,7 +43,7 @@ export const catalogue = {
   // users
   user_not_found: { status: 404, hint: "Check user name: bhatti user list" },
   user_exists: { status: 409, hint: "Pick another name, or: bhatti user rotate-key <name>" },
-  user_in_use: { status: 409, hint: "Destroy the user's sandboxes first: bhatti ls" },
+  user_in_use: { status: 409, hint: "Remove the user's sandboxes and snapshots first" },
 
   // the machine underneath
   guest_unresponsive: {

@@ -120,12 +120,16 @@ export async function launch(command: string[], descriptors: number[]): Promise<
   return { pid: child.pid, startTime, exited: ended };
 }
 
-/** When the process started, or undefined when there is none (a zombie counts as none). */
+/**
+ * When the process started, or undefined when there is none. A zombie counts as none, unless threads of it are still on
+ * their way out: those hold its files and locks.
+ */
 export function startTimeOf(pid: number): number | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" ? undefined : Number(fields[19]);
+    const [isZombie, threads] = [fields[0] === "Z", Number(fields[17])];
+    return isZombie && threads <= 1 ? undefined : Number(fields[19]);
   } catch {
     return undefined;
   }

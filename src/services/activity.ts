@@ -1,5 +1,7 @@
 /** When a sandbox was last at work: by what its users do through the daemon, and by what was seen in the guest. */
 
+import { type Clock, systemClock } from "../async/clock.ts";
+
 export interface Use extends Disposable {
   readonly what: string;
 }
@@ -11,9 +13,11 @@ export class Activity {
   lastWhat: string;
   /** Called when the last use has ended. */
   onIdle: () => void = () => {};
+  readonly #clock: Clock;
   readonly #uses = new Set<Use>();
 
-  constructor(lastAt = Date.now(), lastWhat = "it was started") {
+  constructor(clock = systemClock, lastAt = clock.now(), lastWhat = "it was started") {
+    this.#clock = clock;
     this.lastAt = lastAt;
     this.lastWhat = lastWhat;
   }
@@ -37,7 +41,7 @@ export class Activity {
   }
 
   saw(what: string): void {
-    this.lastAt = Date.now();
+    this.lastAt = this.#clock.now();
     this.lastWhat = what;
   }
 

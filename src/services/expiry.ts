@@ -1,6 +1,6 @@
 /** When a sandbox ends by itself. */
 
 /** Null: never, which 0 seconds mean too. */
-export function expiryAfter(seconds: number | null): string | null {
-  return seconds ? new Date(Date.now() + seconds * 1000).toISOString() : null;
+export function expiryAfter(now: number, seconds: number | null): string | null {
+  return seconds ? new Date(now + seconds * 1000).toISOString() : null;
 }

@@ -1,5 +1,6 @@
 /** Stop and start, as users ask for them. Both are idempotent. */
-import { within } from "../async/deadline.ts";
+import { settledWithin, within } from "../async/deadline.ts";
+import { faultPoint } from "../async/fault-point.ts";
 import type { Engine, Machine } from "../engine/engine.ts";
 import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
@@ -23,6 +24,8 @@ export interface LifecycleOptions {
 const stopMilliseconds = 120_000;
 const startMilliseconds = 90_000;
 const answerMilliseconds = 3_000;
+/** So long a guest whose memory may be given up gets to go on; what is left of the start's time is for its boot. */
+const wakeMilliseconds = 30_000;
 
 export class Lifecycle {
   readonly #options: LifecycleOptions;
@@ -63,8 +66,10 @@ export class Lifecycle {
     const { machine } = actor;
     const started = performance.now();
     if (machine) await machine.suspend(signal);
-    else if (sandbox.status === "unknown") await this.#checkDisk(sandbox);
+    else await this.#checkRest(sandbox);
+    faultPoint("put-away.suspended");
     keeper.putAway(actor, status);
+    faultPoint("put-away.stored");
     if (status !== "stopped" || sandbox.status === "stopped") return;
     const ms = Math.round(performance.now() - started);
     const meta = { name: sandbox.name, reason: "api", ms };
@@ -82,11 +87,14 @@ export class Lifecycle {
     const sandbox = this.#require(id);
     actor.failure = undefined;
     actor.activity.saw("it was started");
-    if (force && actor.machine && !(await answers(actor.machine, signal))) {
-      await this.#giveUp(actor, actor.machine);
+    const { machine } = actor;
+    // One that stands still cannot answer; whether it does shows when it is woken.
+    if (force && machine && !machine.isPaused && !(await answers(machine, signal))) {
+      await this.#giveUp(actor, machine);
     }
+    const limit = force ? wakeMilliseconds : startMilliseconds;
     try {
-      await wake.makeHot(id, actor, signal);
+      await settledWithin(limit, "Waking it", signal, (both) => wake.makeHot(id, actor, both));
     } catch (error) {
       if (!force || signal.aborted) throw error;
       if (actor.machine) await this.#giveUp(actor, actor.machine);
@@ -103,13 +111,22 @@ export class Lifecycle {
     this.#options.log.warn("a machine that does not answer is ended", { sandbox: actor.id });
     actor.machine = undefined;
     await machine.halt();
+    faultPoint("start.halted");
   }
 
-  async #checkDisk(sandbox: SandboxRecord): Promise<void> {
-    const rest =
-      sandbox.engineId === null ? "gone" : await this.#options.engine.rest(sandbox.engineId);
-    if (rest !== "gone") return;
-    throw new BhattiError("machine_failed", `The disk of sandbox "${sandbox.name}" is gone`);
+  /** Without a machine there is nothing to stop, but it must not be told that all is in files when it is not. */
+  async #checkRest({ name, engineId }: SandboxRecord): Promise<void> {
+    const rest = engineId === null ? "gone" : await this.#options.engine.rest(engineId);
+    if (rest === "gone") {
+      throw new BhattiError("machine_failed", `The disk of sandbox "${name}" is gone`);
+    }
+    if (rest === "running") {
+      throw new BhattiError(
+        "machine_failed",
+        `Sandbox "${name}" runs, but its machine does not answer the daemon: it stays as it is`,
+        { hint: `Try again, or give up its memory: bhatti start --force ${name}` },
+      );
+    }
   }
 
   #require(id: string): SandboxRecord {

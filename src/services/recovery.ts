@@ -1,5 +1,6 @@
 /** After a start: compares the rows with the machines that exist, and repairs the difference. */
 import { within } from "../async/deadline.ts";
+import { faultPoint } from "../async/fault-point.ts";
 import type { Engine, Machine } from "../engine/engine.ts";
 import { messageOf } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
@@ -26,7 +27,9 @@ export async function recover(options: RecoveryOptions): Promise<void> {
   const { store, engine, log } = options;
   const machines = await engine.list();
   const rows = store.sandboxes.all();
+  faultPoint("recover.listed");
   await inParallel(rows, 8, (row) => recoverRow(options, row));
+  faultPoint("recover.rows-done");
   // Read again: only a machine that no row refers to now is nobody's.
   const known = new Set(store.sandboxes.all().map((row) => row.engineId));
   const orphans = machines.filter((id) => !known.has(id));
@@ -44,6 +47,7 @@ async function recoverRow(options: RecoveryOptions, row: SandboxRecord): Promise
     if (row.status === "creating") {
       // Its machine, if there is one, is an orphan then.
       store.sandboxes.delete(row.id);
+      faultPoint("recover.create-undone");
       log.warn("removed a sandbox whose create was cut short", { sandbox: row.id, name: row.name });
     } else if (row.destroyRequestedAt !== null) {
       await options.sandboxes.remove(row.id, options.actors.of(row.id));
@@ -59,7 +63,8 @@ async function recoverRow(options: RecoveryOptions, row: SandboxRecord): Promise
 async function adopt(options: RecoveryOptions, row: SandboxRecord): Promise<void> {
   const { engine, sandboxes, actors, log, events } = options;
   const actor = actors.of(row.id);
-  actor.activity = new Activity(Date.parse(row.lastActiveAt ?? row.createdAt), "it was last seen");
+  const lastAt = Date.parse(row.lastActiveAt ?? row.createdAt);
+  actor.activity = new Activity(actors.clock, lastAt, "it was last seen");
   const milliseconds = options.adoptMilliseconds ?? 15_000;
   try {
     const { engineId } = row;
@@ -72,10 +77,12 @@ async function adopt(options: RecoveryOptions, row: SandboxRecord): Promise<void
     if (machine) {
       // Before its guest is asked anything: that may take long, and then its next use tries again.
       sandboxes.keeper.attach(actor, machine);
+      faultPoint("recover.taken-over");
       if (!machine.isPaused) await goOn(machine, milliseconds, log);
       log.debug("machine taken over", { sandbox: row.id, machine: machine.id });
     } else {
       await atRest(options, row, actor);
+      faultPoint("recover.at-rest");
     }
   } catch (error) {
     const reason = `its machine could not be taken over: ${messageOf(error)}`;

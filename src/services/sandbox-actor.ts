@@ -1,4 +1,5 @@
 /** One sandbox's owner: its machine, and its queue of lifecycle operations, which run one at a time, in order. */
+import { type Clock, systemClock } from "../async/clock.ts";
 import { reasonOf } from "../async/deadline.ts";
 import type { Machine } from "../engine/engine.ts";
 import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
@@ -16,7 +17,7 @@ export class SandboxActor {
   readonly id: string;
   /** The machine that runs for it, if one does. Changed by lifecycle operations and by the machine's own end. */
   machine: Machine | undefined;
-  activity = new Activity();
+  activity: Activity;
   /** An operation is putting its machine to rest: who wants to use it has to wait for that to end. */
   isResting = false;
   /** The attempt to wake it that is under way; everybody who needs it shares its outcome. */
@@ -27,8 +28,9 @@ export class SandboxActor {
   #last: Promise<unknown> = Promise.resolve();
   #cancelRunning: ((reason: Error) => void) | undefined;
 
-  constructor(id: string) {
+  constructor(id: string, clock = systemClock) {
     this.id = id;
+    this.activity = new Activity(clock);
   }
 
   /** Runs the operation after those before it. Its deadline counts from when it starts. */
@@ -122,12 +124,17 @@ async function settledOrOverdue<T>(work: Promise<T>, signal: AbortSignal): Promi
 
 /** The actors of all sandboxes there are. */
 export class SandboxActors {
+  readonly clock: Clock;
   readonly #actors = new Map<string, SandboxActor>();
+
+  constructor(clock = systemClock) {
+    this.clock = clock;
+  }
 
   of(id: string): SandboxActor {
     const known = this.#actors.get(id);
     if (known) return known;
-    const actor = new SandboxActor(id);
+    const actor = new SandboxActor(id, this.clock);
     this.#actors.set(id, actor);
     return actor;
   }

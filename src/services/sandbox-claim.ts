@@ -14,7 +14,13 @@ export type Claim =
   | { kind: "existing"; sandbox: SandboxRecord }
   | { kind: "new"; sandbox: SandboxRecord; image: FoundImage };
 
-export function claimSandbox(store: Store, images: Images, user: User, plan: SandboxPlan): Claim {
+export function claimSandbox(
+  store: Store,
+  images: Images,
+  user: User,
+  plan: SandboxPlan,
+  now: number,
+): Claim {
   return store.transaction(() => {
     const existing =
       plan.name === undefined ? undefined : store.sandboxes.byName(user.id, plan.name);
@@ -26,6 +32,7 @@ export function claimSandbox(store: Store, images: Images, user: User, plan: San
     checkSandboxCount(limits, store.sandboxes.countOf(user.id));
     const image = images.require(user.id, plan.image);
     const sandbox = newRecord(user, plan, image.machine, diskSizeOn(plan, image.sizeMB));
+    sandbox.expiresAt = expiryAfter(now, plan.ttlSeconds);
     sandbox.name = plan.name ?? freeName(store, user, plan.nameStem);
     store.sandboxes.insert(sandbox);
     return { kind: "new", sandbox, image };
@@ -57,7 +64,7 @@ function newRecord(
     thermal: "hot",
     idleWarmSeconds: plan.idleWarmSeconds,
     idleColdSeconds: plan.idleColdSeconds,
-    expiresAt: expiryAfter(plan.ttlSeconds),
+    expiresAt: null,
     lastActiveAt: null,
     labels: plan.labels,
     createdAt: new Date().toISOString(),

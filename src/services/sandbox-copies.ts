@@ -1,4 +1,5 @@
 /** Sandboxes that are made from what another one is, or was. */
+import { faultPoint } from "../async/fault-point.ts";
 import type { Engine, Machine, SnapshotFacts, SnapshotKind } from "../engine/engine.ts";
 import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
@@ -58,6 +59,7 @@ export class SandboxCopies {
     const children = claimCopies(this.#options.store, user, model, namesFor(request), source.name);
     const snapshot = newSnapshotId();
     try {
+      faultPoint("fork.claimed");
       const facts = await actors.of(source.id).perform({
         what: `Forking sandbox "${source.name}"`,
         milliseconds: captureMilliseconds,
@@ -69,6 +71,7 @@ export class SandboxCopies {
         children: children.length,
         paused_ms: facts.pausedMs,
       });
+      faultPoint("fork.captured");
       return await this.#makeAll(children, snapshot, signal);
     } catch (error) {
       for (const child of children) this.#disclaim(child, error);
@@ -139,6 +142,7 @@ export class SandboxCopies {
     const { engine, keeper, log } = this.#options;
     const before = this.#require(id);
     const machine = await engine.clone(snapshot, identityOf(before), signal);
+    faultPoint("replace.made");
     try {
       keeper.attach(actor, machine, machine.origin.note);
     } catch (error) {
@@ -147,6 +151,7 @@ export class SandboxCopies {
     }
     actor.failure = undefined;
     actor.activity.saw("it was restored");
+    faultPoint("replace.stored");
     if (before.engineId !== null) {
       await engine.destroy(before.engineId).catch((error: unknown) => {
         log.error("a machine that was replaced was not removed", {
@@ -155,6 +160,7 @@ export class SandboxCopies {
         });
       });
     }
+    faultPoint("replace.old-gone");
     return machine.origin.note;
   }
 
@@ -190,6 +196,7 @@ export class SandboxCopies {
       signal,
       work: async (until) => {
         const copy = await engine.clone(snapshot, identityOf(sandbox), until);
+        faultPoint("copy.made");
         try {
           this.#options.keeper.attach(actor, copy, copy.origin.note);
         } catch (error) {
@@ -199,6 +206,7 @@ export class SandboxCopies {
         return copy;
       },
     });
+    faultPoint("copy.stored");
     this.#options.onMade(sandbox.id);
     this.#tell(sandbox, machine);
     return made(store.sandboxes.byId(sandbox.id) ?? sandbox, machine.origin.note);

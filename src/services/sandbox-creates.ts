@@ -1,5 +1,6 @@
 /** Creates: of several at once for one name one makes the sandbox, and the others wait for its outcome. */
 import { abortable } from "../async/deadline.ts";
+import { faultPoint } from "../async/fault-point.ts";
 import type { Machine } from "../engine/engine.ts";
 import { isBhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
@@ -31,11 +32,11 @@ export class SandboxCreates {
     request: SandboxRequest,
     signal: AbortSignal,
   ): Promise<{ sandbox: SandboxRecord; existing: boolean }> {
-    const { store, images, defaults } = this.#options;
+    const { store, images, actors, defaults } = this.#options;
     const template = request.template ? requireTemplate(store, user, request.template) : undefined;
     const plan = fillDefaults(request, template, defaults);
     for (;;) {
-      const claim = claimSandbox(store, images, user, plan);
+      const claim = claimSandbox(store, images, user, plan, actors.clock.now());
       if (claim.kind === "new") {
         const making = this.#make(claim.sandbox, plan, claim.image, signal);
         this.#pending.set(claim.sandbox.id, making);
@@ -83,6 +84,7 @@ export class SandboxCreates {
         signal,
         work: async (workSignal) => {
           try {
+            faultPoint("create.claimed");
             const commit = (machine: Machine) => this.#keeper.attach(actor, machine);
             const story = await makeMachine(engine, order, workSignal, log, commit);
             return this.#created(sandbox, story);

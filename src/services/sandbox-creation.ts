@@ -1,5 +1,6 @@
 /** Makes a sandbox's machine and puts into it what the create asked for; on failure nothing of it is left. */
 import type { GuestConfiguration } from "../agent/guest.ts";
+import { faultPoint } from "../async/fault-point.ts";
 import type { Engine, Machine, MachineOrigin } from "../engine/engine.ts";
 import type { MachineSpec } from "../engine/machine-spec.ts";
 import type { Logger } from "../observability/log.ts";
@@ -40,10 +41,13 @@ export async function makeMachine(
   await using undo = new AsyncDisposableStack();
   const machine = await engine.create(spec, first, signal);
   undo.defer(() => engine.destroy(machine.id));
+  faultPoint("create.machine-made");
   if (order.files.length > 0) await writeFiles(machine, order.files, signal);
   if (initLater) await (await machine.guest(signal)).configure(identity, signal);
   signal.throwIfAborted();
+  faultPoint("create.told");
   commit(machine);
+  faultPoint("create.stored");
   undo.move();
   const story: MakingStory = {
     machine: machine.id,

@@ -20,7 +20,12 @@ export interface SandboxChangeRequest {
 }
 
 /** Errors: sandbox_not_found, name_taken, bad_request. */
-export function editSandbox(store: Store, id: string, change: SandboxChangeRequest): SandboxRecord {
+export function editSandbox(
+  store: Store,
+  id: string,
+  change: SandboxChangeRequest,
+  now: number,
+): SandboxRecord {
   return store.transaction(() => {
     const sandbox = store.sandboxes.byId(id);
     if (!sandbox || sandbox.destroyRequestedAt !== null) {
@@ -36,7 +41,7 @@ export function editSandbox(store: Store, id: string, change: SandboxChangeReque
       labels,
       idleWarmSeconds: given(change.idleWarmSeconds, sandbox.idleWarmSeconds),
       idleColdSeconds: given(change.idleColdSeconds, sandbox.idleColdSeconds),
-      expiresAt: ttlSeconds === undefined ? sandbox.expiresAt : expiryAfter(ttlSeconds),
+      expiresAt: ttlSeconds === undefined ? sandbox.expiresAt : expiryAfter(now, ttlSeconds),
     };
     try {
       store.sandboxes.edit(id, edited);

@@ -1,4 +1,5 @@
 /** Sandboxes as their users know them: made within quotas, found by name or id, destroyed for good. */
+import { faultPoint } from "../async/fault-point.ts";
 import type { Engine } from "../engine/engine.ts";
 import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
@@ -139,9 +140,10 @@ export class Sandboxes {
 
   /** Keeping it hot wakes it. */
   async edit(user: User, ref: string, change: SandboxChangeRequest): Promise<SandboxRecord> {
-    const { store, events } = this.#options;
+    const { store, events, actors } = this.#options;
     const { id } = this.get(user, ref);
-    const sandbox = editSandbox(store, id, change);
+    const sandbox = editSandbox(store, id, change, actors.clock.now());
+    faultPoint("edit.stored");
     events.record({
       type: "sandbox.updated",
       userId: user.id,
@@ -174,9 +176,12 @@ export class Sandboxes {
     const sandbox = store.sandboxes.byId(id);
     if (!sandbox) return; // whoever came first did it
     store.sandboxes.requestDestroy(id, new Date().toISOString());
+    faultPoint("destroy.stored");
     actor.machine = undefined;
     if (sandbox.engineId !== null) await this.#destroyMachine(actor, engine, sandbox.engineId);
+    faultPoint("destroy.machine-gone");
     store.sandboxes.delete(id);
+    faultPoint("destroy.row-gone");
     actors.forget(id);
     this.#thermal.forget(id);
     const lifetime = Math.round((Date.now() - Date.parse(sandbox.createdAt)) / 1000);

@@ -1,4 +1,5 @@
 /** Snapshots: what is kept of a sandbox under a name, and the sandboxes that are made from it. */
+import { faultPoint } from "../async/fault-point.ts";
 import type { Engine } from "../engine/engine.ts";
 import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
@@ -44,10 +45,13 @@ export class Snapshots {
     const sandbox = sandboxes.get(user, sandboxRef);
     const snapshot = this.#claim(user, sandbox, request);
     try {
+      faultPoint("snapshot.claimed");
       const facts = await this.#capture(sandbox.id, snapshot, signal);
+      faultPoint("snapshot.captured");
       const sizeMB = Math.ceil(facts.bytes / 1024 / 1024);
       const pausedMs = Math.round(facts.pausedMs * 10) / 10;
       store.snapshots.finish(snapshot.id, { sizeMB, pausedMs });
+      faultPoint("snapshot.stored");
       const meta = {
         name: snapshot.name,
         kind: snapshot.kind,
@@ -82,11 +86,14 @@ export class Snapshots {
 
   /** Sandboxes that were made from it stay. */
   async delete(user: User, ref: string): Promise<void> {
-    const { store, engine, events } = this.#options;
+    const { store, engine, events, log } = this.#options;
     const { id, name } = this.get(user, ref);
-    // The row goes last: files without a row are removed at the next start, a row without files would stay broken.
-    await engine.removeSnapshot(id);
+    // The row goes first: files without a row are removed at the next start, a row without files would stay broken.
     store.snapshots.delete(id);
+    faultPoint("snapshot.row-gone");
+    await engine.removeSnapshot(id).catch((error: unknown) => {
+      log.error("a deleted snapshot's files were not removed", { snapshot: id, error });
+    });
     events.record({ type: "snapshot.deleted", userId: user.id, meta: { name } });
   }
 

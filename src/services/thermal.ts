@@ -4,7 +4,9 @@
  */
 
 import type { GuestActivity } from "../agent/guest.ts";
+import type { Clock } from "../async/clock.ts";
 import { within } from "../async/deadline.ts";
+import { faultPoint } from "../async/fault-point.ts";
 import type { Machine } from "../engine/engine.ts";
 import { messageOf } from "../errors/bhatti-error.ts";
 import type { EventSink, EventType } from "../observability/events.ts";
@@ -45,12 +47,10 @@ const askMilliseconds = 5_000;
 const coolMilliseconds = 120_000;
 const busyAgainMs = 1_000;
 const failedAgainMs = 30_000;
-/** setTimeout takes no more. */
-const longestTimerMs = 2 ** 31 - 1;
 
 interface Watch {
-  timer?: ReturnType<typeof setTimeout>;
-  expiry?: ReturnType<typeof setTimeout>;
+  timer?: Disposable;
+  expiry?: Disposable;
   /** What the guest had used up when it was asked first. */
   base?: { at: number; activity: GuestActivity };
   /** Why it is hotter than its idleness would have it. */
@@ -60,11 +60,13 @@ interface Watch {
 
 export class Thermal {
   readonly #options: ThermalOptions;
+  readonly #clock: Clock;
   readonly #watches = new Map<string, Watch>();
   #isOver = false;
 
   constructor(options: ThermalOptions) {
     this.#options = options;
+    this.#clock = options.actors.clock;
   }
 
   /** Looks after it from now on, or anew: after anything that changes how hot it is or may be. */
@@ -85,8 +87,8 @@ export class Thermal {
 
   forget(id: string): void {
     const watch = this.#watches.get(id);
-    clearTimeout(watch?.timer);
-    clearTimeout(watch?.expiry);
+    watch?.timer?.[Symbol.dispose]();
+    watch?.expiry?.[Symbol.dispose]();
     this.#watches.delete(id);
   }
 
@@ -145,7 +147,7 @@ export class Thermal {
   }
 
   #untilExpiry({ expiresAt }: SandboxRecord): number | undefined {
-    return expiresAt === null ? undefined : Date.parse(expiresAt) - Date.now();
+    return expiresAt === null ? undefined : Date.parse(expiresAt) - this.#clock.now();
   }
 
   /** A hot guest is asked twice, as what it has used up tells something only by comparison. */
@@ -155,19 +157,16 @@ export class Thermal {
     const limit = this.#limit(sandbox, machine.isPaused ? "cold" : "warm");
     if (limit === 0) return undefined;
     const isFirst = !machine.isPaused && !watch.base;
-    const left = activity.lastAt + (isFirst ? limit / 2 : limit) - Date.now();
+    const left = activity.lastAt + (isFirst ? limit / 2 : limit) - this.#clock.now();
     if (watch.failures > 0) return Math.max(left, Math.min(failedAgainMs, limit));
     if (!watch.base) return left;
     // After a restart of the daemon it may have been idle for long already, but two looks need time between them.
-    return Math.max(left, watch.base.at + limit / 2 - performance.now());
+    return Math.max(left, watch.base.at + limit / 2 - this.#clock.steady());
   }
 
   #setTimer(watch: Watch, which: "timer" | "expiry", ms: number | undefined, work: () => void) {
-    clearTimeout(watch[which]);
-    if (ms === undefined) return;
-    const timer = setTimeout(work, Math.min(Math.max(ms, 1), longestTimerMs));
-    timer.unref?.();
-    watch[which] = timer;
+    watch[which]?.[Symbol.dispose]();
+    if (ms !== undefined) watch[which] = this.#clock.timer(ms, work);
   }
 
   #expire(id: string): void {
@@ -215,13 +214,14 @@ export class Thermal {
     const state = machine.isPaused ? "cold" : "warm";
     if (state === "warm" && (await this.#isAtWork(actor, machine, watch, signal))) return;
     const limit = this.#limit(sandbox, state);
-    if (limit === 0 || Date.now() - activity.lastAt < limit || activity.isInUse) return;
+    if (limit === 0 || this.#clock.now() - activity.lastAt < limit || activity.isInUse) return;
     // From here on a new use waits for the end of this, and then wakes it again.
     actor.isResting = true;
     try {
       if (state === "warm") {
         await machine.pause(signal);
         this.#options.keeper.turn(actor, "warm");
+        faultPoint("cool.stored");
       } else {
         await this.#options.lifecycle.putAway(id, actor, "running", signal);
       }
@@ -231,7 +231,7 @@ export class Thermal {
     delete watch.base;
     delete watch.trouble;
     this.#tell(sandbox, state === "warm" ? "thermal.pause" : "thermal.snapshot", {
-      idle_s: Math.round((Date.now() - activity.lastAt) / 1000),
+      idle_s: Math.round((this.#clock.now() - activity.lastAt) / 1000),
     });
     this.#remember(id);
   }
@@ -245,7 +245,7 @@ export class Thermal {
     const activity = await within(askMilliseconds, "The agent's answer", signal, async (until) =>
       (await machine.guest(until)).activity(until),
     );
-    const now = { at: performance.now(), activity };
+    const now = { at: this.#clock.steady(), activity };
     const work = workSeen(watch.base, now);
     delete watch.trouble;
     if (work === undefined && watch.base) return false;

@@ -1,5 +1,6 @@
 /** The one door to a machine that runs: it is made hot first, and stays so as long as somebody uses it. */
 import { abortable } from "../async/deadline.ts";
+import { faultPoint } from "../async/fault-point.ts";
 import type { Engine, Machine } from "../engine/engine.ts";
 import { BhattiError, isBhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { ErrorCode } from "../errors/catalogue.ts";
@@ -64,7 +65,8 @@ export class Wake {
     signal: AbortSignal,
   ): Promise<Machine> {
     checkUsable(sandbox);
-    if (actor.failure && Date.now() < actor.failure.until) throw actor.failure.error;
+    const now = this.#options.actors.clock.now();
+    if (actor.failure && now < actor.failure.until) throw actor.failure.error;
     actor.waking ??= actor
       .perform({
         what: `Waking sandbox "${sandbox.name}"`,
@@ -90,7 +92,9 @@ export class Wake {
     try {
       const machine = actor.machine ?? (await this.#bringBack(sandbox, actor, signal));
       await machine.unpause(signal);
+      faultPoint("wake.awake");
       keeper.turn(actor, "hot");
+      faultPoint("wake.stored");
       actor.failure = undefined;
       this.#tell(sandbox, machine, from, performance.now() - started);
       return machine;
@@ -113,7 +117,9 @@ export class Wake {
     const { id, cpus, memoryMB, engineId } = sandbox;
     if (engineId === null) throw noDisk(sandbox);
     const machine = await engine.boot(engineId, { cpus, memoryMB }, identityOf(sandbox), signal);
+    faultPoint("boot.booted");
     keeper.attach(actor, machine, why && `it was started from its disk: ${why}`);
+    faultPoint("boot.stored");
     log.debug("machine booted from its disk", { sandbox: id, why, steps: machine.origin.steps });
     events.record({
       type: "sandbox.booted",
@@ -133,18 +139,35 @@ export class Wake {
     const { engineId } = sandbox;
     const rest = engineId === null ? "gone" : await engine.rest(engineId);
     if (engineId === null || rest === "gone") throw noDisk(sandbox);
+    if (rest === "running") return await this.#takeOver(sandbox, actor, engineId, signal);
     if (rest === "off") {
-      return await this.boot(sandbox, actor, sandbox.statusReason ?? undefined, signal);
+      const why = sandbox.statusReason ?? "there is no saved state of it";
+      return await this.boot(sandbox, actor, why, signal);
     }
     try {
       const machine = await engine.resume(engineId, signal);
       keeper.attach(actor, machine);
+      faultPoint("wake.resumed");
       return machine;
     } catch (error) {
       if (!isBhattiError(error, "snapshot_incompatible")) throw error;
       log.warn("a saved state cannot be used here", { sandbox: sandbox.id, error });
       return await this.boot(sandbox, actor, messageOf(error), signal);
     }
+  }
+
+  /** It could not be taken over before; its memory is not given up as long as nobody says so. */
+  async #takeOver(
+    sandbox: SandboxRecord,
+    actor: SandboxActor,
+    engineId: string,
+    signal: AbortSignal,
+  ): Promise<Machine> {
+    const { engine, keeper } = this.#options;
+    const machine = await engine.adopt(engineId, signal);
+    if (!machine) return await this.boot(sandbox, actor, "its machine had ended", signal);
+    keeper.attach(actor, machine);
+    return machine;
   }
 
   #tell(sandbox: SandboxRecord, machine: Machine, from: "warm" | "cold", ms: number): void {
@@ -164,7 +187,7 @@ export class Wake {
   }
 
   #remember(actor: SandboxActor, sandbox: SandboxRecord, error: unknown): void {
-    const { log, events } = this.#options;
+    const { log, events, actors } = this.#options;
     log.error("a sandbox could not be woken", { sandbox: sandbox.id, error });
     events.record({
       type: "thermal.wake_failed",
@@ -173,7 +196,7 @@ export class Wake {
       meta: { error: messageOf(error) },
     });
     if (isBhattiError(error) && lasting.includes(error.code)) {
-      actor.failure = { error, until: Date.now() + breakerMilliseconds };
+      actor.failure = { error, until: actors.clock.now() + breakerMilliseconds };
     }
   }
 }

@@ -1,25 +1,37 @@
-/** dist/bhatti, built once when it is older than what it is made of, and a way to run it and keep what it says. */
+/** The binary, built once when it is older than what it is made of, and a way to run it and keep what it says. */
 import { readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 const root = resolve(import.meta.dirname, "../..");
 export const binary = join(root, "dist/bhatti");
+/** One whose daemon ends at the points that src/async/fault-point.ts tells of. */
+export const faultBinary = join(root, ".bhatti/tests/bhatti-faults");
 
-let built: Promise<void> | undefined;
+const agent = join(root, "guest/lohar/target/x86_64-unknown-linux-gnu/release/lohar");
+const built = new Map<string, Promise<void>>();
 
 export function ensureBinary(): Promise<void> {
-  built ??= buildIfOld();
-  return built;
+  return once(binary, []);
 }
 
-async function buildIfOld(): Promise<void> {
-  const made = statSync(binary, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+export function ensureFaultBinary(): Promise<void> {
+  return once(faultBinary, ["--faults"], [agent]);
+}
+
+function once(outfile: string, flags: string[], more: string[] = []): Promise<void> {
+  const build = built.get(outfile) ?? buildIfOld(outfile, flags, more);
+  built.set(outfile, build);
+  return build;
+}
+
+async function buildIfOld(outfile: string, flags: string[], more: string[]): Promise<void> {
+  const made = statSync(outfile, { throwIfNoEntry: false })?.mtimeMs ?? 0;
   const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
     .filter((file) => !file.endsWith(".test.ts"))
     .map((file) => join(root, "src", file));
-  const inputs = [...sources, join(root, "scripts/build.ts"), join(root, "package.json")];
+  const inputs = [...sources, join(root, "scripts/build.ts"), join(root, "package.json"), ...more];
   if (inputs.every((file) => statSync(file).mtimeMs <= made)) return;
-  const build = Bun.spawn([process.execPath, join(root, "scripts/build.ts")], {
+  const build = Bun.spawn([process.execPath, join(root, "scripts/build.ts"), ...flags, outfile], {
     stderr: "pipe",
     stdout: "ignore",
   });

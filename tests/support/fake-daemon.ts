@@ -1,6 +1,6 @@
 /** A real daemon, server and database in a temporary directory, over the fake engine. */
 import { Database } from "bun:sqlite";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultServerConfig, type ServerConfig } from "../../src/config/schema.ts";
@@ -11,6 +11,7 @@ import { createLogger } from "../../src/observability/log.ts";
 import { type Operator, openOperator } from "../../src/operator/operator.ts";
 import type { NewUser } from "../../src/services/users.ts";
 import { databasePath } from "../../src/store/store.ts";
+import type { ManualClock } from "./manual-clock.ts";
 
 export const generousLimits: ServerConfig["limits"] = {
   createPerMinute: 1_000_000,
@@ -27,6 +28,9 @@ export interface FakeDaemonOptions {
   config?: Partial<ServerConfig>;
   /** The first user's limits. */
   user?: Partial<NewUser>;
+  clock?: ManualClock;
+  /** Where its data directory is made. */
+  folder?: string;
 }
 
 export interface Reply<T> {
@@ -42,26 +46,37 @@ export interface Refusal {
 }
 
 export async function startFakeDaemon(options: FakeDaemonOptions = {}): Promise<FakeDaemon> {
-  const dataDir = mkdtempSync(join(tmpdir(), "bhatti-test-"));
+  const dataDir = newDataDir(options.folder);
   const fake = new FakeDaemon(dataDir, await openOperator(dataDir, { create: true }), options);
   await fake.start();
   return fake;
 }
 
+function newDataDir(folder = tmpdir()): string {
+  return mkdtempSync(join(folder, "bhatti-test-"));
+}
+
+/** Nobody else's: locks, and who held them. */
+const ofItsProcess = /\/(daemon\.(lock|json)|[^/]*-shm)$/;
+
 export class FakeDaemon implements AsyncDisposable {
-  readonly dataDir: string;
-  readonly engine: FakeEngine;
+  dataDir: string;
+  engine: FakeEngine;
   readonly logLines: string[] = [];
   /** Another connection to the database, as another process has. */
-  readonly operator: Operator;
+  operator: Operator;
   /** The first user's key. */
   readonly key: string;
   readonly config: ServerConfig;
+  readonly #options: FakeDaemonOptions;
   #daemon: Daemon | undefined;
+  /** Those that were killed, and whatever they still do about it. */
+  readonly #dying: Promise<void>[] = [];
 
   constructor(dataDir: string, operator: Operator, options: FakeDaemonOptions) {
     this.dataDir = dataDir;
     this.operator = operator;
+    this.#options = options;
     this.engine = new FakeEngine(options.engine);
     this.config = {
       ...defaultServerConfig,
@@ -84,7 +99,33 @@ export class FakeDaemon implements AsyncDisposable {
       version: "1.2.3",
       runtimeDir: this.dataDir,
       engine: this.engine,
+      ...(this.#options.clock && { clock: this.#options.clock }),
     });
+  }
+
+  /**
+   * As a SIGKILL would: from now on it reaches no machine, and no file that its successor reads, which is a daemon on a
+   * copy of its data directory. `start` starts that.
+   */
+  async kill(): Promise<void> {
+    const { dataDir } = this;
+    const killed = this.#daemon;
+    this.#daemon = undefined;
+    this.engine.die();
+    this.#options.clock?.clear();
+    this.dataDir = newDataDir(this.#options.folder);
+    this.config.dataDir = this.dataDir;
+    const filter = (path: string) => !ofItsProcess.test(path);
+    cpSync(dataDir, this.dataDir, { recursive: true, filter });
+    this.operator.close();
+    this.engine = new FakeEngine(this.engine.options, this.engine.host);
+    this.#dying.push(this.#bury(killed, dataDir));
+    this.operator = await openOperator(this.dataDir);
+  }
+
+  async #bury(killed: Daemon | undefined, dataDir: string): Promise<void> {
+    await killed?.stop();
+    rmSync(dataDir, { recursive: true, force: true });
   }
 
   async stop(): Promise<void> {
@@ -160,6 +201,7 @@ export class FakeDaemon implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+    await Promise.all(this.#dying);
     this.operator.close();
     rmSync(this.dataDir, { recursive: true, force: true });
   }

@@ -58,6 +58,8 @@ export interface DaemonOptions {
   dataDir?: string;
   env?: Record<string, string>;
   config?: string[];
+  /** Instead of dist/bhatti. */
+  binary?: string;
 }
 
 export async function startMachineDaemon(options: DaemonOptions = {}): Promise<MachineDaemon> {
@@ -74,6 +76,7 @@ export async function prepareDaemon(options: DaemonOptions = {}): Promise<Machin
   const key = await prepareData(dataDir, options.images ?? ["tiny"]);
   const config = join(home, "config.yaml");
   const logFile = join(home, "daemon.log");
+  const program = options.binary ?? binary;
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   await writeFile(
@@ -104,7 +107,12 @@ export async function prepareDaemon(options: DaemonOptions = {}): Promise<Machin
   };
   let daemon: ReturnType<typeof spawnDaemon> | undefined;
   const spawnDaemon = () =>
-    Bun.spawn([binary, "serve"], { env, stdin: "ignore", stdout: "ignore", stderr: logDescriptor });
+    Bun.spawn([program, "serve"], {
+      env,
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: logDescriptor,
+    });
   const { openSync } = await import("node:fs");
   const logDescriptor = openSync(logFile, "a");
 
@@ -116,7 +124,7 @@ export async function prepareDaemon(options: DaemonOptions = {}): Promise<Machin
     get pid() {
       return daemon?.pid ?? -1;
     },
-    run: (args, input) => runBinary(args, { ...env, ...input?.env }, input?.stdin),
+    run: (args, input) => runBinary([program, ...args], { ...env, ...input?.env }, input?.stdin),
     async ok(...args) {
       const { code, stdout, stderr } = await self.run(args);
       if (code !== 0) {
@@ -143,7 +151,7 @@ export async function prepareDaemon(options: DaemonOptions = {}): Promise<Machin
       return lines;
     },
     spawn: (args) =>
-      Bun.spawn([binary, ...args], { env, stdin: "ignore", stdout: "pipe", stderr: "pipe" }),
+      Bun.spawn([program, ...args], { env, stdin: "ignore", stdout: "pipe", stderr: "pipe" }),
     log: () => (existsSync(logFile) ? readFileSync(logFile, "utf8") : ""),
     async kill(signal) {
       daemon?.kill(signal);
@@ -194,12 +202,12 @@ async function prepareData(dataDir: string, images: string[]): Promise<string> {
 }
 
 async function runBinary(
-  args: string[],
+  command: string[],
   env: Record<string, string | undefined>,
   stdin: Uint8Array | string | undefined,
 ): Promise<Outcome> {
   const input = typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin;
-  const child = Bun.spawn([binary, ...args], {
+  const child = Bun.spawn(command, {
     env,
     stdin: input ?? "ignore",
     stdout: "pipe",

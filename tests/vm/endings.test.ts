@@ -15,6 +15,7 @@ afterEach(async () => {
 
 interface Shown {
   status: string;
+  thermal: string;
   engine_id: string;
   engine_meta: { reason?: string };
 }
@@ -45,13 +46,15 @@ test("a guest that powers itself off is stopped, and says so", async () => {
     "sudo",
     "sh",
     "-c",
-    "echo o > /proc/sysrq-trigger; sleep 5",
+    "echo kept > /workspace/file; sync; echo o > /proc/sysrq-trigger; sleep 5",
   ]);
   const { engine_meta } = await statusBecomes("dev", "stopped");
   expect(engine_meta.reason).toContain("powered off");
-  const { code, stderr } = await daemon.run(["exec", "dev", "--", "true"]);
-  expect(code).toBe(1);
-  expect(stderr).toContain("not running");
+  // It boots from its disk when it is used again, and says why.
+  expect(await daemon.ok("exec", "dev", "--", "cat", "/workspace/file")).toBe("kept\n");
+  const shown = await daemon.json<Shown>("inspect", "dev");
+  expect(shown.status).toBe("running");
+  expect(shown.engine_meta.reason).toContain("powered off");
   await daemon.ok("destroy", "dev", "-y");
 });
 
@@ -113,17 +116,21 @@ test("a daemon that is killed leaves its machines running, and the next one take
   expect(await footprint(daemon)).toEqual({ processes: [], sockets: [], files: [], rows: 0 });
 });
 
-test("on_shutdown: stop ends the machines with the daemon", async () => {
+test("on_shutdown: stop puts the machines into files with the daemon, and they wake with their memory", async () => {
   daemon = await startMachineDaemon({ config: ["on_shutdown: stop"] });
   await daemon.ok("create", "--name", "dev");
-  await daemon.kill("SIGTERM");
+  const sleeper = "sleep 1000 >/dev/null 2>&1 & echo $!";
+  const pid = (await daemon.ok("exec", "dev", "--", "sh", "-c", sleeper)).trim();
+  expect(await daemon.kill("SIGTERM")).toBe(0);
   expect((await footprint(daemon)).processes).toEqual([]);
   await daemon.restart();
-  expect((await daemon.json<Shown>("inspect", "dev")).status).toBe("stopped");
+  const shown = await daemon.json<Shown>("inspect", "dev");
+  expect(shown).toMatchObject({ status: "running", thermal: "cold" });
+  await daemon.ok("exec", "dev", "--", "kill", "-0", pid);
 });
 
-test("on_shutdown: keep leaves the machines running, and the daemon ends well", async () => {
-  daemon = await startMachineDaemon({ config: ["on_shutdown: keep"] });
+test("on_shutdown: keep, which is the default, leaves the machines running, and the daemon ends well", async () => {
+  daemon = await startMachineDaemon();
   await daemon.ok("create", "--name", "dev");
   const sleeper = "sleep 1000 >/dev/null 2>&1 & echo $!";
   const pid = (await daemon.ok("exec", "dev", "--", "sh", "-c", sleeper)).trim();

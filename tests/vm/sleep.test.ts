@@ -1,7 +1,10 @@
-/** Sandboxes that stop, wake and come back: what is in them is still there. */
+/** Sandboxes that are stopped and started, or cool and wake by themselves: what is in them is still there. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
+import { startTimeOf } from "../../src/host/process.ts";
 import { type MachineDaemon, startMachineDaemon } from "../support/machine-daemon.ts";
+import { becomes, inGuest, machinePid, show } from "../support/sandbox-state.ts";
+import { until } from "../support/until.ts";
 
 let daemon: MachineDaemon;
 beforeAll(async () => {
@@ -11,32 +14,204 @@ beforeAll(async () => {
 });
 afterAll(() => daemon[Symbol.asyncDispose]());
 
-const exec = (name: string, script: string) => daemon.ok("exec", name, "--", "sh", "-c", script);
-const show = (name: string) => daemon.json<Sandbox>("inspect", name);
+const exec = (name: string, script: string) => inGuest(daemon, name, script);
+const create = (name: string, ...flags: string[]) =>
+  daemon.ok("create", "--name", name, "--memory", "256", ...flags);
+const destroy = (name: string) => daemon.ok("destroy", name, "-y");
 
-test("files, processes and their memory are there after a stop and a start", async () => {
-  await daemon.ok("create", "--name", "dev", "--keep-hot");
-  await exec(
-    "dev",
-    "echo kept > /workspace/file; (n=0; while :; do n=$((n+1)); echo $n > /tmp/count; sleep 0.05; done) > /dev/null 2>&1 & echo $! > /tmp/pid",
-  );
-  await daemon.ok("stop", "dev");
-  expect(await show("dev")).toMatchObject({ status: "stopped", thermal: "cold" });
-  await daemon.ok("stop", "dev");
-  await daemon.ok("start", "dev");
-  expect(await show("dev")).toMatchObject({ status: "running", thermal: "hot" });
-  const before = Number(await exec("dev", "cat /tmp/count"));
-  expect(
+/** A process that counts in its memory, and says on request how far it is. */
+const counter =
+  "(n=0; trap 'echo $n > /tmp/count' USR1; while :; do n=$((n+1)); sleep 0.05; done) > /dev/null 2>&1 & echo $! > /tmp/pid";
+const count = async (name: string) =>
+  Number(
     await exec(
-      "dev",
-      "cat /workspace/file; kill -0 $(cat /tmp/pid) && echo alive; sleep 0.3; cat /tmp/count",
+      name,
+      "rm -f /tmp/count; kill -USR1 $(cat /tmp/pid); while [ ! -s /tmp/count ]; do sleep 0.05; done; cat /tmp/count",
     ),
-  ).toMatch(/^kept\nalive\n\d+\n$/);
-  expect(Number(await exec("dev", "cat /tmp/count"))).toBeGreaterThan(before);
-  expect(Math.abs(Number(await exec("dev", "date +%s")) - Date.now() / 1000)).toBeLessThan(3);
+  );
+
+test("files, processes, their memory and their ports are there after a stop and a start", async () => {
+  await create("dev", "--keep-hot");
+  await exec("dev", "echo kept > /workspace/file; httpd -p 127.0.0.1:8080 -h /workspace");
+  await exec("dev", counter);
+  await exec("dev", "(sleep 1; echo later > /workspace/later) > /dev/null 2>&1 &");
+  await exec("dev", "sleep 1");
+  const before = await count("dev");
+  await daemon.ok("stop", "dev");
+  expect(await show(daemon, "dev")).toMatchObject({ status: "stopped", thermal: "cold" });
+  await daemon.ok("start", "dev");
+  expect(await show(daemon, "dev")).toMatchObject({ status: "running", thermal: "hot" });
+  const after = await count("dev");
+  expect(after).toBeGreaterThan(before);
+  expect(await count("dev")).toBeGreaterThan(after);
+  expect(await exec("dev", "wget -qO- http://127.0.0.1:8080/file")).toBe("kept\n");
+  expect(await exec("dev", "while [ ! -s later ]; do sleep 0.05; done; cat later")).toBe("later\n");
 });
 
-test("an exec wakes a stopped sandbox", async () => {
+test("stop and start may be asked for twice", async () => {
+  expect(await daemon.ok("start", "dev")).toBe("sandbox/dev started\n");
+  await Promise.all([daemon.ok("stop", "dev"), daemon.ok("stop", "dev")]);
+  const { engine_id, stopped_at } = await show(daemon, "dev");
   await daemon.ok("stop", "dev");
+  expect(await show(daemon, "dev")).toMatchObject({ engine_id, stopped_at });
+  await Promise.all([daemon.ok("start", "dev"), daemon.ok("start", "dev")]);
+  const pid = await machinePid(daemon, "dev");
+  await daemon.ok("start", "dev");
+  expect(await machinePid(daemon, "dev")).toBe(pid);
+});
+
+test("a sandbox that was stopped has no process, and an exec wakes it", async () => {
+  const pid = await machinePid(daemon, "dev");
+  await daemon.ok("stop", "dev");
+  expect(startTimeOf(pid)).toBeUndefined();
   expect(await exec("dev", "cat /workspace/file")).toBe("kept\n");
+  expect(await show(daemon, "dev")).toMatchObject({ status: "running", thermal: "hot" });
+});
+
+test("20 commands at once wake a stopped sandbox once", async () => {
+  await daemon.ok("stop", "dev");
+  const wakes = () => daemon.log().split('"sandbox woken"').length;
+  const before = wakes();
+  const told = await Promise.all(
+    Array.from({ length: 20 }, (_, index) => exec("dev", `echo ${index}`)),
+  );
+  expect(told).toEqual(Array.from({ length: 20 }, (_, index) => `${index}\n`));
+  expect(wakes()).toBe(before + 1);
+});
+
+test("a command that runs while its sandbox is stopped goes on in it, and its client is told that it is not connected any more", async () => {
+  const script =
+    "trap 'echo hup' HUP; n=0; while :; do n=$((n+1)); echo $n > /tmp/open; sleep 0.1; done";
+  const client = daemon.spawn(["exec", "dev", "--timeout", "600", "--", "sh", "-c", script]);
+  await exec("dev", "while [ ! -s /tmp/open ]; do sleep 0.05; done");
+  await daemon.ok("stop", "dev");
+  const [code, said] = await Promise.all([client.exited, new Response(client.stderr).text()]);
+  expect(code).not.toBe(0);
+  expect(said).toContain("suspended");
+  const told = (await exec("dev", "cat /tmp/open; sleep 0.5; cat /tmp/open")).split("\n");
+  expect(Number(told[1])).toBeGreaterThan(Number(told[0]));
+  await destroy("dev");
+});
+
+test("the init script does not run again when its sandbox wakes, but when it boots from its disk", async () => {
+  const runs = "cat /workspace/runs";
+  await create("once", "--init", "echo run >> /workspace/runs; sync");
+  const ran = async () => (await daemon.run(["exec", "once", "--", "sh", "-c", runs])).code === 0;
+  await until("the init script ran", ran, 30_000);
+  await daemon.ok("stop", "once");
+  await daemon.ok("start", "once");
+  await exec("once", "sleep 0.5");
+  expect(await exec("once", runs)).toBe("run\n");
+  await daemon.run([
+    "exec",
+    "once",
+    "--",
+    "sudo",
+    "sh",
+    "-c",
+    "sync; echo o > /proc/sysrq-trigger",
+  ]);
+  await becomes(daemon, "once", { status: "stopped" });
+  const ranTwice = async () => (await exec("once", runs)) === "run\nrun\n";
+  await until("the init script ran again", ranTwice, 30_000);
+  await destroy("once");
+});
+
+test("an idle sandbox becomes warm and then cold by itself, and says when; looking at it does not wake it", async () => {
+  await create("idle");
+  await exec("idle", counter.replace("0.05", "1"));
+  const hot = await show(daemon, "idle");
+  expect(hot).toMatchObject({ status: "running", thermal: "hot" });
+  expect(hot.activity.reason).not.toBe("");
+  expect(hot.activity.next).toMatchObject({ thermal: "warm" });
+  const warm = await becomes(daemon, "idle", { thermal: "warm" });
+  expect(warm).toMatchObject({ status: "running", activity: { next: { thermal: "cold" } } });
+  expect(warm.activity.reason).toContain("idle since");
+  const pid = await machinePid(daemon, "idle");
+  // All the while it is looked at.
+  const cold = await becomes(daemon, "idle", { thermal: "cold" });
+  expect(cold).toMatchObject({ status: "running", activity: { reason: "it was idle" } });
+  expect(cold.activity.next).toBeUndefined();
+  expect(startTimeOf(pid)).toBeUndefined();
+  await daemon.ok("list");
+  expect(await show(daemon, "idle")).toMatchObject({ status: "running", thermal: "cold" });
+});
+
+test("a command wakes a sandbox that is cold, and one that is warm", async () => {
+  const fromCold = await count("idle");
+  expect(fromCold).toBeGreaterThan(0);
+  expect(await show(daemon, "idle")).toMatchObject({ thermal: "hot" });
+  await becomes(daemon, "idle", { thermal: "warm" });
+  expect(await count("idle")).toBeGreaterThanOrEqual(fromCold);
+  expect(await show(daemon, "idle")).toMatchObject({ thermal: "hot" });
+});
+
+test("a warm sandbox can be stopped, and started", async () => {
+  await becomes(daemon, "idle", { thermal: "warm" });
+  await daemon.ok("stop", "idle");
+  expect(await show(daemon, "idle")).toMatchObject({ status: "stopped", thermal: "cold" });
+  await daemon.ok("start", "idle");
+  expect(await count("idle")).toBeGreaterThan(0);
+});
+
+test("a command that runs keeps its sandbox hot", async () => {
+  const client = daemon.spawn(["exec", "idle", "--", "sleep", "5"]);
+  const inUse = async () => (await show(daemon, "idle")).activity.reason === "in use: exec";
+  await until("the command runs", inUse, 30_000);
+  let shown: Sandbox;
+  do {
+    shown = await show(daemon, "idle");
+    expect(shown.thermal).toBe("hot");
+    await Bun.sleep(100);
+  } while (shown.activity.reason === "in use: exec");
+  expect(await client.exited).toBe(0);
+  await becomes(daemon, "idle", { thermal: "warm" });
+});
+
+test("work in the background keeps it hot, and is told", async () => {
+  await exec("idle", "(while :; do :; done) > /dev/null 2>&1 & echo $! > /tmp/busy");
+  const isTold = async () =>
+    /used \d+ % of a processor/.test((await show(daemon, "idle")).activity.reason);
+  await until("its work is told", isTold, 30_000);
+  const deadline = performance.now() + 4000;
+  while (performance.now() < deadline) {
+    expect((await show(daemon, "idle")).thermal).toBe("hot");
+    await Bun.sleep(200);
+  }
+  await exec("idle", "kill $(cat /tmp/busy)");
+  await becomes(daemon, "idle", { thermal: "warm" });
+});
+
+test("keep_hot wakes it and keeps it hot until it may cool again", async () => {
+  await becomes(daemon, "idle", { thermal: "cold" });
+  await daemon.ok("edit", "idle", "--keep-hot");
+  expect(await show(daemon, "idle")).toMatchObject({ thermal: "hot", keep_hot: true });
+  await Bun.sleep(3000);
+  const shown = await show(daemon, "idle");
+  expect(shown).toMatchObject({ thermal: "hot", activity: { reason: "keep_hot" } });
+  expect(shown.activity.next).toBeUndefined();
+  await daemon.ok("edit", "idle", "--allow-cold");
+  await becomes(daemon, "idle", { thermal: "warm" });
+});
+
+test("its own idle times win over the daemon's, also when they are changed", async () => {
+  await daemon.ok("edit", "idle", "--idle-warm", "never");
+  await exec("idle", "true");
+  await Bun.sleep(3000);
+  expect(await show(daemon, "idle")).toMatchObject({ thermal: "hot", idle_warm_s: 0 });
+  await daemon.ok("edit", "idle", "--idle-warm", "2s", "--idle-cold", "never");
+  await becomes(daemon, "idle", { thermal: "warm" });
+  await Bun.sleep(4000);
+  expect(await show(daemon, "idle")).toMatchObject({ thermal: "warm" });
+  await daemon.ok("edit", "idle", "--idle-cold", "default");
+  await becomes(daemon, "idle", { thermal: "cold" });
+  await destroy("idle");
+});
+
+test("a sandbox whose time is over is destroyed, also when it is cold", async () => {
+  await create("brief", "--ttl", "5s");
+  expect((await show(daemon, "brief")).expires_at).toBeDefined();
+  await becomes(daemon, "brief", { thermal: "cold" });
+  const isGone = async () => (await daemon.run(["inspect", "brief"])).stderr.includes("not found");
+  await until("it is destroyed", isGone, 30_000);
 });

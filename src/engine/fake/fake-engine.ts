@@ -13,8 +13,9 @@ import type {
   SnapshotKind,
 } from "../engine.ts";
 import type { Hardware, MachineSpec } from "../machine-spec.ts";
-import type { FakeGuest } from "./fake-guest.ts";
-import { FakeBody, FakeMachine } from "./fake-machine.ts";
+import { FakeBody } from "./fake-body.ts";
+import { FakeHost } from "./fake-host.ts";
+import { FakeMachine } from "./fake-machine.ts";
 
 export interface FakeEngineOptions {
   createMilliseconds?: number;
@@ -28,6 +29,8 @@ export interface FakeEngineOptions {
   onCapture?(id: string): Promise<void> | void;
   onAdopt?(id: string): Promise<void> | void;
   onStart?(): void;
+  /** Each step of an operation takes as long as this. */
+  onStep?(): Promise<void> | void;
 }
 
 /** Images whose name starts with `broken` fail to boot. */
@@ -39,16 +42,23 @@ export class FakeEngine implements Engine {
     isolates: false,
   };
   readonly options: FakeEngineOptions;
-  /** Outlive `close`, as real machines outlive a daemon. */
-  readonly machines = new Map<string, FakeMachine>();
-  readonly kept = new Map<
-    string,
-    { kind: SnapshotKind; spec: MachineSpec; files: FakeGuest["files"] }
-  >();
-  #made = 0;
+  readonly host: FakeHost;
+  #isDead = false;
 
-  constructor(options: FakeEngineOptions = {}) {
+  constructor(options: FakeEngineOptions = {}, host = new FakeHost()) {
     this.options = options;
+    this.host = host;
+  }
+
+  /** They outlive `close`, as real machines outlive a daemon. */
+  get machines(): Map<string, FakeMachine> {
+    return this.host.machines;
+  }
+
+  /** As if its process had been killed: it reaches nothing any more. Another one on the same host may take over. */
+  die(): void {
+    this.#isDead = true;
+    this.#letGo();
   }
 
   async create(
@@ -63,26 +73,32 @@ export class FakeEngine implements Engine {
     if (spec.image.name.startsWith("broken")) {
       throw new BhattiError("machine_failed", `Image "${spec.image.name}" does not boot`);
     }
-    this.#made += 1;
-    const id = `fake-${this.#made}-${crypto.randomUUID().slice(0, 8)}`;
+    await this.#step(signal);
     const steps = [{ name: "make", milliseconds: performance.now() - started }];
-    return await this.#start(id, spec, { kind: "booted", steps }, new FakeBody(), identity);
+    const body = new FakeBody(this.host.newId(), spec);
+    return await this.#handOut(body, { kind: "booted", steps }, identity);
   }
 
   async rest(id: string): Promise<MachineRest> {
+    await this.#step();
     const machine = this.machines.get(id);
     if (!machine) return "gone";
     return machine.end?.reason === "suspended" ? "suspended" : "off";
   }
 
   async resume(id: string, signal: AbortSignal): Promise<Machine> {
-    signal.throwIfAborted();
     await this.options.onResume?.(id);
-    const before = this.machines.get(id);
-    if (before?.end?.reason !== "suspended") {
+    await this.#step(signal);
+    const body = this.machines.get(id)?.body;
+    if (body?.over?.reason !== "suspended") {
       throw new BhattiError("no_saved_state", `There is no saved state of machine ${id}`);
     }
-    return await this.#start(id, before.spec, { kind: "resumed", steps: [] }, before.body);
+    if (body.saved === "damaged") throw new BhattiError("snapshot_damaged", "It is damaged");
+    if (body.saved === "incompatible") {
+      throw new BhattiError("snapshot_incompatible", "It was made by another QEMU");
+    }
+    body.resume();
+    return await this.#handOut(body, { kind: "resumed", steps: [] });
   }
 
   async boot(
@@ -91,13 +107,12 @@ export class FakeEngine implements Engine {
     identity: GuestConfiguration,
     signal: AbortSignal,
   ): Promise<Machine> {
-    signal.throwIfAborted();
     await this.options.onBoot?.(id);
-    const before = this.machines.get(id);
-    if (!before) throw new BhattiError("machine_failed", `Machine ${id} has no disk`);
-    const body = new FakeBody();
-    for (const [path, file] of before.fakeGuest.files) body.guest.files.set(path, file);
-    return await this.#start(id, before.spec, { kind: "booted", steps: [] }, body, identity);
+    await this.#step(signal);
+    const body = this.machines.get(id)?.body;
+    if (!body) throw new BhattiError("machine_failed", `Machine ${id} has no disk`);
+    body.boot();
+    return await this.#handOut(body, { kind: "booted", steps: [] }, identity);
   }
 
   async capture(
@@ -107,17 +122,16 @@ export class FakeEngine implements Engine {
     kind: SnapshotKind,
     signal: AbortSignal,
   ): Promise<SnapshotFacts> {
-    signal.throwIfAborted();
     await this.options.onCapture?.(id);
+    await this.#step(signal);
     const machine = this.machines.get(id);
     if (!machine) throw new BhattiError("machine_failed", `Machine ${id} has no disk`);
-    const isOff = machine.end !== undefined && machine.end.reason !== "suspended";
-    if (isOff && kind === "full") {
-      throw new BhattiError("no_saved_state", "Only the disk is left");
-    }
-    if (machine.isDeaf) throw new BhattiError("guest_unresponsive", "The guest does not answer");
-    this.kept.set(snapshot, { kind, spec: machine.spec, files: new Map(machine.fakeGuest.files) });
-    return { kind, bytes: 1_048_576, pausedMs: machine.isPaused ? 0 : 1 };
+    const { body, isPaused } = machine;
+    const keep = () => this.host.keep(snapshot, kind, body);
+    if (machine.running) await machine.holdStill(signal, keep);
+    else if (kind === "filesystem" || body.over?.reason === "suspended") keep();
+    else throw new BhattiError("no_saved_state", "Only the disk is left");
+    return { kind, bytes: 1_048_576, pausedMs: isPaused || !machine.running ? 0 : 1 };
   }
 
   async clone(
@@ -125,51 +139,46 @@ export class FakeEngine implements Engine {
     identity: GuestConfiguration,
     signal: AbortSignal,
   ): Promise<Machine> {
-    const kept = this.kept.get(snapshot);
+    const asked = this.host.kept.get(snapshot);
+    if (asked) await this.options.onCreate?.(asked.spec, signal);
+    await this.#step(signal);
+    const kept = this.host.kept.get(snapshot);
     if (!kept) throw new BhattiError("snapshot_damaged", "The snapshot is damaged: it is gone");
-    await this.options.onCreate?.(kept.spec, signal);
-    this.#made += 1;
-    const id = `fake-${this.#made}-${crypto.randomUUID().slice(0, 8)}`;
-    const body = new FakeBody();
-    for (const [path, file] of kept.files) body.guest.files.set(path, file);
-    return await this.#start(id, kept.spec, { kind: "restored", steps: [] }, body, identity);
+    const body = new FakeBody(this.host.newId(), kept.spec, kept.content);
+    const isWhole = kept.kind === "filesystem" || kept.content.memory !== undefined;
+    const note = isWhole ? {} : { note: "its memory could not be used: it is damaged" };
+    return await this.#handOut(body, { kind: "restored", steps: [], ...note }, identity);
   }
 
   async snapshots(): Promise<string[]> {
-    return [...this.kept.keys()];
+    await this.#step();
+    return [...this.host.kept.keys()];
   }
 
   async removeSnapshot(snapshot: string): Promise<void> {
-    this.kept.delete(snapshot);
-  }
-
-  async #start(
-    id: string,
-    spec: MachineSpec,
-    origin: MachineOrigin,
-    body: FakeBody,
-    identity?: GuestConfiguration,
-  ): Promise<FakeMachine> {
-    const destroy = () => this.destroy(id);
-    const machine = new FakeMachine({ id, spec, origin, body, destroy });
-    if (identity) await body.guest.configure(identity, new AbortController().signal);
-    this.machines.set(id, machine);
-    return machine;
+    await this.#step();
+    this.host.kept.delete(snapshot);
   }
 
   async adopt(id: string): Promise<Machine | undefined> {
     await this.options.onAdopt?.(id);
+    await this.#step();
     const machine = this.machines.get(id);
-    return machine?.running ? machine : undefined;
+    if (!machine?.running) return undefined;
+    // The daemon before us may have died between freezing and thawing.
+    machine.body.isAsleep = true;
+    return await this.#handOut(machine.body, { kind: "adopted", steps: [] });
   }
 
   async list(): Promise<string[]> {
+    await this.#step();
     return [...this.machines.keys()];
   }
 
   async destroy(id: string): Promise<void> {
     if (this.options.destroyMilliseconds) await Bun.sleep(this.options.destroyMilliseconds);
     await this.options.onDestroy?.(id);
+    await this.#step();
     this.machines.get(id)?.finish({ reason: "destroyed", detail: "destroyed" });
     this.machines.delete(id);
   }
@@ -178,5 +187,36 @@ export class FakeEngine implements Engine {
     this.options.onStart?.();
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    if (!this.#isDead) this.#letGo();
+  }
+
+  async #handOut(
+    body: FakeBody,
+    origin: MachineOrigin,
+    identity?: GuestConfiguration,
+  ): Promise<FakeMachine> {
+    const step = () => this.#step();
+    const machine = new FakeMachine({ body, origin, step, destroy: () => this.destroy(body.id) });
+    if (identity) await body.guest.configure(identity, new AbortController().signal);
+    this.machines.set(body.id, machine);
+    this.host.started += 1;
+    return machine;
+  }
+
+  /** They run on: nothing here hears of their end, and what the guests say goes nowhere. */
+  #letGo(): void {
+    const reason = new BhattiError("machine_lost", "The daemon has let go of the machine");
+    for (const { body } of this.machines.values()) {
+      body.onEnd = () => {};
+      if (!body.over) body.guest.detach(reason);
+    }
+  }
+
+  async #step(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    await this.host.during(async () => this.options.onStep?.());
+    signal?.throwIfAborted();
+    if (this.#isDead) throw new BhattiError("internal", "This engine's process was killed");
+  }
 }

@@ -9,6 +9,7 @@ import type {
   GuestProcess,
   GuestStats,
 } from "../../agent/guest.ts";
+import { abortable } from "../../async/deadline.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { MachineEnd } from "../engine.ts";
 import { FakeProcess } from "./fake-process.ts";
@@ -16,6 +17,8 @@ import type { FakeFile } from "./fake-programs.ts";
 
 export class FakeGuest implements Guest {
   readonly files = new Map<string, FakeFile>();
+  /** What programs have put into memory. */
+  readonly memory = new Map<string, string>();
   readonly closed: Promise<Error>;
   /** What `configure` said last. */
   identity: GuestConfiguration = {};
@@ -26,11 +29,17 @@ export class FakeGuest implements Guest {
   /** What `activity` tells, and a test sets: nothing is really used here. */
   cpuMicroseconds = 0;
   networkBytes = 0;
+  /** Its agent answers nothing. */
+  isDeaf = false;
   /** Processes that were let go, which a fake loses sight of: they count as running until a test takes them away here. */
   readonly letGo = { commands: 0, terminals: 0 };
   readonly #end: (end: MachineEnd) => void;
   readonly #close: (reason: Error) => void;
   readonly #processes = new Map<FakeProcess, "commands" | "terminals">();
+  /** Those that run on although their stream was cut. */
+  readonly #detached = new Map<FakeProcess, "commands" | "terminals">();
+  /** Resolves when its processors run. */
+  #runs = Promise.withResolvers<void>();
   readonly #bootId = crypto.randomUUID();
   #lost: Error | undefined;
   #configured = false;
@@ -41,6 +50,7 @@ export class FakeGuest implements Guest {
     const { promise, resolve } = Promise.withResolvers<Error>();
     this.closed = promise;
     this.#close = resolve;
+    this.#runs.resolve();
   }
 
   get hello(): GuestHello {
@@ -49,44 +59,44 @@ export class FakeGuest implements Guest {
   }
 
   async ping(signal: AbortSignal): Promise<void> {
-    this.#check(signal);
+    await this.#check(signal);
   }
 
   async configure(configuration: GuestConfiguration, signal: AbortSignal): Promise<void> {
-    this.#check(signal);
+    await this.#check(signal);
     this.identity = { ...this.identity, ...configuration };
     if (configuration.init !== undefined) this.inits.push(configuration.init);
     this.#configured = true;
   }
 
   async mountRoot(_options: { device: string; grow: boolean }, signal: AbortSignal): Promise<void> {
-    this.#check(signal);
+    await this.#check(signal);
   }
 
   async freeze(signal: AbortSignal): Promise<void> {
-    this.#check(signal);
+    await this.#check(signal);
   }
 
   async thaw(signal: AbortSignal): Promise<void> {
-    this.#check(signal);
+    await this.#check(signal);
   }
 
   async sync(signal: AbortSignal): Promise<void> {
-    this.#check(signal);
+    await this.#check(signal);
   }
 
   async shutdown(signal: AbortSignal): Promise<void> {
-    this.#check(signal);
+    await this.#check(signal);
     this.#end({ reason: "powered_off", detail: "the guest shut down" });
   }
 
   async timerLateness(signal: AbortSignal): Promise<number> {
-    this.#check(signal);
+    await this.#check(signal);
     return 1;
   }
 
   async stats(signal: AbortSignal): Promise<GuestStats> {
-    this.#check(signal);
+    await this.#check(signal);
     const megabyte = 1_048_576;
     return {
       diskTotal: 1024 * megabyte,
@@ -97,20 +107,22 @@ export class FakeGuest implements Guest {
   }
 
   async activity(signal: AbortSignal): Promise<GuestActivity> {
-    this.#check(signal);
+    await this.#check(signal);
     const running = { ...this.letGo };
-    for (const kind of this.#processes.values()) running[kind] += 1;
+    const processes = [...this.#processes.values(), ...this.#detached.values()];
+    for (const kind of processes) running[kind] += 1;
     const { cpuMicroseconds, networkBytes } = this;
     return { cpuMicroseconds, networkBytes, ...running, attached: this.#processes.size };
   }
 
   async exec(request: ExecRequest, signal: AbortSignal): Promise<GuestProcess> {
-    this.#check(signal);
+    await this.#check(signal);
     this.#sessions += 1;
     const process = new FakeProcess(request, this.#sessions, {
       env: { ...this.identity.env, ...request.env },
       hostname: this.identity.hostname ?? "localhost",
       files: this.files,
+      memory: this.memory,
       wrote: (bytes) => {
         this.outputBytes += bytes;
       },
@@ -127,7 +139,7 @@ export class FakeGuest implements Guest {
   }
 
   async writeFile(file: GuestFile, content: Uint8Array, signal: AbortSignal): Promise<void> {
-    this.#check(signal);
+    await this.#check(signal);
     if (file.path.endsWith("/")) {
       throw new BhattiError("bad_request", `${file.path} is a directory`);
     }
@@ -136,16 +148,37 @@ export class FakeGuest implements Guest {
 
   close(): void {}
 
+  /** Its processors stand still: until they run, whoever asks it something waits. */
+  stand(): void {
+    this.#runs = Promise.withResolvers<void>();
+  }
+
+  run(): void {
+    this.#runs.resolve();
+  }
+
+  /** Its line is gone: processes are lost to who started them, and run on. */
+  detach(reason: Error): void {
+    for (const [process, kind] of this.#processes) {
+      this.#detached.set(process, kind);
+      void process.over.then(() => this.#detached.delete(process));
+      process.cut(reason);
+    }
+  }
+
   /** The machine under it has ended. */
   lose(reason: Error): void {
     if (this.#lost) return;
     this.#lost = reason;
     for (const process of this.#processes.keys()) process.lose(reason);
+    for (const process of this.#detached.keys()) process.lose(reason);
     this.#close(reason);
   }
 
-  #check(signal: AbortSignal): void {
+  async #check(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
+    await abortable(Promise.race([this.#runs.promise, this.closed]), signal);
     if (this.#lost) throw this.#lost;
+    if (this.isDeaf) throw new BhattiError("guest_unresponsive", "The guest does not answer");
   }
 }

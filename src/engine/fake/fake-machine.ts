@@ -1,116 +1,153 @@
-/** A machine of the fake engine: a guest without a kernel, which ends when told to. */
+/** A machine of the fake engine, as the daemon that made it or took it over holds it. */
 import type { Guest } from "../../agent/guest.ts";
 import { abortable } from "../../async/deadline.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Machine, MachineEnd, MachineOrigin } from "../engine.ts";
 import type { MachineSpec } from "../machine-spec.ts";
-import { FakeGuest } from "./fake-guest.ts";
+import type { FakeBody } from "./fake-body.ts";
+import type { FakeGuest } from "./fake-guest.ts";
 
 export interface FakeMachineParts {
-  id: string;
-  spec: MachineSpec;
-  origin: MachineOrigin;
-  destroy(): Promise<void>;
   body: FakeBody;
-}
-
-/** What a fake machine keeps while it is suspended: all that it has is in its guest. */
-export class FakeBody {
-  readonly guest = new FakeGuest((end) => this.end(end));
-  /** Ends the machine that it runs in just now. */
-  end: (end: MachineEnd) => void = () => {};
+  origin: MachineOrigin;
+  /** Takes the time that a step takes; throws when whoever takes it has been killed. */
+  step(): Promise<void>;
+  destroy(): Promise<void>;
 }
 
 export class FakeMachine implements Machine {
-  readonly id: string;
-  readonly spec: MachineSpec;
+  readonly body: FakeBody;
   readonly origin: MachineOrigin;
   readonly ended: Promise<MachineEnd>;
-  readonly #destroy: () => Promise<void>;
-  readonly #settle: (end: MachineEnd) => void;
-  readonly fakeGuest: FakeGuest;
-  /** Its guest does not hear that it is to shut down or to stand still. */
-  isDeaf = false;
-  isPaused = false;
-  #isAsleep = false;
-  #end: MachineEnd | undefined;
-  readonly body: FakeBody;
+  readonly #parts: FakeMachineParts;
 
   constructor(parts: FakeMachineParts) {
-    const { id, spec, destroy } = parts;
-    this.id = id;
-    this.spec = spec;
-    this.origin = parts.origin;
     const { promise, resolve } = Promise.withResolvers<MachineEnd>();
-    this.ended = promise;
-    this.#settle = resolve;
-    this.#destroy = destroy;
-    this.fakeGuest = parts.body.guest;
+    this.#parts = parts;
     this.body = parts.body;
-    parts.body.end = (end) => this.finish(end);
-    this.isPaused = parts.origin.kind === "resumed";
+    this.origin = parts.origin;
+    this.ended = promise;
+    this.body.onEnd = resolve;
+  }
+
+  get id(): string {
+    return this.body.id;
+  }
+
+  get spec(): MachineSpec {
+    return this.body.spec;
+  }
+
+  get fakeGuest(): FakeGuest {
+    return this.body.guest;
+  }
+
+  /** Its agent answers nothing. */
+  get isDeaf(): boolean {
+    return this.body.guest.isDeaf;
+  }
+
+  set isDeaf(value: boolean) {
+    this.body.guest.isDeaf = value;
+  }
+
+  get isPaused(): boolean {
+    return this.body.isPaused;
   }
 
   get isAwake(): boolean {
-    return !this.isPaused && !this.#isAsleep;
-  }
-
-  async pause(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    if (this.isDeaf) {
-      throw new BhattiError("guest_unresponsive", "The guest does not answer");
-    }
-    this.isPaused = true;
-  }
-
-  async unpause(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    if (this.#end) throw this.#lost(this.#end);
-    this.isPaused = false;
-  }
-
-  async suspend(signal: AbortSignal): Promise<void> {
-    await this.pause(signal);
-    this.finish({ reason: "suspended", detail: "it was suspended" });
+    return !this.body.isPaused && !this.body.isAsleep;
   }
 
   /** How it ended, once it has. */
   get end(): MachineEnd | undefined {
-    return this.#end;
+    return this.body.over;
   }
 
   get running(): boolean {
-    return this.#end === undefined;
+    return this.body.over === undefined;
   }
 
   async guest(signal: AbortSignal): Promise<Guest> {
     signal.throwIfAborted();
-    if (this.#end) throw this.#lost(this.#end);
-    return this.fakeGuest;
+    this.#checkRunning();
+    return this.body.guest;
   }
 
-  #lost(end: MachineEnd): BhattiError {
-    return new BhattiError("machine_lost", `The machine has ended: ${end.detail}`);
+  async pause(signal: AbortSignal): Promise<void> {
+    await this.#step(signal);
+    if (this.body.isPaused) return;
+    await this.body.guest.ping(signal);
+    this.body.stand();
+  }
+
+  async unpause(signal: AbortSignal): Promise<void> {
+    await this.#step(signal);
+    if (this.body.isPaused) this.body.run();
+    await this.body.guest.ping(signal);
+    this.body.isAsleep = false;
+  }
+
+  async suspend(signal: AbortSignal): Promise<void> {
+    const wasPaused = this.body.isPaused;
+    await this.pause(signal);
+    try {
+      await this.#step(signal);
+    } catch (error) {
+      if (!wasPaused && this.running) this.#goOn();
+      throw error;
+    }
+    this.body.saved = "whole";
+    this.finish({ reason: "suspended", detail: "it was suspended" });
+  }
+
+  /** Stands still for `work`, and goes on if it ran before. */
+  async holdStill<T>(signal: AbortSignal, work: () => T): Promise<T> {
+    const wasPaused = this.body.isPaused;
+    await this.pause(signal);
+    try {
+      await this.#step(signal);
+      return work();
+    } finally {
+      if (!wasPaused && this.running) this.#goOn();
+    }
   }
 
   async powerOff(signal: AbortSignal): Promise<void> {
     if (this.isDeaf) await abortable(this.ended, signal);
+    await this.#step(signal);
     this.finish({ reason: "powered_off", detail: "shut down by the host" });
   }
 
   async halt(): Promise<void> {
+    await this.#parts.step();
     this.finish({ reason: "powered_off", detail: "ended by the host" });
   }
 
   destroy(): Promise<void> {
-    return this.#destroy();
+    return this.#parts.destroy();
   }
 
   /** Ends it as if by itself; the first end counts. */
   finish(end: MachineEnd): void {
-    if (this.#end) return;
-    this.#end = end;
-    if (end.reason !== "suspended") this.fakeGuest.lose(this.#lost(end));
-    this.#settle(end);
+    this.body.finish(end);
+  }
+
+  #goOn(): void {
+    this.body.run();
+    this.body.isAsleep = this.isDeaf;
+  }
+
+  async #step(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    await this.#parts.step();
+    signal.throwIfAborted();
+    this.#checkRunning();
+  }
+
+  #checkRunning(): void {
+    const { over } = this.body;
+    if (!over) return;
+    throw new BhattiError("machine_lost", `The machine has ended: ${over.detail}`);
   }
 }

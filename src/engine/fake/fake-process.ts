@@ -26,6 +26,8 @@ export class FakeProcess implements GuestProcess {
   readonly session: string;
   readonly pid: number;
   readonly result: Promise<ExecResult>;
+  /** Resolves when it has ended, whoever hears of it. */
+  readonly over: Promise<void>;
   readonly #output = new OutputQueue();
   readonly #stdin = new StdinQueue();
   readonly #ended = new AbortController();
@@ -51,7 +53,12 @@ export class FakeProcess implements GuestProcess {
       () => this.#finish({ exitCode: 137, reason: "timeout" }),
       request.timeoutMs,
     );
-    this.#ended.signal.addEventListener("abort", () => clearTimeout(timer));
+    const { promise: over, resolve: end } = Promise.withResolvers<void>();
+    this.over = over;
+    this.#ended.signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      end();
+    });
     void this.#run(request, surroundings);
   }
 
@@ -91,6 +98,11 @@ export class FakeProcess implements GuestProcess {
 
   lose(reason: Error): void {
     this.#ended.abort();
+    this.cut(reason);
+  }
+
+  /** Whoever started it is told that it is lost; it runs on, until it has something to say. */
+  cut(reason: Error): void {
     this.#output.fail(reason);
     this.#stdin.end();
     this.#fail(reason);
@@ -118,6 +130,7 @@ export class FakeProcess implements GuestProcess {
       this.#finish({ exitCode, reason: "exited" });
     } catch {
       // It was ended in the middle; what ended it has told the outcome.
+      this.#ended.abort();
     }
   }
 

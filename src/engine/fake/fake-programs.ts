@@ -13,6 +13,7 @@ export interface FakeSurroundings {
   env: Record<string, string>;
   hostname: string;
   files: Map<string, FakeFile>;
+  memory: Map<string, string>;
   /** Told of output that a program got rid of. */
   wrote(bytes: number): void;
   end(end: MachineEnd): void;
@@ -75,6 +76,22 @@ const programs: Record<string, Program> = {
       }
       await context.write(Channel.stdout, file.content);
     }
+    return 0;
+  },
+  /** `write PATH TEXT`: makes that the file's content. */
+  async write([path = "", text = ""], context) {
+    context.files.set(path, { mode: 0o644, user: "lohar", content: encoder.encode(text) });
+    return 0;
+  },
+  /** `remember KEY VALUE`: as a process would that goes on in the background and has it in a variable. */
+  async remember([key = "", value = ""], context) {
+    context.memory.set(key, value);
+    return 0;
+  },
+  async recall([key = ""], context) {
+    const value = context.memory.get(key);
+    if (value === undefined) return 1;
+    await print(context, value);
     return 0;
   },
   /** `stat PATH`: mode and owner. */

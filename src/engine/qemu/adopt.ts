@@ -1,9 +1,10 @@
 /** Takes over a machine that outlived the daemon that started it. */
 import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { pause, within } from "../../async/deadline.ts";
 import { endProcess } from "../../host/process.ts";
 import { QemuMachine } from "./machine.ts";
-import { type EnginePaths, machinePaths } from "./paths.ts";
+import { type EnginePaths, type MachinePaths, machinePaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
 import { Qmp } from "./qmp/qmp.ts";
 import { readRecord, runningProcess } from "./record.ts";
@@ -19,7 +20,7 @@ export interface Adoption {
 }
 
 /**
- * Undefined when it does not run any more. Throws when its QEMU runs but does not answer: a machine that may be
+ * Undefined when it does not run any more, or was not whole yet: then it is ended. Throws when its QEMU runs but does not answer: a machine that may be
  * somebody's work is not ended because the host was slow.
  */
 export async function adoptMachine(
@@ -28,13 +29,17 @@ export async function adoptMachine(
 ): Promise<QemuMachine | undefined> {
   const paths = machinePaths(engine, id);
   const process = await runningProcess(paths);
-  if (!process) return undefined;
+  if (!process) return await notThere(paths);
   return await within(adoptDeadlineMs, `Adopting machine ${id}`, signal, async (until) => {
     const record = await readRecord(paths);
+    if (!record) {
+      await endProcess(process, until);
+      return await notThere(paths);
+    }
     const qmp = await Qmp.connect(paths.qmp, until);
     try {
       const condition = conditionOf(await settledStatus(qmp, until));
-      if (record && condition !== "over") {
+      if (condition !== "over") {
         const { hardware } = record;
         const parts = { id, paths, engine, hardware, platform, process, qmp };
         return new QemuMachine({
@@ -52,8 +57,13 @@ export async function adoptMachine(
     }
     qmp.close();
     await endProcess(process, until);
-    return undefined;
+    return await notThere(paths);
   });
+}
+
+/** It ended while nobody watched: so its sockets are still there. */
+async function notThere({ sockets }: MachinePaths): Promise<undefined> {
+  await rm(sockets, { recursive: true, force: true });
 }
 
 /** QEMU's run state, once it has noticed that nobody takes the state that it was saving. */

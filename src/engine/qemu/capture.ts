@@ -1,14 +1,16 @@
 /** Keeps what a machine is at this moment, for other machines to be made from it. The machine itself goes on. */
 import { copyFile, mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { cloneDisk, freezeTop } from "../../disks/layers.ts";
+import { faultPoint } from "../../async/fault-point.ts";
+import { cloneDisk, freezeTop, isImage } from "../../disks/layers.ts";
 import { copySparse } from "../../disks/sparse-copy.ts";
 import { makeDurable, writeAtomically } from "../../host/atomic-file.ts";
-import { allocatedBytes } from "../../host/disk-use.ts";
+import { filesBelow } from "../../host/disk-use.ts";
 import type { SnapshotFacts, SnapshotKind } from "../engine.ts";
 import type { Hardware } from "../machine-spec.ts";
 import { useNewTop } from "./disk-switch.ts";
 import { fingerprintOf } from "./fingerprint.ts";
+import { endFlattening } from "./flatten.ts";
 import type { QemuMachine } from "./machine.ts";
 import { makeMemory } from "./memory-file.ts";
 import { saveState } from "./migration.ts";
@@ -35,16 +37,21 @@ export async function captureRunning(
   return await orNothing(paths, async () => {
     const { hardware, platform } = machine;
     if (kind === "full") await makeMemory(paths.ram, hardware.memoryMB);
+    faultPoint("capture.memory-made");
+    await endFlattening(machine.qmp, signal);
     // Links alone: what is written until the guest stands still goes into the same files.
     await freezeTop(machine.paths.disk, signal);
     await cloneDisk(machine.paths.disk, paths.disk);
+    faultPoint("capture.disk-copied");
     const { pausedMs, result } = await machine.holdStill(signal, async () => {
       await useNewTop(machine.qmp, machine.paths, signal);
+      faultPoint("capture.new-top-used");
       if (kind === "filesystem") return undefined;
       const [saved] = await Promise.all([
         saveState(machine.qmp, paths.state, join(machine.paths.sockets, "state"), signal),
         copySparse(platform.tool, machine.paths.ram, paths.ram, signal),
       ]);
+      faultPoint("capture.state-copied");
       return saved;
     });
     return await finish(paths, recordOf(hardware, platform, result), pausedMs);
@@ -64,9 +71,11 @@ export async function captureResting(
       await makeMemory(paths.ram, saved.hardware.memoryMB);
       await copySparse(platform.tool, machine.paths.ram, paths.ram, signal);
       await copyFile(machine.paths.state, paths.state);
+      faultPoint("capture.state-copied");
     }
     await freezeTop(machine.paths.disk, signal);
     await cloneDisk(machine.paths.disk, paths.disk);
+    faultPoint("capture.disk-copied");
     const record: SnapshotRecord = saved
       ? { kind: "full", ...saved }
       : { kind: "filesystem", hardware, savedAt: new Date().toISOString() };
@@ -100,11 +109,14 @@ async function finish(
   record: SnapshotRecord,
   pausedMs: number,
 ): Promise<SnapshotFacts> {
-  const { bytes, files } = await allocatedBytes(paths.directory);
-  await Promise.all(files.map(makeDurable));
+  const files = await filesBelow(paths.directory);
+  await Promise.all(files.map(({ path }) => makeDurable(path)));
   await makeDurable(paths.disk);
+  faultPoint("capture.durable");
   if (record.kind === "full") await writeSavedState(paths.record, record);
   else await writeAtomically(paths.record, `${JSON.stringify(record)}\n`);
+  faultPoint("capture.recorded");
   await makeDurable(dirname(paths.directory));
-  return { kind: record.kind, bytes, pausedMs };
+  const own = files.filter(({ path }) => !isImage(path));
+  return { kind: record.kind, bytes: own.reduce((sum, { bytes }) => sum + bytes, 0), pausedMs };
 }

@@ -1,11 +1,11 @@
 /** A machine as a copy of a kept one: its memory, its device state and its disk. */
+import { faultPoint } from "../../async/fault-point.ts";
 import type { Hardware } from "../machine-spec.ts";
 import { rootDevice, rootNode } from "./devices.ts";
 import { makeFolders } from "./folders.ts";
 import { QemuMachine } from "./machine.ts";
 import { type EnginePaths, machinePaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
-import { writeRecord } from "./record.ts";
 import { restore } from "./restore.ts";
 import { prepareRoot, type Root } from "./root.ts";
 import type { SavedStateFiles } from "./saved-state.ts";
@@ -32,13 +32,14 @@ export async function cloneMachine(plan: ClonePlan, signal: AbortSignal): Promis
   const paths = machinePaths(engine, id);
   const watch = new Stopwatch();
   await makeFolders(paths);
+  faultPoint("clone.folders-made");
   const diskBytes = await prepareRoot(plan.root, paths, signal);
+  faultPoint("clone.disk-made");
   watch.lap("disk");
   const { process, qmp } = await restore({ paths, hardware, platform, from, watch }, signal);
   const origin = { kind, steps: watch.steps };
   const machine = new QemuMachine({ id, paths, engine, hardware, platform, process, qmp, origin });
   try {
-    await writeRecord(paths, { pid: process.pid, startTime: process.startTime, hardware });
     if (!plan.mounted) {
       await qmp.execute("block_resize", { "node-name": rootNode, size: diskBytes }, signal);
     }
@@ -46,6 +47,7 @@ export async function cloneMachine(plan: ClonePlan, signal: AbortSignal): Promis
     watch.lap("answer");
     if (!plan.mounted) {
       await guest.mountRoot({ device: rootDevice, grow: true }, signal);
+      faultPoint("clone.mounted");
       watch.lap("mount");
     }
     return machine;

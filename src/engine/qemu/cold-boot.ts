@@ -1,13 +1,14 @@
 /** A machine from nothing: slower than a copy, and what is left when a copy cannot be had. */
+import { faultPoint } from "../../async/fault-point.ts";
+import { topOf } from "../../disks/layers.ts";
 import type { Hardware } from "../machine-spec.ts";
 import { bootGuest } from "./boot.ts";
 import { rootDevice } from "./devices.ts";
 import { makeFolders } from "./folders.ts";
 import { QemuMachine } from "./machine.ts";
 import { makeMemory } from "./memory-file.ts";
-import { type EnginePaths, machinePaths, rootTop } from "./paths.ts";
+import { type EnginePaths, machinePaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
-import { writeRecord } from "./record.ts";
 import { prepareRoot, type Root } from "./root.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
@@ -25,8 +26,10 @@ export async function coldBoot(plan: BootPlan, signal: AbortSignal): Promise<Qem
   const watch = new Stopwatch();
   const paths = machinePaths(engine, id);
   await makeFolders(paths);
+  faultPoint("cold-boot.folders-made");
   await makeMemory(paths.ram, hardware.memoryMB);
   await prepareRoot(plan.root, paths, signal);
+  faultPoint("cold-boot.disk-made");
   watch.lap("files");
   const { vmm, guest } = await bootGuest(
     {
@@ -34,7 +37,7 @@ export async function coldBoot(plan: BootPlan, signal: AbortSignal): Promise<Qem
       cpus: hardware.cpus,
       memoryMB: hardware.memoryMB,
       ram: paths.ram,
-      root: { kind: "overlay", path: rootTop(paths) },
+      root: { kind: "overlay", path: await topOf(paths.disk) },
       qmpSocket: paths.qmp,
       agentSocket: paths.agent,
       incoming: false,
@@ -42,6 +45,7 @@ export async function coldBoot(plan: BootPlan, signal: AbortSignal): Promise<Qem
     paths,
     signal,
   );
+  faultPoint("cold-boot.booted");
   watch.lap("boot");
   const { process, qmp } = vmm;
   const origin = { kind: "booted" as const, steps: watch.steps };
@@ -57,8 +61,8 @@ export async function coldBoot(plan: BootPlan, signal: AbortSignal): Promise<Qem
     guest,
   });
   try {
-    await writeRecord(paths, { pid: process.pid, startTime: process.startTime, hardware });
     await guest.mountRoot({ device: rootDevice, grow: true }, signal);
+    faultPoint("cold-boot.mounted");
     watch.lap("mount");
     return machine;
   } catch (error) {

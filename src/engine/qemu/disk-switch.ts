@@ -1,6 +1,7 @@
 /** Lets a machine that runs write into a new top of its disk; what it wrote so far is a layer from then on. */
+import { topOf } from "../../disks/layers.ts";
 import { rootDiskId } from "./devices.ts";
-import { type MachinePaths, rootTop } from "./paths.ts";
+import type { MachinePaths } from "./paths.ts";
 import type { Qmp } from "./qmp/qmp.ts";
 
 interface BlockInfo {
@@ -19,14 +20,15 @@ export async function useNewTop(qmp: Qmp, paths: MachinePaths, signal: AbortSign
       driver: "qcow2",
       discard: "unmap",
       backing: null,
-      file: { driver: "file", filename: rootTop(paths), locking: "off" },
+      file: { driver: "file", filename: await topOf(paths.disk), locking: "off" },
     },
     signal,
   );
   await qmp.execute("blockdev-snapshot", { node: before, overlay }, signal);
 }
 
-async function rootNodeOf(qmp: Qmp, signal: AbortSignal): Promise<string> {
+/** The node that the machine writes its root disk to. */
+export async function rootNodeOf(qmp: Qmp, signal: AbortSignal): Promise<string> {
   const devices = (await qmp.execute("query-block", {}, signal)) as BlockInfo[];
   const root = devices.find(({ qdev }) => qdev?.split("/").includes(rootDiskId));
   const node = root?.inserted?.["node-name"];

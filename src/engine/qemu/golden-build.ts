@@ -45,7 +45,7 @@ export async function buildGolden(build: GoldenBuild): Promise<void> {
     const state = await bootAndSave(build);
     await makeDurable(paths.ram);
     if (shape.image) {
-      await makeDurable(topOf(paths.disk));
+      await makeDurable(await topOf(paths.disk));
       await freezeTop(paths.disk, build.signal);
       await makeDurable(paths.disk);
     }
@@ -66,7 +66,7 @@ async function bootAndSave(build: GoldenBuild) {
       cpus: shape.cpus,
       memoryMB: shape.memoryMB,
       ram: paths.ram,
-      root: shape.image ? { kind: "overlay", path: topOf(paths.disk) } : { kind: "none" },
+      root: shape.image ? { kind: "overlay", path: await topOf(paths.disk) } : { kind: "none" },
       qmpSocket: join(build.sockets, "qmp"),
       agentSocket: join(build.sockets, "agent"),
       incoming: false,

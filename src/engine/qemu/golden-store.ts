@@ -188,6 +188,8 @@ export class GoldenStore {
   /** A hash over all that a snapshot depends on: with one part changed it is another snapshot. */
   #keyOf(shape: Shape): string {
     const parts = {
+      // How the files of a snapshot are laid out.
+      layout: 2,
       qemu: this.#platform.qemuVersion,
       arguments: qemuArguments({
         platform: { ...this.#platform, kernel: "", initramfs: "", modules: "" },

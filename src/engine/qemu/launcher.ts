@@ -5,6 +5,7 @@
 import { closeSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { within } from "../../async/deadline.ts";
+import { faultPoint } from "../../async/fault-point.ts";
 import { BhattiError, isBhattiError } from "../../errors/bhatti-error.ts";
 import { CommandError, type Detached, endProcess, launch } from "../../host/process.ts";
 import { Qmp } from "./qmp/qmp.ts";
@@ -34,6 +35,7 @@ export const stateDescriptor = 3;
 
 export async function launchQemu(plan: Launch, signal: AbortSignal): Promise<Vmm> {
   const process = await start(plan);
+  faultPoint("launch.spawned");
   try {
     const qmp = await within(startDeadlineMs, "Starting QEMU", signal, (until) =>
       Promise.race([Qmp.connect(plan.qmpSocket, until), endedEarly(process, plan)]),

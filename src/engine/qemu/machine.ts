@@ -1,32 +1,29 @@
 /** One machine that has a process: its QEMU, its line to the agent, how it sleeps, and how it ends. */
-import { rm, statfs } from "node:fs/promises";
-import { dirname } from "node:path";
+import { rm } from "node:fs/promises";
 import type { Guest } from "../../agent/guest.ts";
 import { abortable } from "../../async/deadline.ts";
-import { BhattiError, messageOf } from "../../errors/bhatti-error.ts";
+import { faultPoint } from "../../async/fault-point.ts";
+import { messageOf } from "../../errors/bhatti-error.ts";
 import { endProcess, type ProcessIdentity } from "../../host/process.ts";
 import type { Machine, MachineEnd, MachineOrigin } from "../engine.ts";
 import type { Hardware } from "../machine-spec.ts";
 import { consoleTail } from "./console.ts";
+import { crashDetail } from "./crash-detail.ts";
+import { asEngineError } from "./engine-error.ts";
 import { requireAnswer } from "./guest-answer.ts";
 import { GuestLine } from "./guest-line.ts";
-import { lastWords } from "./launcher.ts";
 import type { EnginePaths, MachinePaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
 import type { Qmp, QmpEvent } from "./qmp/qmp.ts";
 import { removeMachine } from "./remove.ts";
 import { dropSavedState } from "./saved-state.ts";
+import { Stall } from "./stall.ts";
 import { saveAtRest } from "./suspend.ts";
 import { wakeGuest } from "./wake-guest.ts";
 
-const stalledRetryMs = 2_000;
 /** What failed attempts to put a machine to sleep get for their undoing. */
 const undoDeadlineMs = 10_000;
 const thawDeadlineMs = 2_000;
-const hostDiskFull =
-  "The machine stands still because the host's disk is full; it goes on by itself when there is space";
-
-type Timer = ReturnType<typeof setTimeout>;
 
 export interface QemuMachineParts {
   id: string;
@@ -51,6 +48,7 @@ export class QemuMachine implements Machine {
   readonly id: string;
   readonly origin: MachineOrigin;
   readonly ended: Promise<MachineEnd>;
+  readonly process: ProcessIdentity;
   readonly qmp: Qmp;
   readonly paths: MachinePaths;
   readonly hardware: Hardware;
@@ -58,13 +56,11 @@ export class QemuMachine implements Machine {
   /** Told each time that somebody wants to talk to the guest. */
   onUse: () => void = () => {};
   readonly #engine: EnginePaths;
-  readonly #process: ProcessIdentity;
   readonly #line: GuestLine;
   readonly #end = Promise.withResolvers<MachineEnd>();
   #over: MachineEnd | undefined;
   #isLetGo = false;
-  /** Runs while the guest stands still because the host's disk is full. */
-  #stalled: Timer | undefined;
+  readonly #stall = new Stall((signal) => this.#goOn(signal));
   #isStill: boolean;
   #isAsleep: boolean;
   #isSaved: boolean;
@@ -80,7 +76,7 @@ export class QemuMachine implements Machine {
     this.#isAsleep = parts.isAsleep ?? false;
     this.#isSaved = parts.isSaved ?? false;
     this.#engine = parts.engine;
-    this.#process = parts.process;
+    this.process = parts.process;
     this.ended = this.#end.promise;
     this.#line = new GuestLine({
       socket: parts.paths.agent,
@@ -95,7 +91,7 @@ export class QemuMachine implements Machine {
 
   async guest(signal: AbortSignal): Promise<Guest> {
     this.onUse();
-    if (this.#stalled) throw new BhattiError("disk_full", hostDiskFull);
+    this.#stall.check();
     return await this.#line.get(signal);
   }
 
@@ -103,16 +99,14 @@ export class QemuMachine implements Machine {
     if (event === "SHUTDOWN" && data["guest"] === true) {
       void this.#onGuestShutdown(String(data["reason"]));
     } else if (event === "BLOCK_IO_ERROR" && data["action"] === "stop") {
-      this.#stalled ??= setTimeout(() => void this.#goOn(), stalledRetryMs);
+      this.#stall.begin();
     }
   }
 
-  /** A guest that writes while the host's disk is full stands still until there is space, and then loses nothing. */
-  async #goOn(): Promise<void> {
-    this.#stalled = undefined;
-    if (this.#over || this.#isLetGo) return;
-    // Should the disk still be full, QEMU pauses the guest again and says so.
-    await this.qmp.execute("cont", {}, AbortSignal.timeout(stalledRetryMs)).catch(() => {});
+  async #goOn(signal: AbortSignal): Promise<void> {
+    // One that was stopped meanwhile goes on when it is woken.
+    if (this.#over || this.#isLetGo || this.#isStill) return;
+    await this.qmp.execute("cont", {}, signal);
   }
 
   /** QEMU has paused instead of ending, so that the console can still be read. */
@@ -135,30 +129,19 @@ export class QemuMachine implements Machine {
       });
       return;
     }
-    await this.#finish({
-      reason: "crashed",
-      detail: `QEMU ended unexpectedly: ${await lastWords(this.paths.log)}${await this.#spaceNote()}`,
-    });
-  }
-
-  /** A memory file that cannot grow ends QEMU by a signal, without a word. */
-  async #spaceNote(): Promise<string> {
-    const { bavail, bsize } = await statfs(dirname(this.paths.ram)).catch(() => ({
-      bavail: 1,
-      bsize: Infinity,
-    }));
-    return bavail * bsize < 16 * 1024 * 1024 ? ". The host's disk is full" : "";
+    await this.#finish({ reason: "crashed", detail: await crashDetail(this.paths) });
   }
 
   /** The first reason counts; whatever comes later is its consequence. */
   async #finish(end: MachineEnd): Promise<void> {
     if (this.#over) return;
     this.#over = end;
-    clearTimeout(this.#stalled);
+    this.#stall.end();
     this.#line.close(end);
     this.qmp.close();
     try {
-      await endProcess(this.#process);
+      await endProcess(this.process);
+      faultPoint("end.process-gone");
       await rm(this.paths.sockets, { recursive: true, force: true });
       this.#end.resolve(end);
     } catch (error) {
@@ -198,6 +181,7 @@ export class QemuMachine implements Machine {
       this.#isSaved = false;
     }
     await this.qmp.execute("cont", {}, signal);
+    faultPoint("run.running");
     this.#isStill = false;
     return await guest;
   }
@@ -212,11 +196,13 @@ export class QemuMachine implements Machine {
     if (this.#isStill) return;
     const guest = await this.guest(signal);
     await requireAnswer(guest, signal);
-    await guest.sync(signal);
+    await this.#stall.during(signal, (both) => guest.sync(both));
     this.#isAsleep = true;
     try {
-      await guest.freeze(signal);
+      await this.#stall.during(signal, (both) => guest.freeze(both));
+      faultPoint("pause.frozen");
       await this.stand(signal);
+      faultPoint("pause.standing");
     } catch (error) {
       await this.#thaw(guest);
       throw error;
@@ -251,7 +237,7 @@ export class QemuMachine implements Machine {
     } catch (error) {
       await dropSavedState(this.paths.suspension, this.paths).catch(() => {});
       if (!wasPaused) await this.unpause(AbortSignal.timeout(undoDeadlineMs)).catch(() => {});
-      throw error;
+      throw asEngineError(error);
     }
     await this.#finish({ reason: "suspended", detail: "it was suspended" });
   }
@@ -267,7 +253,7 @@ export class QemuMachine implements Machine {
       return { result: await work(), pausedMs: 0 };
     }
     // What there is to write is written before the guest stands still; what comes meanwhile is little.
-    await (await this.guest(signal)).sync(signal);
+    await this.#stall.during(signal, async (both) => (await this.guest(both)).sync(both));
     const started = performance.now();
     await this.pause(signal);
     let result: T;

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { open, rm } from "node:fs/promises";
 import { abortable, pause } from "../../async/deadline.ts";
+import { faultPoint } from "../../async/fault-point.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { type Connection, listenUnix } from "../../host/socket.ts";
 import { stateDescriptor } from "./launcher.ts";
@@ -22,14 +23,17 @@ export async function saveState(
 ): Promise<{ bytes: number; sha256: string }> {
   await ignoreSharedMemory(qmp, signal);
   const connected = Promise.withResolvers<Connection>();
+  await rm(socket, { force: true }); // of a daemon that died while it saved
   const listener = await listenUnix(socket, connected.resolve);
   try {
     await qmp.execute("migrate", { uri: `unix:${socket}` }, signal);
+    faultPoint("save-state.asked");
     const connection = await abortable(connected.promise, signal);
     const chunks: Uint8Array[] = [];
     connection.onData((chunk) => chunks.push(chunk));
     await abortable(connection.closed, signal);
     await untilCompleted(qmp, signal);
+    faultPoint("save-state.sent");
     const state = Buffer.concat(chunks);
     await writeDurably(path, state);
     return { bytes: state.length, sha256: createHash("sha256").update(state).digest("hex") };

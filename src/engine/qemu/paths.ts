@@ -1,7 +1,6 @@
 /** Every file name of the engine, in one place, and the limit on a socket's path. */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { topOf } from "../../disks/layers.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 
 /** sun_path of unix(7), less the final NUL. */
@@ -18,7 +17,7 @@ export interface MachinePaths {
   state: string;
   /** Written last when a machine is suspended, removed before it runs again: without it there is no state to go back to. */
   suspension: string;
-  /** Who runs it: pid, start time, spec. Written before the guest runs. */
+  /** Who runs it: pid, start time, spec. Written when its guest is whole. */
   record: string;
   /** QEMU's own record of its pid. */
   pidFile: string;
@@ -72,11 +71,6 @@ export function machinePaths(engine: EnginePaths, id: string): MachinePaths {
     agent: socketPath(sockets, "agent"),
     sockets,
   };
-}
-
-/** The file that the machine writes its root disk to. */
-export function rootTop({ disk }: Pick<MachinePaths, "disk">): string {
-  return topOf(disk);
 }
 
 function socketPath(directory: string, name: string): string {

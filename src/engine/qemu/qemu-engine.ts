@@ -2,6 +2,7 @@
 import { mkdir, readdir, rm, rmdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { GuestConfiguration } from "../../agent/guest.ts";
+import { layersBelow } from "../../disks/layers.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type {
   Engine,
@@ -16,6 +17,7 @@ import type { AcceleratorChoice } from "./accelerator.ts";
 import { adoptMachine } from "./adopt.ts";
 import { captureResting, captureRunning } from "./capture.ts";
 import { asEngineError } from "./engine-error.ts";
+import { flatten } from "./flatten.ts";
 import type { EngineLog } from "./log.ts";
 import type { QemuMachine } from "./machine.ts";
 import { type EnginePaths, enginePaths, machinePaths } from "./paths.ts";
@@ -28,6 +30,8 @@ import { forgetState, restOf, resumeMachine } from "./rest.ts";
 import { listSnapshots, readSnapshot, removeSnapshot, snapshotNamed } from "./snapshots.ts";
 
 const prepareDeadlineMs = 60_000;
+/** Every layer costs a look on the way to what lies below it. */
+const mostLayers = 8;
 const machineIdPattern = /^[0-9a-f]{16}$/;
 
 export interface QemuEngineOptions {
@@ -86,6 +90,7 @@ class QemuEngine implements Engine {
   readonly #platform: PreparedPlatform;
   readonly #provisioner: Provisioner;
   readonly #quiet = new Quiet();
+  readonly #closing = new AbortController();
   /** Those that were handed out and run. */
   readonly #running = new Map<string, QemuMachine>();
 
@@ -129,7 +134,7 @@ class QemuEngine implements Engine {
   }
 
   async rest(id: string): Promise<MachineRest> {
-    return machineIdPattern.test(id) ? restOf(machinePaths(this.#paths, id)) : "gone";
+    return machineIdPattern.test(id) ? await restOf(machinePaths(this.#paths, id)) : "gone";
   }
 
   async resume(id: string, signal: AbortSignal): Promise<Machine> {
@@ -169,8 +174,12 @@ class QemuEngine implements Engine {
     const paths = machinePaths(this.#paths, id);
     try {
       if (kind === "full") await this.#checkSpace(hardware);
-      if (machine) return await this.#quiet.during(() => captureRunning(machine, target, signal));
-      if (kind === "full" && restOf(paths) !== "suspended") {
+      if (machine) {
+        const facts = await this.#quiet.during(() => captureRunning(machine, target, signal));
+        void this.#shortenDisk(machine);
+        return facts;
+      }
+      if (kind === "full" && (await restOf(paths)) !== "suspended") {
         const message =
           "Of a machine that does not run, and was not suspended, only the disk is left";
         throw new BhattiError("no_saved_state", message);
@@ -179,6 +188,21 @@ class QemuEngine implements Engine {
       return await this.#quiet.during(() => captureResting(resting, target, signal));
     } catch (error) {
       throw asEngineError(error);
+    }
+  }
+
+  /** In the background, when nothing else is going on. */
+  async #shortenDisk(machine: QemuMachine): Promise<void> {
+    const { log } = this.#options;
+    try {
+      if ((await layersBelow(machine.paths.disk)).length <= mostLayers) return;
+      const { signal } = this.#closing;
+      await this.#quiet.wait(signal);
+      const isDone = await flatten(machine.qmp, machine.paths, signal);
+      log.debug("a machine's disk was shortened", { machine: machine.id, done: isDone });
+    } catch (error) {
+      // It reads a little slower; the next snapshot of it leads to another attempt.
+      log.debug("a machine's disk was not shortened", { machine: machine.id, error });
     }
   }
 
@@ -234,6 +258,7 @@ class QemuEngine implements Engine {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort();
     await this.#provisioner.close();
     for (const machine of this.#running.values()) machine.letGo();
     // Left behind only while machines run on: their sockets are in it.

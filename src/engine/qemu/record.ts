@@ -1,10 +1,11 @@
 /** What is written down about a machine, so that a later daemon finds it again. */
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { writeAtomically } from "../../host/atomic-file.ts";
 import { endProcess, isAlive, type ProcessIdentity, startTimeOf } from "../../host/process.ts";
 import type { Hardware } from "../machine-spec.ts";
 import type { MachinePaths } from "./paths.ts";
 
+/** There is one of a machine that is whole: its root mounted, its identity known. Another is not taken over. */
 export interface MachineRecord extends ProcessIdentity {
   hardware: Hardware;
 }
@@ -17,6 +18,11 @@ export async function writeRecord(paths: MachinePaths, record: MachineRecord): P
 export async function readRecord(paths: MachinePaths): Promise<MachineRecord | undefined> {
   const text = await readFile(paths.record, "utf8").catch(() => undefined);
   return text === undefined ? undefined : (JSON.parse(text) as MachineRecord);
+}
+
+/** What runs of it from here on is not whole until it has a record again. */
+export async function forgetRecord(paths: MachinePaths): Promise<void> {
+  await rm(paths.record, { force: true });
 }
 
 /** The process that runs the machine, if it still does. */

@@ -1,6 +1,7 @@
 /** Takes a machine away for good: its process, its sockets, its files. */
 import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { faultPoint } from "../../async/fault-point.ts";
 import { type EnginePaths, machinePaths } from "./paths.ts";
 import { endRunningProcess } from "./record.ts";
 
@@ -8,7 +9,9 @@ import { endRunningProcess } from "./record.ts";
 export async function removeMachine(engine: EnginePaths, id: string): Promise<void> {
   const paths = machinePaths(engine, id);
   await endRunningProcess(paths);
+  faultPoint("remove.process-gone");
   await rm(paths.sockets, { recursive: true, force: true });
+  faultPoint("remove.sockets-gone");
   await discard(engine, paths.directory, id);
   if (dirname(paths.ram) !== paths.directory) {
     await rm(dirname(paths.ram), { recursive: true, force: true });
@@ -30,5 +33,6 @@ export async function discard(engine: EnginePaths, directory: string, id: string
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
     throw error;
   }
+  faultPoint("discard.moved");
   await rm(target, { recursive: true, force: true });
 }

@@ -1,20 +1,24 @@
 /** Machines without a process: what there is of them, and how one that was suspended comes back. */
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
+import { faultPoint } from "../../async/fault-point.ts";
+import { topLinkOf } from "../../disks/layers.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { MachineRest } from "../engine.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { makeFolders } from "./folders.ts";
+import { quitQemu } from "./launcher.ts";
 import { QemuMachine } from "./machine.ts";
-import { type EnginePaths, type MachinePaths, machinePaths, rootTop } from "./paths.ts";
+import { type EnginePaths, type MachinePaths, machinePaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
-import { endRunningProcess, writeRecord } from "./record.ts";
+import { endRunningProcess, forgetRecord, runningProcess, writeRecord } from "./record.ts";
 import { restore } from "./restore.ts";
 import { checkSavedState, dropSavedState, readSavedState } from "./saved-state.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
-export function restOf(paths: MachinePaths): MachineRest {
-  if (!existsSync(rootTop(paths))) return "gone";
+export async function restOf(paths: MachinePaths): Promise<MachineRest> {
+  if (!existsSync(topLinkOf(paths.disk))) return "gone";
+  if (await runningProcess(paths)) return "running";
   return existsSync(paths.suspension) ? "suspended" : "off";
 }
 
@@ -33,10 +37,17 @@ export async function resumeMachine(
   await checkSavedState(paths, record, fingerprintOf(platform, hardware));
   await endRunningProcess(paths);
   await makeFolders(paths);
+  faultPoint("resume.checked");
   watch.lap("check");
   const vmm = await restore({ paths, hardware, platform, from: paths, watch }, signal);
   const { process, qmp } = vmm;
-  await writeRecord(paths, { pid: process.pid, startTime: process.startTime, hardware });
+  try {
+    await writeRecord(paths, { pid: process.pid, startTime: process.startTime, hardware });
+  } catch (error) {
+    await quitQemu(vmm);
+    throw error;
+  }
+  faultPoint("resume.recorded");
   const origin = { kind: "resumed" as const, steps: watch.steps };
   const parts = { id, paths, engine, hardware, platform, process, qmp, origin };
   return new QemuMachine({ ...parts, isStill: true, isAsleep: true, isSaved: true });
@@ -45,5 +56,6 @@ export async function resumeMachine(
 /** The machine's memory is given up: only its disk is left. */
 export async function forgetState(paths: MachinePaths): Promise<void> {
   await endRunningProcess(paths);
+  await forgetRecord(paths);
   if (existsSync(dirname(paths.suspension))) await dropSavedState(paths.suspension, paths);
 }

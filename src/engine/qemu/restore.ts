@@ -1,5 +1,7 @@
 /** A QEMU that has loaded a saved state: the guest stands still, and everything of it is in place. */
 import { settledWithin } from "../../async/deadline.ts";
+import { faultPoint } from "../../async/fault-point.ts";
+import { topOf } from "../../disks/layers.ts";
 import { copySparse } from "../../disks/sparse-copy.ts";
 import { messageOf } from "../../errors/bhatti-error.ts";
 import type { Hardware } from "../machine-spec.ts";
@@ -8,7 +10,7 @@ import { UnusableSnapshot } from "./golden-record.ts";
 import { launchQemu, quitQemu, type Vmm } from "./launcher.ts";
 import { makeMemory } from "./memory-file.ts";
 import { loadState } from "./migration.ts";
-import { type MachinePaths, rootTop } from "./paths.ts";
+import type { MachinePaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
 import type { SavedStateFiles } from "./saved-state.ts";
 import type { Stopwatch } from "./stopwatch.ts";
@@ -29,8 +31,10 @@ export async function restore(plan: RestorePlan, signal: AbortSignal): Promise<V
   return await settledWithin(restoreDeadlineMs, "Restoring a machine", signal, async (until) => {
     const isOwn = plan.from.ram === plan.paths.ram;
     const vmm = isOwn ? await start(plan, until) : await startWithCopy(plan, until);
+    faultPoint("restore.started");
     plan.watch.lap("start");
     await load(vmm, until);
+    faultPoint("restore.loaded");
     plan.watch.lap("load");
     return vmm;
   });
@@ -42,6 +46,7 @@ export async function restore(plan: RestorePlan, signal: AbortSignal): Promise<V
  */
 async function startWithCopy(plan: RestorePlan, signal: AbortSignal): Promise<Vmm> {
   await makeMemory(plan.paths.ram, plan.hardware.memoryMB);
+  faultPoint("restore.memory-made");
   const [copied, started] = await Promise.allSettled([
     copySparse(plan.platform.tool, plan.from.ram, plan.paths.ram, signal),
     start(plan, signal),
@@ -52,19 +57,25 @@ async function startWithCopy(plan: RestorePlan, signal: AbortSignal): Promise<Vm
   throw copied.reason;
 }
 
-function start({ paths, hardware, platform, from }: RestorePlan, signal: AbortSignal) {
+async function start(
+  { paths, hardware, platform, from }: RestorePlan,
+  signal: AbortSignal,
+): Promise<Vmm> {
   const { qmp, agent, ram, log, pidFile } = paths;
   const qemu = qemuArguments({
     platform,
     cpus: hardware.cpus,
     memoryMB: hardware.memoryMB,
     ram,
-    root: { kind: "overlay", path: rootTop(paths) },
+    root: { kind: "overlay", path: await topOf(paths.disk) },
     qmpSocket: qmp,
     agentSocket: agent,
     incoming: true,
   });
-  return launchQemu({ arguments: qemu, qmpSocket: qmp, log, pidFile, state: from.state }, signal);
+  return await launchQemu(
+    { arguments: qemu, qmpSocket: qmp, log, pidFile, state: from.state },
+    signal,
+  );
 }
 
 async function load(vmm: Vmm, signal: AbortSignal): Promise<void> {

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { readFile, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { faultPoint } from "../../async/fault-point.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { makeDurable, writeAtomically } from "../../host/atomic-file.ts";
 import type { Hardware } from "../machine-spec.ts";
@@ -37,10 +38,19 @@ export async function readSavedState(path: string): Promise<SavedStateRecord | u
   });
   if (text === undefined) return undefined;
   try {
-    return JSON.parse(text) as SavedStateRecord;
+    return parse(text);
   } catch (cause) {
     throw damaged(`"${path}" is not what was written`, cause);
   }
+}
+
+/** What was written durably and atomically is whole or somebody else's. */
+function parse(text: string): SavedStateRecord {
+  const record = JSON.parse(text) as Partial<SavedStateRecord>;
+  const { hardware, fingerprint, state, savedAt } = record;
+  if (hardware && fingerprint && state && savedAt)
+    return { ...record, hardware, fingerprint, state, savedAt };
+  throw new Error("it lacks what every saved state has");
 }
 
 /** Before each use, as a guest from a damaged state fails in ways that nobody can explain. */
@@ -70,8 +80,10 @@ export async function checkSavedState(
 /** From here on there is no state to go back to, also after a power cut. */
 export async function dropSavedState(path: string, files: SavedStateFiles): Promise<void> {
   await rm(path, { force: true });
+  faultPoint("drop-state.record-gone");
   await makeDurable(dirname(path));
   await rm(files.state, { force: true });
+  faultPoint("drop-state.state-gone");
 }
 
 function damaged(what: string, cause?: unknown): BhattiError {

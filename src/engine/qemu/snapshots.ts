@@ -1,6 +1,7 @@
 /** What is kept of machines, by name; and how machines are made from it. */
 import { existsSync } from "node:fs";
 import { readdir, readFile, rm } from "node:fs/promises";
+import { faultPoint } from "../../async/fault-point.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { SnapshotRecord } from "./capture.ts";
 import { type EnginePaths, type SnapshotPaths, snapshotPaths } from "./paths.ts";
@@ -34,5 +35,6 @@ export async function listSnapshots(engine: EnginePaths): Promise<string[]> {
 export async function removeSnapshot(engine: EnginePaths, snapshot: string): Promise<void> {
   const { directory, record } = snapshotNamed(engine, snapshot);
   await rm(record, { force: true });
+  faultPoint("remove-snapshot.record-gone");
   await discard(engine, directory, snapshot);
 }

@@ -1,13 +1,16 @@
 /** Keeps a machine that stands still in its own files, so that its process can go. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { faultPoint } from "../../async/fault-point.ts";
+import { topOf } from "../../disks/layers.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { makeDurable } from "../../host/atomic-file.ts";
 import type { Hardware } from "../machine-spec.ts";
 import { fingerprintOf } from "./fingerprint.ts";
+import { endFlattening } from "./flatten.ts";
 import { memoryBytes } from "./memory-file.ts";
 import { saveState } from "./migration.ts";
-import { type MachinePaths, rootTop } from "./paths.ts";
+import type { MachinePaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
 import type { Qmp } from "./qmp/qmp.ts";
 import { writeSavedState } from "./saved-state.ts";
@@ -22,17 +25,21 @@ export interface StandingMachine {
 /** All of it is on the disk when this returns, and its record was written last. */
 export async function saveAtRest(machine: StandingMachine, signal: AbortSignal): Promise<void> {
   const { qmp, paths, hardware, platform } = machine;
+  await endFlattening(qmp, signal);
   const [state] = await Promise.all([
     saveState(qmp, paths.state, join(paths.sockets, "state"), signal),
     makeDurable(paths.ram), // most of it, while QEMU is busy
   ]);
+  faultPoint("suspend.state-saved");
   // QEMU has let go of the disk by now, and nothing changes any more.
-  await Promise.all([paths.ram, rootTop(paths), paths.disk].map(makeDurable));
+  await Promise.all([paths.ram, await topOf(paths.disk), paths.disk].map(makeDurable));
+  faultPoint("suspend.durable");
   await checkSize(paths.state, state.bytes);
   await checkSize(paths.ram, memoryBytes(hardware.memoryMB));
   const fingerprint = fingerprintOf(platform, hardware);
   const savedAt = new Date().toISOString();
   await writeSavedState(paths.suspension, { hardware, fingerprint, state, savedAt });
+  faultPoint("suspend.recorded");
 }
 
 async function checkSize(path: string, bytes: number): Promise<void> {

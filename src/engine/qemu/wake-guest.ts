@@ -1,5 +1,6 @@
 /** Tells a guest that has slept what time it is, and lets its user processes go on. */
 import type { Guest } from "../../agent/guest.ts";
+import { faultPoint } from "../../async/fault-point.ts";
 
 /** A guest that took the time later than this got one that is too old already. */
 const promptMs = 40;
@@ -11,5 +12,7 @@ export async function wakeGuest(guest: Guest, signal: AbortSignal): Promise<void
     await guest.configure({}, signal);
     if (performance.now() - asked < promptMs) break;
   }
+  faultPoint("wake.configured");
   await guest.thaw(signal);
+  faultPoint("wake.thawed");
 }

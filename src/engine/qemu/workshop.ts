@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { Guest, GuestConfiguration } from "../../agent/guest.ts";
 import { abortable, within } from "../../async/deadline.ts";
+import { faultPoint } from "../../async/fault-point.ts";
 import { isBhattiError, messageOf } from "../../errors/bhatti-error.ts";
 import type { Hardware } from "../machine-spec.ts";
 import type { SnapshotRecord } from "./capture.ts";
@@ -15,6 +16,7 @@ import type { EngineLog } from "./log.ts";
 import type { QemuMachine } from "./machine.ts";
 import type { EnginePaths, SnapshotPaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
+import { writeRecord } from "./record.ts";
 import { removeMachine } from "./remove.ts";
 import type { Root } from "./root.ts";
 import { checkSavedState, type SavedStateFiles, type SavedStateRecord } from "./saved-state.ts";
@@ -160,8 +162,12 @@ export class Workshop {
         watch.lap("resume");
         // Told in one go, carried out in this order.
         await Promise.all([guest.configure(identity, until), guest.thaw(until)]);
+        faultPoint("personalise.thawed");
         watch.lap("configure");
       });
+      const { pid, startTime } = machine.process;
+      await writeRecord(machine.paths, { pid, startTime, hardware: machine.hardware });
+      faultPoint("personalise.recorded");
       return machine;
     } catch (error) {
       await undo();

@@ -1,0 +1,22 @@
+/** The time that rules about waiting go by: the system's, or in tests one that passes when it is told to. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Milliseconds since some moment, for how long something took: it never jumps. */
+  steady(): number;
+  /** Calls `work` once, so much later; whoever ends the process need not wait for that. Disposed of, it never does. */
+  timer(milliseconds: number, work: () => void): Disposable;
+}
+
+/** setTimeout takes no more. */
+const longestMs = 2 ** 31 - 1;
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  steady: () => performance.now(),
+  timer(milliseconds, work) {
+    const timer = setTimeout(work, Math.min(Math.max(milliseconds, 1), longestMs));
+    timer.unref?.();
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
+  },
+};

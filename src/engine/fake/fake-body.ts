@@ -1,0 +1,90 @@
+/** What a fake machine is, whoever holds it: a disk, a guest that runs or stands still, and what was saved of it. */
+import type { GuestConfiguration } from "../../agent/guest.ts";
+import { BhattiError } from "../../errors/bhatti-error.ts";
+import type { MachineEnd } from "../engine.ts";
+import type { MachineSpec } from "../machine-spec.ts";
+import { FakeGuest } from "./fake-guest.ts";
+import type { FakeFile } from "./fake-programs.ts";
+
+/** What of a machine can be copied to another one; without memory it has its disk alone. */
+export interface FakeContent {
+  files: ReadonlyMap<string, FakeFile>;
+  memory?: { values: ReadonlyMap<string, string>; identity: GuestConfiguration };
+}
+
+export class FakeBody {
+  readonly id: string;
+  readonly spec: MachineSpec;
+  guest: FakeGuest;
+  /** Its processors stand still. */
+  isPaused = false;
+  /** Its user processes are frozen, or may be. */
+  isAsleep = false;
+  /** Its own files hold the very state that it is in, and how good they are. */
+  saved: "whole" | "damaged" | "incompatible" | undefined;
+  over: MachineEnd | undefined;
+  /** Told once, when it ends. */
+  onEnd: (end: MachineEnd) => void = () => {};
+
+  constructor(id: string, spec: MachineSpec, content?: FakeContent) {
+    this.id = id;
+    this.spec = spec;
+    this.guest = this.#makeGuest(content);
+  }
+
+  /** Its disk, and its memory if that can be used. */
+  get content(): FakeContent {
+    const files = new Map(this.guest.files);
+    const isLost = this.over && (this.over.reason !== "suspended" || this.saved !== "whole");
+    if (isLost) return { files };
+    const { identity } = this.guest;
+    return { files, memory: { values: new Map(this.guest.memory), identity } };
+  }
+
+  /** From its disk alone. */
+  boot(): void {
+    this.guest.lose(new BhattiError("machine_lost", "The machine was started anew"));
+    this.guest = this.#makeGuest({ files: this.guest.files });
+    this.over = undefined;
+    this.saved = undefined;
+    this.isPaused = false;
+    this.isAsleep = false;
+  }
+
+  /** As it was saved, and standing still. */
+  resume(): void {
+    this.over = undefined;
+  }
+
+  stand(): void {
+    this.isAsleep = true;
+    this.isPaused = true;
+    this.guest.stand();
+  }
+
+  /** Its state changes from here on: what was saved of it is void. */
+  run(): void {
+    this.saved = undefined;
+    this.isPaused = false;
+    this.guest.run();
+  }
+
+  /** The first end counts; of one whose saved state is good nothing is lost. */
+  finish(end: MachineEnd): void {
+    if (this.over) return;
+    const isKept = this.saved !== undefined && end.reason === "crashed";
+    this.over = isKept ? { ...end, reason: "suspended" } : end;
+    const lost = new BhattiError("machine_lost", `The machine has ended: ${end.detail}`);
+    if (this.over.reason === "suspended") this.guest.detach(lost);
+    else this.guest.lose(lost);
+    this.onEnd(this.over);
+  }
+
+  #makeGuest(content?: FakeContent): FakeGuest {
+    const guest = new FakeGuest((end) => this.finish(end));
+    for (const [path, file] of content?.files ?? []) guest.files.set(path, file);
+    for (const [key, value] of content?.memory?.values ?? []) guest.memory.set(key, value);
+    guest.identity = { ...content?.memory?.identity };
+    return guest;
+  }
+}

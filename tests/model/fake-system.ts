@@ -1,0 +1,193 @@
+/** The daemon over the fake engine, in this process, whose clock stands still between operations. */
+import { Database } from "bun:sqlite";
+import type { Sandbox } from "../../src/contract/sandboxes.ts";
+import type { Snapshot } from "../../src/contract/snapshots.ts";
+import { databasePath } from "../../src/store/store.ts";
+import type { FakeDaemon } from "../support/fake-daemon.ts";
+import type { ManualClock } from "../support/manual-clock.ts";
+import { type Answer, callFor } from "./calls.ts";
+import type { Blow, Operation, Reply, SeenSandbox, System, Upheaval, View } from "./operations.ts";
+
+const end = { detail: "as the model has it" };
+
+export class FakeSystem implements System {
+  readonly #daemon: FakeDaemon;
+  readonly #clock: ManualClock;
+
+  constructor(daemon: FakeDaemon, clock: ManualClock) {
+    this.#daemon = daemon;
+    this.#clock = clock;
+  }
+
+  async perform(operation: Operation): Promise<Reply> {
+    const reply = await this.#begin(operation);
+    await this.#settle();
+    return reply;
+  }
+
+  async performBoth(first: Operation, second: Operation, later: number): Promise<[Reply, Reply]> {
+    const one = this.#attempt(first);
+    for (let steps = 0; steps < later; steps += 1) await turn();
+    const replies = await Promise.all([one, this.#attempt(second)]);
+    await this.#settle();
+    return replies;
+  }
+
+  /** A daemon that is killed answers nobody. */
+  #attempt(operation: Operation): Promise<Reply> {
+    return this.#begin(operation).catch((error: unknown) => {
+      if (error instanceof Error && "code" in error) return { status: 0 };
+      throw error;
+    });
+  }
+
+  async look(): Promise<View> {
+    const { host } = this.#daemon.engine;
+    const { started } = host;
+    const sandboxes = (await this.#get<Sandbox[]>("/sandboxes")).map((sandbox) => {
+      return { ...seen(sandbox), ...this.#inside(sandbox.engine_id) };
+    });
+    for (const { name } of sandboxes) await this.#get(`/sandboxes/${name}`);
+    const snapshots = await this.#get<Snapshot[]>("/snapshots");
+    await turn();
+    if (host.started !== started || host.busy > 0) throw new Error("looking woke somebody");
+    this.#checkRows();
+    return { sandboxes, snapshots: snapshots.map(({ name, type }) => ({ name, kind: type })) };
+  }
+
+  /** What was recorded since then, by type. */
+  recorded(): Map<string, number> {
+    using database = new Database(databasePath(this.#daemon.dataDir), { readonly: true });
+    const query = database.query<{ type: string; count: number }, []>(
+      "SELECT type, count(*) AS count FROM events GROUP BY type",
+    );
+    return new Map(query.all().map(({ type, count }) => [type, count]));
+  }
+
+  #begin(operation: Operation): Promise<Reply> {
+    const call = callFor(operation);
+    if (!call) return this.#suffer(operation as Blow | Upheaval);
+    return this.#ask(call.method, call.path, call.body, call.shows);
+  }
+
+  async #ask(
+    method: string,
+    path: string,
+    body: unknown,
+    shows: (answer: Answer) => string | undefined,
+  ): Promise<Reply> {
+    const { status, body: answer } = await this.#daemon.call<Answer>(method, path, body);
+    if (status >= 400) return { status, ...(answer.code !== undefined && { code: answer.code }) };
+    const output = shows(answer);
+    return { status, ...(output !== undefined && { output }) };
+  }
+
+  async #suffer(operation: Blow | Upheaval): Promise<Reply> {
+    switch (operation.do) {
+      case "crash":
+        (await this.#machineOf(operation.ref))?.finish({ reason: "crashed", ...end });
+        break;
+      case "power-off":
+        (await this.#machineOf(operation.ref))?.finish({ reason: "powered_off", ...end });
+        break;
+      case "deafen": {
+        const machine = await this.#machineOf(operation.ref);
+        if (machine) machine.isDeaf = operation.on;
+        break;
+      }
+      case "damage": {
+        const machine = await this.#machineOf(operation.ref);
+        if (machine) machine.body.saved = operation.how;
+        break;
+      }
+      case "cool":
+        throw new Error("here time passes instead");
+      case "pass":
+        await this.#clock.pass(operation.seconds * 1000, () => this.#settle());
+        break;
+      case "restart":
+        await this.#restart(operation.how, operation.without);
+    }
+    return { status: 200 };
+  }
+
+  async #restart(how: "stop" | "kill" | "rest", without: string | undefined): Promise<void> {
+    const doomed = without === undefined ? undefined : await this.#machineOf(without);
+    this.#daemon.config.onShutdown = how === "rest" ? "stop" : "keep";
+    if (how === "kill") await this.#daemon.kill();
+    else await this.#daemon.stop();
+    this.#daemon.config.onShutdown = "keep";
+    doomed?.finish({ reason: "crashed", ...end });
+    await this.#daemon.start();
+  }
+
+  async #machineOf(ref: string) {
+    const { status, body } = await this.#daemon.call<Sandbox>("GET", `/sandboxes/${ref}`);
+    return status === 200 ? this.#daemon.engine.machines.get(body.engine_id) : undefined;
+  }
+
+  #inside(engineId: string): Pick<SeenSandbox, "files" | "memory"> {
+    const content = this.#daemon.engine.machines.get(engineId)?.body.content;
+    if (!content) throw new Error(`there is no machine ${engineId}`);
+    const files = content.files
+      .entries()
+      .map(([path, file]) => [path, new TextDecoder().decode(file.content)]);
+    return {
+      files: Object.fromEntries(files),
+      memory: Object.fromEntries(content.memory?.values ?? []),
+    };
+  }
+
+  async #get<T>(path: string): Promise<T> {
+    const { status, body } = await this.#daemon.call<T>("GET", path);
+    if (status !== 200) throw new Error(`GET ${path}: ${status} ${JSON.stringify(body)}`);
+    return body;
+  }
+
+  /** Each machine and each kept state is somebody's, and each row has what it refers to. */
+  #checkRows(): void {
+    const { machines, host } = this.#daemon.engine;
+    using database = new Database(databasePath(this.#daemon.dataDir), { readonly: true });
+    const column = (sql: string) =>
+      database
+        .query<{ value: string }, []>(sql)
+        .all()
+        .map(({ value }) => value)
+        .sort();
+    same("machines", column("SELECT engine_id AS value FROM sandboxes"), machines.keys());
+    same("snapshots", column("SELECT id AS value FROM snapshots"), host.kept.keys());
+    const running = machines.values().filter((machine) => machine.running);
+    const alive = [...running].map(({ id }) => id).filter((id) => !this.#isKnownToRun(id, column));
+    if (alive.length > 0) throw new Error(`${alive} run, their rows do not say so`);
+  }
+
+  #isKnownToRun(id: string, column: (sql: string) => string[]): boolean {
+    const sql = "SELECT engine_id AS value FROM sandboxes WHERE status = 'running'";
+    return column(sql).includes(id);
+  }
+
+  /** Until nothing is under way any more: all that takes time here is the engine's steps. */
+  async #settle(): Promise<void> {
+    for (let quiet = 0; quiet < 4; quiet += 1) {
+      await turn();
+      if (this.#daemon.engine.host.busy > 0) quiet = 0;
+    }
+  }
+}
+
+function seen(sandbox: Sandbox): SeenSandbox {
+  const { name, status, thermal, labels, keep_hot: keepHot } = sandbox;
+  return { name, status, thermal, label: labels?.["model"], keepHot };
+}
+
+function same(what: string, rows: string[], found: Iterable<string>): void {
+  const there = [...found].sort();
+  if (Bun.deepEquals(rows, there)) return;
+  throw new Error(`${what}: rows refer to ${rows}, there are ${there}`);
+}
+
+export function turn(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  setImmediate(resolve);
+  return promise;
+}

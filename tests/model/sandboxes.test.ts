@@ -1,0 +1,86 @@
+/**
+ * Random operations on several sandboxes, over the fake engine, against a simple model of what must come of them.
+ * MODEL_RUNS has more of them than usual; what a failure prints for MODEL_SEED, MODEL_PATH and MODEL_REPLAY repeats it.
+ */
+import { existsSync } from "node:fs";
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { startFakeDaemon } from "../support/fake-daemon.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { kills, Model, pairs, singles } from "./commands.ts";
+import { FakeSystem, turn } from "./fake-system.ts";
+import { maxSandboxes, maxSnapshots } from "./state.ts";
+
+const { env } = process;
+const runs = Number(env["MODEL_RUNS"] ?? 60);
+const commandsOfRun = 80;
+/** Every commit is flushed to it: in memory that costs nothing. */
+const folder = existsSync("/dev/shm") ? "/dev/shm" : undefined;
+let done = 0;
+
+function settings() {
+  const { MODEL_SEED: seed, MODEL_PATH: path } = env;
+  return {
+    numRuns: runs,
+    endOnFailure: env["MODEL_SHRINK"] === undefined,
+    ...(seed !== undefined && { seed: Number(seed) }),
+    ...(path !== undefined && { path }),
+  };
+}
+
+/** The engine's steps take this many turns of the event loop, one after the other, from the start again. */
+function pace(turns: number[]): () => Promise<void> {
+  let step = 0;
+  return async () => {
+    const rest = turns[step++ % turns.length] ?? 0;
+    for (let each = 0; each < rest; each += 1) await turn();
+  };
+}
+
+async function runOnce(commands: Iterable<fc.AsyncCommand<Model, FakeSystem>>, turns: number[]) {
+  const clock = new ManualClock();
+  const thermal = { warmAfterSeconds: 30, coldAfterSeconds: 1800 };
+  await using daemon = await startFakeDaemon({
+    clock,
+    config: { thermal },
+    user: { maxSandboxes, maxSnapshots },
+    engine: { onStep: pace(turns) },
+    ...(folder !== undefined && { folder }),
+  });
+  const model = new Model();
+  const system = new FakeSystem(daemon, clock);
+  try {
+    await model.populate(system);
+    await fc.asyncModelRun(() => ({ model, real: system }), commands);
+  } finally {
+    done += model.expected.count;
+  }
+  await daemon.stop();
+  model.expected.check(system.recorded());
+}
+
+const replayPath = env["MODEL_REPLAY"];
+
+function sequences(...kinds: fc.Arbitrary<fc.AsyncCommand<Model, FakeSystem>>[]) {
+  const constraints = { maxCommands: commandsOfRun, size: "max" as const };
+  const commands = fc.commands(kinds, {
+    ...constraints,
+    ...(replayPath !== undefined && { replayPath }),
+  });
+  return fc.tuple(commands, fc.array(fc.nat(3), { minLength: 1, maxLength: 7 }));
+}
+
+async function check(...kinds: fc.Arbitrary<fc.AsyncCommand<Model, FakeSystem>>[]) {
+  const property = fc.asyncProperty(sequences(...kinds), ([commands, turns]) =>
+    runOnce(commands, turns),
+  );
+  done = 0;
+  const started = performance.now();
+  await fc.assert(property, settings());
+  console.log(`${done} operations in ${Math.round(performance.now() - started)} ms`);
+  expect(done).toBeGreaterThan(0);
+}
+
+test("one operation after the other", () => check(singles()), 600_000);
+test("two operations at once", () => check(singles(), pairs()), 600_000);
+test("the daemon is killed in the middle", () => check(singles(), kills()), 600_000);

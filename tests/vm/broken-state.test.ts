@@ -1,0 +1,276 @@
+/** Saved states that are not what was written, and machines that do not let themselves be put to sleep. */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtemp, open, readFile, rename, rm, statfs, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Sandbox } from "../../src/contract/sandboxes.ts";
+import { run, startTimeOf } from "../../src/host/process.ts";
+import { footprint } from "../support/leaks.ts";
+import { type MachineDaemon, startMachineDaemon } from "../support/machine-daemon.ts";
+import { inGuest, machineFolder, machinePid, show } from "../support/sandbox-state.ts";
+import { until } from "../support/until.ts";
+
+let daemon: MachineDaemon;
+beforeAll(async () => {
+  daemon = await startMachineDaemon();
+});
+afterEach(async () => {
+  const all = await daemon.json<Sandbox[]>("list");
+  for (const { name } of all) await daemon.ok("destroy", name, "-y");
+});
+afterAll(() => daemon[Symbol.asyncDispose]());
+
+const exec = (name: string, script: string) => inGuest(daemon, name, script);
+const create = (name: string) => daemon.ok("create", "--name", name, "--memory", "256");
+
+/** The error of a command that does not run. */
+async function refusal(name: string): Promise<object> {
+  const answer = await fetch(`${daemon.url}/sandboxes/${name}/exec`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${daemon.key}`, "content-type": "application/json" },
+    body: JSON.stringify({ cmd: ["true"] }),
+  });
+  const { request_id: _, ...told } = (await answer.json()) as { request_id: string };
+  return { status: answer.status, ...told };
+}
+
+const withoutId = (text: string) => text.replace(/ \(req_\w+\)/, "");
+const attempts = () => daemon.log().split('"a sandbox could not be woken"').length - 1;
+
+describe("a state that is damaged", () => {
+  test.each<[string, (folder: string) => Promise<unknown>, string]>([
+    [
+      "a state file that is cut short",
+      (folder) => truncate(join(folder, "state"), 1000),
+      "checksum",
+    ],
+    ["a byte of it that is another", (folder) => flip(join(folder, "state"), 50_000), "checksum"],
+    ["a state file that is gone", (folder) => rm(join(folder, "state")), "state file is gone"],
+    ["a memory file that is gone", (folder) => rm(join(folder, "ram")), "memory file is gone"],
+    [
+      "a memory file that is cut short",
+      (folder) => truncate(join(folder, "ram"), 1 << 20),
+      "bytes instead of",
+    ],
+    [
+      "a record that is not one",
+      (folder) => writeFile(join(folder, "suspension.json"), "{"),
+      "not what was written",
+    ],
+    [
+      "a record that says nothing",
+      (folder) => writeFile(join(folder, "suspension.json"), "{}"),
+      "not what was written",
+    ],
+  ])("%s is told, and a forced start boots from the disk", async (_, damage, why) => {
+    await create("dev");
+    await exec("dev", "echo kept > /workspace/file; echo lost > /tmp/marker; sync");
+    await daemon.ok("stop", "dev");
+    await damage(await machineFolder(daemon, "dev"));
+    const before = await footprint(daemon);
+    const tried = attempts();
+
+    const started = await daemon.run(["start", "dev"]);
+    expect(started.code).toBe(1);
+    expect(started.stderr).toContain("The saved state is damaged");
+    expect(started.stderr).toContain(why);
+    expect(started.stderr).toContain("bhatti start --force");
+    expect(attempts()).toBe(tried + 1);
+    // Nothing is touched, and nobody tries again for each who asks.
+    const asked = await Promise.all(Array.from({ length: 50 }, () => refusal("dev")));
+    for (const answer of asked) expect(answer).toEqual(asked[0] ?? {});
+    expect(asked[0]).toMatchObject({ status: 500, code: "snapshot_damaged" });
+    expect(attempts()).toBe(tried + 1);
+    expect(await footprint(daemon)).toEqual(before);
+    expect(await show(daemon, "dev")).toMatchObject({ status: "stopped", thermal: "cold" });
+
+    await daemon.ok("start", "dev", "--force");
+    expect(await exec("dev", "cat /workspace/file; ls /tmp/marker 2>/dev/null || true")).toContain(
+      "kept\n",
+    );
+    const shown = await show(daemon, "dev");
+    expect(shown).toMatchObject({ status: "running", thermal: "hot" });
+    expect(shown.engine_meta["reason"]).toContain("started from its disk");
+  });
+
+  test("50 commands at once for what cannot be woken get one answer from one attempt", async () => {
+    await create("many");
+    await daemon.ok("stop", "many");
+    await flip(join(await machineFolder(daemon, "many"), "state"), 100);
+    const tried = attempts();
+    const outcomes = await Promise.all(
+      Array.from({ length: 50 }, () => daemon.run(["exec", "many", "--", "true"])),
+    );
+    expect(new Set(outcomes.map(({ code, stderr }) => `${code} ${withoutId(stderr)}`)).size).toBe(
+      1,
+    );
+    expect(outcomes[0]?.stderr).toContain("another checksum");
+    expect(attempts()).toBe(tried + 1);
+  });
+
+  test("without its record there is no state: it boots from its disk, and says so", async () => {
+    await create("dev");
+    await exec("dev", "echo kept > /workspace/file; sync");
+    await daemon.ok("stop", "dev");
+    await rm(join(await machineFolder(daemon, "dev"), "suspension.json"));
+    await daemon.ok("start", "dev");
+    expect(await exec("dev", "cat /workspace/file")).toBe("kept\n");
+    expect((await show(daemon, "dev")).engine_meta["reason"]).toContain(
+      "started from its disk: there is no saved state",
+    );
+  });
+});
+
+test("a state that another QEMU saved is not loaded: it boots from its disk, and says why", async () => {
+  await create("dev");
+  await exec("dev", "echo kept > /workspace/file; sync");
+  await daemon.ok("stop", "dev");
+  const record = join(await machineFolder(daemon, "dev"), "suspension.json");
+  const written = JSON.parse(await readFile(record, "utf8")) as { fingerprint: { qemu: string } };
+  written.fingerprint.qemu = "1.2.3";
+  await writeFile(record, JSON.stringify(written));
+  expect(await exec("dev", "cat /workspace/file")).toBe("kept\n");
+  const { engine_meta } = await show(daemon, "dev");
+  expect(engine_meta["reason"]).toContain("QEMU is another than when it was saved (then 1.2.3");
+});
+
+test("a snapshot that is damaged makes nothing, one of another QEMU makes a sandbox of its disk", async () => {
+  await create("dev");
+  await exec("dev", "echo kept > /workspace/file; sync");
+  const { id } = await daemon.json<{ id: string }>("snapshot", "create", "dev", "--name", "kept");
+  const folder = join(daemon.dataDir, "snapshots", id);
+  const before = await footprint(daemon);
+  await rename(join(folder, "state"), join(folder, "aside"));
+  const resumed = await daemon.run(["snapshot", "resume", "kept", "--name", "copy"]);
+  expect(resumed.code).toBe(1);
+  expect(resumed.stderr).toContain("state file is gone");
+  const restored = await daemon.run(["snapshot", "restore", "kept", "dev"]);
+  expect(restored.code).toBe(1);
+  expect(await footprint(daemon)).toEqual(before);
+  expect(await exec("dev", "cat /workspace/file")).toBe("kept\n");
+  await rename(join(folder, "aside"), join(folder, "state"));
+  const record = join(folder, "snapshot.json");
+  const written = JSON.parse(await readFile(record, "utf8")) as { fingerprint: { qemu: string } };
+  written.fingerprint.qemu = "1.2.3";
+  await writeFile(record, JSON.stringify(written));
+  const warned = await daemon.run(["snapshot", "resume", "kept", "--name", "copy"]);
+  expect(warned.code).toBe(0);
+  expect(warned.stderr).toContain("QEMU is another than when it was saved");
+  expect(await exec("copy", "cat /workspace/file")).toBe("kept\n");
+  await daemon.ok("snapshot", "delete", "kept", "-y");
+});
+
+test("a QEMU that hangs does not stop; what waits for it fails with the reason, and goes on with it", async () => {
+  await create("dev");
+  await exec("dev", "echo kept > /tmp/file");
+  const pid = await machinePid(daemon, "dev");
+  process.kill(pid, "SIGSTOP");
+  try {
+    const stopped = await daemon.run(["stop", "dev"]);
+    expect(stopped.code).toBe(1);
+    expect(stopped.stderr).toContain("so the machine stays as it is");
+    expect(startTimeOf(pid)).toBeDefined();
+    expect(await show(daemon, "dev")).toMatchObject({ status: "running" });
+  } finally {
+    process.kill(pid, "SIGCONT");
+  }
+  expect(await exec("dev", "cat /tmp/file")).toBe("kept\n");
+  await daemon.ok("stop", "dev");
+  expect(await exec("dev", "cat /tmp/file")).toBe("kept\n");
+});
+
+test("a sandbox whose QEMU hangs is destroyed all the same", async () => {
+  await create("dev");
+  process.kill(await machinePid(daemon, "dev"), "SIGSTOP");
+  await daemon.ok("destroy", "dev", "-y");
+  expect(await footprint(daemon)).toEqual({ processes: [], sockets: [], files: [], rows: 0 });
+});
+
+test("a guest whose agent does not answer is not put to sleep, and says why; forced, it boots from its disk", async () => {
+  await create("dev");
+  await exec("dev", "echo kept > /workspace/file; sync");
+  // No signal stops PID 1, the freezer does.
+  const freeze =
+    "mkdir /sys/fs/cgroup/mute && echo 1 > /sys/fs/cgroup/mute/cgroup.procs && (sleep 1; echo 1 > /sys/fs/cgroup/mute/cgroup.freeze) > /dev/null 2>&1 &";
+  await daemon.ok("exec", "dev", "--", "sudo", "sh", "-c", freeze);
+  await Bun.sleep(3000);
+  const stopped = await daemon.run(["stop", "dev"]);
+  expect(stopped.code).toBe(1);
+  expect(stopped.stderr).toContain("The agent in the guest did not answer");
+  expect(await show(daemon, "dev")).toMatchObject({ status: "running" });
+  expect(startTimeOf(await machinePid(daemon, "dev"))).toBeDefined();
+  await daemon.ok("start", "dev", "--force");
+  expect(await exec("dev", "cat /workspace/file")).toBe("kept\n");
+});
+
+describe("on a disk that is full", () => {
+  let mount: string;
+  let small: MachineDaemon;
+  let filler: string;
+  beforeAll(async () => {
+    mount = await mkdtemp(join(tmpdir(), "bhatti-full-"));
+    filler = join(mount, "filler");
+    await run(["mount", "-t", "tmpfs", "-o", "size=1g", "tmpfs", mount]);
+    small = await startMachineDaemon({ dataDir: join(mount, "data") });
+    await small.ok("create", "--name", "dev", "--memory", "256");
+    // All of its memory is on the disk already, so that it can run on.
+    const ram = join(await machineFolder(small, "dev"), "ram");
+    await run(["fallocate", "-l", String(256 << 20), ram]);
+    await inGuest(small, "dev", "echo kept > /tmp/file; sync; sleep 1; sync");
+    await footprint(small); // no golden snapshot is being made any more
+  });
+  afterAll(async () => {
+    await rm(filler, { force: true });
+    await small[Symbol.asyncDispose]();
+    // The kernel lets go of a QEMU's files a moment after its end.
+    const unmounted = () =>
+      run(["umount", mount]).then(
+        () => true,
+        () => false,
+      );
+    await until("it is unmounted", unmounted, 30_000);
+    await rm(mount, { recursive: true, force: true });
+  });
+  afterEach(() => rm(filler, { force: true }));
+
+  const fill = async () => {
+    const { bavail, bsize } = await statfs(mount);
+    await run(["fallocate", "-l", String(bavail * bsize - 32 * 1024), filler]);
+  };
+
+  test("a sandbox does not stop but runs on, and says why; with space it stops", async () => {
+    await fill();
+    const stopped = await small.run(["stop", "dev"]);
+    expect(stopped.code).toBe(1);
+    expect(stopped.stderr).toContain("Insufficient Storage");
+    expect(await inGuest(small, "dev", "cat /tmp/file")).toBe("kept\n");
+    expect(await show(small, "dev")).toMatchObject({ status: "running", thermal: "hot" });
+    await rm(filler);
+    await small.ok("stop", "dev");
+    expect(await inGuest(small, "dev", "cat /tmp/file")).toBe("kept\n");
+  });
+
+  test("one that has written more than there is room for stands still until there is, and loses nothing", async () => {
+    await fill();
+    const written = "head -c 4000000 /dev/urandom | tee /tmp/much | sha256sum";
+    const hash = await inGuest(small, "dev", written);
+    const stopped = await small.run(["stop", "dev"]);
+    expect(stopped.code).toBe(1);
+    expect(stopped.stderr).toContain("because the host's disk is full");
+    await rm(filler);
+    const hasSpace = async () => (await small.run(["stop", "dev"])).code === 0;
+    await until("it stops", hasSpace, 60_000);
+    expect(await inGuest(small, "dev", "sha256sum < /tmp/much")).toBe(hash);
+  });
+});
+
+async function flip(path: string, at: number): Promise<void> {
+  const file = await open(path, "r+");
+  try {
+    const byte = Buffer.alloc(1);
+    await file.read(byte, 0, 1, at);
+    await file.write(Buffer.of((byte[0] ?? 0) ^ 0xff), 0, 1, at);
+  } finally {
+    await file.close();
+  }
+}
