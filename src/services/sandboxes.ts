@@ -105,12 +105,11 @@ export class Sandboxes {
 
   /** Works whatever state it is in. Of two at once both succeed. */
   async destroy(user: User, ref: string): Promise<void> {
-    const { id, name, status } = this.get(user, ref);
+    const { id, name, destroyRequestedAt } = this.get(user, ref);
     const actor = this.#options.actors.of(id);
-    if (status === "creating") {
-      actor.cancel(
-        new BhattiError("cancelled", `Sandbox "${name}" was destroyed while it was being created`),
-      );
+    if (destroyRequestedAt === null) {
+      // Whatever is being made of it or done to it is for nothing now.
+      actor.cancel(new BhattiError("cancelled", `Sandbox "${name}" was destroyed meanwhile`));
     }
     await actor.perform({
       what: `Destroying sandbox "${name}"`,

@@ -3,7 +3,6 @@
  * so that a slow one keeps no other waiting.
  */
 
-import type { GuestActivity } from "../agent/guest.ts";
 import type { Clock } from "../async/clock.ts";
 import { within } from "../async/deadline.ts";
 import { faultPoint } from "../async/fault-point.ts";
@@ -13,7 +12,7 @@ import type { EventSink, EventType } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { Store } from "../store/store.ts";
-import { workSeen } from "./guest-work.ts";
+import { type Look, workSeen } from "./guest-work.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
@@ -52,7 +51,7 @@ interface Watch {
   timer?: Disposable;
   expiry?: Disposable;
   /** What the guest had used up when it was asked first. */
-  base?: { at: number; activity: GuestActivity };
+  base?: Look & { seenAt: number };
   /** Why it is hotter than its idleness would have it. */
   trouble?: string;
   failures: number;
@@ -80,6 +79,8 @@ export class Thermal {
     const watch = this.#watches.get(id) ?? { failures: 0 };
     this.#watches.set(id, watch);
     const actor = this.#options.actors.of(id);
+    // What was used up since then was for somebody who is known to have used it.
+    if (watch.base && actor.activity.lastAt > watch.base.seenAt) delete watch.base;
     actor.activity.onIdle = () => this.watch(id);
     this.#setTimer(watch, "expiry", this.#untilExpiry(sandbox), () => this.#expire(id));
     this.#setTimer(watch, "timer", this.#untilCheck(sandbox, actor, watch), () => this.#check(id));
@@ -245,7 +246,7 @@ export class Thermal {
     const activity = await within(askMilliseconds, "The agent's answer", signal, async (until) =>
       (await machine.guest(until)).activity(until),
     );
-    const now = { at: this.#clock.steady(), activity };
+    const now = { at: this.#clock.steady(), seenAt: this.#clock.now(), activity };
     const work = workSeen(watch.base, now);
     delete watch.trouble;
     if (work === undefined && watch.base) return false;

@@ -194,7 +194,7 @@ test("destroy of a sandbox that is being made cancels that", async () => {
   expect((await daemon.call("DELETE", "/sandboxes/dev")).status).toBe(200);
   const { status, body } = await creating;
   expect(status).toBe(499);
-  expect(body.error).toBe('Sandbox "dev" was destroyed while it was being created');
+  expect(body.error).toBe('Sandbox "dev" was destroyed meanwhile');
   expect(daemon.engine.machines.size).toBe(0);
 });
 

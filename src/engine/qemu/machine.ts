@@ -220,7 +220,7 @@ export class QemuMachine implements Machine {
   }
 
   async unpause(signal: AbortSignal): Promise<void> {
-    const woken = this.guest(signal).then((guest) => wakeGuest(guest, signal));
+    const woken = this.guest(signal).then((guest) => wakeGuest(guest, {}, signal));
     woken.catch(() => {}); // awaited below, unless running it fails first
     if (this.#isStill) await this.run(signal);
     await woken;

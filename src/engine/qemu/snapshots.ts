@@ -17,7 +17,9 @@ export function snapshotNamed(engine: EnginePaths, snapshot: string): SnapshotPa
 /** Errors: snapshot_damaged when it is not there, or not whole. */
 export async function readSnapshot(paths: SnapshotPaths): Promise<SnapshotRecord> {
   try {
-    return JSON.parse(await readFile(paths.record, "utf8")) as SnapshotRecord;
+    const record = JSON.parse(await readFile(paths.record, "utf8")) as Partial<SnapshotRecord>;
+    if (record.kind && record.hardware) return record as SnapshotRecord;
+    throw new Error("it lacks what every snapshot has");
   } catch (cause) {
     const what = existsSync(paths.record) ? "its record cannot be read" : "it has no record";
     throw new BhattiError("snapshot_damaged", `The snapshot is damaged: ${what}`, {

@@ -1,15 +1,19 @@
-/** Tells a guest that has slept what time it is, and lets its user processes go on. */
-import type { Guest } from "../../agent/guest.ts";
+/** Tells a guest that has slept who it is and what time it is, and only then lets its user processes go on. */
+import type { Guest, GuestConfiguration } from "../../agent/guest.ts";
 import { faultPoint } from "../../async/fault-point.ts";
 
 /** A guest that took the time later than this got one that is too old already. */
 const promptMs = 40;
 const attempts = 3;
 
-export async function wakeGuest(guest: Guest, signal: AbortSignal): Promise<void> {
+export async function wakeGuest(
+  guest: Guest,
+  identity: GuestConfiguration,
+  signal: AbortSignal,
+): Promise<void> {
   for (let attempt = 1; attempt <= attempts; attempt += 1) {
     const asked = performance.now();
-    await guest.configure({}, signal);
+    await guest.configure(attempt === 1 ? identity : {}, signal);
     if (performance.now() - asked < promptMs) break;
   }
   faultPoint("wake.configured");

@@ -21,6 +21,7 @@ import { removeMachine } from "./remove.ts";
 import type { Root } from "./root.ts";
 import { checkSavedState, type SavedStateFiles, type SavedStateRecord } from "./saved-state.ts";
 import { Stopwatch } from "./stopwatch.ts";
+import { wakeGuest } from "./wake-guest.ts";
 
 const configureDeadlineMs = 20_000;
 
@@ -160,8 +161,7 @@ export class Workshop {
       await within(configureDeadlineMs, "Configuring the guest", signal, async (until) => {
         const guest = await abortable(answering, until);
         watch.lap("resume");
-        // Told in one go, carried out in this order.
-        await Promise.all([guest.configure(identity, until), guest.thaw(until)]);
+        await wakeGuest(guest, identity, until);
         faultPoint("personalise.thawed");
         watch.lap("configure");
       });
