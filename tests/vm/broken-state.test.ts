@@ -13,6 +13,8 @@ import { until } from "../support/until.ts";
 let daemon: MachineDaemon;
 beforeAll(async () => {
   daemon = await startMachineDaemon();
+  await create("first"); // makes the golden snapshot, which stays
+  await footprint(daemon);
 });
 afterEach(async () => {
   const all = await daemon.json<Sandbox[]>("list");
@@ -198,6 +200,11 @@ test("a guest whose agent does not answer is not put to sleep, and says why; for
   expect(stopped.code).toBe(1);
   expect(stopped.stderr).toContain("The agent in the guest did not answer");
   expect(await show(daemon, "dev")).toMatchObject({ status: "running" });
+  await daemon.ok("edit", "dev", "--idle-warm", "1s");
+  const isTold = async () =>
+    (await show(daemon, "dev")).activity.reason.startsWith("it could not be made warm");
+  await until("why it stays hot is told", isTold, 60_000);
+  expect(await show(daemon, "dev")).toMatchObject({ status: "running", thermal: "hot" });
   expect(startTimeOf(await machinePid(daemon, "dev"))).toBeDefined();
   await daemon.ok("start", "dev", "--force");
   expect(await exec("dev", "cat /workspace/file")).toBe("kept\n");
@@ -251,12 +258,13 @@ describe("on a disk that is full", () => {
   });
 
   test("one that has written more than there is room for stands still until there is, and loses nothing", async () => {
-    await fill();
+    // The guest's kernel keeps what was written for some seconds before it writes it to the disk.
     const written = "head -c 4000000 /dev/urandom | tee /tmp/much | sha256sum";
     const hash = await inGuest(small, "dev", written);
+    await fill();
     const stopped = await small.run(["stop", "dev"]);
     expect(stopped.code).toBe(1);
-    expect(stopped.stderr).toContain("because the host's disk is full");
+    expect(stopped.stderr).toContain("Insufficient Storage");
     await rm(filler);
     const hasSpace = async () => (await small.run(["stop", "dev"])).code === 0;
     await until("it stops", hasSpace, 60_000);

@@ -68,15 +68,14 @@ test("32 forks make 32 different values of everything that is to be random", asy
 
 /** Remembers what time it is and eight random bytes, over and over, and writes all of it down when it is asked. */
 const stamper = `
-import os, signal, time
-stamps = []
+import os, signal, struct, time
+stamps = bytearray()
 def tell(*_):
-    with open("/tmp/stamps.new", "w") as file:
-        for at, value in stamps: print(f"{at:.6f}", value.hex(), file=file)
+    with open("/tmp/stamps.new", "wb") as file: file.write(stamps)
     os.rename("/tmp/stamps.new", "/tmp/stamps")
 signal.signal(signal.SIGUSR1, tell)
 open("/tmp/ready", "w")
-while True: stamps.append((time.time(), os.urandom(8)))
+while True: stamps += struct.pack("<d", time.time()) + os.urandom(8)
 `;
 
 interface Stamp {
@@ -85,17 +84,14 @@ interface Stamp {
 }
 
 async function stampsOf(name: string): Promise<Stamp[]> {
-  const text = await exec(
-    name,
-    "rm -f /tmp/stamps; kill -USR1 $(cat /tmp/pid); while [ ! -e /tmp/stamps ]; do sleep 0.1; done; cat /tmp/stamps",
-  );
-  return text
-    .trim()
-    .split("\n")
-    .map((line) => {
-      const [at = "", value = ""] = line.split(" ");
-      return { at: Number(at), value };
-    });
+  const script =
+    "rm -f /tmp/stamps; kill -USR1 $(cat /tmp/pid); while [ ! -e /tmp/stamps ]; do sleep 0.1; done; cat /tmp/stamps";
+  const { bytes } = await daemon.run(["exec", name, "--", "sh", "-c", script]);
+  const { buffer, byteOffset } = bytes;
+  return Array.from({ length: bytes.length / 16 }, (_, index) => {
+    const stamp = new DataView(buffer, byteOffset + index * 16, 16);
+    return { at: stamp.getFloat64(0, true), value: String(stamp.getBigUint64(8)) };
+  });
 }
 
 const now = () => Date.now() / 1000;

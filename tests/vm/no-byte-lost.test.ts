@@ -14,7 +14,7 @@ beforeAll(async () => {
     ...["create", "--name", "dev", "--memory", "256", "--file", `${file}:/workspace/writer`],
     ...["--idle-warm", "1s", "--idle-cold", "2s"],
   );
-  await exec("chmod 755 writer");
+  await exec("sudo chmod 755 writer");
 });
 afterAll(() => daemon[Symbol.asyncDispose]());
 

@@ -81,7 +81,7 @@ test("20 commands at once wake a stopped sandbox once", async () => {
 
 test("a command that runs while its sandbox is stopped goes on in it, and its client is told that it is not connected any more", async () => {
   const script =
-    "trap 'echo hup' HUP; n=0; while :; do n=$((n+1)); echo $n > /tmp/open; sleep 0.1; done";
+    "trap 'echo hup' HUP; n=0; while :; do n=$((n+1)); echo $n > /tmp/open.new; mv /tmp/open.new /tmp/open; sleep 0.1; done";
   const client = daemon.spawn(["exec", "dev", "--timeout", "600", "--", "sh", "-c", script]);
   await exec("dev", "while [ ! -s /tmp/open ]; do sleep 0.05; done");
   await daemon.ok("stop", "dev");
