@@ -1,14 +1,18 @@
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test build lint bench stop clean
+.PHONY: help quickstart test test-crashes build lint bench stop clean
 
 help: ## This list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 quickstart: ## From nothing to the output of a command in a machine of its own
 	@scripts/quickstart.sh
 
 test: ## Whatever set-up is missing, then every test
 	@scripts/test.sh
+
+test-crashes: ## The daemon dies, and the host reboots, at every step of every operation: half an hour
+	@scripts/setup.sh machines
+	@BHATTI_TEST_CRASHES=all .tools/node_modules/.bin/bun test --timeout 120000 tests/vm/crashes.test.ts
 
 build: ## dist/bhatti and the guest agent inside it
 	@scripts/setup.sh build

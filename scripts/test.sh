@@ -65,5 +65,6 @@ run_bun_tests "layers, contract" tests/layers.test.ts tests/contract.test.ts
 run_bun_tests "protocol" tests/protocol
 run_bun_tests "api" tests/api
 run_bun_tests "cli" tests/cli
+run_bun_tests "model" tests/model
 run_bun_tests "machines" tests/vm
 finished=yes

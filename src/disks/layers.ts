@@ -19,6 +19,7 @@ import {
   symlink,
 } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { faultPoint } from "../async/fault-point.ts";
 import { makeOverlay } from "./qcow2.ts";
 
 const topLink = "top";
@@ -85,7 +86,9 @@ export async function freezeTop(directory: string, signal: AbortSignal): Promise
   const top = newLayerName();
   const bytes = await diskBytes(directory);
   await makeOverlay(join(directory, top), { path: below, format: "qcow2" }, bytes, signal);
+  faultPoint("freeze-top.overlay-made");
   await pointTopAt(directory, top);
+  faultPoint("freeze-top.pointed");
 }
 
 /** The name of the image below everything; undefined when there is none. */

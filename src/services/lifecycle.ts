@@ -9,6 +9,7 @@ import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { Store } from "../store/store.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
+import { checkUsable } from "./sandbox-states.ts";
 import type { Wake } from "./wake.ts";
 
 export interface LifecycleOptions {
@@ -63,6 +64,7 @@ export class Lifecycle {
   ): Promise<void> {
     const { keeper, events } = this.#options;
     const sandbox = this.#require(id);
+    checkUsable(sandbox);
     const { machine } = actor;
     const started = performance.now();
     if (machine) await machine.suspend(signal);
@@ -85,6 +87,7 @@ export class Lifecycle {
   ): Promise<void> {
     const { wake, events } = this.#options;
     const sandbox = this.#require(id);
+    checkUsable(sandbox);
     actor.failure = undefined;
     actor.activity.saw("it was started");
     const { machine } = actor;

@@ -12,6 +12,7 @@ import { newSnapshotId } from "./identifiers.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
 import { identityOf } from "./sandbox-identity.ts";
+import { checkUsable } from "./sandbox-states.ts";
 
 export interface CopiesOptions {
   store: Store;
@@ -126,7 +127,9 @@ export class SandboxCopies {
     signal: AbortSignal,
   ): Promise<SnapshotFacts> {
     const { engine } = this.#options;
-    const { engineId, cpus, memoryMB, name } = this.#require(id);
+    const sandbox = this.#require(id);
+    checkUsable(sandbox);
+    const { engineId, cpus, memoryMB, name } = sandbox;
     if (engineId === null) {
       throw new BhattiError("machine_failed", `The disk of sandbox "${name}" is gone`);
     }
@@ -195,6 +198,8 @@ export class SandboxCopies {
       milliseconds: copyMilliseconds,
       signal,
       work: async (until) => {
+        // Its name is visible from the start, also while its source is still being copied.
+        if (!store.sandboxes.byId(sandbox.id)) throw destroyedMeanwhile(sandbox);
         const copy = await engine.clone(snapshot, identityOf(sandbox), until);
         faultPoint("copy.made");
         try {
@@ -248,6 +253,10 @@ export class SandboxCopies {
     if (sandbox && sandbox.destroyRequestedAt === null) return sandbox;
     throw new BhattiError("sandbox_not_found", "sandbox not found");
   }
+}
+
+function destroyedMeanwhile({ name }: SandboxRecord): BhattiError {
+  return new BhattiError("cancelled", `Sandbox "${name}" was destroyed while it was being made`);
 }
 
 function namesFor({ name, count }: ForkRequest): (string | undefined)[] {

@@ -1,5 +1,6 @@
 /** The states of a sandbox and every legal change between them. */
-import type { SandboxStatus, Thermal } from "../store/sandboxes.ts";
+import { BhattiError } from "../errors/bhatti-error.ts";
+import type { SandboxRecord, SandboxStatus, Thermal } from "../store/sandboxes.ts";
 
 export type { SandboxStatus, Thermal };
 
@@ -17,4 +18,11 @@ const transitions: Record<SandboxStatus, readonly SandboxStatus[]> = {
 
 export function mayBecome(from: SandboxStatus, to: SandboxStatus): boolean {
   return from === to || transitions[from].includes(to);
+}
+
+/** Errors: sandbox_not_running of one that is its maker's, or on its way out. */
+export function checkUsable({ name, status, destroyRequestedAt }: SandboxRecord): void {
+  if (status !== "creating" && destroyRequestedAt === null) return;
+  const state = status === "creating" ? "still being created" : "being destroyed";
+  throw new BhattiError("sandbox_not_running", `Sandbox "${name}" is not running, it is ${state}`);
 }

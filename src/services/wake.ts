@@ -11,6 +11,7 @@ import type { Store } from "../store/store.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
 import { identityOf } from "./sandbox-identity.ts";
+import { checkUsable } from "./sandbox-states.ts";
 
 export interface MachineUse extends Disposable {
   machine: Machine;
@@ -204,12 +205,6 @@ export class Wake {
 /** The machine, if whoever wants it need not wait for anything. */
 function readyMachine(actor: SandboxActor): Machine | undefined {
   return actor.machine?.isAwake && !actor.isResting ? actor.machine : undefined;
-}
-
-function checkUsable({ name, status, destroyRequestedAt }: SandboxRecord): void {
-  if (status !== "creating" && destroyRequestedAt === null) return;
-  const state = status === "creating" ? "still being created" : "being destroyed";
-  throw new BhattiError("sandbox_not_running", `Sandbox "${name}" is not running, it is ${state}`);
 }
 
 function noDisk({ name }: SandboxRecord): BhattiError {

@@ -101,3 +101,29 @@ test.each([
   expect(status).toBe(400);
   expect(body.error).toStartWith(message);
 });
+
+test("a child that is still being made cannot be used; destroyed, it takes the fork with it", async () => {
+  const { promise: captured, resolve: goOn } = Promise.withResolvers<void>();
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  const onCapture = () => {
+    begin();
+    return captured;
+  };
+  await using daemon = await startFakeDaemon({ engine: { onCapture } });
+  await daemon.create({ name: "dev" });
+  const forked = fork<Refusal>(daemon, { name: "try", count: 2 });
+  await begun;
+  for (const call of ["stop", "start", "checkpoint", "fork", "exec"]) {
+    const body = { checkpoint: { name: "s" }, exec: { cmd: ["true"] }, start: { force: true } };
+    const given = body[call as keyof typeof body];
+    const reply = await daemon.call("POST", `/sandboxes/try-1/${call}`, given);
+    expect(reply.status).toBe(409);
+    expect(reply.body.code).toBe("sandbox_not_running");
+  }
+  expect((await daemon.call("DELETE", "/sandboxes/try-2")).status).toBe(200);
+  goOn();
+  expect((await forked).body.code).toBe("cancelled");
+  const list = await daemon.call<Sandbox[]>("GET", "/sandboxes");
+  expect(list.body.map(({ name }) => name)).toEqual(["dev"]);
+  expect(daemon.engine.machines.size).toBe(1);
+});

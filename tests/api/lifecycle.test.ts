@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import { type FakeDaemon, type Refusal, startFakeDaemon } from "../support/fake-daemon.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 
 const post = <T = Sandbox>(daemon: FakeDaemon, path: string, body?: unknown) =>
   daemon.call<T>("POST", path, body);
@@ -243,4 +244,19 @@ test.each<[string, object]>([
     expect(reply.body.code).toBe("sandbox_not_found");
   }
   expect(await get(daemon, "dev")).toMatchObject({ status: "running", keep_hot: false });
+});
+
+test("start --force gives up the memory only of a guest that does not answer", async () => {
+  const clock = new ManualClock();
+  await using daemon = await startFakeDaemon({ clock });
+  const { engine_id } = await daemon.create({ name: "dev" });
+  await outputOf(daemon, "dev", "remember", "k", "1");
+  await clock.pass(100_000, () => Bun.sleep(10));
+  expect(await get(daemon, "dev")).toMatchObject({ thermal: "warm" });
+  expect((await post(daemon, "/sandboxes/dev/start", { force: true })).status).toBe(200);
+  expect(await outputOf(daemon, "dev", "recall", "k")).toBe("1");
+  const machine = daemon.engine.machines.get(engine_id);
+  if (machine) machine.isDeaf = true;
+  expect((await post(daemon, "/sandboxes/dev/start", { force: true })).status).toBe(200);
+  expect(await outputOf(daemon, "dev", "recall", "k")).toBe("");
 });

@@ -1,18 +1,20 @@
 /** Random operations as fast-check's commands: what they are done to is chosen when they run, of what there is then. */
 import fc from "fast-check";
 import { Expectations } from "./expectations.ts";
-import {
-  type Operation,
-  type Reply,
-  type Request,
-  type System,
-  told,
-  type Upheaval,
-  type View,
-} from "./operations.ts";
-import { fit, ofBoth, ofKilled, type Possibility, sameReply } from "./outcomes.ts";
+import { type Operation, type Reply, type System, told, type View } from "./operations.ts";
+import { fit, ofBoth, ofKilled, ofOne, type Possibility, sameReply } from "./outcomes.ts";
 import { predict } from "./predict.ts";
-import { emptyState, isCold, isHot, isUnknown, type State } from "./state.ts";
+import {
+  alone,
+  type Dice,
+  keys,
+  paths,
+  type Recipe,
+  sandboxNames,
+  together,
+  users,
+} from "./recipes.ts";
+import { emptyState, type State } from "./state.ts";
 
 export class Model {
   /** Usually one; more when what was seen leaves open which. */
@@ -29,6 +31,15 @@ export class Model {
     }
   }
 
+  /** Every sandbox has what it should have, awake. */
+  async readAll(system: System): Promise<void> {
+    for (const { name: ref } of this.state.sandboxes) {
+      await perform(this, system, { do: "start", ref, force: true });
+      for (const path of paths) await perform(this, system, { do: "read", ref, path });
+      for (const key of keys) await perform(this, system, { do: "recall", ref, key });
+    }
+  }
+
   get state(): State {
     const [state] = this.states;
     if (!state) throw new Error("the model is at its end");
@@ -37,144 +48,9 @@ export class Model {
 }
 
 type Command = fc.AsyncCommand<Model, System>;
-/** Random numbers, from which an operation is made. */
-type Dice = [number, number, number, number];
-type Recipe = (state: State, dice: Dice) => Operation | undefined;
-
-const sandboxNames = ["a", "b", "c", "d"];
-const snapshotNames = ["s", "t", "u"];
-const paths = ["/workspace/x", "/workspace/y"];
-
-function of<T>(values: readonly T[], die: number): T {
-  const value = values[die % values.length];
-  if (value === undefined) throw new Error("there is nothing to choose from");
-  return value;
-}
-
-/** Mostly one that exists. */
-function chosen(existing: { name: string }[], names: string[], die: number): string {
-  if (existing.length === 0 || die % 8 === 7) return of(names, die >> 3);
-  return of(existing, die >> 3).name;
-}
-
-const sandboxOf = (state: State, die: number) => chosen(state.sandboxes, sandboxNames, die);
-const snapshotOf = (state: State, die: number) => chosen(state.snapshots, snapshotNames, die);
-
-function withMachine(state: State, die: number): string | undefined {
-  const found = state.sandboxes.filter((sandbox) => !isCold(sandbox) && !isUnknown(sandbox));
-  return found.length === 0 ? undefined : of(found, die).name;
-}
-
-const requests: Record<Request["do"], [weight: number, recipe: Recipe]> = {
-  create: [3, (_, [a]) => ({ do: "create", name: of(sandboxNames, a) })],
-  write: [4, (s, [a, b, c]) => written(s, a, { path: of(paths, b), text: `${c % 100}` })],
-  read: [2, (s, [a, b]) => ({ do: "read", ref: sandboxOf(s, a), path: of(paths, b) })],
-  remember: [
-    4,
-    (s, [a, b, c]) => ({
-      do: "remember",
-      ref: sandboxOf(s, a),
-      key: of(["k", "l"], b),
-      text: `${c % 100}`,
-    }),
-  ],
-  recall: [2, (s, [a, b]) => ({ do: "recall", ref: sandboxOf(s, a), key: of(["k", "l"], b) })],
-  stop: [4, (s, [a]) => ({ do: "stop", ref: sandboxOf(s, a) })],
-  start: [4, (s, [a, b]) => ({ do: "start", ref: sandboxOf(s, a), force: b % 3 === 0 })],
-  rename: [1, (s, [a, b]) => ({ do: "rename", ref: sandboxOf(s, a), name: of(sandboxNames, b) })],
-  label: [1, (s, [a, b]) => ({ do: "label", ref: sandboxOf(s, a), value: `${b % 10}` })],
-  "keep-hot": [2, (s, [a, b]) => ({ do: "keep-hot", ref: sandboxOf(s, a), on: b % 2 === 0 })],
-  live: [1, (s, [a, b]) => ({ do: "live", ref: sandboxOf(s, a), seconds: of([20, 5000], b) })],
-  keep: [
-    4,
-    (s, [a, b, c]) => ({
-      do: "keep",
-      ref: sandboxOf(s, a),
-      name: of(snapshotNames, b),
-      kind: c % 3 === 0 ? "filesystem" : "full",
-    }),
-  ],
-  resume: [
-    2,
-    (s, [a, b]) => ({ do: "resume", snapshot: snapshotOf(s, a), name: of(sandboxNames, b) }),
-  ],
-  restore: [3, (s, [a, b]) => restored(s, a, b)],
-  drop: [2, (s, [a]) => ({ do: "drop", snapshot: snapshotOf(s, a) })],
-  fork: [
-    2,
-    (s, [a, b, c]) => ({
-      do: "fork",
-      ref: sandboxOf(s, a),
-      name: of(sandboxNames, b),
-      count: 1 + (c % 3),
-    }),
-  ],
-  destroy: [2, (s, [a]) => ({ do: "destroy", ref: sandboxOf(s, a) })],
-};
-
-function written(state: State, die: number, file: { path: string; text: string }): Operation {
-  return { do: "write", ref: sandboxOf(state, die), ...file };
-}
-
-/** Mostly the sandbox that it was made of. */
-function restored(state: State, a: number, b: number): Operation {
-  const snapshot = snapshotOf(state, a);
-  const source = state.snapshots.find(({ name }) => name === snapshot)?.source;
-  const home = state.sandboxes.find(({ key }) => key === source)?.name;
-  const ref = home === undefined || b % 4 === 0 ? sandboxOf(state, b) : home;
-  return { do: "restore", snapshot, ref };
-}
-
-const ends: [number, Recipe][] = [
-  [2, (s, [a]) => onMachine(withMachine(s, a), (ref) => ({ do: "crash", ref }))],
-  [1, (s, [a]) => onMachine(withMachine(s, a), (ref) => ({ do: "power-off", ref }))],
-];
-
-function onMachine(ref: string | undefined, make: (ref: string) => Operation) {
-  return ref === undefined ? undefined : make(ref);
-}
-
-/** What befalls one machine, apart from its end. */
-const blows: [number, Recipe][] = [
-  [3, (s, [a, b]) => deafened(s, a, b)],
-  [2, (s, [a, b]) => damaged(s, a, b)],
-];
-
-function deafened(state: State, a: number, b: number): Operation | undefined {
-  const on = b % 2 === 0;
-  return onMachine(withMachine(state, a), (ref) => ({ do: "deafen", ref, on }));
-}
-
-function damaged(state: State, a: number, b: number): Operation | undefined {
-  const suspended = state.sandboxes.filter((each) => isCold(each) && each.rest === "suspended");
-  if (suspended.length === 0) return undefined;
-  const how = of(["damaged", "incompatible"] as const, b);
-  return { do: "damage", ref: of(suspended, a).name, how };
-}
-
-const passing: [number, Recipe][] = [
-  [8, (_, [a]) => ({ do: "pass", seconds: of([5, 20, 40, 400, 4000, 8000], a) })],
-];
-
-const restarts: [number, Recipe][] = [
-  [
-    4,
-    (state, [a, b, c]) => {
-      const canAllRest = state.sandboxes.every((sandbox) => !(isHot(sandbox) && sandbox.isDeaf));
-      const ways: (Upheaval & { do: "restart" })["how"][] = ["stop", "kill", "kill"];
-      const how = of(canAllRest ? [...ways, "rest" as const] : ways, a);
-      const without = how !== "rest" && b % 3 === 0 ? withMachine(state, c) : undefined;
-      return { do: "restart", how, without };
-    },
-  ],
-];
-
-const users = Object.values(requests);
-export const onMachines = { requests: users, ends, restarts };
-const alone: [number, Recipe][] = [...users, ...ends, ...blows, ...passing, ...restarts];
-const together: [number, Recipe][] = [...users, ...ends];
-
-const dice: fc.Arbitrary<Dice> = fc.tuple(...([9999, 9999, 9999, 9999] as const).map((most) => fc.nat(most))) as fc.Arbitrary<Dice>;
+const dice: fc.Arbitrary<Dice> = fc.tuple(
+  ...([9999, 9999, 9999, 9999] as const).map((most) => fc.nat(most)),
+) as fc.Arbitrary<Dice>;
 
 function anyOf(recipes: [number, Recipe][]): fc.Arbitrary<Plan> {
   const weighted = recipes.map(([weight, recipe]) => ({ weight, arbitrary: fc.constant(recipe) }));
@@ -240,16 +116,16 @@ class Single extends Base {
   }
 
   override async act(model: Model, system: System, [operation]: Operation[]): Promise<void> {
-    if (!operation) return;
-    const possible = model.states.map((before) => {
-      const { reply, state } = predict(before, operation);
-      return { replies: [reply], state };
-    });
-    const reply = await system.perform(operation);
-    const before = model.state;
-    model.states = await settle(possible, [operation], [reply], system);
-    model.expected.after(before, operation, reply);
+    if (operation) await perform(model, system, operation);
   }
+}
+
+async function perform(model: Model, system: System, operation: Operation): Promise<void> {
+  const possible = model.states.flatMap((state) => ofOne(state, operation));
+  const reply = await system.perform(operation);
+  const before = model.state;
+  model.states = await settle(possible, [operation], [reply], system);
+  model.expected.after(before, operation, reply);
 }
 
 class Pair extends Base {
@@ -263,8 +139,12 @@ class Pair extends Base {
   }
 
   override plan(state: State): Operation[] | undefined {
-    const operations = this.#plans.flatMap((plan) => plan.make(state) ?? []);
-    return operations.length === 2 ? operations : undefined;
+    const [one, other] = this.#plans;
+    const first = one?.make(state);
+    if (!first) return undefined;
+    // Now and then on what the first one is about to make.
+    const second = other?.make(this.#later % 2 === 0 ? state : predict(state, first).state);
+    return second && [first, second];
   }
 
   override async act(model: Model, system: System, operations: Operation[]): Promise<void> {

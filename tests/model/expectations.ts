@@ -1,7 +1,7 @@
 /** The events that must have been recorded. Of operations at the same time nobody knows exactly. */
 import type { Operation, Reply } from "./operations.ts";
-import { namesOf } from "./predict.ts";
-import { isCold, type State } from "./state.ts";
+import { isCold, type Sandbox, type State } from "./state.ts";
+import { namesOf } from "./usage.ts";
 
 const counted = [
   "sandbox.created",
@@ -43,45 +43,41 @@ export class Expectations {
   }
 }
 
+type Verb = Operation["do"];
+type Rule<V extends Verb> = (
+  operation: Extract<Operation, { do: V }>,
+  sandbox: Sandbox | undefined,
+  before: State,
+) => string[];
+
+/** Of those that were done. */
+const rules: { [V in Verb]?: Rule<V> } = {
+  fork: ({ name, count }) => namesOf(name, count).map(() => "sandbox.created"),
+  resume: () => ["sandbox.created", "snapshot.resumed"],
+  rename: () => ["sandbox.updated"],
+  label: () => ["sandbox.updated"],
+  live: () => ["sandbox.updated"],
+  stop: (_, sandbox) => (sandbox?.status[0] === "stopped" ? [] : ["sandbox.stopped"]),
+  start: (_, sandbox) => (sandbox?.status[0] === "running" ? [] : ["sandbox.started"]),
+  keep: () => ["snapshot.created"],
+  restore: () => ["snapshot.restored"],
+  drop: () => ["snapshot.deleted"],
+  destroy: () => ["sandbox.destroyed"],
+  pass({ seconds }, _, { now, sandboxes }) {
+    const over = sandboxes.filter(({ expiresAt = Infinity }) => expiresAt <= now + seconds);
+    return over.map(() => "sandbox.destroyed");
+  },
+  crash: (_, sandbox) => (sandbox && !isCold(sandbox) ? ["sandbox.crashed"] : []),
+  "power-off": (_, sandbox) => (sandbox && !isCold(sandbox) ? ["sandbox.stopped"] : []),
+};
+
 function eventsOf(before: State, operation: Operation, { status, code }: Reply): string[] {
-  const isDone = status < 300;
+  // What was there already was not created; what could not be kept hot was edited all the same.
+  if (operation.do === "create") return status === 201 ? ["sandbox.created"] : [];
+  if (operation.do === "keep-hot") return code === "sandbox_not_found" ? [] : ["sandbox.updated"];
+  if (status >= 300) return [];
   const target = "ref" in operation ? operation.ref : undefined;
   const sandbox = before.sandboxes.find(({ name }) => name === target);
-  switch (operation.do) {
-    case "create":
-      return status === 201 ? ["sandbox.created"] : [];
-    case "fork":
-      return isDone ? namesOf("x", operation.count).map(() => "sandbox.created") : [];
-    case "resume":
-      return isDone ? ["sandbox.created", "snapshot.resumed"] : [];
-    case "rename":
-    case "label":
-    case "live":
-      return isDone ? ["sandbox.updated"] : [];
-    case "keep-hot":
-      return code === "sandbox_not_found" ? [] : ["sandbox.updated"];
-    case "stop":
-      return isDone && sandbox?.status[0] !== "stopped" ? ["sandbox.stopped"] : [];
-    case "start":
-      return isDone && sandbox?.status[0] !== "running" ? ["sandbox.started"] : [];
-    case "keep":
-      return isDone ? ["snapshot.created"] : [];
-    case "restore":
-      return isDone ? ["snapshot.restored"] : [];
-    case "drop":
-      return isDone ? ["snapshot.deleted"] : [];
-    case "destroy":
-      return isDone ? ["sandbox.destroyed"] : [];
-    case "pass": {
-      const now = before.now + operation.seconds;
-      const over = before.sandboxes.filter(({ expiresAt = Infinity }) => expiresAt <= now);
-      return over.map(() => "sandbox.destroyed");
-    }
-    case "crash":
-    case "power-off":
-      if (!sandbox || isCold(sandbox)) return [];
-      return [operation.do === "crash" ? "sandbox.crashed" : "sandbox.stopped"];
-    default:
-      return [];
-  }
+  const rule = rules[operation.do] as Rule<Verb> | undefined;
+  return rule?.(operation, sandbox, before) ?? [];
 }

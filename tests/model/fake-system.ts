@@ -5,8 +5,15 @@ import type { Snapshot } from "../../src/contract/snapshots.ts";
 import { databasePath } from "../../src/store/store.ts";
 import type { FakeDaemon } from "../support/fake-daemon.ts";
 import type { ManualClock } from "../support/manual-clock.ts";
-import { type Answer, callFor } from "./calls.ts";
+import { type Answer, callFor, type Programs, replyOf, seen } from "./calls.ts";
 import type { Blow, Operation, Reply, SeenSandbox, System, Upheaval, View } from "./operations.ts";
+
+const programs: Programs = {
+  write: (path, text) => ["write", path, text],
+  read: (path) => ["cat", path],
+  remember: (key, text) => ["remember", key, text],
+  recall: (key) => ["recall", key],
+};
 
 const end = { detail: "as the model has it" };
 
@@ -64,22 +71,11 @@ export class FakeSystem implements System {
     return new Map(query.all().map(({ type, count }) => [type, count]));
   }
 
-  #begin(operation: Operation): Promise<Reply> {
-    const call = callFor(operation);
+  async #begin(operation: Operation): Promise<Reply> {
+    const call = callFor(operation, programs);
     if (!call) return this.#suffer(operation as Blow | Upheaval);
-    return this.#ask(call.method, call.path, call.body, call.shows);
-  }
-
-  async #ask(
-    method: string,
-    path: string,
-    body: unknown,
-    shows: (answer: Answer) => string | undefined,
-  ): Promise<Reply> {
-    const { status, body: answer } = await this.#daemon.call<Answer>(method, path, body);
-    if (status >= 400) return { status, ...(answer.code !== undefined && { code: answer.code }) };
-    const output = shows(answer);
-    return { status, ...(output !== undefined && { output }) };
+    const { status, body } = await this.#daemon.call<Answer>(call.method, call.path, call.body);
+    return replyOf(call, status, body);
   }
 
   async #suffer(operation: Blow | Upheaval): Promise<Reply> {
@@ -173,11 +169,6 @@ export class FakeSystem implements System {
       if (this.#daemon.engine.host.busy > 0) quiet = 0;
     }
   }
-}
-
-function seen(sandbox: Sandbox): SeenSandbox {
-  const { name, status, thermal, labels, keep_hot: keepHot } = sandbox;
-  return { name, status, thermal, label: labels?.["model"], keepHot };
 }
 
 function same(what: string, rows: string[], found: Iterable<string>): void {

@@ -1,7 +1,8 @@
 /** Which outcomes are right: one of an operation alone, several of two at once or of one that is cut short. */
 import type { Operation, Reply, SeenSandbox, View } from "./operations.ts";
-import { namesOf, predict, refusal } from "./predict.ts";
-import { isCold, loseMemory, type Sandbox, type State } from "./state.ts";
+import { predict } from "./predict.ts";
+import { isCold, loseMemory, putAway, type Sandbox, type State } from "./state.ts";
+import { namesOf, refusal } from "./usage.ts";
 
 /** Replies are in the order of the operations. */
 export interface Possibility {
@@ -51,14 +52,31 @@ function interruptions(a: Operation, b: Operation): Code[] {
     codes.push("machine_lost", "sandbox_not_found", "sandbox_not_running", "guest_unresponsive");
   }
   if (makes.includes(b.do)) codes.push("sandbox_not_running");
-  if (b.do === "destroy") codes.push("sandbox_not_running", "sandbox_not_found");
-  if (makes.includes(a.do) && b.do === "destroy") codes.push("cancelled");
+  if (b.do === "destroy") codes.push("sandbox_not_running", "sandbox_not_found", "cancelled");
   if (ends.includes(b.do)) codes.push(...lost);
   if (b.do === "drop") codes.push("snapshot_damaged", "snapshot_not_found");
   if (claims.includes(a.do) && claims.includes(b.do)) {
     codes.push("name_taken", "sandbox_limit", "snapshot_exists", "snapshot_limit");
   }
   return codes;
+}
+
+/** It alone. A machine that ends may have come back for nobody yet, and then it is as if it had not come back. */
+export function ofOne(state: State, operation: Operation): Possibility[] {
+  const victim =
+    operation.do === "crash"
+      ? operation.ref
+      : operation.do === "restart"
+        ? operation.without
+        : undefined;
+  const unused = structuredClone(state);
+  for (const sandbox of unused.sandboxes) {
+    if (sandbox.name === victim && sandbox.mayBeSaved) putAway(sandbox);
+  }
+  return [state, unused].map((start) => {
+    const { reply, state: after } = predict(start, operation);
+    return { replies: [reply], state: after };
+  });
 }
 
 /** The daemon is killed in the middle: it was done, or not, or half; nothing is lost but what it was to lose. */
@@ -86,7 +104,8 @@ function loosened(state: State, operation: Operation): State {
     if (sandbox.name !== target) return sandbox;
     const status = [...new Set([...sandbox.status, "running" as const, "stopped" as const])];
     const rest = isCold(sandbox) ? sandbox.rest : "suspended";
-    return { ...sandbox, rest, status, thermal: ["hot", "warm", "cold"] };
+    const mayBeSaved = sandbox.mayBeSaved || isCold(sandbox);
+    return { ...sandbox, rest, mayBeSaved, status, thermal: ["hot", "warm", "cold"] };
   });
   return { ...state, sandboxes };
 }

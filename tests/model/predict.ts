@@ -1,5 +1,4 @@
 /** What comes of an operation: the reply, and the state after it. */
-import { catalogue, type ErrorCode } from "../../src/errors/catalogue.ts";
 import type { Operation, Reply } from "./operations.ts";
 import {
   cool,
@@ -8,13 +7,24 @@ import {
   isOneOf,
   isUnknown,
   loseMemory,
-  maxSandboxes,
   maxSnapshots,
   newSandbox,
   putAway,
   type Sandbox,
   type State,
 } from "./state.ts";
+import {
+  ask,
+  byName,
+  capture,
+  claim,
+  namesOf,
+  Refusal,
+  require,
+  requireSnapshot,
+  use,
+  wake,
+} from "./usage.ts";
 
 export interface Outcome {
   state: State;
@@ -23,19 +33,6 @@ export interface Outcome {
 
 type Verb = Operation["do"];
 type Effects = { [V in Verb]: (state: State, operation: Extract<Operation, { do: V }>) => Reply };
-
-/** Thrown by what refuses an operation; what was changed before that stays. */
-class Refusal {
-  readonly reply: Reply;
-
-  constructor(code: ErrorCode) {
-    this.reply = refusal(code);
-  }
-}
-
-export function refusal(code: ErrorCode): Reply {
-  return { status: catalogue[code].status, code };
-}
 
 export function predict(before: State, operation: Operation): Outcome {
   const state = structuredClone(before);
@@ -201,7 +198,7 @@ const effects: Effects = {
   },
   restart(state, { how, without }) {
     for (const sandbox of state.sandboxes) {
-      if (without === sandbox.name) loseMemory(sandbox);
+      if (without === sandbox.name && !isCold(sandbox)) loseMemory(sandbox);
       else if (how === "rest" && !isCold(sandbox)) putAway(sandbox);
       if (how === "kill") sandbox.usedAt = -Infinity;
       takeOver(state, sandbox);
@@ -236,69 +233,4 @@ function predictively(work: () => void): void {
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
   }
-}
-
-function byName(state: State, ref: string): Sandbox | undefined {
-  return state.sandboxes.find(({ name }) => name === ref);
-}
-
-function require(state: State, ref: string): Sandbox {
-  const sandbox = byName(state, ref);
-  if (!sandbox) throw new Refusal("sandbox_not_found");
-  return sandbox;
-}
-
-function requireSnapshot(state: State, ref: string) {
-  const snapshot = state.snapshots.find(({ name }) => name === ref);
-  if (!snapshot) throw new Refusal("snapshot_not_found");
-  return snapshot;
-}
-
-/** Makes it hot; `alone`: nobody asks its guest anything after that. */
-function use(state: State, ref: string, { alone = false } = {}): Sandbox {
-  const sandbox = require(state, ref);
-  sandbox.usedAt = state.now;
-  sandbox.calmSince = state.now;
-  if (!isHot(sandbox) || sandbox.isAsleep) wake(state, sandbox);
-  if (!alone) ask(sandbox);
-  return sandbox;
-}
-
-function wake(state: State, sandbox: Sandbox): void {
-  if (isCold(sandbox)) {
-    if (sandbox.rest === "damaged") throw new Refusal("snapshot_damaged");
-    if (sandbox.rest === "incompatible") loseMemory(sandbox);
-    sandbox.status = ["running"];
-  }
-  sandbox.thermal = ["hot"];
-  sandbox.isAsleep = sandbox.isDeaf;
-  sandbox.calmSince = state.now;
-  ask(sandbox);
-}
-
-function ask({ isDeaf }: Sandbox): void {
-  if (isDeaf) throw new Refusal("guest_unresponsive");
-}
-
-/** A guest that runs is asked to stand still. */
-function capture(sandbox: Sandbox, kind: "full" | "filesystem"): void {
-  if (isHot(sandbox)) {
-    ask(sandbox);
-    sandbox.isAsleep = false;
-  }
-  const isOff = isCold(sandbox) && sandbox.rest === "off";
-  if (isOff && kind === "full") throw new Refusal("no_saved_state");
-}
-
-function claim(state: State, names: string[]): void {
-  let count = state.sandboxes.length;
-  for (const name of names) {
-    if (count >= maxSandboxes) throw new Refusal("sandbox_limit");
-    if (byName(state, name)) throw new Refusal("name_taken");
-    count += 1;
-  }
-}
-
-export function namesOf(name: string, count: number): string[] {
-  return count === 1 ? [name] : Array.from({ length: count }, (_, index) => `${name}-${index + 1}`);
 }

@@ -1,9 +1,12 @@
 /**
  * Random operations on several sandboxes, over the fake engine, against a simple model of what must come of them.
- * MODEL_RUNS has more of them than usual; what a failure prints for MODEL_SEED, MODEL_PATH and MODEL_REPLAY repeats it.
+ * `MODEL_RUNS=1000` has more of them than usual. A failure prints the seed and the path that repeat it:
+ * `MODEL_SEED=1 MODEL_PATH=2 bun test tests/model/sandboxes.test.ts -t "<the test>"`. With MODEL_SHRINK=1 it looks for a
+ * shorter one, and prints MODEL_REPLAY too.
  */
-import { existsSync } from "node:fs";
+
 import { expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import fc from "fast-check";
 import { startFakeDaemon } from "../support/fake-daemon.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -12,7 +15,7 @@ import { FakeSystem, turn } from "./fake-system.ts";
 import { maxSandboxes, maxSnapshots } from "./state.ts";
 
 const { env } = process;
-const runs = Number(env["MODEL_RUNS"] ?? 60);
+const runs = Number(env["MODEL_RUNS"] ?? 45);
 const commandsOfRun = 80;
 /** Every commit is flushed to it: in memory that costs nothing. */
 const folder = existsSync("/dev/shm") ? "/dev/shm" : undefined;
@@ -52,6 +55,7 @@ async function runOnce(commands: Iterable<fc.AsyncCommand<Model, FakeSystem>>, t
   try {
     await model.populate(system);
     await fc.asyncModelRun(() => ({ model, real: system }), commands);
+    await model.readAll(system);
   } finally {
     done += model.expected.count;
   }

@@ -18,6 +18,8 @@ export interface Sandbox {
   memory: Values;
   /** Of one that is cold: what is left of its machine. */
   rest: "suspended" | "off" | "damaged" | "incompatible";
+  /** Its saved state may be as good as before although it is warm: nobody came to use it. */
+  mayBeSaved: boolean;
   isDeaf: boolean;
   /** Its processors run, its processes may not. */
   isAsleep: boolean;
@@ -68,6 +70,7 @@ export function newSandbox(state: State, name: string, like?: Partial<Sandbox>):
     files: {},
     memory: {},
     rest: "suspended",
+    mayBeSaved: false,
     isDeaf: false,
     isAsleep: false,
     usedAt: state.now,
@@ -89,26 +92,31 @@ export const isUnknown = ({ status }: Sandbox) => isOneOf(status, "unknown");
 
 /** Time has passed: who was idle for long enough has cooled. */
 export function cool(state: State, sandbox: Sandbox): void {
-  const { isDeaf, keepHot, usedAt, calmSince } = sandbox;
-  if (keepHot || isCold(sandbox) || isUnknown(sandbox)) return;
-  const idle = state.now - usedAt;
-  const calm = state.now - Math.max(usedAt, calmSince);
-  const allowed = new Set<Thermal>();
-  for (const from of sandbox.thermal) {
-    const mayBeWarm = from !== "hot" || (!isDeaf && idle >= warmAfter);
-    const mustBeWarm = from !== "hot" || (!isDeaf && calm >= warmAfter + patience);
-    if (!mustBeWarm) allowed.add("hot");
-    if (mayBeWarm && !(mustBeWarm && calm >= coldAfter + patience)) allowed.add("warm");
-    if (mayBeWarm && idle >= coldAfter) allowed.add("cold");
-  }
-  sandbox.thermal = [...allowed];
+  if (sandbox.keepHot || isCold(sandbox) || isUnknown(sandbox)) return;
+  const idle = state.now - sandbox.usedAt;
+  const calm = state.now - Math.max(sandbox.usedAt, sandbox.calmSince);
+  const ways = sandbox.thermal.flatMap((from) =>
+    from === "hot" && sandbox.isDeaf ? from : coolerThan(from, idle, calm),
+  );
+  sandbox.thermal = [...new Set(ways)];
   sandbox.rest = "suspended";
+}
+
+function coolerThan(from: Thermal, idle: number, calm: number): Thermal[] {
+  const found: Thermal[] = [];
+  const mustBeWarm = from !== "hot" || calm >= warmAfter + patience;
+  const mayBeWarm = from !== "hot" || idle >= warmAfter;
+  if (!mustBeWarm) found.push("hot");
+  if (mayBeWarm && calm < coldAfter + patience) found.push("warm");
+  if (mayBeWarm && idle >= coldAfter) found.push("cold");
+  return found;
 }
 
 /** Its machine has come to rest with all that it had. */
 export function putAway(sandbox: Sandbox): void {
   sandbox.thermal = ["cold"];
   sandbox.rest = "suspended";
+  sandbox.mayBeSaved = false;
 }
 
 /** Its machine has ended, and its memory with it. */
@@ -116,6 +124,7 @@ export function loseMemory(sandbox: Sandbox): void {
   sandbox.memory = {};
   sandbox.thermal = ["cold"];
   sandbox.rest = "off";
+  sandbox.mayBeSaved = false;
   sandbox.isDeaf = false;
   sandbox.isAsleep = false;
 }

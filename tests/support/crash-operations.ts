@@ -26,6 +26,7 @@ export interface CrashOperation {
 
 const base = "base";
 const makeBase = (rig: CrashRig) => rig.daemon.ok("snapshot", "create", rig.id, "--name", base);
+const cool = (rig: CrashRig) => rig.cool();
 const stop = async (rig: CrashRig) => void (await rig.daemon.ok("stop", rig.id));
 const isKnown = async (rig: CrashRig, name: string) =>
   (await rig.sandboxes()).some((one) => one.name === name);
@@ -48,12 +49,6 @@ async function resumes(rig: CrashRig, snapshot: string): Promise<void> {
     throw new Error(`snapshot "${snapshot}" has ${lines.join(", ")}, its process is ${isAlive}`);
   }
   await rig.daemon.ok("destroy", "check", "-y");
-}
-
-async function cool(rig: CrashRig): Promise<void> {
-  await rig.daemon.ok("edit", rig.id, "--idle-warm", "1s");
-  await rig.becomes("warm");
-  await rig.daemon.ok("edit", rig.id, "--idle-warm", "default");
 }
 
 async function crashMachine(rig: CrashRig): Promise<void> {
@@ -103,7 +98,7 @@ export const operations: CrashOperation[] = [
   {
     name: "cooling to cold",
     async before(rig) {
-      await cool(rig);
+      await rig.cool();
       await rig.daemon.ok("edit", rig.id, "--idle-cold", "1s");
     },
     run: (rig) => rig.becomes("cold"),

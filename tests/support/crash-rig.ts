@@ -42,7 +42,7 @@ export class CrashRig implements AsyncDisposable {
 
   /** The sandbox, hot, with one more line on its disk and a process in its memory. */
   async ready(...flags: string[]): Promise<void> {
-    if (!(await this.sandboxes()).some(({ id }) => id === this.id)) {
+    if (!(await this.isThere())) {
       const made = await this.daemon.json<Sandbox>("create", "--name", "dev", ...flags);
       this.id = made.id;
       this.lines = [];
@@ -89,6 +89,10 @@ export class CrashRig implements AsyncDisposable {
     return await this.daemon.json<Sandbox[]>("list");
   }
 
+  async isThere(): Promise<boolean> {
+    return (await this.sandboxes()).some(({ id }) => id === this.id);
+  }
+
   async snapshots(): Promise<Snapshot[]> {
     return await this.daemon.json<Snapshot[]>("snapshot", "list");
   }
@@ -104,6 +108,13 @@ export class CrashRig implements AsyncDisposable {
   async becomes(thermal: "warm" | "cold"): Promise<void> {
     const isSo = async () => ((await this.shown()).thermal ?? "cold") === thermal;
     await until(`the sandbox is ${thermal}`, isSo, 30_000);
+  }
+
+  /** To warm, by itself. */
+  async cool(): Promise<void> {
+    await this.daemon.ok("edit", this.id, "--idle-warm", "1s");
+    await this.becomes("warm");
+    await this.daemon.ok("edit", this.id, "--idle-warm", "default");
   }
 
   /** What is on its disk, and whether its process is there. It wakes for that. */
@@ -137,7 +148,10 @@ export class CrashRig implements AsyncDisposable {
     this.id = "";
   }
 
-  contradictions(): string[] {
+  /** Those that stay: the daemon may be at work, such as cooling what is idle for long. */
+  async contradictions(): Promise<string[]> {
+    const isTrue = () => contradictions(this.daemon).length === 0;
+    await until("rows, processes and files agree", isTrue, 3_000).catch(() => {});
     return contradictions(this.daemon);
   }
 

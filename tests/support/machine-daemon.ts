@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { link, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { openOperator } from "../../src/operator/operator.ts";
+import type { NewUser } from "../../src/services/users.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const state = join(root, ".bhatti");
@@ -54,6 +55,8 @@ export interface DaemonOptions {
   accelerator?: string;
   kernel?: string;
   images?: string[];
+  /** The user's limits. */
+  user?: Partial<NewUser>;
   /** Where the data goes; a folder below .bhatti otherwise. */
   dataDir?: string;
   env?: Record<string, string>;
@@ -73,7 +76,7 @@ export async function prepareDaemon(options: DaemonOptions = {}): Promise<Machin
   await mkdir(join(state, "tests"), { recursive: true });
   const home = await mkdtemp(join(state, "tests/run-"));
   const dataDir = options.dataDir ?? join(home, "data");
-  const key = await prepareData(dataDir, options.images ?? ["tiny"]);
+  const key = await prepareData(dataDir, options.images ?? ["tiny"], options.user);
   const config = join(home, "config.yaml");
   const logFile = join(home, "daemon.log");
   const program = options.binary ?? binary;
@@ -186,7 +189,11 @@ export async function prepareDaemon(options: DaemonOptions = {}): Promise<Machin
 }
 
 /** The images are those of the clone's own data; a hard link costs nothing, and images never change. */
-async function prepareData(dataDir: string, images: string[]): Promise<string> {
+async function prepareData(
+  dataDir: string,
+  images: string[],
+  user: Partial<NewUser> = {},
+): Promise<string> {
   using source = await openOperator(join(state, "data"));
   using target = await openOperator(dataDir, { create: true });
   for (const name of images) {
@@ -198,7 +205,7 @@ async function prepareData(dataDir: string, images: string[]): Promise<string> {
     const { digest, sizeMB, source: origin } = image;
     target.images.register({ name, digest, path: to, sizeMB, source: origin });
   }
-  return target.users.create({ name: "tester", maxSandboxes: 40 }).key;
+  return target.users.create({ name: "tester", maxSandboxes: 40, ...user }).key;
 }
 
 async function runBinary(

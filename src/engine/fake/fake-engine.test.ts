@@ -1,0 +1,79 @@
+import { expect, test } from "bun:test";
+import type { Machine } from "../engine.ts";
+import { FakeEngine } from "./fake-engine.ts";
+
+const { signal } = new AbortController();
+const image = { name: "tiny", digest: "x", path: "/x" };
+const spec = { image, cpus: 1, memoryMB: 256 };
+
+async function run(machine: Machine, ...argv: string[]): Promise<string> {
+  const guest = await machine.guest(signal);
+  const process = await guest.exec({ argv, stdin: false, timeoutMs: 5000 }, signal);
+  const chunks: Uint8Array[] = [];
+  for await (const { chunk } of process) chunks.push(chunk.subarray(1));
+  return Buffer.concat(chunks).toString();
+}
+
+test("memory is kept by a suspend and by a full snapshot, and by nothing else", async () => {
+  const engine = new FakeEngine();
+  const machine = await engine.create(spec, {}, signal);
+  await run(machine, "remember", "k", "1");
+  await run(machine, "write", "/f", "2");
+  await engine.capture(machine.id, spec, "full", "full", signal);
+  await engine.capture(machine.id, spec, "disk", "filesystem", signal);
+  await machine.suspend(signal);
+  const resumed = await engine.resume(machine.id, signal);
+  await resumed.unpause(signal);
+  await run(resumed, "remember", "l", "3");
+  const told = async (from: Machine) => [
+    await run(from, "cat", "/f"),
+    await run(from, "recall", "k"),
+    await run(from, "recall", "l"),
+  ];
+  expect(await told(resumed)).toEqual(["2", "1", "3"]);
+  expect(await told(await engine.clone("full", {}, signal))).toEqual(["2", "1", ""]);
+  expect(await told(await engine.clone("disk", {}, signal))).toEqual(["2", "", ""]);
+  await resumed.halt();
+  expect(await told(await engine.boot(machine.id, spec, {}, signal))).toEqual(["2", "", ""]);
+});
+
+test("a suspend loses processes to who started them, and they go on", async () => {
+  const engine = new FakeEngine();
+  const machine = await engine.create(spec, {}, signal);
+  const guest = await machine.guest(signal);
+  const request = { argv: ["sleep", "5"], stdin: false, timeoutMs: 9000 };
+  const process = await guest.exec(request, signal);
+  await machine.suspend(signal);
+  await expect(process.result).rejects.toThrow("The machine has ended: it was suspended");
+  const resumed = await engine.resume(machine.id, signal);
+  await resumed.unpause(signal);
+  const activity = await (await resumed.guest(signal)).activity(signal);
+  expect(activity).toMatchObject({ commands: 1, attached: 0 });
+  await engine.destroy(machine.id);
+});
+
+test("one that stands still answers when it runs again", async () => {
+  const engine = new FakeEngine();
+  const machine = await engine.create(spec, {}, signal);
+  await machine.pause(signal);
+  const guest = await machine.guest(signal);
+  const order: string[] = [];
+  const answered = guest.ping(signal).then(() => order.push("answered"));
+  await Bun.sleep(1);
+  order.push("unpaused");
+  await machine.unpause(signal);
+  await answered;
+  expect(order).toEqual(["unpaused", "answered"]);
+});
+
+test("an engine that died reaches nothing, and the next one takes over", async () => {
+  const engine = new FakeEngine();
+  const machine = await engine.create(spec, {}, signal);
+  engine.die();
+  await expect(machine.pause(signal)).rejects.toThrow("killed");
+  await expect(engine.destroy(machine.id)).rejects.toThrow("killed");
+  const adopted = await new FakeEngine({}, engine.host).adopt(machine.id);
+  expect(adopted?.isPaused).toBeFalse();
+  await adopted?.unpause(signal);
+  expect(adopted?.isAwake).toBeTrue();
+});
