@@ -1,5 +1,5 @@
 /** Creates: of several at once for one name one makes the sandbox, and the others wait for its outcome. */
-import { abortable } from "../async/deadline.ts";
+import { abortable, pause } from "../async/deadline.ts";
 import { faultPoint } from "../async/fault-point.ts";
 import type { Machine } from "../engine/engine.ts";
 import { isBhattiError, messageOf } from "../errors/bhatti-error.ts";
@@ -14,6 +14,7 @@ import type { SandboxesOptions } from "./sandboxes.ts";
 import { requireTemplate } from "./templates.ts";
 
 const createMilliseconds = 120_000;
+const lookAgainMilliseconds = 20;
 
 export class SandboxCreates {
   readonly #options: SandboxesOptions;
@@ -56,7 +57,7 @@ export class SandboxCreates {
       return store.sandboxes.byId(sandbox.id);
     }
     const pending = this.#pending.get(sandbox.id);
-    if (!pending) return sandbox;
+    if (!pending) return await this.#whenMade(sandbox, signal);
     log.debug("a create waits for another of its name", { sandbox: sandbox.id });
     try {
       return await abortable(pending, signal);
@@ -64,6 +65,15 @@ export class SandboxCreates {
       // The first one's caller went away: this one's is still there and gets a sandbox of its own.
       if (isBhattiError(error, "cancelled") && !signal.aborted) return undefined;
       throw error;
+    }
+  }
+
+  /** One that a fork or a snapshot is making: it is there in the end, or its name is free. */
+  async #whenMade({ id }: SandboxRecord, signal: AbortSignal): Promise<SandboxRecord | undefined> {
+    for (;;) {
+      const sandbox = this.#options.store.sandboxes.byId(id);
+      if (sandbox?.status !== "creating") return sandbox;
+      await pause(lookAgainMilliseconds, signal);
     }
   }
 
