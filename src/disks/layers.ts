@@ -20,6 +20,7 @@ import {
 } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { faultPoint } from "../async/fault-point.ts";
+import { makeDurable } from "../host/atomic-file.ts";
 import { makeOverlay } from "./qcow2.ts";
 
 const topLink = "top";
@@ -64,42 +65,36 @@ export async function makeDisk(
   await pointTopAt(directory, top);
 }
 
-/** A disk of its own that starts with the content of another, whose top is empty: nothing was written to it yet. */
-export async function cloneDisk(from: string, to: string): Promise<void> {
+/**
+ * A disk of its own that starts with the content of another, which `empty` lies over: its top, to which nothing was
+ * written yet, or one that is to become its top. Durable when it returns.
+ */
+export async function cloneDisk(from: string, to: string, empty?: string): Promise<void> {
+  empty ??= basename(await topOf(from));
   await mkdir(to, { recursive: true, mode: 0o700 });
-  const empty = basename(await topOf(from));
   for (const name of await readdir(from)) {
     const isShared = isImage(name) || layerPattern.test(name);
     if (isShared && name !== empty) await share(join(from, name), join(to, name));
   }
   const top = newLayerName();
   await copyFile(join(from, empty), join(to, top));
+  await makeDurable(join(to, top));
   await pointTopAt(to, top);
 }
 
-/**
- * Puts an empty top over what was written so far. A machine that runs goes on writing to the layer until it is told of
- * the new top; either way the folder holds what the machine sees.
- */
+/** Puts an empty top over what was written so far. Only while no machine writes the disk. */
 export async function freezeTop(directory: string, signal: AbortSignal): Promise<void> {
+  await pointTopAt(directory, await prepareTop(directory, signal));
+}
+
+/** An empty layer over the top, which nothing knows of until it is pointed at. Returns its name. */
+export async function prepareTop(directory: string, signal: AbortSignal): Promise<string> {
   const below = basename(await topOf(directory));
   const top = newLayerName();
   const bytes = await diskBytes(directory);
   await makeOverlay(join(directory, top), { path: below, format: "qcow2" }, bytes, signal);
   faultPoint("freeze-top.overlay-made");
-  await pointTopAt(directory, top);
-  faultPoint("freeze-top.pointed");
-}
-
-/** The name of the image below everything; undefined when there is none. */
-export async function imageOf(directory: string): Promise<string | undefined> {
-  return (await readdir(directory)).find(isImage);
-}
-
-/** The names of the layers below the top. */
-export async function layersBelow(directory: string): Promise<string[]> {
-  const top = basename(await topOf(directory));
-  return (await readdir(directory)).filter((name) => layerPattern.test(name) && name !== top);
+  return top;
 }
 
 /** The disk's size as the machine sees it (big-endian at byte 24 of a qcow2 header). */
@@ -117,12 +112,13 @@ function newLayerName(): string {
   return `layer-${randomBytes(8).toString("hex")}.qcow2`;
 }
 
-/** One rename: there is always one top, the old or the new. */
-async function pointTopAt(directory: string, layer: string): Promise<void> {
+/** One rename: there is always one top, the old or the new. Durable when it returns. */
+export async function pointTopAt(directory: string, layer: string): Promise<void> {
   const fresh = join(directory, unfinishedLink);
   await rm(fresh, { force: true });
   await symlink(layer, fresh);
   await rename(fresh, topLinkOf(directory));
+  await makeDurable(directory);
 }
 
 /** A file system of its own cannot hold a hard link: then what is linked to must stay where it is. */

@@ -31,6 +31,16 @@ export class MachineKeeper {
     void machine.ended.then((end) => this.#ended(actor, machine, end));
   }
 
+  /** As `attach`; a machine that cannot be kept is not left running with nobody to know of it. */
+  async attachOrHalt(actor: SandboxActor, machine: Machine, note?: string): Promise<void> {
+    try {
+      this.attach(actor, machine, note);
+    } catch (error) {
+      await machine.halt();
+      throw error;
+    }
+  }
+
   /** Its machine has been paused, or runs again. */
   turn(actor: SandboxActor, thermal: "hot" | "warm"): void {
     this.#change(actor.id, { thermal });
@@ -54,7 +64,7 @@ export class MachineKeeper {
     if (end.reason === "destroyed") return;
     if (end.reason === "suspended") {
       // Whoever suspended it says more; when its process was killed afterwards, nothing is lost.
-      this.#change(actor.id, { thermal: "cold" });
+      this.#cold(actor.id);
       return;
     }
     const crashed = end.reason === "crashed";
@@ -75,6 +85,15 @@ export class MachineKeeper {
       sandboxId: actor.id,
       meta: { reason: end.reason, detail: end.detail },
     });
+  }
+
+  #cold(id: string): void {
+    try {
+      this.#change(id, { thermal: "cold" });
+    } catch (error) {
+      // Whoever suspended it fails as well, and says so.
+      this.#log.error("that a sandbox is cold could not be stored", { sandbox: id, error });
+    }
   }
 
   /** Such as when the disk is full: until it can be stored, or somebody else has taken care of the sandbox. */

@@ -78,7 +78,11 @@ async function adopt(options: RecoveryOptions, row: SandboxRecord): Promise<void
       // Before its guest is asked anything: that may take long, and then its next use tries again.
       sandboxes.keeper.attach(actor, machine);
       faultPoint("recover.taken-over");
-      if (!machine.isPaused) await goOn(machine, milliseconds, log);
+      // One that stood still for a moment only, such as for a snapshot, was at work.
+      if (!machine.isPaused || row.thermal === "hot") {
+        await goOn(machine, milliseconds, log);
+        if (machine.isAwake) sandboxes.keeper.turn(actor, "hot");
+      }
       log.debug("machine taken over", { sandbox: row.id, machine: machine.id });
     } else {
       await atRest(options, row, actor);

@@ -63,7 +63,14 @@ export class Snapshots {
       events.record({ type: "snapshot.created", ...whose, meta });
       return { ...snapshot, status: "ready", sizeMB, pausedMs };
     } catch (error) {
-      store.snapshots.delete(snapshot.id);
+      try {
+        store.snapshots.delete(snapshot.id);
+      } catch (cause) {
+        log.error("a snapshot that failed is still listed", {
+          snapshot: snapshot.id,
+          error: cause,
+        });
+      }
       await engine.removeSnapshot(snapshot.id).catch((cause: unknown) => {
         log.error("a snapshot's remains were not removed", { snapshot: snapshot.id, error: cause });
       });

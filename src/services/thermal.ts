@@ -276,7 +276,12 @@ export class Thermal {
   /** A restart of the daemon must not make an idle sandbox look fresh, nor a fresh one idle. */
   #remember(id: string): void {
     const actor = this.#options.actors.peek(id);
-    if (actor) this.#options.store.sandboxes.active(id, iso(actor.activity.lastAt));
+    if (!actor) return;
+    try {
+      this.#options.store.sandboxes.active(id, iso(actor.activity.lastAt));
+    } catch (error) {
+      this.#options.log.warn("when a sandbox was at work was not stored", { sandbox: id, error });
+    }
   }
 }
 

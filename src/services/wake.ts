@@ -119,7 +119,7 @@ export class Wake {
     if (engineId === null) throw noDisk(sandbox);
     const machine = await engine.boot(engineId, { cpus, memoryMB }, identityOf(sandbox), signal);
     faultPoint("boot.booted");
-    keeper.attach(actor, machine, why && `it was started from its disk: ${why}`);
+    await keeper.attachOrHalt(actor, machine, why && `it was started from its disk: ${why}`);
     faultPoint("boot.stored");
     log.debug("machine booted from its disk", { sandbox: id, why, steps: machine.origin.steps });
     events.record({
@@ -140,7 +140,11 @@ export class Wake {
     const { engineId } = sandbox;
     const rest = engineId === null ? "gone" : await engine.rest(engineId);
     if (engineId === null || rest === "gone") throw noDisk(sandbox);
-    if (rest === "running") return await this.#takeOver(sandbox, actor, engineId, signal);
+    if (rest === "running") {
+      const machine = await this.#takeOver(actor, engineId, signal);
+      // Over meanwhile: what is left of it says how it comes back.
+      return machine ?? (await this.#bringBack(sandbox, actor, signal));
+    }
     if (rest === "off") {
       const why = sandbox.statusReason ?? "there is no saved state of it";
       return await this.boot(sandbox, actor, why, signal);
@@ -159,15 +163,12 @@ export class Wake {
 
   /** It could not be taken over before; its memory is not given up as long as nobody says so. */
   async #takeOver(
-    sandbox: SandboxRecord,
     actor: SandboxActor,
     engineId: string,
     signal: AbortSignal,
-  ): Promise<Machine> {
-    const { engine, keeper } = this.#options;
-    const machine = await engine.adopt(engineId, signal);
-    if (!machine) return await this.boot(sandbox, actor, "its machine had ended", signal);
-    keeper.attach(actor, machine);
+  ): Promise<Machine | undefined> {
+    const machine = await this.#options.engine.adopt(engineId, signal);
+    if (machine) this.#options.keeper.attach(actor, machine);
     return machine;
   }
 

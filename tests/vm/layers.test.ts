@@ -1,6 +1,5 @@
 /** What is written before and after snapshots is on the disk, not only in the guest's memory. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import { type MachineDaemon, startMachineDaemon } from "../support/machine-daemon.ts";
@@ -42,23 +41,4 @@ test("files from before, between and after snapshots survive the loss of the mem
   expect(await sums("copy")).toBe(written.join(""));
   await bootFromDisk("copy");
   expect(await sums("copy")).toBe(written.join(""));
-});
-
-test("a long chain of layers is shortened, and nothing of it is lost", async () => {
-  await daemon.ok("create", "--name", "long", "--memory", "256");
-  const { engine_id } = await daemon.json<Sandbox>("inspect", "long");
-  const layers = async () => {
-    const names = await readdir(join(daemon.dataDir, "sandboxes", engine_id, "disk"));
-    return names.filter((name) => name.startsWith("layer-")).length;
-  };
-  const written: string[] = [];
-  for (const round of [1, 2, 3, 4, 5, 6, 7, 8]) {
-    written.push(await write("long", `f${round}`));
-    await daemon.ok("snapshot", "create", "long", "--name", "mark", "--type", "filesystem");
-    await daemon.ok("snapshot", "delete", "mark", "-y");
-  }
-  await until("the chain is short", async () => (await layers()) === 1, 60_000);
-  written.push(await write("long", "f9"));
-  await bootFromDisk("long");
-  expect(await sums("long")).toBe(written.join(""));
 });

@@ -20,8 +20,8 @@ export interface Adoption {
 }
 
 /**
- * Undefined when it does not run any more, or was not whole yet: then it is ended. Throws when its QEMU runs but does not answer: a machine that may be
- * somebody's work is not ended because the host was slow.
+ * Undefined when it does not run any more, was not whole yet, or is all in files already: then it is ended. Throws when
+ * its QEMU runs but does not answer: a machine that may be somebody's work is not ended because the host was slow.
  */
 export async function adoptMachine(
   { engine, platform, id }: Adoption,
@@ -39,7 +39,8 @@ export async function adoptMachine(
     const qmp = await Qmp.connect(paths.qmp, until);
     try {
       const condition = conditionOf(await settledStatus(qmp, until));
-      if (condition !== "over") {
+      const isSaved = condition === "still" && existsSync(paths.suspension);
+      if (condition !== "over" && !isSaved) {
         const { hardware } = record;
         const parts = { id, paths, engine, hardware, platform, process, qmp };
         return new QemuMachine({
@@ -48,7 +49,7 @@ export async function adoptMachine(
           isStill: condition === "still",
           // The daemon before us may have died between freezing and thawing.
           isAsleep: true,
-          isSaved: condition === "still" && existsSync(paths.suspension),
+          isStalled: condition === "stalled",
         });
       }
     } catch (error) {
@@ -76,11 +77,12 @@ async function settledStatus(qmp: Qmp, signal: AbortSignal): Promise<string> {
 }
 
 /** The values are those of RunState in QEMU's QMP reference. */
-function conditionOf(status: string): "running" | "still" | "over" {
+function conditionOf(status: string): "running" | "stalled" | "still" | "over" {
   switch (status) {
     case "running":
-    case "io-error": // the host's disk was full
       return "running";
+    case "io-error": // the host's disk was full
+      return "stalled";
     case "paused":
     case "postmigrate": // its state was being saved
       return "still";

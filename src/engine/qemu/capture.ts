@@ -2,7 +2,7 @@
 import { copyFile, mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { faultPoint } from "../../async/fault-point.ts";
-import { cloneDisk, freezeTop, isImage } from "../../disks/layers.ts";
+import { cloneDisk, freezeTop, isImage, prepareTop } from "../../disks/layers.ts";
 import { copySparse } from "../../disks/sparse-copy.ts";
 import { makeDurable, writeAtomically } from "../../host/atomic-file.ts";
 import { filesBelow } from "../../host/disk-use.ts";
@@ -10,7 +10,6 @@ import type { SnapshotFacts, SnapshotKind } from "../engine.ts";
 import type { Hardware } from "../machine-spec.ts";
 import { useNewTop } from "./disk-switch.ts";
 import { fingerprintOf } from "./fingerprint.ts";
-import { endFlattening } from "./flatten.ts";
 import type { QemuMachine } from "./machine.ts";
 import { makeMemory } from "./memory-file.ts";
 import { saveState } from "./migration.ts";
@@ -38,21 +37,27 @@ export async function captureRunning(
     const { hardware, platform } = machine;
     if (kind === "full") await makeMemory(paths.ram, hardware.memoryMB);
     faultPoint("capture.memory-made");
-    await endFlattening(machine.qmp, signal);
+    const { disk } = machine.paths;
+    const top = await prepareTop(disk, signal);
     // Links alone: what is written until the guest stands still goes into the same files.
-    await freezeTop(machine.paths.disk, signal);
-    await cloneDisk(machine.paths.disk, paths.disk);
+    await cloneDisk(disk, paths.disk, top);
     faultPoint("capture.disk-copied");
+    await using undo = new AsyncDisposableStack();
+    undo.defer(() => rm(join(disk, top), { force: true }));
     const { pausedMs, result } = await machine.holdStill(signal, async () => {
-      await useNewTop(machine.qmp, machine.paths, signal);
+      undo.move(); // it may be in use from here on
+      await useNewTop(machine.qmp, disk, top, signal);
       faultPoint("capture.new-top-used");
       if (kind === "filesystem") return undefined;
-      const [saved] = await Promise.all([
+      // Neither may still be going on when the guest goes on.
+      const [saved, copied] = await Promise.allSettled([
         saveState(machine.qmp, paths.state, join(machine.paths.sockets, "state"), signal),
         copySparse(platform.tool, machine.paths.ram, paths.ram, signal),
       ]);
+      if (saved.status === "rejected") throw saved.reason;
+      if (copied.status === "rejected") throw copied.reason;
       faultPoint("capture.state-copied");
-      return saved;
+      return saved.value;
     });
     return await finish(paths, recordOf(hardware, platform, result), pausedMs);
   });

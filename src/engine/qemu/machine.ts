@@ -38,6 +38,8 @@ export interface QemuMachineParts {
   isStill?: boolean;
   /** Its user processes may be frozen. */
   isAsleep?: boolean;
+  /** Its processors stand still because the host's disk was full. */
+  isStalled?: boolean;
   /** Its own files hold the very state that it is in. */
   isSaved?: boolean;
   /** The line to its agent, when there is one already. */
@@ -85,6 +87,7 @@ export class QemuMachine implements Machine {
       isFresh: parts.origin.kind === "restored" || parts.origin.kind === "pool",
       guest: parts.guest,
     });
+    if (parts.isStalled) this.#stall.begin();
     this.qmp.onEvent((event) => this.#onEvent(event));
     void this.qmp.ended.then(() => this.#onProcessGone());
   }
@@ -188,8 +191,9 @@ export class QemuMachine implements Machine {
 
   /** Stops the guest's processors. */
   async stand(signal: AbortSignal): Promise<void> {
-    await this.qmp.execute("stop", {}, signal);
+    // Before it is sent: should nobody wait for the answer, it stands still all the same.
     this.#isStill = true;
+    await this.qmp.execute("stop", {}, signal);
   }
 
   async pause(signal: AbortSignal): Promise<void> {
@@ -204,9 +208,15 @@ export class QemuMachine implements Machine {
       await this.stand(signal);
       faultPoint("pause.standing");
     } catch (error) {
-      await this.#thaw(guest);
+      if (this.#isStill) await this.#wakeAgain();
+      else await this.#thaw(guest);
       throw error;
     }
+  }
+
+  /** Undoes a sleep that failed: it must not hide why, and the next `unpause` tries again. */
+  async #wakeAgain(): Promise<void> {
+    await this.unpause(AbortSignal.timeout(undoDeadlineMs)).catch(() => {});
   }
 
   /** Sent also to a guest that does not answer: should it freeze late, it thaws right after. */
@@ -236,7 +246,7 @@ export class QemuMachine implements Machine {
       this.#isSaved = true;
     } catch (error) {
       await dropSavedState(this.paths.suspension, this.paths).catch(() => {});
-      if (!wasPaused) await this.unpause(AbortSignal.timeout(undoDeadlineMs)).catch(() => {});
+      if (!wasPaused) await this.#wakeAgain();
       throw asEngineError(error);
     }
     await this.#finish({ reason: "suspended", detail: "it was suspended" });
@@ -256,13 +266,14 @@ export class QemuMachine implements Machine {
     await this.#stall.during(signal, async (both) => (await this.guest(both)).sync(both));
     const started = performance.now();
     await this.pause(signal);
-    let result: T;
     try {
-      result = await work();
-    } finally {
-      await this.unpause(AbortSignal.timeout(undoDeadlineMs));
+      const result = await work();
+      await this.#wakeAgain();
+      return { result, pausedMs: performance.now() - started };
+    } catch (error) {
+      await this.#wakeAgain();
+      throw error;
     }
-    return { result, pausedMs: performance.now() - started };
   }
 
   /** QEMU saves a state only once from one standstill. Nothing of the user's runs in between. */

@@ -8,6 +8,8 @@ import { type Connection, listenUnix } from "../../host/socket.ts";
 import { stateDescriptor } from "./launcher.ts";
 import type { Qmp } from "./qmp/qmp.ts";
 
+const cancelDeadlineMs = 5_000;
+
 /** Memory that is a shared file is not part of the state. */
 async function ignoreSharedMemory(qmp: Qmp, signal: AbortSignal): Promise<void> {
   const capabilities = [{ capability: "x-ignore-shared", state: true }];
@@ -37,9 +39,23 @@ export async function saveState(
     const state = Buffer.concat(chunks);
     await writeDurably(path, state);
     return { bytes: state.length, sha256: createHash("sha256").update(state).digest("hex") };
+  } catch (error) {
+    await cancelMigration(qmp);
+    throw error;
   } finally {
     await listener.close();
     await rm(socket, { force: true });
+  }
+}
+
+/** Until it is over, QEMU does not let the guest go on. */
+async function cancelMigration(qmp: Qmp): Promise<void> {
+  const signal = AbortSignal.timeout(cancelDeadlineMs);
+  try {
+    await qmp.execute("migrate_cancel", {}, signal);
+    await untilCompleted(qmp, signal);
+  } catch {
+    // Cancelled, as it was asked to be; if not, the guest's going on says so.
   }
 }
 

@@ -2,7 +2,6 @@
 import { mkdir, readdir, rm, rmdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { GuestConfiguration } from "../../agent/guest.ts";
-import { layersBelow } from "../../disks/layers.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type {
   Engine,
@@ -17,7 +16,6 @@ import type { AcceleratorChoice } from "./accelerator.ts";
 import { adoptMachine } from "./adopt.ts";
 import { captureResting, captureRunning } from "./capture.ts";
 import { asEngineError } from "./engine-error.ts";
-import { flatten } from "./flatten.ts";
 import type { EngineLog } from "./log.ts";
 import type { QemuMachine } from "./machine.ts";
 import { type EnginePaths, enginePaths, machinePaths } from "./paths.ts";
@@ -30,8 +28,6 @@ import { forgetState, restOf, resumeMachine } from "./rest.ts";
 import { listSnapshots, readSnapshot, removeSnapshot, snapshotNamed } from "./snapshots.ts";
 
 const prepareDeadlineMs = 60_000;
-/** Every layer costs a look on the way to what lies below it. */
-const mostLayers = 8;
 const machineIdPattern = /^[0-9a-f]{16}$/;
 
 export interface QemuEngineOptions {
@@ -90,7 +86,6 @@ class QemuEngine implements Engine {
   readonly #platform: PreparedPlatform;
   readonly #provisioner: Provisioner;
   readonly #quiet = new Quiet();
-  readonly #closing = new AbortController();
   /** Those that were handed out and run. */
   readonly #running = new Map<string, QemuMachine>();
 
@@ -175,11 +170,15 @@ class QemuEngine implements Engine {
     try {
       if (kind === "full") await this.#checkSpace(hardware);
       if (machine) {
-        const facts = await this.#quiet.during(() => captureRunning(machine, target, signal));
-        void this.#shortenDisk(machine);
-        return facts;
+        return await this.#quiet.during(() => captureRunning(machine, target, signal));
       }
-      if (kind === "full" && (await restOf(paths)) !== "suspended") {
+      const rest = await restOf(paths);
+      if (rest === "running") {
+        const message =
+          "The machine runs, but does not answer the daemon: it cannot be stood still";
+        throw new BhattiError("guest_unresponsive", message);
+      }
+      if (kind === "full" && rest !== "suspended") {
         const message =
           "Of a machine that does not run, and was not suspended, only the disk is left";
         throw new BhattiError("no_saved_state", message);
@@ -188,21 +187,6 @@ class QemuEngine implements Engine {
       return await this.#quiet.during(() => captureResting(resting, target, signal));
     } catch (error) {
       throw asEngineError(error);
-    }
-  }
-
-  /** In the background, when nothing else is going on. */
-  async #shortenDisk(machine: QemuMachine): Promise<void> {
-    const { log } = this.#options;
-    try {
-      if ((await layersBelow(machine.paths.disk)).length <= mostLayers) return;
-      const { signal } = this.#closing;
-      await this.#quiet.wait(signal);
-      const isDone = await flatten(machine.qmp, machine.paths, signal);
-      log.debug("a machine's disk was shortened", { machine: machine.id, done: isDone });
-    } catch (error) {
-      // It reads a little slower; the next snapshot of it leads to another attempt.
-      log.debug("a machine's disk was not shortened", { machine: machine.id, error });
     }
   }
 
@@ -258,7 +242,6 @@ class QemuEngine implements Engine {
   }
 
   async close(): Promise<void> {
-    this.#closing.abort();
     await this.#provisioner.close();
     for (const machine of this.#running.values()) machine.letGo();
     // Left behind only while machines run on: their sockets are in it.

@@ -9,6 +9,7 @@ export class Stall {
   readonly #goOn: (signal: AbortSignal) => Promise<unknown>;
   /** Runs while the guest stands still. */
   #retry: ReturnType<typeof setTimeout> | undefined;
+  #isOver = false;
   readonly #waiting = new Set<AbortController>();
 
   /** Should the disk still be full after `goOn`, QEMU pauses the guest again and says so. */
@@ -19,13 +20,16 @@ export class Stall {
   begin(): void {
     this.#retry ??= setTimeout(() => {
       this.#retry = undefined;
-      this.#goOn(AbortSignal.timeout(retryMs)).catch(() => {});
+      this.#goOn(AbortSignal.timeout(retryMs)).catch(() => {
+        if (!this.#isOver) this.begin();
+      });
     }, retryMs);
     for (const waiting of this.#waiting) waiting.abort(full());
   }
 
   /** Nobody tries again. */
   end(): void {
+    this.#isOver = true;
     clearTimeout(this.#retry);
   }
 

@@ -2,12 +2,12 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { faultPoint } from "../../async/fault-point.ts";
-import { topOf } from "../../disks/layers.ts";
+import { isImage } from "../../disks/layers.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { makeDurable } from "../../host/atomic-file.ts";
+import { filesBelow } from "../../host/disk-use.ts";
 import type { Hardware } from "../machine-spec.ts";
 import { fingerprintOf } from "./fingerprint.ts";
-import { endFlattening } from "./flatten.ts";
 import { memoryBytes } from "./memory-file.ts";
 import { saveState } from "./migration.ts";
 import type { MachinePaths } from "./paths.ts";
@@ -25,14 +25,15 @@ export interface StandingMachine {
 /** All of it is on the disk when this returns, and its record was written last. */
 export async function saveAtRest(machine: StandingMachine, signal: AbortSignal): Promise<void> {
   const { qmp, paths, hardware, platform } = machine;
-  await endFlattening(qmp, signal);
   const [state] = await Promise.all([
     saveState(qmp, paths.state, join(paths.sockets, "state"), signal),
     makeDurable(paths.ram), // most of it, while QEMU is busy
   ]);
   faultPoint("suspend.state-saved");
   // QEMU has let go of the disk by now, and nothing changes any more.
-  await Promise.all([paths.ram, await topOf(paths.disk), paths.disk].map(makeDurable));
+  const layers = (await filesBelow(paths.disk)).map(({ path }) => path);
+  await Promise.all([paths.ram, ...layers.filter((path) => !isImage(path))].map(makeDurable));
+  await makeDurable(paths.disk);
   faultPoint("suspend.durable");
   await checkSize(paths.state, state.bytes);
   await checkSize(paths.ram, memoryBytes(hardware.memoryMB));

@@ -222,9 +222,19 @@ export class Workshop {
     try {
       return await make(id);
     } catch (error) {
-      await removeMachine(this.#options.paths, id);
-      this.#unborn.delete(id);
+      await this.#clearAway(id);
       throw error;
+    }
+  }
+
+  /** What is left of it after a failure here, the next start removes. */
+  async #clearAway(id: string): Promise<void> {
+    try {
+      await removeMachine(this.#options.paths, id);
+    } catch (error) {
+      this.#options.log.warn("a machine was not removed", { machine: id, error: messageOf(error) });
+    } finally {
+      this.#unborn.delete(id);
     }
   }
 }
