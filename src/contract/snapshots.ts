@@ -38,7 +38,7 @@ export const Snapshot = z.object({
 export type Snapshot = z.infer<typeof Snapshot>;
 
 /** What can be in the way of making a machine of it. */
-const resumeErrors = ["snapshot_not_found", "image_not_found", ...wakeErrors] as const;
+const resumeErrors = ["snapshot_not_found", ...wakeErrors] as const;
 
 export const snapshotEndpoints = {
   "snapshot.create": endpoint("snapshot.create", {
@@ -81,6 +81,6 @@ export const snapshotEndpoints = {
     params: SnapshotRef,
     body: RestoreSnapshot,
     result: Sandbox,
-    errors: ["sandbox_not_found", "quota_exceeded", ...resumeErrors],
+    errors: ["sandbox_not_found", ...resumeErrors],
   }),
 };

@@ -24,7 +24,9 @@ export async function takeDown(options: TakeDownOptions): Promise<void> {
     server.stop(drainMilliseconds),
   );
   sandboxes.close();
-  await step(log, "finishing creates and destroys", settleMilliseconds, () => sandboxes.settled());
+  await step(log, "finishing what is being done to sandboxes", settleMilliseconds, () =>
+    sandboxes.settled(),
+  );
   if (onShutdown === "stop") await sandboxes.restAll();
   await step(log, "releasing what is held", restMilliseconds, () => rest.disposeAsync());
   log.info("stopped", { ms: Math.round(performance.now() - started), machines: onShutdown });

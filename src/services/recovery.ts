@@ -12,6 +12,8 @@ import { inParallel } from "./in-parallel.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 
+const adoptMilliseconds = 15_000;
+
 export interface RecoveryOptions {
   store: Store;
   engine: Engine;
@@ -19,7 +21,6 @@ export interface RecoveryOptions {
   sandboxes: Sandboxes;
   events: EventSink;
   log: Logger;
-  adoptMilliseconds?: number;
 }
 
 /** Before the first request, and before the engine makes machines of its own accord. */
@@ -65,7 +66,7 @@ async function adopt(options: RecoveryOptions, row: SandboxRecord): Promise<void
   const actor = actors.of(row.id);
   const lastAt = Date.parse(row.lastActiveAt ?? row.createdAt);
   actor.activity = new Activity(actors.clock, lastAt, "it was last seen");
-  const milliseconds = options.adoptMilliseconds ?? 15_000;
+  const milliseconds = adoptMilliseconds;
   try {
     const { engineId } = row;
     const machine =

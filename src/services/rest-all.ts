@@ -12,8 +12,6 @@ export interface RestAllOptions {
   lifecycle: Lifecycle;
   keeper: MachineKeeper;
   log: Logger;
-  /** How long one may take to be put into files. */
-  restMilliseconds?: number | undefined;
   /** How long a guest that could not be put into files may take to shut down. */
   powerOffMilliseconds?: number | undefined;
 }
@@ -29,7 +27,7 @@ export async function restAll(options: RestAllOptions): Promise<void> {
   await inParallel(running, atOnce, async (actor) => {
     const { log } = options;
     const patience = options.powerOffMilliseconds ?? powerOffMilliseconds;
-    const limit = options.restMilliseconds ?? restMilliseconds;
+    const limit = restMilliseconds;
     try {
       await actor.rest({
         what: `Putting sandbox ${actor.id} away`,

@@ -1,4 +1,4 @@
-/** Sandboxes that are made from what another one is, or was. */
+/** Sandboxes that are made from what another one is, or from what they were themselves. */
 import { faultPoint } from "../async/fault-point.ts";
 import type { Engine, Machine, SnapshotFacts, SnapshotKind } from "../engine/engine.ts";
 import { BhattiError, messageOf } from "../errors/bhatti-error.ts";

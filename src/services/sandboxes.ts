@@ -36,8 +36,7 @@ export interface SandboxesOptions {
   log: Logger;
   defaults: SandboxDefaults;
   thermal: ThermalSettings;
-  /** For `restAll`: how long each may take to be put into files, and to shut down when it can't be. */
-  restMilliseconds?: number;
+  /** For `restAll`: how long a guest that cannot be put into files may take to shut down. */
   powerOffMilliseconds?: number;
 }
 
@@ -124,10 +123,10 @@ export class Sandboxes {
   }
 
   async stop(user: User, ref: string): Promise<SandboxRecord> {
-    const { id } = this.get(user, ref);
-    await this.#lifecycle.stop(this.get(user, ref));
-    this.#thermal.watch(id);
-    return this.#require(id);
+    const sandbox = this.get(user, ref);
+    await this.#lifecycle.stop(sandbox);
+    this.#thermal.watch(sandbox.id);
+    return this.#require(sandbox.id);
   }
 
   async start(user: User, ref: string, { force }: { force: boolean }): Promise<SandboxRecord> {
@@ -203,10 +202,9 @@ export class Sandboxes {
 
   /** Puts every machine away; those that cannot be are shut down. */
   async restAll(): Promise<void> {
-    const { actors, log, powerOffMilliseconds, restMilliseconds } = this.#options;
+    const { actors, log, powerOffMilliseconds } = this.#options;
     const parts = { lifecycle: this.#lifecycle, keeper: this.#keeper, log };
-    const limits = { powerOffMilliseconds, restMilliseconds };
-    await restAll({ actors: actors.all(), ...parts, ...limits });
+    await restAll({ actors: actors.all(), ...parts, powerOffMilliseconds });
   }
 
   /** Nothing happens to them any more by itself. */
@@ -214,7 +212,7 @@ export class Sandboxes {
     this.#thermal.close();
   }
 
-  /** Resolves when no create or destroy is under way. */
+  /** Resolves when nothing is being done to any of them. */
   async settled(): Promise<void> {
     await Promise.all(this.#options.actors.all().map((actor) => actor.settled()));
   }

@@ -96,12 +96,12 @@ export class SandboxTable {
 
   constructor(database: Database) {
     this.#insert = database.prepare(
-      `INSERT INTO sandboxes (id, user_id, name, template_id, status, status_reason, engine_id, image, image_digest,
-         cpus, memory_mb, disk_size_mb, env, init, keep_hot, labels, created_at, stopped_at, destroy_requested_at, thermal, idle_warm_s, idle_cold_s,
-         expires_at, last_active_at)
-       VALUES ($id, $userId, $name, $templateId, $status, $statusReason, $engineId, $image, $imageDigest,
-         $cpus, $memoryMB, $diskSizeMB, $env, $init, $keepHot, $labels, $createdAt, $stoppedAt, $destroyRequestedAt, $thermal, $idleWarmSeconds, $idleColdSeconds,
-         $expiresAt, $lastActiveAt)`,
+      `INSERT INTO sandboxes (id, user_id, name, template_id, status, status_reason, thermal, engine_id, image,
+         image_digest, cpus, memory_mb, disk_size_mb, env, init, keep_hot, idle_warm_s, idle_cold_s, labels, created_at,
+         stopped_at, last_active_at, expires_at, destroy_requested_at)
+       VALUES ($id, $userId, $name, $templateId, $status, $statusReason, $thermal, $engineId, $image,
+         $imageDigest, $cpus, $memoryMB, $diskSizeMB, $env, $init, $keepHot, $idleWarmSeconds, $idleColdSeconds, $labels, $createdAt,
+         $stoppedAt, $lastActiveAt, $expiresAt, $destroyRequestedAt)`,
     );
     this.#byId = database.prepare("SELECT * FROM sandboxes WHERE id = ?");
     this.#byName = database.prepare("SELECT * FROM sandboxes WHERE user_id = ? AND name = ?");

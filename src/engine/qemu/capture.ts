@@ -17,7 +17,7 @@ import type { MachinePaths, SnapshotPaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
 import { readSavedState, type SavedStateRecord, writeSavedState } from "./saved-state.ts";
 
-/** What is written down about a snapshot; without `state`, `fingerprint` it is a disk alone. */
+/** What is written down about a snapshot, in its folder. */
 export type SnapshotRecord =
   | ({ kind: "full" } & SavedStateRecord)
   | { kind: "filesystem"; hardware: Hardware; savedAt: string };

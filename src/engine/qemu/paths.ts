@@ -15,9 +15,9 @@ export interface MachinePaths {
   disk: string;
   /** The device state of a machine that is at rest. */
   state: string;
-  /** Written last when a machine is suspended, removed before it runs again: without it there is no state to go back to. */
+  /** Written last when a machine is suspended, removed before it runs again: without it nothing is there to go back to. */
   suspension: string;
-  /** Who runs it: pid, start time, spec. Written when its guest is whole. */
+  /** Who runs it: pid, start time, hardware. Written when its guest is whole. */
   record: string;
   /** QEMU's own record of its pid. */
   pidFile: string;

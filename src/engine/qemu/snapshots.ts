@@ -1,4 +1,4 @@
-/** What is kept of machines, by name; and how machines are made from it. */
+/** What is kept of machines, by name. */
 import { existsSync } from "node:fs";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { faultPoint } from "../../async/fault-point.ts";
