@@ -217,15 +217,23 @@ export class SandboxCopies {
     return made(store.sandboxes.byId(sandbox.id) ?? sandbox, machine.origin.note);
   }
 
+  /** In its queue: its user may have begun to use it. */
   async #takeAway(child: SandboxRecord): Promise<void> {
-    const { actors, engine, log } = this.#options;
+    const { actors, engine, log, store } = this.#options;
     const actor = actors.of(child.id);
-    const { machine } = actor;
-    if (!machine) return;
-    actor.machine = undefined;
-    await engine.destroy(machine.id).catch((error: unknown) => {
-      log.error("a child of a fork that failed was not removed", { machine: machine.id, error });
-    });
+    try {
+      await actor.perform({
+        what: `Taking sandbox "${child.name}" away, as its fork failed`,
+        milliseconds: copyMilliseconds,
+        work: async () => {
+          actor.machine = undefined;
+          const engineId = store.sandboxes.byId(child.id)?.engineId ?? null;
+          if (engineId !== null) await engine.destroy(engineId);
+        },
+      });
+    } catch (error) {
+      log.error("a child of a fork that failed was not removed", { sandbox: child.id, error });
+    }
   }
 
   #disclaim(sandbox: SandboxRecord, error: unknown): void {

@@ -64,6 +64,7 @@ export class Sandboxes {
       ...{ store, actors, keeper, events, log },
       lifecycle: this.#lifecycle,
       settings: options.thermal,
+      rouse: (id, actor, signal) => this.#wake.makeHot(id, actor, signal),
       expire: (sandbox) => this.#expire(sandbox),
     });
     this.#creates = new SandboxCreates(options, keeper);

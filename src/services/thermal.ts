@@ -12,17 +12,13 @@ import type { EventSink, EventType } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { Store } from "../store/store.ts";
+import { type Condition, conditionOf, idleLimit, iso, type ThermalSettings } from "./condition.ts";
 import { type Look, workSeen } from "./guest-work.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
-import type { Thermal as ThermalState } from "./sandbox-states.ts";
 
-export interface ThermalSettings {
-  /** 0: never. */
-  warmAfterSeconds: number;
-  coldAfterSeconds: number;
-}
+export type { Condition, ThermalSettings };
 
 export interface ThermalOptions {
   store: Store;
@@ -32,20 +28,17 @@ export interface ThermalOptions {
   events: EventSink;
   log: Logger;
   settings: ThermalSettings;
+  /** Makes it hot. Only within the actor's queue. */
+  rouse(id: string, actor: SandboxActor, signal: AbortSignal): Promise<unknown>;
   /** Its time is over. */
   expire(sandbox: SandboxRecord): Promise<void>;
-}
-
-export interface Condition {
-  thermal: ThermalState | undefined;
-  reason: string;
-  next?: { thermal: "warm" | "cold" | "destroyed"; at: string };
 }
 
 const askMilliseconds = 5_000;
 const coolMilliseconds = 120_000;
 const busyAgainMs = 1_000;
 const failedAgainMs = 30_000;
+const rouseAgainMs = 5_000;
 
 interface Watch {
   timer?: Disposable;
@@ -103,48 +96,16 @@ export class Thermal {
 
   condition(sandbox: SandboxRecord): Condition {
     const actor = this.#options.actors.peek(sandbox.id);
-    const { status } = sandbox;
-    if (status === "creating") return { thermal: undefined, reason: "it is being created" };
-    const { machine } = actor ?? {};
-    if (!actor || !machine) {
-      const thermal = status === "unknown" ? undefined : "cold";
-      const why = sandbox.statusReason ?? (status === "stopped" ? "it was stopped" : "it was idle");
-      return withNext({ thermal, reason: why }, this.#expiryOf(sandbox));
-    }
-    const thermal = machine.isPaused ? "warm" : "hot";
-    const reason = this.#reason(sandbox, actor);
-    return withNext({ thermal, reason }, this.#nextOf(sandbox, actor) ?? this.#expiryOf(sandbox));
+    return conditionOf(
+      sandbox,
+      actor,
+      this.#options.settings,
+      this.#watches.get(sandbox.id)?.trouble,
+    );
   }
 
-  #reason(sandbox: SandboxRecord, actor: SandboxActor): string {
-    const { activity, machine } = actor;
-    if (activity.isInUse) return `in use: ${activity.uses}`;
-    const trouble = this.#watches.get(sandbox.id)?.trouble;
-    if (trouble !== undefined) return trouble;
-    if (machine?.isPaused) return `idle since ${iso(activity.lastAt)}`;
-    if (sandbox.keepHot) return "keep_hot";
-    return `${activity.lastWhat} at ${iso(activity.lastAt)}`;
-  }
-
-  #nextOf(sandbox: SandboxRecord, actor: SandboxActor): Condition["next"] {
-    if (actor.activity.isInUse || sandbox.keepHot) return undefined;
-    const thermal = actor.machine?.isPaused ? "cold" : "warm";
-    const after = this.#limit(sandbox, thermal);
-    return after === 0 ? undefined : { thermal, at: iso(actor.activity.lastAt + after) };
-  }
-
-  #expiryOf({ expiresAt }: SandboxRecord): Condition["next"] {
-    return expiresAt === null ? undefined : { thermal: "destroyed", at: expiresAt };
-  }
-
-  /** In milliseconds; 0: never. */
   #limit(sandbox: SandboxRecord, thermal: "warm" | "cold"): number {
-    const { warmAfterSeconds, coldAfterSeconds } = this.#options.settings;
-    const seconds =
-      thermal === "warm"
-        ? (sandbox.idleWarmSeconds ?? warmAfterSeconds)
-        : (sandbox.idleColdSeconds ?? coldAfterSeconds);
-    return seconds * 1000;
+    return idleLimit(sandbox, thermal, this.#options.settings);
   }
 
   #untilExpiry({ expiresAt }: SandboxRecord): number | undefined {
@@ -154,6 +115,7 @@ export class Thermal {
   /** A hot guest is asked twice, as what it has used up tells something only by comparison. */
   #untilCheck(sandbox: SandboxRecord, actor: SandboxActor, watch: Watch): number | undefined {
     const { machine, activity } = actor;
+    if (isStuck(machine)) return rouseAgainMs;
     if (!machine || activity.isInUse || sandbox.keepHot) return undefined;
     const limit = this.#limit(sandbox, machine.isPaused ? "cold" : "warm");
     if (limit === 0) return undefined;
@@ -211,6 +173,7 @@ export class Thermal {
   async #cool(id: string, actor: SandboxActor, watch: Watch, signal: AbortSignal): Promise<void> {
     const sandbox = this.#options.store.sandboxes.byId(id);
     const { machine, activity } = actor;
+    if (sandbox && isStuck(machine)) await this.#options.rouse(id, actor, signal);
     if (!sandbox || !machine || activity.isInUse || sandbox.keepHot) return;
     const state = machine.isPaused ? "cold" : "warm";
     if (state === "warm" && (await this.#isAtWork(actor, machine, watch, signal))) return;
@@ -285,10 +248,7 @@ export class Thermal {
   }
 }
 
-function withNext(condition: Condition, next: Condition["next"]): Condition {
-  return next ? { ...condition, next } : condition;
-}
-
-function iso(milliseconds: number): string {
-  return new Date(milliseconds).toISOString();
+/** It runs, but its user processes may still be frozen: an attempt to wake it, or to put it to sleep, failed half way. */
+function isStuck(machine: Machine | undefined): boolean {
+  return machine !== undefined && !machine.isPaused && !machine.isAwake;
 }
