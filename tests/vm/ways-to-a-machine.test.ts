@@ -48,8 +48,9 @@ test("a pool machine whose QEMU is killed is not handed out", async () => {
   daemon = await startMachineDaemon({ poolSize: 1 });
   await until("the pool is full", () => count("pool machine ready") === 1, 60_000);
   const [id = ""] = await readdir(join(daemon.dataDir, "sandboxes"));
-  const record = await readFile(join(daemon.dataDir, "sandboxes", id, "machine.json"), "utf8");
-  process.kill((JSON.parse(record) as { pid: number }).pid, "SIGKILL");
+  // It is nobody's yet, so it has no record of its own: QEMU's pid file is there from the start.
+  const pid = await readFile(join(daemon.dataDir, "sandboxes", id, "qemu.pid"), "utf8");
+  process.kill(Number(pid), "SIGKILL");
   await until("its files are gone", () => !existsSync(join(daemon.dataDir, "sandboxes", id)));
   await daemon.ok("create", "--name", "dev");
   await hello("dev");
