@@ -1,10 +1,18 @@
-import { expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { afterAll, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { holderPath, lockDirectory } from "./lock.ts";
 
-const directory = () => mkdtempSync(join(tmpdir(), "bhatti-lock-"));
+const made: string[] = [];
+function directory(): string {
+  const path = mkdtempSync(join(tmpdir(), "bhatti-lock-"));
+  made.push(path);
+  return path;
+}
+afterAll(() => {
+  for (const path of made) rmSync(path, { recursive: true, force: true });
+});
 
 test("one holder at a time, whose name is told", async () => {
   const dir = directory();

@@ -1,7 +1,7 @@
 /** Sandboxes that are made from what another one is, or from what they were themselves. */
 import { faultPoint } from "../async/fault-point.ts";
 import type { Engine, Machine, SnapshotFacts, SnapshotKind } from "../engine/engine.ts";
-import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
+import { BhattiError } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
@@ -13,6 +13,7 @@ import type { MachineKeeper } from "./machine-keeper.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
 import { identityOf } from "./sandbox-identity.ts";
 import { checkUsable } from "./sandbox-states.ts";
+import { undoClaim } from "./undo-claim.ts";
 
 export interface CopiesOptions {
   store: Store;
@@ -75,7 +76,7 @@ export class SandboxCopies {
       faultPoint("fork.captured");
       return await this.#makeAll(children, snapshot, signal);
     } catch (error) {
-      for (const child of children) this.#disclaim(child, error);
+      for (const child of children) undoClaim(this.#options, child, error);
       throw error;
     } finally {
       await engine.removeSnapshot(snapshot).catch((error: unknown) => {
@@ -96,7 +97,7 @@ export class SandboxCopies {
     try {
       return await this.#make(claimed, snapshot.id, signal);
     } catch (error) {
-      this.#disclaim(claimed, error);
+      undoClaim(this.#options, claimed, error);
       throw error;
     }
   }
@@ -234,19 +235,6 @@ export class SandboxCopies {
     } catch (error) {
       log.error("a child of a fork that failed was not removed", { sandbox: child.id, error });
     }
-  }
-
-  #disclaim(sandbox: SandboxRecord, error: unknown): void {
-    const { store, actors, events, log } = this.#options;
-    if (!store.sandboxes.delete(sandbox.id)) return;
-    actors.forget(sandbox.id);
-    log.warn("sandbox not created", { sandbox: sandbox.id, name: sandbox.name, error });
-    events.record({
-      type: "sandbox.create_failed",
-      userId: sandbox.userId,
-      sandboxId: sandbox.id,
-      meta: { name: sandbox.name, image: sandbox.image, error: messageOf(error) },
-    });
   }
 
   #tell({ id, userId, name, cpus, memoryMB, image }: SandboxRecord, { origin }: Machine): void {

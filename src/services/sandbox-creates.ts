@@ -2,7 +2,7 @@
 import { abortable, pause } from "../async/deadline.ts";
 import { faultPoint } from "../async/fault-point.ts";
 import type { Machine } from "../engine/engine.ts";
-import { isBhattiError, messageOf } from "../errors/bhatti-error.ts";
+import { isBhattiError } from "../errors/bhatti-error.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { User } from "../store/users.ts";
 import type { FoundImage } from "./images.ts";
@@ -12,6 +12,7 @@ import { type CreationOrder, type MakingStory, makeMachine } from "./sandbox-cre
 import { fillDefaults, type SandboxPlan, type SandboxRequest } from "./sandbox-plan.ts";
 import type { SandboxesOptions } from "./sandboxes.ts";
 import { requireTemplate } from "./templates.ts";
+import { undoClaim } from "./undo-claim.ts";
 
 const createMilliseconds = 120_000;
 const lookAgainMilliseconds = 20;
@@ -99,13 +100,13 @@ export class SandboxCreates {
             const story = await makeMachine(engine, order, workSignal, log, commit);
             return this.#created(sandbox, story);
           } catch (error) {
-            this.#failed(sandbox, error);
+            undoClaim(this.#options, sandbox, error);
             throw error;
           }
         },
       });
     } catch (error) {
-      this.#failed(sandbox, error); // also when the work never began
+      undoClaim(this.#options, sandbox, error); // also when the work never began
       throw error;
     } finally {
       this.#pending.delete(sandbox.id);
@@ -122,18 +123,5 @@ export class SandboxCreates {
     events.record({ type: "sandbox.booted", ...whose, meta: story });
     events.record({ type: "sandbox.created", ...whose, meta });
     return sandbox;
-  }
-
-  #failed(sandbox: SandboxRecord, error: unknown): void {
-    const { store, events, log, actors } = this.#options;
-    if (!store.sandboxes.delete(sandbox.id)) return;
-    actors.forget(sandbox.id);
-    log.warn("sandbox not created", { sandbox: sandbox.id, name: sandbox.name, error });
-    events.record({
-      type: "sandbox.create_failed",
-      userId: sandbox.userId,
-      sandboxId: sandbox.id,
-      meta: { name: sandbox.name, image: sandbox.image, error: messageOf(error) },
-    });
   }
 }
