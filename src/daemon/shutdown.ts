@@ -27,7 +27,7 @@ export async function takeDown(options: TakeDownOptions): Promise<void> {
   await step(log, "finishing what is being done to sandboxes", settleMilliseconds, () =>
     sandboxes.settled(),
   );
-  if (onShutdown === "stop") await sandboxes.restAll();
+  if (onShutdown === "stop") await sandboxes.suspendAll();
   await step(log, "releasing what is held", restMilliseconds, () => rest.disposeAsync());
   log.info("stopped", { ms: Math.round(performance.now() - started), machines: onShutdown });
 }

@@ -10,7 +10,7 @@ export interface Engine {
    */
   create(spec: MachineSpec, identity: GuestConfiguration, signal: AbortSignal): Promise<Machine>;
   /** What there is of a machine that nobody holds. */
-  rest(id: string): Promise<MachineRest>;
+  stateOf(id: string): Promise<MachineState>;
   /**
    * Brings a suspended machine back, paused: `unpause` lets it run. Until then it can be tried again. Errors:
    * snapshot_damaged, snapshot_incompatible, machine_failed.
@@ -77,7 +77,7 @@ export interface SnapshotFacts {
  * `running`: a process after all, which `adopt` may take over; `suspended`: memory and disk; `off`: a disk to boot
  * from; `gone`: nothing.
  */
-export type MachineRest = "running" | "suspended" | "off" | "gone";
+export type MachineState = "running" | "suspended" | "off" | "gone";
 
 export interface EngineFeatures {
   /** Short name for people, such as `qemu 7.2`. */

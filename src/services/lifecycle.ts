@@ -38,10 +38,10 @@ export class Lifecycle {
   /** Memory, processes and disk are kept in files, durably, before the machine may end; if that fails it runs on. */
   async stop(sandbox: SandboxRecord): Promise<void> {
     const actor = this.#options.actors.of(sandbox.id);
-    await actor.rest({
+    await actor.performExclusively({
       what: `Stopping sandbox "${sandbox.name}"`,
       milliseconds: stopMilliseconds,
-      work: (signal) => this.putAway(sandbox.id, actor, "stopped", signal),
+      work: (signal) => this.suspend(sandbox.id, actor, "stopped", signal),
     });
   }
 
@@ -56,7 +56,7 @@ export class Lifecycle {
   }
 
   /** Only within the actor's queue. */
-  async putAway(
+  async suspend(
     id: string,
     actor: SandboxActor,
     status: "running" | "stopped",
@@ -68,10 +68,10 @@ export class Lifecycle {
     const { machine } = actor;
     const started = performance.now();
     if (machine) await machine.suspend(signal);
-    else await this.#checkRest(sandbox);
-    faultPoint("put-away.suspended");
-    keeper.putAway(actor, status);
-    faultPoint("put-away.stored");
+    else await this.#checkSuspended(sandbox);
+    faultPoint("cold.suspended");
+    keeper.suspended(actor, status);
+    faultPoint("cold.stored");
     if (status !== "stopped" || sandbox.status === "stopped") return;
     const ms = Math.round(performance.now() - started);
     const meta = { name: sandbox.name, reason: "api", ms };
@@ -118,12 +118,12 @@ export class Lifecycle {
   }
 
   /** Without a machine there is nothing to stop, but it must not be told that all is in files when it is not. */
-  async #checkRest({ name, engineId }: SandboxRecord): Promise<void> {
-    const rest = engineId === null ? "gone" : await this.#options.engine.rest(engineId);
-    if (rest === "gone") {
+  async #checkSuspended({ name, engineId }: SandboxRecord): Promise<void> {
+    const state = engineId === null ? "gone" : await this.#options.engine.stateOf(engineId);
+    if (state === "gone") {
       throw new BhattiError("machine_failed", `The disk of sandbox "${name}" is gone`);
     }
-    if (rest === "running") {
+    if (state === "running") {
       throw new BhattiError(
         "machine_failed",
         `Sandbox "${name}" runs, but its machine does not answer the daemon: it stays as it is`,

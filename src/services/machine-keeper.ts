@@ -47,7 +47,7 @@ export class MachineKeeper {
   }
 
   /** All of it is in files now. */
-  putAway(actor: SandboxActor, status: "running" | "stopped"): void {
+  suspended(actor: SandboxActor, status: "running" | "stopped"): void {
     actor.machine = undefined;
     this.#change(actor.id, { status, thermal: "cold", reason: undefined });
   }

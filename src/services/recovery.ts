@@ -86,8 +86,8 @@ async function adopt(options: RecoveryOptions, row: SandboxRecord): Promise<void
       }
       log.debug("machine taken over", { sandbox: row.id, machine: machine.id });
     } else {
-      await atRest(options, row, actor);
-      faultPoint("recover.at-rest");
+      await withoutProcess(options, row, actor);
+      faultPoint("recover.without-process");
     }
   } catch (error) {
     const reason = `its machine could not be taken over: ${messageOf(error)}`;
@@ -112,18 +112,18 @@ async function goOn(machine: Machine, milliseconds: number, log: Logger): Promis
 }
 
 /** No process of it runs: what its row says must fit what is in its files. */
-async function atRest(
+async function withoutProcess(
   { engine, sandboxes, log }: RecoveryOptions,
   row: SandboxRecord,
   actor: SandboxActor,
 ): Promise<void> {
-  const rest = row.engineId === null ? "gone" : await engine.rest(row.engineId);
+  const state = row.engineId === null ? "gone" : await engine.stateOf(row.engineId);
   const fields = { sandbox: row.id, name: row.name };
-  if (rest === "gone") {
+  if (state === "gone") {
     sandboxes.keeper.detach(actor, "unknown", "its disk is gone");
     log.error("a sandbox's disk is gone", fields);
-  } else if (rest === "suspended") {
-    sandboxes.keeper.putAway(actor, row.status === "stopped" ? "stopped" : "running");
+  } else if (state === "suspended") {
+    sandboxes.keeper.suspended(actor, row.status === "stopped" ? "stopped" : "running");
   } else if (row.status === "running" || row.status === "unknown") {
     const reason = row.statusReason ?? "its machine did not run any more when the daemon started";
     sandboxes.keeper.detach(actor, "stopped", reason);

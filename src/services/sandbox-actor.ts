@@ -18,8 +18,8 @@ export class SandboxActor {
   /** The machine that runs for it, if one does. Changed by lifecycle operations and by the machine's own end. */
   machine: Machine | undefined;
   activity: Activity;
-  /** An operation is putting its machine to rest: who wants to use it has to wait for that to end. */
-  isResting = false;
+  /** An operation is changing how its machine is: who wants to use it has to wait for that to end. */
+  isExclusive = false;
   /** The attempt to wake it that is under way; everybody who needs it shares its outcome. */
   waking: Promise<Machine> | undefined;
   /** Why it could not be woken the last time, and until when that is the answer. */
@@ -48,17 +48,17 @@ export class SandboxActor {
     }
   }
 
-  /** As `perform`, for an operation during which the machine goes to rest. */
-  async rest<T>(operation: Operation<T>): Promise<T> {
+  /** As `perform`, while nobody may use the machine. */
+  async performExclusively<T>(operation: Operation<T>): Promise<T> {
     const { work } = operation;
     return await this.perform({
       ...operation,
       work: async (signal) => {
-        this.isResting = true;
+        this.isExclusive = true;
         try {
           return await work(signal);
         } finally {
-          this.isResting = false;
+          this.isExclusive = false;
         }
       },
     });

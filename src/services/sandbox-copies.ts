@@ -110,7 +110,7 @@ export class SandboxCopies {
   ): Promise<MadeFromSnapshot> {
     const { actors, store } = this.#options;
     const actor = actors.of(sandbox.id);
-    const note = await actor.rest({
+    const note = await actor.performExclusively({
       what: `Restoring sandbox "${sandbox.name}"`,
       milliseconds: copyMilliseconds,
       signal,

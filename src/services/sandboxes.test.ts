@@ -38,14 +38,14 @@ function open() {
   return { engine, sandboxes, user, [Symbol.dispose]: dispose };
 }
 
-test("when the daemon ends, machines are put away, and those that cannot be are ended", async () => {
+test("when the daemon ends, machines are suspended, and those that cannot be are ended", async () => {
   using service = open();
   const { engine, sandboxes, user } = service;
   const signal = AbortSignal.timeout(5000);
   await sandboxes.create(user, { name: "deaf" }, signal);
   for (const machine of engine.machines.values()) machine.isDeaf = true;
   await sandboxes.create(user, { name: "dev" }, signal);
-  await sandboxes.restAll();
+  await sandboxes.suspendAll();
   expect([...engine.machines.values()].map(({ running }) => running)).toEqual([false, false]);
   expect(sandboxes.get(user, "dev")).toMatchObject({ status: "running", thermal: "cold" });
   expect(sandboxes.get(user, "deaf")).toMatchObject({

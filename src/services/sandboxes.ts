@@ -10,12 +10,12 @@ import type { User } from "../store/users.ts";
 import type { Images } from "./images.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { MachineKeeper } from "./machine-keeper.ts";
-import { restAll } from "./rest-all.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
 import { type ForkRequest, SandboxCopies } from "./sandbox-copies.ts";
 import { SandboxCreates } from "./sandbox-creates.ts";
 import { editSandbox, type SandboxChangeRequest } from "./sandbox-edit.ts";
 import type { SandboxDefaults, SandboxRequest } from "./sandbox-plan.ts";
+import { suspendAll } from "./suspend-all.ts";
 import { type Condition, Thermal, type ThermalSettings } from "./thermal.ts";
 import { type MachineUse, Wake } from "./wake.ts";
 
@@ -36,7 +36,7 @@ export interface SandboxesOptions {
   log: Logger;
   defaults: SandboxDefaults;
   thermal: ThermalSettings;
-  /** For `restAll`: how long a guest that cannot be put into files may take to shut down. */
+  /** For `suspendAll`: how long a guest that cannot be put into files may take to shut down. */
   powerOffMilliseconds?: number;
 }
 
@@ -201,11 +201,11 @@ export class Sandboxes {
     }
   }
 
-  /** Puts every machine away; those that cannot be are shut down. */
-  async restAll(): Promise<void> {
+  /** Suspends every machine; those that cannot be are shut down. */
+  async suspendAll(): Promise<void> {
     const { actors, log, powerOffMilliseconds } = this.#options;
     const parts = { lifecycle: this.#lifecycle, keeper: this.#keeper, log };
-    await restAll({ actors: actors.all(), ...parts, powerOffMilliseconds });
+    await suspendAll({ actors: actors.all(), ...parts, powerOffMilliseconds });
   }
 
   /** Nothing happens to them any more by itself. */

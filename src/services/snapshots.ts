@@ -34,7 +34,7 @@ export class Snapshots {
     this.#options = options;
   }
 
-  /** The sandbox runs on; one that is at rest stays so. Errors: snapshot_exists, snapshot_limit, and what `capture` says. */
+  /** The sandbox runs on; one without a process stays so. Errors: snapshot_exists, snapshot_limit, and what `capture` says. */
   async create(
     user: User,
     sandboxRef: string,

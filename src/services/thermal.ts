@@ -180,17 +180,17 @@ export class Thermal {
     const limit = this.#limit(sandbox, state);
     if (limit === 0 || this.#clock.now() - activity.lastAt < limit || activity.isInUse) return;
     // From here on a new use waits for the end of this, and then wakes it again.
-    actor.isResting = true;
+    actor.isExclusive = true;
     try {
       if (state === "warm") {
         await machine.pause(signal);
         this.#options.keeper.turn(actor, "warm");
         faultPoint("cool.stored");
       } else {
-        await this.#options.lifecycle.putAway(id, actor, "running", signal);
+        await this.#options.lifecycle.suspend(id, actor, "running", signal);
       }
     } finally {
-      actor.isResting = false;
+      actor.isExclusive = false;
     }
     delete watch.base;
     delete watch.trouble;

@@ -138,14 +138,14 @@ export class Wake {
   ): Promise<Machine> {
     const { engine, keeper, log } = this.#options;
     const { engineId } = sandbox;
-    const rest = engineId === null ? "gone" : await engine.rest(engineId);
-    if (engineId === null || rest === "gone") throw noDisk(sandbox);
-    if (rest === "running") {
+    const state = engineId === null ? "gone" : await engine.stateOf(engineId);
+    if (engineId === null || state === "gone") throw noDisk(sandbox);
+    if (state === "running") {
       const machine = await this.#takeOver(actor, engineId, signal);
       // Over meanwhile: what is left of it says how it comes back.
       return machine ?? (await this.#bringBack(sandbox, actor, signal));
     }
-    if (rest === "off") {
+    if (state === "off") {
       const why = sandbox.statusReason ?? "there is no saved state of it";
       return await this.boot(sandbox, actor, why, signal);
     }
@@ -205,7 +205,7 @@ export class Wake {
 
 /** The machine, if whoever wants it need not wait for anything. */
 function readyMachine(actor: SandboxActor): Machine | undefined {
-  return actor.machine?.isAwake && !actor.isResting ? actor.machine : undefined;
+  return actor.machine?.isAwake && !actor.isExclusive ? actor.machine : undefined;
 }
 
 function noDisk({ name }: SandboxRecord): BhattiError {

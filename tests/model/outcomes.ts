@@ -1,7 +1,7 @@
 /** Which outcomes are right: one of an operation alone, several of two at once or of one that is cut short. */
 import type { Operation, Reply, SeenSandbox, View } from "./operations.ts";
 import { predict } from "./predict.ts";
-import { isCold, loseMemory, putAway, type Sandbox, type State } from "./state.ts";
+import { isCold, loseMemory, type Sandbox, type State, suspend } from "./state.ts";
 import { namesOf, refusal } from "./usage.ts";
 
 /** Replies are in the order of the operations. */
@@ -71,7 +71,7 @@ export function ofOne(state: State, operation: Operation): Possibility[] {
         : undefined;
   const unused = structuredClone(state);
   for (const sandbox of unused.sandboxes) {
-    if (sandbox.name === victim && sandbox.mayBeSaved) putAway(sandbox);
+    if (sandbox.name === victim && sandbox.mayBeSaved) suspend(sandbox);
   }
   return [state, unused].map((start) => {
     const { reply, state: after } = predict(start, operation);

@@ -9,9 +9,9 @@ import {
   loseMemory,
   maxSnapshots,
   newSandbox,
-  putAway,
   type Sandbox,
   type State,
+  suspend,
 } from "./state.ts";
 import {
   ask,
@@ -73,7 +73,7 @@ const effects: Effects = {
     const sandbox = require(state, ref);
     if (!isCold(sandbox) && !isUnknown(sandbox)) {
       if (isHot(sandbox)) ask(sandbox);
-      putAway(sandbox);
+      suspend(sandbox);
     }
     sandbox.status = ["stopped"];
     return ok;
@@ -186,7 +186,7 @@ const effects: Effects = {
   },
   cool(state, { ref, to }) {
     const sandbox = require(state, ref);
-    if (to === "cold") putAway(sandbox);
+    if (to === "cold") suspend(sandbox);
     else sandbox.thermal = ["warm"];
     return ok;
   },
@@ -199,7 +199,7 @@ const effects: Effects = {
   restart(state, { how, without }) {
     for (const sandbox of state.sandboxes) {
       if (without === sandbox.name && !isCold(sandbox)) loseMemory(sandbox);
-      else if (how === "rest" && !isCold(sandbox)) putAway(sandbox);
+      else if (how === "rest" && !isCold(sandbox)) suspend(sandbox);
       if (how === "kill") sandbox.usedAt = -Infinity;
       takeOver(state, sandbox);
     }

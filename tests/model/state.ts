@@ -113,7 +113,7 @@ function coolerThan(from: Thermal, idle: number, calm: number): Thermal[] {
 }
 
 /** Its machine has come to rest with all that it had. */
-export function putAway(sandbox: Sandbox): void {
+export function suspend(sandbox: Sandbox): void {
   sandbox.thermal = ["cold"];
   sandbox.rest = "suspended";
   sandbox.mayBeSaved = false;

@@ -8,7 +8,7 @@ import type {
   EngineFeatures,
   Machine,
   MachineOrigin,
-  MachineRest,
+  MachineState,
   SnapshotFacts,
   SnapshotKind,
 } from "../engine.ts";
@@ -79,7 +79,7 @@ export class FakeEngine implements Engine {
     return await this.#handOut(body, { kind: "booted", steps }, identity);
   }
 
-  async rest(id: string): Promise<MachineRest> {
+  async stateOf(id: string): Promise<MachineState> {
     await this.#step();
     const machine = this.machines.get(id);
     if (!machine) return "gone";

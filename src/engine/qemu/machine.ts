@@ -18,7 +18,7 @@ import type { Qmp, QmpEvent } from "./qmp/qmp.ts";
 import { removeMachine } from "./remove.ts";
 import { dropSavedState } from "./saved-state.ts";
 import { Stall } from "./stall.ts";
-import { saveAtRest } from "./suspend.ts";
+import { saveInPlace } from "./suspend.ts";
 import { wakeGuest } from "./wake-guest.ts";
 
 /** What failed attempts to put a machine to sleep get for their undoing. */
@@ -242,7 +242,7 @@ export class QemuMachine implements Machine {
     await this.pause(signal);
     try {
       if (wasPaused) await this.#standAnew(signal);
-      await saveAtRest(this, signal);
+      await saveInPlace(this, signal);
       this.#isSaved = true;
     } catch (error) {
       await dropSavedState(this.paths.suspension, this.paths).catch(() => {});

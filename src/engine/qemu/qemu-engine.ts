@@ -7,7 +7,7 @@ import type {
   Engine,
   EngineFeatures,
   Machine,
-  MachineRest,
+  MachineState,
   SnapshotFacts,
   SnapshotKind,
 } from "../engine.ts";
@@ -24,7 +24,7 @@ import { Provisioner } from "./provisioner.ts";
 import { Quiet } from "./quiet.ts";
 import { endProcessOfPidFile } from "./record.ts";
 import { removeMachine, trashDirectory } from "./remove.ts";
-import { forgetState, restOf, resumeMachine } from "./rest.ts";
+import { forgetState, resumeMachine, stateOf } from "./rest.ts";
 import { listSnapshots, readSnapshot, removeSnapshot, snapshotNamed } from "./snapshots.ts";
 
 const prepareDeadlineMs = 60_000;
@@ -128,8 +128,8 @@ class QemuEngine implements Engine {
     }
   }
 
-  async rest(id: string): Promise<MachineRest> {
-    return machineIdPattern.test(id) ? await restOf(machinePaths(this.#paths, id)) : "gone";
+  async stateOf(id: string): Promise<MachineState> {
+    return machineIdPattern.test(id) ? await stateOf(machinePaths(this.#paths, id)) : "gone";
   }
 
   async resume(id: string, signal: AbortSignal): Promise<Machine> {
@@ -172,13 +172,13 @@ class QemuEngine implements Engine {
       if (machine) {
         return await this.#quiet.during(() => captureRunning(machine, target, signal));
       }
-      const rest = await restOf(paths);
-      if (rest === "running") {
+      const state = await stateOf(paths);
+      if (state === "running") {
         const message =
           "The machine runs, but does not answer the daemon: it cannot be stood still";
         throw new BhattiError("guest_unresponsive", message);
       }
-      if (kind === "full" && rest !== "suspended") {
+      if (kind === "full" && state !== "suspended") {
         const message =
           "Of a machine that does not run, and was not suspended, only the disk is left";
         throw new BhattiError("no_saved_state", message);

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { faultPoint } from "../../async/fault-point.ts";
 import { topLinkOf } from "../../disks/layers.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
-import type { MachineRest } from "../engine.ts";
+import type { MachineState } from "../engine.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { makeFolders } from "./folders.ts";
 import { quitQemu } from "./launcher.ts";
@@ -16,7 +16,7 @@ import { restore } from "./restore.ts";
 import { checkSavedState, dropSavedState, readSavedState } from "./saved-state.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
-export async function restOf(paths: MachinePaths): Promise<MachineRest> {
+export async function stateOf(paths: MachinePaths): Promise<MachineState> {
   if (!existsSync(topLinkOf(paths.disk))) return "gone";
   if (await runningProcess(paths)) return "running";
   return existsSync(paths.suspension) ? "suspended" : "off";

@@ -23,7 +23,7 @@ export interface StandingMachine {
 }
 
 /** All of it is on the disk when this returns, and its record was written last. */
-export async function saveAtRest(machine: StandingMachine, signal: AbortSignal): Promise<void> {
+export async function saveInPlace(machine: StandingMachine, signal: AbortSignal): Promise<void> {
   const { qmp, paths, hardware, platform } = machine;
   const [state] = await Promise.all([
     saveState(qmp, paths.state, join(paths.sockets, "state"), signal),

@@ -1,4 +1,4 @@
-/** Puts every machine away when the daemon ends and is told not to leave them running. */
+/** Suspends every machine when the daemon ends and is told not to leave them running. */
 import { within } from "../async/deadline.ts";
 import { messageOf } from "../errors/bhatti-error.ts";
 import type { Logger } from "../observability/log.ts";
@@ -7,7 +7,7 @@ import type { Lifecycle } from "./lifecycle.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
 import type { SandboxActor } from "./sandbox-actor.ts";
 
-export interface RestAllOptions {
+export interface SuspendAllOptions {
   actors: SandboxActor[];
   lifecycle: Lifecycle;
   keeper: MachineKeeper;
@@ -16,32 +16,32 @@ export interface RestAllOptions {
   powerOffMilliseconds?: number | undefined;
 }
 
-const restMilliseconds = 60_000;
+const suspendMilliseconds = 60_000;
 const powerOffMilliseconds = 30_000;
 const haltMilliseconds = 15_000;
 /** Each writes its memory to the disk. */
 const atOnce = 4;
 
-export async function restAll(options: RestAllOptions): Promise<void> {
+export async function suspendAll(options: SuspendAllOptions): Promise<void> {
   const running = options.actors.filter((actor) => actor.machine);
   await inParallel(running, atOnce, async (actor) => {
     const { log } = options;
     const patience = options.powerOffMilliseconds ?? powerOffMilliseconds;
-    const limit = restMilliseconds;
+    const limit = suspendMilliseconds;
     try {
-      await actor.rest({
-        what: `Putting sandbox ${actor.id} away`,
+      await actor.performExclusively({
+        what: `Suspending sandbox ${actor.id}`,
         milliseconds: limit + patience + haltMilliseconds,
-        work: (signal) => rest(options, actor, limit, patience, signal),
+        work: (signal) => suspend(options, actor, limit, patience, signal),
       });
     } catch (error) {
-      log.error("a machine was not put away", { sandbox: actor.id, error });
+      log.error("a machine was not suspended", { sandbox: actor.id, error });
     }
   });
 }
 
-async function rest(
-  { lifecycle, keeper, log }: RestAllOptions,
+async function suspend(
+  { lifecycle, keeper, log }: SuspendAllOptions,
   actor: SandboxActor,
   limit: number,
   patience: number,
@@ -51,7 +51,7 @@ async function rest(
   if (!machine) return;
   try {
     await within(limit, "Putting it into files", signal, (both) =>
-      lifecycle.putAway(actor.id, actor, "running", both),
+      lifecycle.suspend(actor.id, actor, "running", both),
     );
   } catch (error) {
     if (actor.machine !== machine) return; // it ended by itself, and its row says so
