@@ -4,9 +4,11 @@ import { link, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { openOperator } from "../../src/operator/operator.ts";
 import type { NewUser } from "../../src/services/users.ts";
+import { borrowGoldens, lendGoldens } from "./golden-share.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const state = join(root, ".bhatti");
+const goldenShare = join(state, "tests/goldens");
 export const binary = join(root, "dist/bhatti");
 export const kernelFolder = join(state, "kernel");
 
@@ -55,6 +57,8 @@ export interface DaemonOptions {
   accelerator?: string;
   kernel?: string;
   images?: string[];
+  /** Golden snapshots that other tests made are used, and it leaves its own to them, unless it is about them. */
+  golden?: "shared" | "own";
   /** The user's limits. */
   user?: Partial<NewUser>;
   /** Where the data goes; a folder below .bhatti otherwise. */
@@ -77,6 +81,8 @@ export async function prepareDaemon(options: DaemonOptions = {}): Promise<Machin
   const home = await mkdtemp(join(state, "tests/run-"));
   const dataDir = options.dataDir ?? join(home, "data");
   const key = await prepareData(dataDir, options.images ?? ["tiny"], options.user);
+  const sharesGoldens = options.golden !== "own";
+  if (sharesGoldens) await borrowGoldens(goldenShare, dataDir);
   const config = join(home, "config.yaml");
   const logFile = join(home, "daemon.log");
   const program = options.binary ?? binary;
@@ -170,8 +176,10 @@ export async function prepareDaemon(options: DaemonOptions = {}): Promise<Machin
         ended = code;
       });
       for (let tries = 0; tries < 1200; tries += 1) {
-        if (ended !== undefined)
+        if (ended !== undefined) {
+          daemon = undefined;
           throw new Error(`The daemon ended with ${ended}:\n${self.log().slice(-4000)}`);
+        }
         const answer = await fetch(`${url}/health`).catch(() => undefined);
         if (answer?.ok) return;
         await Bun.sleep(50);
@@ -182,6 +190,7 @@ export async function prepareDaemon(options: DaemonOptions = {}): Promise<Machin
       if (!daemon) await self.restart().catch(() => {});
       await destroyAll(self);
       await self.kill("SIGTERM");
+      if (sharesGoldens) await lendGoldens(dataDir, goldenShare);
       await rm(home, { recursive: true, force: true });
     },
   };

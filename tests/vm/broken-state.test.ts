@@ -240,9 +240,9 @@ describe("on a disk that is full", () => {
   });
   afterEach(() => rm(filler, { force: true }));
 
-  const fill = async () => {
+  const fill = async (free = 32 * 1024) => {
     const { bavail, bsize } = await statfs(mount);
-    await run(["fallocate", "-l", String(bavail * bsize - 32 * 1024), filler]);
+    await run(["fallocate", "-l", String(bavail * bsize - free), filler]);
   };
 
   test("a sandbox does not stop but runs on, and says why; with space it stops", async () => {
@@ -269,6 +269,28 @@ describe("on a disk that is full", () => {
     const hasSpace = async () => (await small.run(["stop", "dev"])).code === 0;
     await until("it stops", hasSpace, 60_000);
     expect(await inGuest(small, "dev", "sha256sum < /tmp/much")).toBe(hash);
+  });
+
+  test("one that stands still for want of space when the daemon is killed goes on under the next", async () => {
+    const written = "head -c 8000000 /dev/urandom | tee /workspace/more | sha256sum";
+    const hash = await inGuest(small, "dev", written);
+    const spare = join(mount, "spare"); // what a daemon needs to start
+    await run(["fallocate", "-l", String(1 << 20), spare]);
+    await fill();
+    small.spawn(["exec", "dev", "--", "sync"]);
+    const standsStill = async () =>
+      (await small.run(["exec", "dev", "--", "true"])).stderr.includes("stands still because");
+    await until("it stands still", standsStill, 60_000);
+    await small.kill("SIGKILL");
+    await rm(spare);
+    await small.restart();
+    expect(await show(small, "dev")).toMatchObject({ status: "running" });
+    expect(await standsStill()).toBe(true);
+    await rm(filler);
+    const goesOn = async () => (await small.run(["exec", "dev", "--", "sync"])).code === 0;
+    await until("it goes on", goesOn, 60_000);
+    expect(await inGuest(small, "dev", "sha256sum < /workspace/more")).toBe(hash);
+    expect((await show(small, "dev")).engine_meta["reason"]).toBeUndefined();
   });
 });
 

@@ -142,7 +142,7 @@ test("on_shutdown: keep, which is the default, leaves the machines running, and 
 });
 
 test("a create whose client is interrupted leaves nothing", async () => {
-  daemon = await startMachineDaemon();
+  daemon = await startMachineDaemon({ golden: "own" });
   const client = daemon.spawn(["create", "--name", "dev", "--memory", "300"]);
   const isUnderWay = async () => (await daemon.run(["inspect", "dev"])).code === 0;
   await until("the create is under way", isUnderWay, 60_000);
@@ -166,7 +166,7 @@ test("a signal to the CLI reaches the command in the guest", async () => {
 });
 
 test("a daemon that is killed while it makes a golden snapshot leaves no guest behind", async () => {
-  daemon = await startMachineDaemon();
+  daemon = await startMachineDaemon({ golden: "own" });
   const create = daemon.run(["create", "--name", "dev", "--memory", "300"]);
   const pidFiles = () => [...new Bun.Glob("golden/*/qemu.pid").scanSync(daemon.dataDir)];
   await until("a guest is being made", () => pidFiles().length > 0, 60_000);

@@ -60,7 +60,7 @@ test("a pool machine whose QEMU is killed is not handed out", async () => {
 });
 
 test("golden snapshots outlive the daemon", async () => {
-  daemon = await startMachineDaemon();
+  daemon = await startMachineDaemon({ golden: "own" });
   await daemon.ok("create", "--name", "one");
   const made = count("golden snapshot made");
   await daemon.kill("SIGTERM");
@@ -75,7 +75,7 @@ test("golden snapshots outlive the daemon", async () => {
 test.each(["state", "ram", "golden.json"])(
   "a golden snapshot whose %s is cut off is found out, and the machine boots cold",
   async (file) => {
-    daemon = await startMachineDaemon();
+    daemon = await startMachineDaemon({ golden: "own" });
     await daemon.ok("create", "--name", "one");
     await until("both snapshots are made", () => count("golden snapshot made") === 2, 60_000);
     const golden = join(daemon.dataDir, "golden");

@@ -1,0 +1,20 @@
+import { expect, test } from "bun:test";
+import { FakeEngine } from "../engine/fake/fake-engine.ts";
+import { silentLogger } from "../observability/log.ts";
+import { openStore } from "../store/store.ts";
+import { MachineKeeper } from "./machine-keeper.ts";
+import { SandboxActors } from "./sandbox-actor.ts";
+
+test("a machine that cannot be kept is not left running with nobody to know of it", async () => {
+  using store = openStore(":memory:");
+  const keeper = new MachineKeeper(store, { record() {} }, silentLogger);
+  const engine = new FakeEngine();
+  const image = { name: "tiny", digest: "sha256:0", path: "/nowhere" };
+  const spec = { image, cpus: 1, memoryMB: 64 };
+  const machine = await engine.create(spec, {}, AbortSignal.timeout(1000));
+  const actor = new SandboxActors().of("sbx_0");
+  // There is no row of it, so that nothing can be written to it.
+  await expect(keeper.attachOrHalt(actor, machine)).rejects.toThrow("has no row");
+  expect(await machine.ended).toMatchObject({ reason: "powered_off" });
+  expect(actor.machine).toBeUndefined();
+});

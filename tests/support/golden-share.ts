@@ -1,0 +1,65 @@
+/**
+ * Golden snapshots that one test's daemon has made, for the daemons of the next tests: each takes a core ten seconds.
+ * They never change after they are complete, so that links to them are as good as copies.
+ */
+import { existsSync } from "node:fs";
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { run } from "../../src/host/process.ts";
+
+/** Each takes about 100 MB of disk. */
+const keepAtMost = 10;
+/** Part of what a golden snapshot depends on, and measured anew by each daemon that does not know it. */
+const clockRate = "cache/clock-rate";
+
+/** Those of other parts than the daemon has it removes itself. */
+export async function borrowGoldens(share: string, dataDir: string): Promise<void> {
+  if (!existsSync(join(share, clockRate))) return;
+  for (const name of ["cache", "golden"]) await mkdir(join(dataDir, name), { recursive: true, mode: 0o700 });
+  await link(join(share, clockRate), join(dataDir, clockRate));
+  for (const name of await readdir(join(share, "golden"))) {
+    await link(join(share, "golden", name), join(dataDir, "golden", name));
+  }
+}
+
+/** Called when the daemon has ended. */
+export async function lendGoldens(dataDir: string, share: string): Promise<void> {
+  const from = join(dataDir, "golden");
+  const complete = (await readdir(from).catch(() => [])).filter((name) =>
+    existsSync(join(from, name, "golden.json")),
+  );
+  if (complete.length === 0) return;
+  for (const name of ["cache", "golden"]) await mkdir(join(share, name), { recursive: true });
+  if (!existsSync(join(share, clockRate)))
+    await link(join(dataDir, clockRate), join(share, clockRate));
+  const known = new Set((await readdir(join(share, "golden"))).map(keyOf));
+  for (const name of complete) {
+    if (!known.has(keyOf(name))) await link(join(from, name), join(share, "golden", name));
+  }
+  await removeOldest(join(share, "golden"));
+}
+
+/** A folder's name is its key and a number. */
+const keyOf = (name: string) => name.split("-")[0];
+
+async function removeOldest(folder: string): Promise<void> {
+  const all = await Promise.all(
+    (await readdir(folder)).map(async (name) => ({
+      name,
+      at: (await stat(join(folder, name, "golden.json"))).mtimeMs,
+    })),
+  );
+  const oldest = all.sort((a, b) => b.at - a.at).slice(keepAtMost);
+  for (const { name } of oldest) await rm(join(folder, name), { recursive: true, force: true });
+}
+
+/** Nothing where that is on another file system: its daemon makes its own. */
+async function link(from: string, to: string): Promise<void> {
+  const part = join(dirname(dirname(to)), `.part-${process.pid}`);
+  try {
+    await run(["cp", "-al", from, part]);
+    await rename(part, to);
+  } catch {
+    await rm(part, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,125 @@
+/** What is asked of a machine may be given up at any moment: then it is as it was, or as it was to be, never between. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import type { Engine, Machine } from "../../src/engine/engine.ts";
+import { openQemuEngine } from "../../src/engine/qemu/qemu-engine.ts";
+import { silentLogger } from "../../src/observability/log.ts";
+import { openOperator } from "../../src/operator/operator.ts";
+
+const state = resolve(import.meta.dirname, "../../.bhatti");
+const soon = () => AbortSignal.timeout(30_000);
+const hardware = { cpus: 1, memoryMB: 192 };
+
+let home: string;
+let engine: Engine;
+let machine: Machine;
+
+beforeAll(async () => {
+  await mkdir(join(state, "tests"), { recursive: true });
+  home = await mkdtemp(join(state, "tests/engine-"));
+  using operator = await openOperator(join(state, "data"));
+  const image = operator.images.list(null).find(({ name }) => name === "tiny");
+  if (!image) throw new Error("There is no image tiny: run scripts/setup.sh first");
+  const path = join(state, "data", image.path);
+  engine = await openQemuEngine({
+    dataDir: home,
+    runtimeDir: join("/run/bhatti", `test-${process.pid}`),
+    kernel: join(state, "kernel"),
+    accelerator: "tcg",
+    poolSize: 0,
+    log: silentLogger,
+    defaultSpec: () => undefined,
+  });
+  const spec = { ...hardware, image: { name: "tiny", digest: image.digest, path } };
+  machine = await engine.create(spec, {}, AbortSignal.timeout(60_000));
+  await inGuest("echo 0 > /tmp/count");
+}, 90_000);
+
+afterAll(async () => {
+  await engine.destroy(machine.id);
+  await engine.close();
+  await rm(home, { recursive: true, force: true });
+  await rm(join("/run/bhatti", `test-${process.pid}`), { recursive: true, force: true });
+});
+
+async function inGuest(script: string): Promise<string> {
+  const guest = await machine.guest(soon());
+  const argv = ["sh", "-c", script];
+  const child = await guest.exec({ argv, stdin: false, timeoutMs: 10_000 }, soon());
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const { chunk } of child) text += decoder.decode(chunk.subarray(1));
+  expect(await child.result).toMatchObject({ exitCode: 0 });
+  return text;
+}
+
+/** It is awake in the end, by what its services do, and remembers all that it was told. */
+async function goesOn(count: number): Promise<void> {
+  if ((await engine.stateOf(machine.id)) === "suspended") {
+    machine = await engine.resume(machine.id, soon());
+  }
+  await machine.unpause(soon());
+  expect(machine.isAwake).toBe(true);
+  const next = "n=$(($(cat /tmp/count) + 1)); echo $n > /tmp/count; echo $n";
+  expect(await inGuest(next)).toBe(`${count}\n`);
+}
+
+const moments = [0, 1, 2, 4, 7, 11, 16, 22, 29, 37, 46, 56, 67, 80, 100, 130, 170, 220];
+let count = 0;
+
+test.each<[string, (signal: AbortSignal) => Promise<unknown>]>([
+  ["a pause", (signal) => machine.pause(signal)],
+  ["a suspension", (signal) => machine.suspend(signal)],
+  [
+    "a suspension of one that is paused",
+    async (signal) => {
+      await machine.pause(soon());
+      await machine.suspend(signal);
+    },
+  ],
+  [
+    "a wake",
+    async (signal) => {
+      await machine.pause(soon());
+      await machine.unpause(signal);
+    },
+  ],
+  [
+    "a snapshot",
+    async (signal) => {
+      const snapshot = `snap_${count}`;
+      await engine
+        .capture(machine.id, hardware, snapshot, "full", signal)
+        .finally(() => engine.removeSnapshot(snapshot));
+      expect(machine.isAwake).toBe(true);
+    },
+  ],
+])("%s that is given up at any moment", async (_, work) => {
+  const outcomes: boolean[] = [];
+  for (const ms of moments) {
+    count += 1;
+    const outcome = work(AbortSignal.timeout(ms));
+    outcomes.push(
+      await outcome.then(
+        () => true,
+        () => false,
+      ),
+    );
+    await goesOn(count);
+  }
+  // The first moments came too early on any host: it was given up indeed.
+  expect(outcomes[0]).toBe(false);
+  expect(await engine.snapshots()).toEqual([]);
+});
+
+test("a resume that is given up can be tried again", async () => {
+  for (const ms of moments.filter((_, index) => index % 2 === 0)) {
+    count += 1;
+    await machine.suspend(soon());
+    const resumed = await engine.resume(machine.id, AbortSignal.timeout(ms)).catch(() => undefined);
+    expect(await engine.stateOf(machine.id)).toBe(resumed ? "running" : "suspended");
+    if (resumed) machine = resumed;
+    await goesOn(count);
+  }
+});
