@@ -27,8 +27,8 @@ export interface Engine {
     signal: AbortSignal,
   ): Promise<Machine>;
   /**
-   * Keeps what a machine is at this moment under the name `snapshot`, durably. A machine that runs stands still while
-   * its memory is copied, and goes on; if it fails it goes on as well. Errors: as `pause`; no_saved_state when a machine
+   * Keeps what a machine is at this moment under the name `snapshot`, durably. A machine that runs is paused while its
+   * memory is copied, and goes on; if it fails it goes on as well. Errors: as `pause`; no_saved_state when a machine
    * without a process has only its disk; disk_full.
    */
   capture(
@@ -69,7 +69,7 @@ export interface SnapshotFacts {
   kind: SnapshotKind;
   /** What its files take on the disk, the image not counted; layers that others share are. */
   bytes: number;
-  /** How long the machine stood still. */
+  /** How long the machine was paused for it. */
   pausedMs: number;
 }
 
@@ -93,7 +93,7 @@ export interface Machine {
   readonly id: string;
   /** The line to the guest's agent; reconnects by itself while the machine runs. */
   guest(signal: AbortSignal): Promise<Guest>;
-  /** Settles once, when the machine has ended by itself or was ended: why, with the console's last lines if it failed. */
+  /** Settles once, when the machine has ended, by itself or not: why, with the console's last lines if it failed. */
   readonly ended: Promise<MachineEnd>;
   /** How it was made, for the log and `--timing`: which path, and what each step took. */
   readonly origin: MachineOrigin;

@@ -1,9 +1,13 @@
+/** What machines are made of. */
+import { z } from "zod";
+
 /** What of a machine can never change. */
-export interface Hardware {
+export const Hardware = z.object({
   /** Whole virtual CPUs. */
-  cpus: number;
-  memoryMB: number;
-}
+  cpus: z.number(),
+  memoryMB: z.number(),
+});
+export type Hardware = z.infer<typeof Hardware>;
 
 /** Everything a machine is made of, before it has an identity. */
 export interface MachineSpec extends Hardware {
@@ -12,13 +16,14 @@ export interface MachineSpec extends Hardware {
   diskSizeMB?: number;
 }
 
-export interface MachineImage {
-  name: string;
+export const MachineImage = z.object({
+  name: z.string(),
   /** Changes whenever the content does; golden snapshots depend on it. */
-  digest: string;
+  digest: z.string(),
   /** A raw ext4 file system. */
-  path: string;
-}
+  path: z.string(),
+});
+export type MachineImage = z.infer<typeof MachineImage>;
 
 /** Below this a guest does not boot reliably (measured: kernel, initramfs and agent need about 70 MB). */
 export const minimumMemoryMB = 128;

@@ -1,4 +1,4 @@
-/** What a fake machine is, whoever holds it: a disk, a guest that runs or stands still, and what was saved of it. */
+/** What a fake machine is, whoever holds it: a disk, a guest that runs or is paused, and what was saved of it. */
 import type { GuestConfiguration } from "../../agent/guest.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { MachineEnd } from "../engine.ts";
@@ -19,7 +19,7 @@ export class FakeBody {
   /** Its processors stand still. */
   isPaused = false;
   /** Its user processes are frozen, or may be. */
-  isAsleep = false;
+  isFrozen = false;
   /** Its own files hold the very state that it is in, and how good they are. */
   saved: "whole" | "damaged" | "incompatible" | undefined;
   over: MachineEnd | undefined;
@@ -48,18 +48,18 @@ export class FakeBody {
     this.over = undefined;
     this.saved = undefined;
     this.isPaused = false;
-    this.isAsleep = false;
+    this.isFrozen = false;
   }
 
-  /** As it was saved, and standing still. */
+  /** As it was saved, and paused. */
   resume(): void {
     this.over = undefined;
   }
 
-  stand(): void {
-    this.isAsleep = true;
+  pause(): void {
+    this.isFrozen = true;
     this.isPaused = true;
-    this.guest.stand();
+    this.guest.pause();
   }
 
   /** Its state changes from here on: what was saved of it is void. */

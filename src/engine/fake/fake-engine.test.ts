@@ -52,7 +52,7 @@ test("a suspend loses processes to who started them, and they go on", async () =
   await engine.destroy(machine.id);
 });
 
-test("one that stands still answers when it runs again", async () => {
+test("one that is paused answers when it runs again", async () => {
   const engine = new FakeEngine();
   const machine = await engine.create(spec, {}, signal);
   await machine.pause(signal);

@@ -1,5 +1,4 @@
 /** An engine in memory, with a scripted guest: for tests of everything above the engine, on any operating system. */
-
 import type { GuestConfiguration } from "../../agent/guest.ts";
 import { pause } from "../../async/deadline.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
@@ -166,7 +165,7 @@ export class FakeEngine implements Engine {
     const machine = this.machines.get(id);
     if (!machine?.running) return undefined;
     // The daemon before us may have died between freezing and thawing.
-    machine.body.isAsleep = true;
+    machine.body.isFrozen = true;
     return await this.#handOut(machine.body, { kind: "adopted", steps: [] });
   }
 

@@ -31,7 +31,7 @@ export class FakeGuest implements Guest {
   networkBytes = 0;
   /** Its agent answers nothing. */
   isDeaf = false;
-  /** Processes that were let go, which a fake loses sight of: they count as running until a test takes them away here. */
+  /** Processes that were let go, which a fake loses sight of: they count as running until a test takes them away. */
   readonly letGo = { commands: 0, terminals: 0 };
   readonly #end: (end: MachineEnd) => void;
   readonly #close: (reason: Error) => void;
@@ -149,7 +149,7 @@ export class FakeGuest implements Guest {
   close(): void {}
 
   /** Its processors stand still: until they run, whoever asks it something waits. */
-  stand(): void {
+  pause(): void {
     this.#runs = Promise.withResolvers<void>();
   }
 

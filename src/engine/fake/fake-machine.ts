@@ -56,7 +56,7 @@ export class FakeMachine implements Machine {
   }
 
   get isAwake(): boolean {
-    return !this.body.isPaused && !this.body.isAsleep;
+    return !this.body.isPaused && !this.body.isFrozen;
   }
 
   /** How it ended, once it has. */
@@ -78,14 +78,14 @@ export class FakeMachine implements Machine {
     await this.#step(signal);
     if (this.body.isPaused) return;
     await this.body.guest.ping(signal);
-    this.body.stand();
+    this.body.pause();
   }
 
   async unpause(signal: AbortSignal): Promise<void> {
     await this.#step(signal);
     if (this.body.isPaused) this.body.run();
     await this.body.guest.ping(signal);
-    this.body.isAsleep = false;
+    this.body.isFrozen = false;
   }
 
   async suspend(signal: AbortSignal): Promise<void> {
@@ -101,7 +101,7 @@ export class FakeMachine implements Machine {
     this.finish({ reason: "suspended", detail: "it was suspended" });
   }
 
-  /** Stands still for `work`, and goes on if it ran before. */
+  /** Is paused for `work`, and goes on if it ran before. */
   async holdStill<T>(signal: AbortSignal, work: () => T): Promise<T> {
     const wasPaused = this.body.isPaused;
     await this.pause(signal);
@@ -135,7 +135,7 @@ export class FakeMachine implements Machine {
 
   #goOn(): void {
     this.body.run();
-    this.body.isAsleep = this.isDeaf;
+    this.body.isFrozen = this.isDeaf;
   }
 
   async #step(signal: AbortSignal): Promise<void> {

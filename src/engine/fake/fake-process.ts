@@ -1,4 +1,4 @@
-/** A process of a fake guest: bounded output, stdin with flow control, signals, a timeout, and a program in TypeScript. */
+/** A process of a fake guest: bounded output, stdin with flow control, signals, a timeout, a program in TypeScript. */
 import {
   Channel,
   type ExecOutput,

@@ -5,6 +5,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
 import { connectGuest } from "../../agent/lohar.ts";
 import { BhattiError, messageOf } from "../../errors/bhatti-error.ts";
 import { writeAtomically } from "../../host/atomic-file.ts";
@@ -13,13 +14,13 @@ import { qemuArguments } from "./command-line.ts";
 import { launchQemu, quitQemu } from "./launcher.ts";
 import type { EngineLog } from "./log.ts";
 import type { EnginePaths } from "./paths.ts";
+import { readRecordFile } from "./record-file.ts";
 
 export type AcceleratorChoice = "auto" | "kvm" | "tcg";
 
-export interface AcceleratorAnswer {
-  accelerator: "kvm" | "tcg";
-  reason: string;
-}
+const AcceleratorAnswer = z.object({ accelerator: z.enum(["kvm", "tcg"]), reason: z.string() });
+export type AcceleratorAnswer = z.infer<typeof AcceleratorAnswer>;
+const CachedAnswer = z.object({ key: z.string(), answer: AcceleratorAnswer });
 
 /** A guest under KVM answers in well under a second. */
 const probeDeadlineMs = 4_000;
@@ -51,10 +52,8 @@ async function cachedProbe(question: Question): Promise<AcceleratorAnswer> {
   const bootId = await readFile("/proc/sys/kernel/random/boot_id", "utf8");
   const key = [bootId.trim(), ...question.cacheKey].join(" ");
   const file = join(question.paths.cache, "accelerator.json");
-  const cached = await readFile(file, "utf8")
-    .then(JSON.parse)
-    .catch(() => undefined);
-  if (cached?.key === key) return cached.answer as AcceleratorAnswer;
+  const cached = await readRecordFile(file, CachedAnswer).catch(() => undefined);
+  if (cached?.key === key) return cached.answer;
   question.log.info("trying whether a guest boots with KVM", { deadline_ms: probeDeadlineMs });
   const answer = await probe(question);
   await writeAtomically(file, JSON.stringify({ key, answer }));

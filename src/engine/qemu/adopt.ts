@@ -39,16 +39,15 @@ export async function adoptMachine(
     const qmp = await Qmp.connect(paths.qmp, until);
     try {
       const condition = conditionOf(await settledStatus(qmp, until));
-      const isSaved = condition === "still" && existsSync(paths.suspension);
+      const isSaved = condition === "paused" && existsSync(paths.suspension);
       if (condition !== "over" && !isSaved) {
         const { hardware } = record;
         const parts = { id, paths, engine, hardware, platform, process, qmp };
         return new QemuMachine({
           ...parts,
           origin: { kind: "adopted", steps: [] },
-          isStill: condition === "still",
           // The daemon before us may have died between freezing and thawing.
-          isAsleep: true,
+          depth: condition === "paused" ? "paused" : "frozen",
           isStalled: condition === "stalled",
         });
       }
@@ -77,7 +76,7 @@ async function settledStatus(qmp: Qmp, signal: AbortSignal): Promise<string> {
 }
 
 /** The values are those of RunState in QEMU's QMP reference. */
-function conditionOf(status: string): "running" | "stalled" | "still" | "over" {
+function conditionOf(status: string): "running" | "stalled" | "paused" | "over" {
   switch (status) {
     case "running":
       return "running";
@@ -85,7 +84,7 @@ function conditionOf(status: string): "running" | "stalled" | "still" | "over" {
       return "stalled";
     case "paused":
     case "postmigrate": // its state was being saved
-      return "still";
+      return "paused";
     // A guest that shut down while nobody watched, or one that was being brought back, whose files are as they were.
     default:
       return "over";

@@ -1,13 +1,14 @@
 /** Keeps what a machine is at this moment, for other machines to be made from it. The machine itself goes on. */
 import { copyFile, mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { z } from "zod";
 import { faultPoint } from "../../async/fault-point.ts";
 import { cloneDisk, freezeTop, isImage, prepareTop } from "../../disks/layers.ts";
 import { copySparse } from "../../disks/sparse-copy.ts";
 import { makeDurable, writeAtomically } from "../../host/atomic-file.ts";
 import { filesBelow } from "../../host/disk-use.ts";
 import type { SnapshotFacts, SnapshotKind } from "../engine.ts";
-import type { Hardware } from "../machine-spec.ts";
+import { Hardware } from "../machine-spec.ts";
 import { useNewTop } from "./disk-switch.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import type { QemuMachine } from "./machine.ts";
@@ -15,19 +16,21 @@ import { makeMemory } from "./memory-file.ts";
 import { saveState } from "./migration.ts";
 import type { MachinePaths, SnapshotPaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
-import { readSavedState, type SavedStateRecord, writeSavedState } from "./saved-state.ts";
+import { readSavedState, SavedStateRecord, writeSavedState } from "./saved-state.ts";
 
 /** What is written down about a snapshot, in its folder. */
-export type SnapshotRecord =
-  | ({ kind: "full" } & SavedStateRecord)
-  | { kind: "filesystem"; hardware: Hardware; savedAt: string };
+export const SnapshotRecord = z.discriminatedUnion("kind", [
+  SavedStateRecord.extend({ kind: z.literal("full") }),
+  z.object({ kind: z.literal("filesystem"), hardware: Hardware, savedAt: z.string() }),
+]);
+export type SnapshotRecord = z.infer<typeof SnapshotRecord>;
 
 export interface CaptureTarget {
   paths: SnapshotPaths;
   kind: SnapshotKind;
 }
 
-/** Of a machine that has a process. Its guest stands still for as long as its memory is copied. */
+/** Of a machine that has a process. It is paused for as long as its memory is copied. */
 export async function captureRunning(
   machine: QemuMachine,
   { paths, kind }: CaptureTarget,
@@ -39,12 +42,12 @@ export async function captureRunning(
     faultPoint("capture.memory-made");
     const { disk } = machine.paths;
     const top = await prepareTop(disk, signal);
-    // Links alone: what is written until the guest stands still goes into the same files.
+    // Links alone: what is written until the guest is paused goes into the same files.
     await cloneDisk(disk, paths.disk, top);
     faultPoint("capture.disk-copied");
     await using undo = new AsyncDisposableStack();
     undo.defer(() => rm(join(disk, top), { force: true }));
-    const { pausedMs, result } = await machine.holdStill(signal, async () => {
+    const { pausedMs, result } = await machine.sleep.holdStill(signal, async () => {
       undo.move(); // it may be in use from here on
       await useNewTop(machine.qmp, disk, top, signal);
       faultPoint("capture.new-top-used");
@@ -63,8 +66,8 @@ export async function captureRunning(
   });
 }
 
-/** Of a machine that is at rest: nobody writes its files. */
-export async function captureResting(
+/** Of a machine that is suspended or off: nobody writes its files. */
+export async function captureWithoutProcess(
   machine: { paths: MachinePaths; hardware: Hardware; platform: PreparedPlatform },
   { paths, kind }: CaptureTarget,
   signal: AbortSignal,

@@ -38,12 +38,13 @@ export async function cloneMachine(plan: ClonePlan, signal: AbortSignal): Promis
   watch.lap("disk");
   const { process, qmp } = await restore({ paths, hardware, platform, from, watch }, signal);
   const origin = { kind, steps: watch.steps };
-  const machine = new QemuMachine({ id, paths, engine, hardware, platform, process, qmp, origin });
+  const parts = { id, paths, engine, hardware, platform, process, qmp, origin };
+  const machine = new QemuMachine({ ...parts, depth: "paused" });
   try {
     if (!plan.mounted) {
       await qmp.execute("block_resize", { "node-name": rootNode, size: diskBytes }, signal);
     }
-    const guest = await machine.run(signal);
+    const guest = await machine.sleep.runProcessors(signal);
     watch.lap("answer");
     if (!plan.mounted) {
       await guest.mountRoot({ device: rootDevice, grow: true }, signal);

@@ -49,17 +49,8 @@ export async function coldBoot(plan: BootPlan, signal: AbortSignal): Promise<Qem
   watch.lap("boot");
   const { process, qmp } = vmm;
   const origin = { kind: "booted" as const, steps: watch.steps };
-  const machine = new QemuMachine({
-    id,
-    paths,
-    engine,
-    hardware,
-    platform,
-    process,
-    qmp,
-    origin,
-    guest,
-  });
+  const parts = { id, paths, engine, hardware, platform, process, qmp, origin, guest };
+  const machine = new QemuMachine({ ...parts, depth: "awake" });
   try {
     await guest.mountRoot({ device: rootDevice, grow: true }, signal);
     faultPoint("cold-boot.mounted");

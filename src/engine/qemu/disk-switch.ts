@@ -10,8 +10,8 @@ interface BlockInfo {
 }
 
 /**
- * `top` lies there already, empty; its backing is what the machine has open. The folder is told before the machine: should
- * it not come to that, the machine goes on writing to what the folder has below its top, and nothing is lost.
+ * `top` lies there already, empty; its backing is what the machine has open. The folder is told before the machine:
+ * should it not come to that, the machine goes on writing to what the folder has below its top, and nothing is lost.
  */
 export async function useNewTop(
   qmp: Qmp,

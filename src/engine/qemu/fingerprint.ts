@@ -1,23 +1,25 @@
 /** All that a saved device state depends on: QEMU takes it back only where these are the same. */
 import { createHash } from "node:crypto";
+import { z } from "zod";
 import type { Hardware } from "../machine-spec.ts";
 import { qemuArguments } from "./command-line.ts";
 import type { PreparedPlatform } from "./platform.ts";
 
-export interface Fingerprint {
-  qemu: string;
-  accelerator: string;
+export const Fingerprint = z.object({
+  qemu: z.string(),
+  accelerator: z.string(),
   /** The processor that the guest saw: the host's own under KVM. */
-  cpu: string;
+  cpu: z.string(),
   /** A hash over the machine, its devices and their slots. */
-  devices: string;
+  devices: z.string(),
   /** Kernel and modules: the modules disk stays mounted. */
-  kernel: string;
+  kernel: z.string(),
   /** Under TCG the guest was told the host's rate, in kHz. */
-  clockKHz: number;
+  clockKHz: z.number(),
   /** Of the agent that lives in the saved memory. For people: an older one is spoken to as well. */
-  agent: string;
-}
+  agent: z.string(),
+});
+export type Fingerprint = z.infer<typeof Fingerprint>;
 
 /** A rate that differs by less than this lets a day be 9 s too long at most. */
 const clockTolerance = 0.0001;

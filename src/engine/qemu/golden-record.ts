@@ -1,15 +1,14 @@
 /** What is written down about a golden snapshot, last of all: and whether its files still are what they were. */
-import { createHash } from "node:crypto";
-import { readFile, stat } from "node:fs/promises";
+import { z } from "zod";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { writeAtomically } from "../../host/atomic-file.ts";
 import type { GoldenPaths } from "./paths.ts";
-import type { Shape } from "./shape.ts";
+import { readRecordFile } from "./record-file.ts";
+import { damageOf, StateFacts } from "./saved-state.ts";
+import { Shape } from "./shape.ts";
 
-export interface GoldenRecord extends Shape {
-  key: string;
-  state: { bytes: number; sha256: string };
-}
+export const GoldenRecord = Shape.extend({ key: z.string(), state: StateFacts });
+export type GoldenRecord = z.infer<typeof GoldenRecord>;
 
 export async function writeGoldenRecord(paths: GoldenPaths, record: GoldenRecord): Promise<void> {
   await writeAtomically(paths.record, JSON.stringify(record));
@@ -17,9 +16,7 @@ export async function writeGoldenRecord(paths: GoldenPaths, record: GoldenRecord
 
 /** Undefined when there is none, or none that can be read: the snapshot does not exist then. */
 export async function readGoldenRecord(paths: GoldenPaths): Promise<GoldenRecord | undefined> {
-  return await readFile(paths.record, "utf8")
-    .then(JSON.parse, () => undefined)
-    .catch(() => undefined);
+  return await readRecordFile(paths.record, GoldenRecord).catch(() => undefined);
 }
 
 /** A snapshot from which no machine can be made, whoever tries: worse than none. */
@@ -29,22 +26,10 @@ export class UnusableSnapshot extends BhattiError {
   }
 }
 
-/**
- * Before each use, as a guest from a damaged snapshot fails in ways that nobody can explain. The state is checked whole
- * (100 KB, under a millisecond), the memory by its size.
- */
+/** Before each use. */
 export async function checkGolden(paths: GoldenPaths): Promise<void> {
   const record = await readGoldenRecord(paths);
-  const damaged = (what: string) =>
-    new UnusableSnapshot(`The golden snapshot "${paths.directory}" is damaged: ${what}`);
-  if (!record) throw damaged("its record is gone");
-  const ram = await stat(paths.ram).catch(() => undefined);
-  const ramBytes = record.memoryMB * 1024 * 1024;
-  if (ram?.size !== ramBytes) {
-    throw damaged(`its memory has ${ram?.size ?? 0} bytes instead of ${ramBytes}`);
-  }
-  const state = await readFile(paths.state).catch(() => Buffer.alloc(0));
-  if (createHash("sha256").update(state).digest("hex") !== record.state.sha256) {
-    throw damaged(`its state of ${state.length} bytes has another checksum than it had`);
-  }
+  const damage = record ? await damageOf(paths, record) : "its record is gone";
+  if (damage === undefined) return;
+  throw new UnusableSnapshot(`The golden snapshot "${paths.directory}" is damaged: ${damage}`);
 }

@@ -12,7 +12,6 @@ import { readGoldenRecord } from "./golden-record.ts";
 import type { EngineLog } from "./log.ts";
 import { type EnginePaths, type GoldenPaths, goldenPaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
-import { endProcessOfPidFile } from "./record.ts";
 import type { Shape } from "./shape.ts";
 
 export interface Golden {
@@ -48,11 +47,10 @@ export class GoldenStore {
     this.#signal = signal;
   }
 
-  /** Finds what earlier daemons made, and ends and removes what one of them did not finish. */
+  /** Finds what earlier daemons made, and removes what one of them did not finish. */
   async load(): Promise<void> {
     for (const name of await this.#byLastUse()) {
       const paths = goldenPaths(this.#engine.golden, name);
-      await endProcessOfPidFile(paths.pidFile);
       const record = await readGoldenRecord(paths);
       // One of other parts (another kernel, agent or QEMU) would never be asked for again.
       if (record && record.key === this.#keyOf(record)) {

@@ -13,13 +13,14 @@ import { Qmp } from "./qmp/qmp.ts";
 const startDeadlineMs = 10_000;
 
 export const qemuBinary = "qemu-system-x86_64";
+export const pidFileFlag = "-pidfile";
 
 export interface Launch {
   arguments: string[];
   qmpSocket: string;
   /** QEMU's own messages go here. */
   log: string;
-  /** QEMU writes its pid here itself, so that a process is never unknown even if we die right after starting it. */
+  /** QEMU writes its pid here itself, so that it is known even if we die right after starting it. */
   pidFile: string;
   /** A file that it inherits, open for reading, as descriptor 3. */
   state?: string;
@@ -51,7 +52,7 @@ async function start(plan: Launch): Promise<Detached> {
   const log = openSync(plan.log, "a", 0o600);
   const state = plan.state === undefined ? undefined : openSync(plan.state, "r");
   try {
-    const command = [qemuBinary, ...plan.arguments, "-pidfile", plan.pidFile];
+    const command = [qemuBinary, ...plan.arguments, pidFileFlag, plan.pidFile];
     return await launch(command, state === undefined ? [log, log] : [log, log, state]);
   } catch (cause) {
     if (!(cause instanceof CommandError)) throw cause;

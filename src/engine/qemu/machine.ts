@@ -1,4 +1,4 @@
-/** One machine that has a process: its QEMU, its line to the agent, how it sleeps, and how it ends. */
+/** One machine that has a process: its QEMU, its line to the agent, and how it ends. */
 import { rm } from "node:fs/promises";
 import type { Guest } from "../../agent/guest.ts";
 import { abortable } from "../../async/deadline.ts";
@@ -9,21 +9,13 @@ import type { Machine, MachineEnd, MachineOrigin } from "../engine.ts";
 import type { Hardware } from "../machine-spec.ts";
 import { consoleTail } from "./console.ts";
 import { crashDetail } from "./crash-detail.ts";
-import { asEngineError } from "./engine-error.ts";
-import { requireAnswer } from "./guest-answer.ts";
 import { GuestLine } from "./guest-line.ts";
 import type { EnginePaths, MachinePaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
 import type { Qmp, QmpEvent } from "./qmp/qmp.ts";
 import { removeMachine } from "./remove.ts";
-import { dropSavedState } from "./saved-state.ts";
+import { type Depth, Sleep } from "./sleep.ts";
 import { Stall } from "./stall.ts";
-import { saveInPlace } from "./suspend.ts";
-import { wakeGuest } from "./wake-guest.ts";
-
-/** What failed attempts to put a machine to sleep get for their undoing. */
-const undoDeadlineMs = 10_000;
-const thawDeadlineMs = 2_000;
 
 export interface QemuMachineParts {
   id: string;
@@ -34,14 +26,9 @@ export interface QemuMachineParts {
   process: ProcessIdentity;
   qmp: Qmp;
   origin: MachineOrigin;
-  /** Its processors stand still. */
-  isStill?: boolean;
-  /** Its user processes may be frozen. */
-  isAsleep?: boolean;
+  depth: Depth;
   /** Its processors stand still because the host's disk was full. */
   isStalled?: boolean;
-  /** Its own files hold the very state that it is in. */
-  isSaved?: boolean;
   /** The line to its agent, when there is one already. */
   guest?: Guest;
 }
@@ -55,6 +42,7 @@ export class QemuMachine implements Machine {
   readonly paths: MachinePaths;
   readonly hardware: Hardware;
   readonly platform: PreparedPlatform;
+  readonly sleep: Sleep;
   /** Told each time that somebody wants to talk to the guest. */
   onUse: () => void = () => {};
   readonly #engine: EnginePaths;
@@ -63,9 +51,6 @@ export class QemuMachine implements Machine {
   #over: MachineEnd | undefined;
   #isLetGo = false;
   readonly #stall = new Stall((signal) => this.#goOn(signal));
-  #isStill: boolean;
-  #isAsleep: boolean;
-  #isSaved: boolean;
 
   constructor(parts: QemuMachineParts) {
     this.id = parts.id;
@@ -74,9 +59,7 @@ export class QemuMachine implements Machine {
     this.paths = parts.paths;
     this.hardware = parts.hardware;
     this.platform = parts.platform;
-    this.#isStill = parts.isStill ?? false;
-    this.#isAsleep = parts.isAsleep ?? false;
-    this.#isSaved = parts.isSaved ?? false;
+    this.sleep = new Sleep(this, this.#stall, parts.depth);
     this.#engine = parts.engine;
     this.process = parts.process;
     this.ended = this.#end.promise;
@@ -108,7 +91,7 @@ export class QemuMachine implements Machine {
 
   async #goOn(signal: AbortSignal): Promise<void> {
     // One that was stopped meanwhile goes on when it is woken.
-    if (this.#over || this.#isLetGo || this.#isStill) return;
+    if (this.#over || this.#isLetGo || this.isPaused) return;
     await this.qmp.execute("cont", {}, signal);
   }
 
@@ -125,14 +108,11 @@ export class QemuMachine implements Machine {
 
   async #onProcessGone(): Promise<void> {
     if (this.#isLetGo) return;
-    if (this.#isSaved) {
-      await this.#finish({
-        reason: "suspended",
-        detail: "its process ended, its saved state stays",
-      });
-      return;
-    }
-    await this.#finish({ reason: "crashed", detail: await crashDetail(this.paths) });
+    await this.#finish(
+      this.sleep.isSaved
+        ? { reason: "suspended", detail: "its process ended, its saved state stays" }
+        : { reason: "crashed", detail: await crashDetail(this.paths) },
+    );
   }
 
   /** The first reason counts; whatever comes later is its consequence. */
@@ -167,119 +147,24 @@ export class QemuMachine implements Machine {
   }
 
   get isAwake(): boolean {
-    return !this.#isStill && !this.#isAsleep;
+    return this.sleep.isAwake;
   }
 
   get isPaused(): boolean {
-    return this.#isStill;
+    return this.sleep.isPaused;
   }
 
-  /** Lets the guest's processors run. The line is greeted while they still stand: the greeting waits for them. */
-  async run(signal: AbortSignal): Promise<Guest> {
-    const guest = this.guest(signal);
-    guest.catch(() => {}); // awaited below, unless running it fails first
-    if (this.#isSaved) {
-      // Its memory and disk change from here on: what was saved of it does not belong to them any more.
-      await dropSavedState(this.paths.suspension, this.paths);
-      this.#isSaved = false;
-    }
-    await this.qmp.execute("cont", {}, signal);
-    faultPoint("run.running");
-    this.#isStill = false;
-    return await guest;
+  pause(signal: AbortSignal): Promise<void> {
+    return this.sleep.pause(signal);
   }
 
-  /** Stops the guest's processors. */
-  async stand(signal: AbortSignal): Promise<void> {
-    // Before it is sent: should nobody wait for the answer, it stands still all the same.
-    this.#isStill = true;
-    await this.qmp.execute("stop", {}, signal);
-  }
-
-  async pause(signal: AbortSignal): Promise<void> {
-    if (this.#isStill) return;
-    const guest = await this.guest(signal);
-    await requireAnswer(guest, signal);
-    await this.#stall.during(signal, (both) => guest.sync(both));
-    this.#isAsleep = true;
-    try {
-      await this.#stall.during(signal, (both) => guest.freeze(both));
-      faultPoint("pause.frozen");
-      await this.stand(signal);
-      faultPoint("pause.standing");
-    } catch (error) {
-      if (this.#isStill) await this.#wakeAgain();
-      else await this.#thaw(guest);
-      throw error;
-    }
-  }
-
-  /** Undoes a sleep that failed: it must not hide why, and the next `unpause` tries again. */
-  async #wakeAgain(): Promise<void> {
-    await this.unpause(AbortSignal.timeout(undoDeadlineMs)).catch(() => {});
-  }
-
-  /** Sent also to a guest that does not answer: should it freeze late, it thaws right after. */
-  async #thaw(guest: Guest): Promise<void> {
-    try {
-      await guest.thaw(AbortSignal.timeout(thawDeadlineMs));
-      this.#isAsleep = false;
-    } catch {
-      // The next `unpause` tries again.
-    }
-  }
-
-  async unpause(signal: AbortSignal): Promise<void> {
-    const woken = this.guest(signal).then((guest) => wakeGuest(guest, {}, signal));
-    woken.catch(() => {}); // awaited below, unless running it fails first
-    if (this.#isStill) await this.run(signal);
-    await woken;
-    this.#isAsleep = false;
+  unpause(signal: AbortSignal): Promise<void> {
+    return this.sleep.unpause(signal);
   }
 
   async suspend(signal: AbortSignal): Promise<void> {
-    const wasPaused = this.#isStill;
-    await this.pause(signal);
-    try {
-      if (wasPaused) await this.#standAnew(signal);
-      await saveInPlace(this, signal);
-      this.#isSaved = true;
-    } catch (error) {
-      await dropSavedState(this.paths.suspension, this.paths).catch(() => {});
-      if (!wasPaused) await this.#wakeAgain();
-      throw asEngineError(error);
-    }
+    await this.sleep.save(signal);
     await this.#finish({ reason: "suspended", detail: "it was suspended" });
-  }
-
-  /** Runs `work` while the guest stands still, and lets it go on if it ran before. */
-  async holdStill<T>(
-    signal: AbortSignal,
-    work: () => Promise<T>,
-  ): Promise<{ result: T; pausedMs: number }> {
-    if (this.#isStill) {
-      // What is saved in its files stays true: nothing in it runs meanwhile.
-      if (!this.#isSaved) await this.#standAnew(signal);
-      return { result: await work(), pausedMs: 0 };
-    }
-    // What there is to write is written before the guest stands still; what comes meanwhile is little.
-    await this.#stall.during(signal, async (both) => (await this.guest(both)).sync(both));
-    const started = performance.now();
-    await this.pause(signal);
-    try {
-      const result = await work();
-      await this.#wakeAgain();
-      return { result, pausedMs: performance.now() - started };
-    } catch (error) {
-      await this.#wakeAgain();
-      throw error;
-    }
-  }
-
-  /** QEMU saves a state only once from one standstill. Nothing of the user's runs in between. */
-  async #standAnew(signal: AbortSignal): Promise<void> {
-    await this.run(signal);
-    await this.stand(signal);
   }
 
   async powerOff(signal: AbortSignal): Promise<void> {

@@ -13,9 +13,9 @@ export interface MachinePaths {
   ram: string;
   /** Folder of the root disk: its top and the layers below. */
   disk: string;
-  /** The device state of a machine that is at rest. */
+  /** The device state of a machine that is suspended. */
   state: string;
-  /** Written last when a machine is suspended, removed before it runs again: without it nothing is there to go back to. */
+  /** The record of its saved state: written last when it is suspended, removed before it runs again. */
   suspension: string;
   /** Who runs it: pid, start time, hardware. Written when its guest is whole. */
   record: string;

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { writeAtomically } from "../../host/atomic-file.ts";
 import { run } from "../../host/process.ts";
@@ -13,6 +14,7 @@ import { buildInitramfs } from "./initramfs.ts";
 import { qemuBinary } from "./launcher.ts";
 import type { EngineLog } from "./log.ts";
 import type { EnginePaths } from "./paths.ts";
+import { readRecordFile } from "./record-file.ts";
 
 export interface PreparedPlatform extends Platform {
   /** The guest agent as a program of this host. */
@@ -93,13 +95,14 @@ async function findQemu(signal: AbortSignal): Promise<string> {
 }
 
 async function findKernel(folder: string): Promise<{ digest: string }> {
-  const summary = join(folder, "kernel.json");
-  if (!existsSync(summary)) {
+  const summary = z.object({ digest: z.string() });
+  const kernel = await readRecordFile(join(folder, "kernel.json"), summary);
+  if (!kernel) {
     throw new BhattiError("host_unfit", `There is no guest kernel in "${folder}"`, {
       hint: "Prepare it: make quickstart (or set `kernel` in the configuration)",
     });
   }
-  return JSON.parse(await readFile(summary, "utf8")) as { digest: string };
+  return kernel;
 }
 
 /** Named by its content, so that a machine that runs keeps the one it was started with. */

@@ -130,7 +130,7 @@ async function warmUp(machine: QemuMachine, signal: AbortSignal): Promise<void> 
   }
   await process.result;
   await guest.freeze(signal);
-  await machine.stand(signal);
+  await machine.sleep.stopProcessors(signal);
 }
 
 function isSameShape(one: MachineSpec, other: MachineSpec): boolean {

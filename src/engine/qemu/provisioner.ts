@@ -87,7 +87,7 @@ export class Provisioner {
     const machine = this.#pool.take(spec);
     if (!machine) return undefined;
     return await this.#attempt("use a pool machine", signal, refusals, () =>
-      this.#workshop.personalise(machine, machine.run(signal), identity, signal),
+      this.#workshop.personalise(machine, machine.sleep.runProcessors(signal), identity, signal),
     );
   }
 

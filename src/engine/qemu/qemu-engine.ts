@@ -14,7 +14,7 @@ import type {
 import type { Hardware, MachineSpec } from "../machine-spec.ts";
 import type { AcceleratorChoice } from "./accelerator.ts";
 import { adoptMachine } from "./adopt.ts";
-import { captureResting, captureRunning } from "./capture.ts";
+import { captureRunning, captureWithoutProcess } from "./capture.ts";
 import { asEngineError } from "./engine-error.ts";
 import type { EngineLog } from "./log.ts";
 import type { QemuMachine } from "./machine.ts";
@@ -22,10 +22,10 @@ import { type EnginePaths, enginePaths, machinePaths } from "./paths.ts";
 import { type PreparedPlatform, preparePlatform } from "./platform.ts";
 import { Provisioner } from "./provisioner.ts";
 import { Quiet } from "./quiet.ts";
-import { endProcessOfPidFile } from "./record.ts";
+import { endStrays } from "./record.ts";
 import { removeMachine, trashDirectory } from "./remove.ts";
-import { forgetState, resumeMachine, stateOf } from "./rest.ts";
 import { listSnapshots, readSnapshot, removeSnapshot, snapshotNamed } from "./snapshots.ts";
+import { forgetState, resumeMachine, stateOf } from "./without-process.ts";
 
 const prepareDeadlineMs = 60_000;
 const machineIdPattern = /^[0-9a-f]{16}$/;
@@ -59,6 +59,7 @@ export async function openQemuEngine(options: QemuEngineOptions): Promise<Engine
   ]) {
     await mkdir(directory, { recursive: true, mode: 0o700 });
   }
+  await endStrays(paths);
   await rm(trashDirectory(paths), { recursive: true, force: true });
   await removeScratch(paths);
   const kernel = options.kernel ?? join(dataDir, "kernel");
@@ -73,9 +74,7 @@ export async function openQemuEngine(options: QemuEngineOptions): Promise<Engine
 async function removeScratch(paths: EnginePaths): Promise<void> {
   for (const name of await readdir(paths.runtime)) {
     if (machineIdPattern.test(name)) continue;
-    const directory = join(paths.runtime, name);
-    await endProcessOfPidFile(join(directory, "pid"));
-    await rm(directory, { recursive: true, force: true });
+    await rm(join(paths.runtime, name), { recursive: true, force: true });
   }
 }
 
@@ -117,15 +116,12 @@ class QemuEngine implements Engine {
     identity: GuestConfiguration,
     signal: AbortSignal,
   ): Promise<Machine> {
-    try {
+    const machine = await this.#foreground(async () => {
       await this.#checkSpace(spec);
-      const make = () => this.#provisioner.make(spec, identity, signal);
-      const machine = await this.#quiet.during(make);
-      this.#provisioner.prepare(spec);
-      return this.#handOut(machine);
-    } catch (error) {
-      throw asEngineError(error);
-    }
+      return await this.#provisioner.make(spec, identity, signal);
+    });
+    this.#provisioner.prepare(spec);
+    return this.#handOut(machine);
   }
 
   async stateOf(id: string): Promise<MachineState> {
@@ -133,12 +129,8 @@ class QemuEngine implements Engine {
   }
 
   async resume(id: string, signal: AbortSignal): Promise<Machine> {
-    try {
-      const plan = { engine: this.#paths, platform: this.#platform, id };
-      return this.#handOut(await this.#quiet.during(() => resumeMachine(plan, signal)));
-    } catch (error) {
-      throw asEngineError(error);
-    }
+    const plan = { engine: this.#paths, platform: this.#platform, id };
+    return this.#handOut(await this.#foreground(() => resumeMachine(plan, signal)));
   }
 
   async boot(
@@ -147,14 +139,12 @@ class QemuEngine implements Engine {
     identity: GuestConfiguration,
     signal: AbortSignal,
   ): Promise<Machine> {
-    try {
+    const machine = await this.#foreground(async () => {
       await this.#checkSpace(hardware);
       await forgetState(machinePaths(this.#paths, id));
-      const boot = () => this.#provisioner.workshop.boot(id, hardware, identity, signal);
-      return this.#handOut(await this.#quiet.during(boot));
-    } catch (error) {
-      throw asEngineError(error);
-    }
+      return await this.#provisioner.workshop.boot(id, hardware, identity, signal);
+    });
+    return this.#handOut(machine);
   }
 
   async capture(
@@ -165,17 +155,14 @@ class QemuEngine implements Engine {
     signal: AbortSignal,
   ): Promise<SnapshotFacts> {
     const target = { paths: snapshotNamed(this.#paths, snapshot), kind };
-    const machine = this.#running.get(id);
-    const paths = machinePaths(this.#paths, id);
-    try {
+    return await this.#foreground(async () => {
       if (kind === "full") await this.#checkSpace(hardware);
-      if (machine) {
-        return await this.#quiet.during(() => captureRunning(machine, target, signal));
-      }
+      const machine = this.#running.get(id);
+      if (machine) return await captureRunning(machine, target, signal);
+      const paths = machinePaths(this.#paths, id);
       const state = await stateOf(paths);
       if (state === "running") {
-        const message =
-          "The machine runs, but does not answer the daemon: it cannot be stood still";
+        const message = "The machine runs, but does not answer the daemon: it cannot be paused";
         throw new BhattiError("guest_unresponsive", message);
       }
       if (kind === "full" && state !== "suspended") {
@@ -183,11 +170,9 @@ class QemuEngine implements Engine {
           "Of a machine that does not run, and was not suspended, only the disk is left";
         throw new BhattiError("no_saved_state", message);
       }
-      const resting = { paths, hardware, platform: this.#platform };
-      return await this.#quiet.during(() => captureResting(resting, target, signal));
-    } catch (error) {
-      throw asEngineError(error);
-    }
+      const files = { paths, hardware, platform: this.#platform };
+      return await captureWithoutProcess(files, target, signal);
+    });
   }
 
   async clone(
@@ -196,14 +181,12 @@ class QemuEngine implements Engine {
     signal: AbortSignal,
   ): Promise<Machine> {
     const paths = snapshotNamed(this.#paths, snapshot);
-    try {
+    const machine = await this.#foreground(async () => {
       const record = await readSnapshot(paths);
       await this.#checkSpace(record.hardware);
-      const make = () => this.#provisioner.workshop.fromSnapshot(paths, record, identity, signal);
-      return this.#handOut(await this.#quiet.during(make));
-    } catch (error) {
-      throw asEngineError(error);
-    }
+      return await this.#provisioner.workshop.fromSnapshot(paths, record, identity, signal);
+    });
+    return this.#handOut(machine);
   }
 
   snapshots(): Promise<string[]> {
@@ -216,8 +199,17 @@ class QemuEngine implements Engine {
 
   async adopt(id: string, signal: AbortSignal): Promise<Machine | undefined> {
     const plan = { engine: this.#paths, platform: this.#platform, id };
-    const machine = await adoptMachine(plan, signal);
+    const machine = await this.#foreground(() => adoptMachine(plan, signal));
     return machine && this.#handOut(machine);
+  }
+
+  /** What somebody waits for: background work keeps out of its way, and it fails as the engine promises. */
+  async #foreground<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await this.#quiet.during(work);
+    } catch (error) {
+      throw asEngineError(error);
+    }
   }
 
   #handOut(machine: QemuMachine): QemuMachine {
@@ -228,7 +220,11 @@ class QemuEngine implements Engine {
   }
 
   async list(): Promise<string[]> {
-    const names = await Promise.all([readdir(this.#paths.machines), readdir(this.#paths.runtime)]);
+    const { machines, ram, runtime } = this.#paths;
+    // A destroy that was cut short may have left the memory alone, when that lies apart.
+    const names = await Promise.all(
+      [...new Set([machines, ram, runtime])].map((path) => readdir(path)),
+    );
     const ids = new Set(names.flat().filter((name) => machineIdPattern.test(name)));
     return [...ids].filter((id) => !this.#provisioner.workshop.isUnborn(id));
   }

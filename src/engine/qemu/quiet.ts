@@ -1,7 +1,7 @@
-/** Knows when the foreground is at rest, so that background work does not get in its way. */
+/** Knows when the foreground is quiet, so that background work does not get in its way. */
 import { pause } from "../../async/deadline.ts";
 
-const restMs = 300;
+const quietMs = 300;
 
 export class Quiet {
   #lastUse = Number.NEGATIVE_INFINITY;
@@ -11,7 +11,7 @@ export class Quiet {
     this.#lastUse = performance.now();
   }
 
-  /** The foreground is not at rest while the work runs. */
+  /** The foreground is not quiet while the work runs. */
   async during<T>(work: () => Promise<T>): Promise<T> {
     this.#running += 1;
     try {
@@ -25,7 +25,7 @@ export class Quiet {
   /** Resolves when nothing has happened for a moment. */
   async wait(signal: AbortSignal): Promise<void> {
     for (;;) {
-      const left = restMs - (performance.now() - this.#lastUse);
+      const left = quietMs - (performance.now() - this.#lastUse);
       if (this.#running === 0 && left <= 0) return;
       await pause(Math.max(left, 20), signal);
     }

@@ -1,23 +1,30 @@
-/** What is written down about a machine, so that a later daemon finds it again. */
-import { readFile, rm } from "node:fs/promises";
+/** How a later daemon finds a machine again: by what is written down about it, and by its process. */
+import { readdir, readFile, rm } from "node:fs/promises";
+import { basename, dirname } from "node:path";
+import { z } from "zod";
 import { writeAtomically } from "../../host/atomic-file.ts";
 import { endProcess, isAlive, type ProcessIdentity, startTimeOf } from "../../host/process.ts";
-import type { Hardware } from "../machine-spec.ts";
-import type { MachinePaths } from "./paths.ts";
+import { Hardware } from "../machine-spec.ts";
+import { pidFileFlag } from "./launcher.ts";
+import { type EnginePaths, type MachinePaths, machinePaths } from "./paths.ts";
+import { readRecordFile } from "./record-file.ts";
 
 /** There is one of a machine that is whole: its root mounted, its identity known. Another is not taken over. */
-export interface MachineRecord extends ProcessIdentity {
-  hardware: Hardware;
-}
+export const MachineRecord = z.object({
+  pid: z.int().positive(),
+  startTime: z.number(),
+  hardware: Hardware,
+});
+export type MachineRecord = z.infer<typeof MachineRecord>;
 
 export async function writeRecord(paths: MachinePaths, record: MachineRecord): Promise<void> {
   // The process that it names would not survive what this would not.
   await writeAtomically(paths.record, `${JSON.stringify(record)}\n`, { durable: false });
 }
 
+/** Undefined also when it is not what was written: then the pid file says whether it runs. */
 export async function readRecord(paths: MachinePaths): Promise<MachineRecord | undefined> {
-  const text = await readFile(paths.record, "utf8").catch(() => undefined);
-  return text === undefined ? undefined : (JSON.parse(text) as MachineRecord);
+  return await readRecordFile(paths.record, MachineRecord).catch(() => undefined);
 }
 
 /** What runs of it from here on is not whole until it has a record again. */
@@ -27,7 +34,7 @@ export async function forgetRecord(paths: MachinePaths): Promise<void> {
 
 /** The process that runs the machine, if it still does. */
 export async function runningProcess(paths: MachinePaths): Promise<ProcessIdentity | undefined> {
-  const record = await readRecord(paths).catch(() => undefined);
+  const record = await readRecord(paths);
   if (record && isAlive(record)) return record;
   return processOfPidFile(paths.pidFile);
 }
@@ -39,9 +46,8 @@ export async function runningProcess(paths: MachinePaths): Promise<ProcessIdenti
 async function processOfPidFile(pidFile: string): Promise<ProcessIdentity | undefined> {
   const pid = Number.parseInt(await readFile(pidFile, "utf8").catch(() => ""), 10);
   if (!Number.isInteger(pid)) return undefined;
-  const startTime = startTimeOf(pid);
-  const words = (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0");
-  return startTime !== undefined && words.includes(pidFile) ? { pid, startTime } : undefined;
+  const process = await qemuProcess(pid);
+  return process?.pidFile === pidFile ? process : undefined;
 }
 
 export async function endRunningProcess(paths: MachinePaths): Promise<void> {
@@ -49,8 +55,29 @@ export async function endRunningProcess(paths: MachinePaths): Promise<void> {
   if (identity) await endProcess(identity);
 }
 
-/** Ends the QEMU that wrote the file, if it still runs. */
-export async function endProcessOfPidFile(pidFile: string): Promise<void> {
-  const identity = await processOfPidFile(pidFile);
-  if (identity) await endProcess(identity);
+/**
+ * Ends every QEMU of this data directory and runtime folder that does not run a machine: those that something was tried
+ * with, and those whose daemon was killed before they had written their pid file. Before any is started.
+ */
+export async function endStrays(engine: EnginePaths): Promise<void> {
+  for (const name of await readdir("/proc")) {
+    const process = /^\d+$/.test(name) ? await qemuProcess(Number(name)) : undefined;
+    if (!process) continue;
+    const directory = dirname(process.pidFile);
+    const parent = dirname(directory);
+    if (![engine.machines, engine.golden, engine.runtime].includes(parent)) continue;
+    const isMachine = parent === engine.machines;
+    const running = isMachine && (await runningProcess(machinePaths(engine, basename(directory))));
+    if (!running || running.pid !== process.pid) await endProcess(process);
+  }
+}
+
+/** A process that was told to write a pid file. */
+async function qemuProcess(
+  pid: number,
+): Promise<(ProcessIdentity & { pidFile: string }) | undefined> {
+  const startTime = startTimeOf(pid);
+  const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  const pidFile = command.split(`\0${pidFileFlag}\0`)[1]?.split("\0")[0];
+  return startTime === undefined || !pidFile ? undefined : { pid, startTime, pidFile };
 }

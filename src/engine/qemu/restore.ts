@@ -1,4 +1,4 @@
-/** A QEMU that has loaded a saved state: the guest stands still, and everything of it is in place. */
+/** A QEMU that has loaded a saved state: the guest is paused, and everything of it is in place. */
 import { settledWithin } from "../../async/deadline.ts";
 import { faultPoint } from "../../async/fault-point.ts";
 import { topOf } from "../../disks/layers.ts";

@@ -5,20 +5,26 @@
 import { createHash } from "node:crypto";
 import { readFile, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { z } from "zod";
 import { faultPoint } from "../../async/fault-point.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { makeDurable, writeAtomically } from "../../host/atomic-file.ts";
-import type { Hardware } from "../machine-spec.ts";
-import { type Fingerprint, incompatibility } from "./fingerprint.ts";
+import { Hardware } from "../machine-spec.ts";
+import { Fingerprint, incompatibility } from "./fingerprint.ts";
 import { memoryBytes } from "./memory-file.ts";
+import { readRecordFile } from "./record-file.ts";
 
-export interface SavedStateRecord {
-  hardware: Hardware;
-  fingerprint: Fingerprint;
-  state: { bytes: number; sha256: string };
+/** What is known of a file with a device state. */
+export const StateFacts = z.object({ bytes: z.number(), sha256: z.string() });
+
+export const SavedStateRecord = z.object({
+  hardware: Hardware,
+  fingerprint: Fingerprint,
+  state: StateFacts,
   /** RFC 3339, UTC. */
-  savedAt: string;
-}
+  savedAt: z.string(),
+});
+export type SavedStateRecord = z.infer<typeof SavedStateRecord>;
 
 export interface SavedStateFiles {
   ram: string;
@@ -30,30 +36,17 @@ export async function writeSavedState(path: string, record: SavedStateRecord): P
   await writeAtomically(path, `${JSON.stringify(record)}\n`);
 }
 
-/** Undefined when there is none. Throws snapshot_damaged when it cannot be read. */
+/** Undefined when there is none. Throws snapshot_damaged when it is not what was written. */
 export async function readSavedState(path: string): Promise<SavedStateRecord | undefined> {
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
-  if (text === undefined) return undefined;
   try {
-    return parse(text);
+    return await readRecordFile(path, SavedStateRecord);
   } catch (cause) {
+    if (!(cause instanceof SyntaxError || cause instanceof z.ZodError)) throw cause;
     throw damaged(`"${path}" is not what was written`, cause);
   }
 }
 
-/** What was written durably and atomically is whole or somebody else's. */
-function parse(text: string): SavedStateRecord {
-  const record = JSON.parse(text) as Partial<SavedStateRecord>;
-  const { hardware, fingerprint, state, savedAt } = record;
-  if (hardware && fingerprint && state && savedAt)
-    return { ...record, hardware, fingerprint, state, savedAt };
-  throw new Error("it lacks what every saved state has");
-}
-
-/** Before each use, as a guest from a damaged state fails in ways that nobody can explain. */
+/** Before each use. Throws snapshot_incompatible, and snapshot_damaged. */
 export async function checkSavedState(
   files: SavedStateFiles,
   record: SavedStateRecord,
@@ -63,18 +56,26 @@ export async function checkSavedState(
   if (reason !== undefined) {
     throw new BhattiError("snapshot_incompatible", `The saved state cannot be used: ${reason}`);
   }
+  const damage = await damageOf(files, { ...record.hardware, state: record.state });
+  if (damage !== undefined) throw damaged(damage);
+}
+
+/**
+ * What is wrong with the files: a guest from damaged ones fails in ways that nobody can explain. The state is checked
+ * whole (100 KB, under a millisecond), the memory by its size.
+ */
+export async function damageOf(
+  files: SavedStateFiles,
+  expected: { memoryMB: number; state: { sha256: string } },
+): Promise<string | undefined> {
   const ram = await stat(files.ram).catch(() => undefined);
-  const ramBytes = memoryBytes(record.hardware.memoryMB);
-  if (ram?.size !== ramBytes) {
-    throw damaged(
-      ram ? `its memory has ${ram.size} bytes instead of ${ramBytes}` : "its memory file is gone",
-    );
-  }
+  if (!ram) return "its memory file is gone";
+  const ramBytes = memoryBytes(expected.memoryMB);
+  if (ram.size !== ramBytes) return `its memory has ${ram.size} bytes instead of ${ramBytes}`;
   const state = await readFile(files.state).catch(() => undefined);
-  if (!state) throw damaged("its state file is gone");
-  if (createHash("sha256").update(state).digest("hex") !== record.state.sha256) {
-    throw damaged(`its state of ${state.length} bytes has another checksum than it had`);
-  }
+  if (!state) return "its state file is gone";
+  if (createHash("sha256").update(state).digest("hex") === expected.state.sha256) return undefined;
+  return `its state of ${state.length} bytes has another checksum than it had`;
 }
 
 /** From here on there is no state to go back to, also after a power cut. */

@@ -1,13 +1,13 @@
 /** What a golden snapshot is of, and which one suits a machine. */
 import { stat } from "node:fs/promises";
-import type { MachineImage, MachineSpec } from "../machine-spec.ts";
+import type { z } from "zod";
+import { Hardware, MachineImage, type MachineSpec } from "../machine-spec.ts";
 
-export interface Shape {
-  cpus: number;
-  memoryMB: number;
+export const Shape = Hardware.extend({
   /** The image whose root is mounted in it; none for a snapshot that serves every image. */
-  image?: MachineImage;
-}
+  image: MachineImage.exactOptional(),
+});
+export type Shape = z.infer<typeof Shape>;
 
 /** With the image's root mounted, unless the disk is to be larger: a file system grows when it is mounted. */
 export async function bestShape(spec: MachineSpec): Promise<Shape> {

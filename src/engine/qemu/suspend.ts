@@ -1,4 +1,4 @@
-/** Keeps a machine that stands still in its own files, so that its process can go. */
+/** Keeps a machine that is paused in its own files, so that its process can go. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { faultPoint } from "../../async/fault-point.ts";
@@ -15,7 +15,7 @@ import type { PreparedPlatform } from "./platform.ts";
 import type { Qmp } from "./qmp/qmp.ts";
 import { writeSavedState } from "./saved-state.ts";
 
-export interface StandingMachine {
+export interface PausedMachine {
   qmp: Qmp;
   paths: MachinePaths;
   hardware: Hardware;
@@ -23,7 +23,7 @@ export interface StandingMachine {
 }
 
 /** All of it is on the disk when this returns, and its record was written last. */
-export async function saveInPlace(machine: StandingMachine, signal: AbortSignal): Promise<void> {
+export async function saveInPlace(machine: PausedMachine, signal: AbortSignal): Promise<void> {
   const { qmp, paths, hardware, platform } = machine;
   const [state] = await Promise.all([
     saveState(qmp, paths.state, join(paths.sockets, "state"), signal),

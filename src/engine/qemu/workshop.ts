@@ -21,7 +21,6 @@ import { removeMachine } from "./remove.ts";
 import type { Root } from "./root.ts";
 import { checkSavedState, type SavedStateFiles, type SavedStateRecord } from "./saved-state.ts";
 import { Stopwatch } from "./stopwatch.ts";
-import { wakeGuest } from "./wake-guest.ts";
 
 const configureDeadlineMs = 20_000;
 
@@ -148,7 +147,7 @@ export class Workshop {
     return this.#anew((id) => this.#coldBoot(id, hardware, root, signal));
   }
 
-  /** Who it is, before anything of the user's runs: its processes stand still until it knows. */
+  /** Who it is, before anything of the user's runs: its processes are frozen until it knows. */
   async personalise(
     machine: QemuMachine,
     answering: Promise<Guest>,
@@ -161,7 +160,7 @@ export class Workshop {
       await within(configureDeadlineMs, "Configuring the guest", signal, async (until) => {
         const guest = await abortable(answering, until);
         watch.lap("resume");
-        await wakeGuest(guest, identity, until);
+        await machine.sleep.wakeAs(guest, identity, until);
         faultPoint("personalise.thawed");
         watch.lap("configure");
       });
@@ -175,16 +174,9 @@ export class Workshop {
     }
   }
 
-  /** A machine that nobody gets to know. What is left of it after a failure here, the next start removes. */
+  /** A machine that nobody gets to know. */
   async drop(machine: QemuMachine): Promise<void> {
-    try {
-      await machine.destroy();
-    } catch (error) {
-      const { id } = machine;
-      this.#options.log.warn("a machine was not removed", { machine: id, error: messageOf(error) });
-    } finally {
-      this.#unborn.delete(machine.id);
-    }
+    await this.#clearAway(machine.id, () => machine.destroy());
   }
 
   async #cloneGolden(
@@ -222,15 +214,15 @@ export class Workshop {
     try {
       return await make(id);
     } catch (error) {
-      await this.#clearAway(id);
+      await this.#clearAway(id, () => removeMachine(this.#options.paths, id));
       throw error;
     }
   }
 
   /** What is left of it after a failure here, the next start removes. */
-  async #clearAway(id: string): Promise<void> {
+  async #clearAway(id: string, remove: () => Promise<void>): Promise<void> {
     try {
-      await removeMachine(this.#options.paths, id);
+      await remove();
     } catch (error) {
       this.#options.log.warn("a machine was not removed", { machine: id, error: messageOf(error) });
     } finally {

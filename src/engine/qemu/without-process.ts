@@ -22,7 +22,7 @@ export async function stateOf(paths: MachinePaths): Promise<MachineState> {
   return existsSync(paths.suspension) ? "suspended" : "off";
 }
 
-/** The machine stands still, and its saved state is as good as before. On failure its files are as they were. */
+/** The machine is paused, and its saved state is as good as before. On failure its files are as they were. */
 export async function resumeMachine(
   { engine, platform, id }: { engine: EnginePaths; platform: PreparedPlatform; id: string },
   signal: AbortSignal,
@@ -50,7 +50,7 @@ export async function resumeMachine(
   faultPoint("resume.recorded");
   const origin = { kind: "resumed" as const, steps: watch.steps };
   const parts = { id, paths, engine, hardware, platform, process, qmp, origin };
-  return new QemuMachine({ ...parts, isStill: true, isAsleep: true, isSaved: true });
+  return new QemuMachine({ ...parts, depth: "saved" });
 }
 
 /** The machine's memory is given up: only its disk is left. */
