@@ -19,6 +19,7 @@ const layers: Record<string, readonly string[]> = {
   operator: ["services", "store", "host", "observability"],
   server: ["contract", "services", "observability"],
   services: [
+    "contract/limits.ts",
     "engine/engine.ts",
     "engine/machine-spec.ts",
     "agent/guest.ts",

@@ -1,4 +1,4 @@
-/** Sizes and times that both ends of an exec keep to, apart from the schemas so that a client starts without loading them. */
+/** Sizes and times that both ends of an exec keep to, apart from the schemas: a client starts without loading them. */
 
 export const defaultExecTimeoutSeconds = 300;
 export const maximumExecTimeoutSeconds = 86_400;

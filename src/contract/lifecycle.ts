@@ -1,6 +1,7 @@
 /** What else a sandbox lives through: stop, start, fork. */
 import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
+import { longestName, maximumForks } from "./limits.ts";
 import { Labels, SandboxName, SandboxRef } from "./names.ts";
 import { Sandbox, wakeErrors } from "./sandboxes.ts";
 
@@ -13,9 +14,7 @@ export const StartSandbox = z
   })
   .prefault({});
 
-const maximumForks = 64;
 const forksRule = `must be between 1 and ${maximumForks}`;
-const longestName = 63;
 
 export const ForkSandbox = z
   .strictObject({

@@ -1,12 +1,11 @@
 /** The patterns that names must match, with the rule in words for the error message. */
 import { z } from "zod";
+import { longestName, maximumLabels } from "./limits.ts";
 
-const sandboxNamePattern = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/;
-const sandboxNameRule =
-  "a letter or digit, then up to 62 letters, digits, dots, underscores or hyphens";
-export const SandboxName = z
-  .string()
-  .regex(sandboxNamePattern, { error: `must be ${sandboxNameRule}` });
+const after = longestName - 1;
+export const SandboxName = z.string().regex(new RegExp(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,${after}}$`), {
+  error: `must be a letter or digit, then up to ${after} letters, digits, dots, underscores or hyphens`,
+});
 
 /** Text that the guest's kernel takes, which ends it at a NUL. */
 export const KernelText = z
@@ -25,7 +24,7 @@ export const Environment = z.record(
 );
 
 const segment = "[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?";
-export const labelKeyPattern = new RegExp(`^(?:${segment}/)?${segment}$`);
+const labelKeyPattern = new RegExp(`^(?:${segment}/)?${segment}$`);
 export const LabelKey = z
   .string()
   .regex(labelKeyPattern, {
@@ -40,6 +39,6 @@ const LabelValue = z.string().regex(/^[A-Za-z0-9._-]{0,256}$/, {
 });
 export const Labels = z
   .record(LabelKey, LabelValue)
-  .refine((labels) => Object.keys(labels).length <= 16, {
-    error: "must be at most 16 labels",
+  .refine((labels) => Object.keys(labels).length <= maximumLabels, {
+    error: `must be at most ${maximumLabels} labels`,
   });

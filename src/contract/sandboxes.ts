@@ -166,6 +166,6 @@ export const sandboxEndpoints = {
     summary: "Destroy a sandbox and its disk",
     params: SandboxRef,
     result: z.object({ status: z.literal("destroyed") }),
-    errors: ["sandbox_not_found"],
+    errors: ["sandbox_not_found", "disk_full"],
   }),
 };

@@ -64,7 +64,7 @@ export const snapshotEndpoints = {
     summary: "Delete a snapshot; the sandboxes made from it stay",
     params: SnapshotRef,
     result: z.object({ status: z.literal("deleted") }),
-    errors: ["snapshot_not_found"],
+    errors: ["snapshot_not_found", "snapshot_in_use", "disk_full"],
   }),
   "snapshot.resume": endpoint("snapshot.resume", {
     summary:

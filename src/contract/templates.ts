@@ -81,6 +81,6 @@ export const templateEndpoints = {
     summary: "Delete a template; the sandboxes made from it stay",
     params: TemplateRef,
     result: z.object({ status: z.literal("deleted") }),
-    errors: ["template_not_found"],
+    errors: ["template_not_found", "disk_full"],
   }),
 };

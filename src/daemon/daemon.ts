@@ -9,9 +9,12 @@ import { EventRecorder } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import { type HttpServer, startServer } from "../server/server.ts";
 import { Exec } from "../services/exec.ts";
+import { Forks } from "../services/forks.ts";
 import { Images } from "../services/images.ts";
+import { MachineKeeper } from "../services/machine-keeper.ts";
 import { recover } from "../services/recovery.ts";
 import { SandboxActors } from "../services/sandbox-actor.ts";
+import { SandboxCopies } from "../services/sandbox-copies.ts";
 import { Sandboxes } from "../services/sandboxes.ts";
 import { Snapshots } from "../services/snapshots.ts";
 import { Templates } from "../services/templates.ts";
@@ -62,14 +65,15 @@ export async function startDaemon(
   undo.defer(() => engine.close());
 
   const actors = new SandboxActors(clock);
-  const sandboxes = new Sandboxes({
-    ...{ store, engine, images, actors, events, log, defaults },
-    thermal: config.thermal,
-  });
+  const keeper = new MachineKeeper(store, events, log);
+  const parts = { store, engine, actors, keeper, events, log };
+  const sandboxes = new Sandboxes({ ...parts, images, defaults, thermal: config.thermal });
+  const copies = new SandboxCopies({ ...parts, onMade: (id) => sandboxes.watch(id) });
+  const forks = new Forks({ ...parts, copies });
+  const snapshots = new Snapshots({ ...parts, sandboxes, copies });
   const templates = new Templates(store, events);
-  const snapshots = new Snapshots({ store, engine, actors, sandboxes, events, log });
   const exec = new Exec(sandboxes, log);
-  await recover({ store, engine, actors, sandboxes, events, log });
+  await recover({ ...parts, sandboxes });
   await snapshots.recover();
   engine.start();
   sandboxes.watchAll();
@@ -77,7 +81,7 @@ export async function startDaemon(
 
   const { limits } = config;
   const identity = { version, ...identityOf(engine), jsonBodyBytes: limits.jsonBodyBytes };
-  const services = { users, sandboxes, snapshots, templates, exec };
+  const services = { users, sandboxes, forks, snapshots, templates, exec };
   const server = startServer({ address, ...services, events, log, identity, limits });
   undo.defer(() => server.stop(0));
   const url = urlOf(server);

@@ -13,22 +13,18 @@ export interface TakeDownOptions {
   rest: AsyncDisposableStack;
 }
 
-const drainMilliseconds = 5_000;
-const settleMilliseconds = 20_000;
-const restMilliseconds = 20_000;
+const drainMs = 5_000;
+const settleMs = 20_000;
+const restMs = 20_000;
 
 export async function takeDown(options: TakeDownOptions): Promise<void> {
   const { server, sandboxes, onShutdown, log, rest } = options;
   const started = performance.now();
-  await step(log, "finishing requests", drainMilliseconds + 5_000, () =>
-    server.stop(drainMilliseconds),
-  );
+  await step(log, "finishing requests", drainMs + 5_000, () => server.stop(drainMs));
   sandboxes.close();
-  await step(log, "finishing what is being done to sandboxes", settleMilliseconds, () =>
-    sandboxes.settled(),
-  );
+  await step(log, "finishing what is being done to sandboxes", settleMs, () => sandboxes.settled());
   if (onShutdown === "stop") await sandboxes.suspendAll();
-  await step(log, "releasing what is held", restMilliseconds, () => rest.disposeAsync());
+  await step(log, "releasing what is held", restMs, () => rest.disposeAsync());
   log.info("stopped", { ms: Math.round(performance.now() - started), machines: onShutdown });
 }
 

@@ -28,6 +28,7 @@ export const catalogue = {
     status: 409,
     hint: "Pick another name, or: bhatti snapshot delete <snapshot>",
   },
+  snapshot_in_use: { status: 409, hint: "Try again when that sandbox is there: bhatti ls" },
   snapshot_limit: { status: 429, hint: "Free capacity: bhatti snapshot delete <snapshot>" },
   snapshot_damaged: {
     status: 500,

@@ -7,6 +7,7 @@ import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import { newRequestId } from "../observability/trace.ts";
 import type { Exec } from "../services/exec.ts";
+import type { Forks } from "../services/forks.ts";
 import type { Sandboxes } from "../services/sandboxes.ts";
 import type { Snapshots } from "../services/snapshots.ts";
 import type { Templates } from "../services/templates.ts";
@@ -26,6 +27,7 @@ import { bindTemplates } from "./routes/templates.ts";
 export interface AppOptions {
   users: Users;
   sandboxes: Sandboxes;
+  forks: Forks;
   snapshots: Snapshots;
   templates: Templates;
   exec: Exec;
@@ -63,7 +65,7 @@ export function createApp(options: AppOptions): Hono<Environment> {
   const binder: Binder = { app, jsonBodyBytes: options.limits.jsonBodyBytes, closing };
   bindHealth(binder, options.identity);
   bindSandboxes(binder, options.sandboxes);
-  bindLifecycle(binder, options.sandboxes);
+  bindLifecycle(binder, options);
   bindSnapshots(binder, options);
   bindTemplates(binder, options);
   bindExec(binder, { ...options, limiter });

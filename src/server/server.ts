@@ -22,7 +22,7 @@ export interface HttpServer {
 }
 
 const idleSeconds = 120;
-const pingMilliseconds = 30_000;
+const pingMs = 30_000;
 
 export function startServer(options: HttpServerOptions): HttpServer {
   const draining = new AbortController();
@@ -54,7 +54,7 @@ export function startServer(options: HttpServerOptions): HttpServer {
   });
   const pings = setInterval(() => {
     for (const session of sessions) session.checkLife();
-  }, pingMilliseconds);
+  }, pingMs);
 
   return {
     hostname: server.hostname ?? options.address.hostname,

@@ -1,5 +1,4 @@
 /** When a sandbox was last at work: by what its users do through the daemon, and by what was seen in the guest. */
-
 import { type Clock, systemClock } from "../async/clock.ts";
 
 export interface Use extends Disposable {

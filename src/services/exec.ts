@@ -22,11 +22,11 @@ export interface Command {
 }
 
 /** How long a guest may take to start a process. */
-const startMilliseconds = 20_000;
+const startMs = 20_000;
 /** The guest enforces the timeout; this much later it is taken for dead. */
-const graceMilliseconds = 15_000;
+const graceMs = 15_000;
 /** A lost line is often the first sign that a machine ends; how long to wait for the reason. */
-const endMilliseconds = 3000;
+const endMs = 3000;
 
 export class Exec {
   readonly #sandboxes: Sandboxes;
@@ -62,7 +62,7 @@ export class Exec {
   ): Promise<RunningCommand> {
     const { machine } = use;
     const started = performance.now();
-    const process = await within(startMilliseconds, "Starting the command", signal, async (both) =>
+    const process = await within(startMs, "Starting the command", signal, async (both) =>
       (await machine.guest(both)).exec(requestOf(command), both),
     ).catch(async (error: unknown) => {
       if (!isBhattiError(error, "timeout")) {
@@ -74,7 +74,7 @@ export class Exec {
       }
       throw new BhattiError(
         "guest_unresponsive",
-        `Sandbox "${sandbox.name}" did not answer within ${startMilliseconds / 1000} s`,
+        `Sandbox "${sandbox.name}" did not answer within ${startMs / 1000} s`,
         { cause: error },
       );
     });
@@ -95,7 +95,7 @@ export class Exec {
         ms: Math.round((performance.now() - started) * 10) / 10,
         ...outcome,
       });
-    const overdue = setTimeout(() => process.release(), timeoutMs + graceMilliseconds);
+    const overdue = setTimeout(() => process.release(), timeoutMs + graceMs);
     process.result
       .then(
         ({ exitCode, reason }) => log({ exit_code: exitCode, reason }),
@@ -108,12 +108,7 @@ export class Exec {
 /** The error that a lost line leaves behind says nothing; the machine's own end does, when that is what it was. */
 async function explained(error: unknown, machine: Machine, what: string): Promise<unknown> {
   if (!isBhattiError(error, "machine_lost")) return error;
-  const end = await within(
-    endMilliseconds,
-    "The machine's end",
-    undefined,
-    () => machine.ended,
-  ).catch(
+  const end = await within(endMs, "The machine's end", undefined, () => machine.ended).catch(
     () => undefined, // it runs on: the line alone was lost
   );
   if (!end) return error;

@@ -1,10 +1,12 @@
 /** How the ids, names and keys that bhatti makes up look. */
+import { longestName } from "../contract/limits.ts";
 
 const hex = (bytes: number): string => crypto.getRandomValues(new Uint8Array(bytes)).toHex();
 
 export const newSandboxId = (): string => hex(8);
 /** A stem that is long loses its end: the whole must be a name too. */
-export const newSandboxName = (stem: string): string => `${stem.slice(0, 56)}-${hex(3)}`;
+export const newSandboxName = (stem: string): string =>
+  `${stem.slice(0, longestName - 7)}-${hex(3)}`;
 export const newSnapshotId = (): string => `snap_${hex(8)}`;
 export const newTemplateId = (): string => `tpl_${hex(4)}`;
 export const newUserId = (): string => `usr_${hex(4)}`;

@@ -39,8 +39,8 @@ export class Images {
   }
 
   /**
-   * Makes the file known as the operator's image of that name, in place of an earlier one. The earlier one's file stays,
-   * for machines may still run on it: removing what nobody uses comes with image management.
+   * Makes the file known as the operator's image of that name, in place of an earlier one. The earlier one's file
+   * stays, for machines may still run on it: removing what nobody uses comes with image management.
    */
   register(image: NewImage): ImageRecord {
     const record: ImageRecord = {

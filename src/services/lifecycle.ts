@@ -9,6 +9,7 @@ import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { Store } from "../store/store.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
+import { diskGone, requireSandbox } from "./sandbox-lookup.ts";
 import { checkUsable } from "./sandbox-states.ts";
 import type { Wake } from "./wake.ts";
 
@@ -22,11 +23,11 @@ export interface LifecycleOptions {
   log: Logger;
 }
 
-const stopMilliseconds = 120_000;
-const startMilliseconds = 90_000;
-const answerMilliseconds = 3_000;
+const stopMs = 120_000;
+const startMs = 90_000;
+const answerMs = 3_000;
 /** So long a guest whose memory may be given up gets to go on; what is left of the start's time is for its boot. */
-const wakeMilliseconds = 30_000;
+const wakeMs = 30_000;
 
 export class Lifecycle {
   readonly #options: LifecycleOptions;
@@ -40,7 +41,7 @@ export class Lifecycle {
     const actor = this.#options.actors.of(sandbox.id);
     await actor.performExclusively({
       what: `Stopping sandbox "${sandbox.name}"`,
-      milliseconds: stopMilliseconds,
+      milliseconds: stopMs,
       work: (signal) => this.suspend(sandbox.id, actor, "stopped", signal),
     });
   }
@@ -50,7 +51,7 @@ export class Lifecycle {
     const actor = this.#options.actors.of(sandbox.id);
     await actor.perform({
       what: `Starting sandbox "${sandbox.name}"`,
-      milliseconds: startMilliseconds,
+      milliseconds: startMs,
       work: (signal) => this.#start(sandbox.id, actor, force, signal),
     });
   }
@@ -63,7 +64,7 @@ export class Lifecycle {
     signal: AbortSignal,
   ): Promise<void> {
     const { keeper, events } = this.#options;
-    const sandbox = this.#require(id);
+    const sandbox = requireSandbox(this.#options.store, id);
     checkUsable(sandbox);
     const { machine } = actor;
     const started = performance.now();
@@ -86,7 +87,7 @@ export class Lifecycle {
     signal: AbortSignal,
   ): Promise<void> {
     const { wake, events } = this.#options;
-    const sandbox = this.#require(id);
+    const sandbox = requireSandbox(this.#options.store, id);
     checkUsable(sandbox);
     actor.failure = undefined;
     actor.activity.saw("it was started");
@@ -95,13 +96,13 @@ export class Lifecycle {
     if (force && machine && !machine.isPaused && !(await answers(machine, signal))) {
       await this.#giveUp(actor, machine);
     }
-    const limit = force ? wakeMilliseconds : startMilliseconds;
+    const limit = force ? wakeMs : startMs;
     try {
       await settledWithin(limit, "Waking it", signal, (both) => wake.makeHot(id, actor, both));
     } catch (error) {
       if (!force || signal.aborted) throw error;
       if (actor.machine) await this.#giveUp(actor, actor.machine);
-      await wake.boot(this.#require(id), actor, messageOf(error), signal);
+      await wake.boot(requireSandbox(this.#options.store, id), actor, messageOf(error), signal);
       actor.failure = undefined;
     }
     if (sandbox.status === "running") return;
@@ -118,11 +119,10 @@ export class Lifecycle {
   }
 
   /** Without a machine there is nothing to stop, but it must not be told that all is in files when it is not. */
-  async #checkSuspended({ name, engineId }: SandboxRecord): Promise<void> {
+  async #checkSuspended(sandbox: SandboxRecord): Promise<void> {
+    const { name, engineId } = sandbox;
     const state = engineId === null ? "gone" : await this.#options.engine.stateOf(engineId);
-    if (state === "gone") {
-      throw new BhattiError("machine_failed", `The disk of sandbox "${name}" is gone`);
-    }
+    if (state === "gone") throw diskGone(sandbox);
     if (state === "running") {
       throw new BhattiError(
         "machine_failed",
@@ -131,17 +131,11 @@ export class Lifecycle {
       );
     }
   }
-
-  #require(id: string): SandboxRecord {
-    const sandbox = this.#options.store.sandboxes.byId(id);
-    if (sandbox && sandbox.destroyRequestedAt === null) return sandbox;
-    throw new BhattiError("sandbox_not_found", "sandbox not found");
-  }
 }
 
 async function answers(machine: Machine, signal: AbortSignal): Promise<boolean> {
   try {
-    await within(answerMilliseconds, "The guest's answer", signal, async (until) =>
+    await within(answerMs, "The guest's answer", signal, async (until) =>
       (await machine.guest(until)).ping(until),
     );
     return true;

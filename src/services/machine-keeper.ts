@@ -21,20 +21,20 @@ export class MachineKeeper {
   }
 
   /**
-   * The row is written first: nobody can use the machine before it is known. `note` is what its user should know about
-   * how it came to run.
+   * The row is written first: nobody can use the machine before it is known. `reason` is what its user should know
+   * about how it came to run.
    */
-  attach(actor: SandboxActor, machine: Machine, note?: string): void {
+  attach(actor: SandboxActor, machine: Machine, reason?: string): void {
     const thermal = machine.isAwake ? "hot" : "warm";
-    this.#change(actor.id, { status: "running", thermal, engineId: machine.id, reason: note });
+    this.#change(actor.id, { status: "running", thermal, engineId: machine.id, reason });
     actor.machine = machine;
     void machine.ended.then((end) => this.#ended(actor, machine, end));
   }
 
   /** As `attach`; a machine that cannot be kept is not left running with nobody to know of it. */
-  async attachOrHalt(actor: SandboxActor, machine: Machine, note?: string): Promise<void> {
+  async attachOrHalt(actor: SandboxActor, machine: Machine, reason?: string): Promise<void> {
     try {
-      this.attach(actor, machine, note);
+      this.attach(actor, machine, reason);
     } catch (error) {
       await machine.halt();
       throw error;
@@ -53,9 +53,15 @@ export class MachineKeeper {
   }
 
   /** The sandbox has no machine that runs, and this is why. */
-  detach(actor: SandboxActor, status: "stopped" | "unknown", reason: string): void {
+  detach(actor: SandboxActor, status: "running" | "stopped" | "unknown", reason: string): void {
     actor.machine = undefined;
     this.#change(actor.id, { status, thermal: "cold", reason });
+  }
+
+  /** As `detach`, which its user did not ask for: one that is kept hot is to run again with the next daemon. */
+  endedWithDaemon(actor: SandboxActor, reason: string): void {
+    const keepHot = this.#store.sandboxes.byId(actor.id)?.keepHot;
+    this.detach(actor, keepHot ? "running" : "stopped", reason);
   }
 
   #ended(actor: SandboxActor, machine: Machine, end: MachineEnd): void {

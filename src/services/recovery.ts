@@ -9,15 +9,17 @@ import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { Store } from "../store/store.ts";
 import { Activity } from "./activity.ts";
 import { inParallel } from "./in-parallel.ts";
+import type { MachineKeeper } from "./machine-keeper.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 
-const adoptMilliseconds = 15_000;
+const adoptMs = 15_000;
 
 export interface RecoveryOptions {
   store: Store;
   engine: Engine;
   actors: SandboxActors;
+  keeper: MachineKeeper;
   sandboxes: Sandboxes;
   events: EventSink;
   log: Logger;
@@ -62,11 +64,11 @@ async function recoverRow(options: RecoveryOptions, row: SandboxRecord): Promise
 }
 
 async function adopt(options: RecoveryOptions, row: SandboxRecord): Promise<void> {
-  const { engine, sandboxes, actors, log, events } = options;
+  const { engine, keeper, actors, log, events } = options;
   const actor = actors.of(row.id);
   const lastAt = Date.parse(row.lastActiveAt ?? row.createdAt);
   actor.activity = new Activity(actors.clock, lastAt, "it was last seen");
-  const milliseconds = adoptMilliseconds;
+  const milliseconds = adoptMs;
   try {
     const { engineId } = row;
     const machine =
@@ -77,12 +79,12 @@ async function adopt(options: RecoveryOptions, row: SandboxRecord): Promise<void
           );
     if (machine) {
       // Before its guest is asked anything: that may take long, and then its next use tries again.
-      sandboxes.keeper.attach(actor, machine);
+      keeper.attach(actor, machine);
       faultPoint("recover.taken-over");
       // One that stood still for a moment only, such as for a snapshot, was at work.
       if (!machine.isPaused || row.thermal === "hot") {
         await goOn(machine, milliseconds, log);
-        if (machine.isAwake) sandboxes.keeper.turn(actor, "hot");
+        if (machine.isAwake) keeper.turn(actor, "hot");
       }
       log.debug("machine taken over", { sandbox: row.id, machine: machine.id });
     } else {
@@ -91,7 +93,7 @@ async function adopt(options: RecoveryOptions, row: SandboxRecord): Promise<void
     }
   } catch (error) {
     const reason = `its machine could not be taken over: ${messageOf(error)}`;
-    sandboxes.keeper.detach(actor, "unknown", reason);
+    keeper.detach(actor, "unknown", reason);
     log.error("a machine could not be taken over", { sandbox: row.id, error });
   }
   events.record({
@@ -113,20 +115,22 @@ async function goOn(machine: Machine, milliseconds: number, log: Logger): Promis
 
 /** No process of it runs: what its row says must fit what is in its files. */
 async function withoutProcess(
-  { engine, sandboxes, log }: RecoveryOptions,
+  { engine, keeper, log }: RecoveryOptions,
   row: SandboxRecord,
   actor: SandboxActor,
 ): Promise<void> {
   const state = row.engineId === null ? "gone" : await engine.stateOf(row.engineId);
   const fields = { sandbox: row.id, name: row.name };
   if (state === "gone") {
-    sandboxes.keeper.detach(actor, "unknown", "its disk is gone");
+    keeper.detach(actor, "unknown", "its disk is gone");
     log.error("a sandbox's disk is gone", fields);
   } else if (state === "suspended") {
-    sandboxes.keeper.suspended(actor, row.status === "stopped" ? "stopped" : "running");
+    keeper.suspended(actor, row.status === "stopped" ? "stopped" : "running");
   } else if (row.status === "running" || row.status === "unknown") {
-    const reason = row.statusReason ?? "its machine did not run any more when the daemon started";
-    sandboxes.keeper.detach(actor, "stopped", reason);
+    // What was said while it ran is how it came to run.
+    const before = row.thermal === "cold" ? row.statusReason : null;
+    const reason = before ?? "its machine did not run any more when the daemon started";
+    keeper.endedWithDaemon(actor, reason);
     log.warn("a sandbox's machine is gone; it starts from its disk when it is used", fields);
   }
 }

@@ -104,14 +104,14 @@ export class SandboxActor {
 }
 
 /** How long an operation may take to undo its steps before the next one goes ahead without it. */
-const undoMilliseconds = 15_000;
+const undoMs = 15_000;
 
 /** The outcome of `work`, also after the signal, for it undoes its steps then; but not for ever. */
 async function settledOrOverdue<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: overdue, reject } = Promise.withResolvers<never>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const onAbort = () => {
-    timer = setTimeout(() => reject(reasonOf(signal)), undoMilliseconds);
+    timer = setTimeout(() => reject(reasonOf(signal)), undoMs);
   };
   signal.addEventListener("abort", onAbort, { once: true });
   try {

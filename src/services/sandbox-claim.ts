@@ -1,6 +1,6 @@
-/** Takes a name for a new sandbox, within the user's limits: the checks and the row are one transaction. */
-import type { MachineImage } from "../engine/machine-spec.ts";
+/** Takes names for new sandboxes, within the user's limits: the checks and the rows are one transaction. */
 import { BhattiError } from "../errors/bhatti-error.ts";
+import { isUniqueViolation } from "../store/database.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { Store } from "../store/store.ts";
 import type { User } from "../store/users.ts";
@@ -14,6 +14,12 @@ export type Claim =
   | { kind: "existing"; sandbox: SandboxRecord }
   | { kind: "new"; sandbox: SandboxRecord; image: FoundImage };
 
+/** What a copy is like: its source's values at the time. */
+export type CopyModel = Pick<
+  SandboxRecord,
+  "image" | "imageDigest" | "cpus" | "memoryMB" | "diskSizeMB" | "env" | "init" | "labels"
+>;
+
 export function claimSandbox(
   store: Store,
   images: Images,
@@ -25,52 +31,92 @@ export function claimSandbox(
     const existing =
       plan.name === undefined ? undefined : store.sandboxes.byName(user.id, plan.name);
     if (existing) return { kind: "existing", sandbox: existing };
-    const limits = store.users.byId(user.id);
-    if (!limits) throw new BhattiError("unauthorized", "invalid api key");
+    const limits = limitsOf(store, user);
     checkPlan(plan);
     checkSandboxSize(limits, plan);
     checkSandboxCount(limits, store.sandboxes.countOf(user.id));
     const image = images.require(user.id, plan.image);
-    const sandbox = newRecord(user, plan, image.machine, diskSizeOn(plan, image.sizeMB));
-    sandbox.expiresAt = expiryAfter(now, plan.ttlSeconds);
-    sandbox.name = plan.name ?? freeName(store, user, plan.nameStem);
-    store.sandboxes.insert(sandbox);
+    const { templateId, keepHot, idleWarmSeconds, idleColdSeconds } = plan;
+    const { cpus, memoryMB, env, init = null, labels } = plan;
+    const sandbox = insert(store, user, plan.name, plan.nameStem, {
+      ...{ templateId, keepHot, idleWarmSeconds, idleColdSeconds },
+      ...{ cpus, memoryMB, env, init, labels },
+      image: image.machine.name,
+      imageDigest: image.machine.digest,
+      diskSizeMB: diskSizeOn(plan, image.sizeMB),
+      expiresAt: expiryAfter(now, plan.ttlSeconds),
+    });
     return { kind: "new", sandbox, image };
   });
 }
 
-function newRecord(
+/**
+ * For sandboxes that are made from another one: all of them, or none. A name that is undefined is made up, beginning
+ * with `stem`. Errors: name_taken, sandbox_limit, quota_exceeded.
+ */
+export function claimCopies(
+  store: Store,
   user: User,
-  plan: SandboxPlan,
-  image: MachineImage,
-  diskSizeMB: number,
+  model: CopyModel,
+  names: (string | undefined)[],
+  stem: string,
+): SandboxRecord[] {
+  const { image, imageDigest, cpus, memoryMB, diskSizeMB, env, init, labels } = model;
+  return store.transaction(() => {
+    const limits = limitsOf(store, user);
+    checkSandboxSize(limits, model);
+    return names.map((name) => {
+      checkSandboxCount(limits, store.sandboxes.countOf(user.id));
+      return insert(store, user, name, stem, {
+        ...{ image, imageDigest, cpus, memoryMB, diskSizeMB, env, init, labels },
+        ...{ templateId: null, keepHot: false, idleWarmSeconds: null, idleColdSeconds: null },
+        expiresAt: null,
+      });
+    });
+  });
+}
+
+function limitsOf(store: Store, user: User): User {
+  const limits = store.users.byId(user.id);
+  if (!limits) throw new BhattiError("unauthorized", "invalid api key");
+  return limits;
+}
+
+type Traits = CopyModel &
+  Pick<
+    SandboxRecord,
+    "templateId" | "keepHot" | "idleWarmSeconds" | "idleColdSeconds" | "expiresAt"
+  >;
+
+function insert(
+  store: Store,
+  user: User,
+  wanted: string | undefined,
+  stem: string,
+  traits: Traits,
 ): SandboxRecord {
-  return {
+  const sandbox: SandboxRecord = {
     id: newSandboxId(),
     userId: user.id,
-    name: "",
-    templateId: plan.templateId,
+    name: wanted ?? freeName(store, user, stem),
     status: "creating",
     statusReason: null,
     engineId: null,
-    image: image.name,
-    imageDigest: image.digest,
-    cpus: plan.cpus,
-    memoryMB: plan.memoryMB,
-    diskSizeMB,
-    env: plan.env,
-    init: plan.init ?? null,
-    keepHot: plan.keepHot,
     thermal: "hot",
-    idleWarmSeconds: plan.idleWarmSeconds,
-    idleColdSeconds: plan.idleColdSeconds,
-    expiresAt: null,
     lastActiveAt: null,
-    labels: plan.labels,
     createdAt: new Date().toISOString(),
     stoppedAt: null,
     destroyRequestedAt: null,
+    ...traits,
   };
+  try {
+    store.sandboxes.insert(sandbox);
+    return sandbox;
+  } catch (cause) {
+    if (!isUniqueViolation(cause)) throw cause;
+    const message = `name: you have a sandbox "${sandbox.name}" already`;
+    throw new BhattiError("name_taken", message, { cause });
+  }
 }
 
 function freeName(store: Store, user: User, stem: string): string {

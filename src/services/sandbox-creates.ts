@@ -6,7 +6,6 @@ import { isBhattiError } from "../errors/bhatti-error.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { User } from "../store/users.ts";
 import type { FoundImage } from "./images.ts";
-import type { MachineKeeper } from "./machine-keeper.ts";
 import { claimSandbox } from "./sandbox-claim.ts";
 import { type CreationOrder, type MakingStory, makeMachine } from "./sandbox-creation.ts";
 import { fillDefaults, type SandboxPlan, type SandboxRequest } from "./sandbox-plan.ts";
@@ -14,18 +13,16 @@ import type { SandboxesOptions } from "./sandboxes.ts";
 import { requireTemplate } from "./templates.ts";
 import { undoClaim } from "./undo-claim.ts";
 
-const createMilliseconds = 120_000;
-const lookAgainMilliseconds = 20;
+const createMs = 120_000;
+const lookAgainMs = 20;
 
 export class SandboxCreates {
   readonly #options: SandboxesOptions;
-  readonly #keeper: MachineKeeper;
   /** Those under way, by sandbox id. */
   readonly #pending = new Map<string, Promise<SandboxRecord>>();
 
-  constructor(options: SandboxesOptions, keeper: MachineKeeper) {
+  constructor(options: SandboxesOptions) {
     this.#options = options;
-    this.#keeper = keeper;
   }
 
   /** The user's sandbox of that name if there is one already, also at the limit. */
@@ -74,7 +71,7 @@ export class SandboxCreates {
     for (;;) {
       const sandbox = this.#options.store.sandboxes.byId(id);
       if (sandbox?.status !== "creating") return sandbox;
-      await pause(lookAgainMilliseconds, signal);
+      await pause(lookAgainMs, signal);
     }
   }
 
@@ -84,19 +81,19 @@ export class SandboxCreates {
     image: FoundImage,
     signal: AbortSignal,
   ): Promise<SandboxRecord> {
-    const { engine, actors } = this.#options;
+    const { engine, actors, keeper } = this.#options;
     const log = this.#options.log.child({ sandbox: sandbox.id });
     const actor = actors.of(sandbox.id);
     const order: CreationOrder = { sandbox, image, files: plan.files };
     try {
       return await actor.perform({
         what: `Creating sandbox "${sandbox.name}"`,
-        milliseconds: createMilliseconds,
+        milliseconds: createMs,
         signal,
         work: async (workSignal) => {
           try {
             faultPoint("create.claimed");
-            const commit = (machine: Machine) => this.#keeper.attach(actor, machine);
+            const commit = (machine: Machine) => keeper.attach(actor, machine);
             const story = await makeMachine(engine, order, workSignal, log, commit);
             return this.#created(sandbox, story);
           } catch (error) {

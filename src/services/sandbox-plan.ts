@@ -1,10 +1,8 @@
 /** From what a create asks for to what will be made: defaults filled in, then checked, without doing anything. */
+import { maximumLabels } from "../contract/limits.ts";
 import { minimumMemoryMB } from "../engine/machine-spec.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import type { TemplateRecord } from "../store/templates.ts";
-
-/** A request has no more than these, nor has a template; together they might. */
-const maximumLabels = 16;
 
 export interface SandboxFile {
   path: string;
@@ -91,7 +89,7 @@ export function checkPlan(plan: SandboxPlan): void {
   checkLabelCount(plan.labels);
 }
 
-/** Of all that a sandbox has together. */
+/** Of all together: a request has no more, nor has a template, nor an edit. */
 export function checkLabelCount(labels: Record<string, string>): void {
   const count = Object.keys(labels).length;
   if (count <= maximumLabels) return;

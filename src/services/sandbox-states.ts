@@ -8,7 +8,7 @@ export type { SandboxStatus, Thermal };
 const transitions: Record<SandboxStatus, readonly SandboxStatus[]> = {
   /** Its machine is being made; nobody but its creator may use it. A failed create removes the row. */
   creating: ["running"],
-  /** Hot: its machine runs. Warm: it stands still. Cold: it has no process, all of it is in files. Each wakes on use. */
+  /** Hot: its machine runs. Warm: it stands still. Cold: it has no process, all is in files. Each wakes on use. */
   running: ["stopped", "unknown"],
   /** It was stopped, and is cold. Use wakes it. */
   stopped: ["running", "unknown"],

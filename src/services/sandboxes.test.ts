@@ -6,6 +6,7 @@ import { FakeEngine } from "../engine/fake/fake-engine.ts";
 import { silentLogger } from "../observability/log.ts";
 import { databasePath, openStore } from "../store/store.ts";
 import { Images } from "./images.ts";
+import { MachineKeeper } from "./machine-keeper.ts";
 import { SandboxActors } from "./sandbox-actor.ts";
 import { Sandboxes } from "./sandboxes.ts";
 import { Users } from "./users.ts";
@@ -19,16 +20,14 @@ function open() {
   writeFileSync(path, "");
   images.register({ name: "tiny", digest: "sha256:0", path, sizeMB: 64, source: "test" });
   const engine = new FakeEngine();
+  const log = silentLogger;
   const sandboxes = new Sandboxes({
-    store,
-    engine,
-    images,
+    ...{ store, engine, images, events, log },
     actors: new SandboxActors(),
-    events,
-    log: silentLogger,
+    keeper: new MachineKeeper(store, events, log),
     defaults: { image: "tiny", cpus: 1, memoryMB: 512 },
     thermal: { warmAfterSeconds: 0, coldAfterSeconds: 0 },
-    powerOffMilliseconds: 30,
+    powerOffMs: 30,
   });
   const { user } = new Users(store, events).create({ name: "ada" });
   const dispose = () => {

@@ -9,70 +9,54 @@ import type { Store } from "../store/store.ts";
 import type { User } from "../store/users.ts";
 import type { Images } from "./images.ts";
 import { Lifecycle } from "./lifecycle.ts";
-import { MachineKeeper } from "./machine-keeper.ts";
+import type { MachineKeeper } from "./machine-keeper.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
-import { type ForkRequest, SandboxCopies } from "./sandbox-copies.ts";
 import { SandboxCreates } from "./sandbox-creates.ts";
 import { editSandbox, type SandboxChangeRequest } from "./sandbox-edit.ts";
+import { requireSandbox, sandboxOf } from "./sandbox-lookup.ts";
 import type { SandboxDefaults, SandboxRequest } from "./sandbox-plan.ts";
 import { suspendAll } from "./suspend-all.ts";
 import { type Condition, Thermal, type ThermalSettings } from "./thermal.ts";
 import { type MachineUse, Wake } from "./wake.ts";
 
-export type {
-  Condition as SandboxCondition,
-  ForkRequest,
-  SandboxChangeRequest,
-  SandboxRecord,
-  SandboxRequest,
-};
+export type { SandboxChangeRequest, SandboxRecord, SandboxRequest };
 
 export interface SandboxesOptions {
   store: Store;
   engine: Engine;
   images: Images;
   actors: SandboxActors;
+  keeper: MachineKeeper;
   events: EventSink;
   log: Logger;
   defaults: SandboxDefaults;
   thermal: ThermalSettings;
   /** For `suspendAll`: how long a guest that cannot be put into files may take to shut down. */
-  powerOffMilliseconds?: number;
+  powerOffMs?: number;
 }
 
-const destroyMilliseconds = 60_000;
-const keepHotMilliseconds = 60_000;
+const destroyMs = 60_000;
+const keepHotMs = 60_000;
 
 export class Sandboxes {
   readonly #options: SandboxesOptions;
-  readonly #keeper: MachineKeeper;
   readonly #creates: SandboxCreates;
   readonly #wake: Wake;
   readonly #lifecycle: Lifecycle;
   readonly #thermal: Thermal;
-  readonly copies: SandboxCopies;
 
   constructor(options: SandboxesOptions) {
-    const { store, engine, actors, events, log } = options;
     this.#options = options;
-    const keeper = new MachineKeeper(store, events, log);
-    const parts = { store, engine, actors, keeper, events, log };
-    this.#keeper = keeper;
-    this.#wake = new Wake({ ...parts, onAwake: (id) => this.#thermal.watch(id) });
-    this.#lifecycle = new Lifecycle({ ...parts, wake: this.#wake });
+    this.#creates = new SandboxCreates(options);
+    this.#wake = new Wake({ ...options, onAwake: (id) => this.watch(id) });
+    this.#lifecycle = new Lifecycle({ ...options, wake: this.#wake });
     this.#thermal = new Thermal({
-      ...{ store, actors, keeper, events, log },
+      ...options,
       lifecycle: this.#lifecycle,
       settings: options.thermal,
       rouse: (id, actor, signal) => this.#wake.makeHot(id, actor, signal),
       expire: (sandbox) => this.#expire(sandbox),
     });
-    this.#creates = new SandboxCreates(options, keeper);
-    this.copies = new SandboxCopies({ ...parts, onMade: (id) => this.#thermal.watch(id) });
-  }
-
-  get keeper(): MachineKeeper {
-    return this.#keeper;
   }
 
   /** The user's sandbox of that name if there is one already, also at the limit. */
@@ -82,7 +66,7 @@ export class Sandboxes {
     signal: AbortSignal,
   ): Promise<{ sandbox: SandboxRecord; existing: boolean }> {
     const made = await this.#creates.create(user, request, signal);
-    if (!made.existing) this.#thermal.watch(made.sandbox.id);
+    if (!made.existing) this.watch(made.sandbox.id);
     return made;
   }
 
@@ -96,11 +80,7 @@ export class Sandboxes {
 
   /** By id or name; another user's sandbox is as good as none. */
   get(user: User, ref: string): SandboxRecord {
-    const { sandboxes } = this.#options.store;
-    const byId = sandboxes.byId(ref);
-    const found = byId?.userId === user.id ? byId : sandboxes.byName(user.id, ref);
-    if (!found) throw new BhattiError("sandbox_not_found", "sandbox not found");
-    return found;
+    return sandboxOf(this.#options.store, user, ref);
   }
 
   /** Works whatever state it is in. Of two at once both succeed. */
@@ -113,7 +93,7 @@ export class Sandboxes {
     }
     await actor.perform({
       what: `Destroying sandbox "${name}"`,
-      milliseconds: destroyMilliseconds,
+      milliseconds: destroyMs,
       work: () => this.remove(id, actor),
     });
   }
@@ -126,15 +106,15 @@ export class Sandboxes {
   async stop(user: User, ref: string): Promise<SandboxRecord> {
     const sandbox = this.get(user, ref);
     await this.#lifecycle.stop(sandbox);
-    this.#thermal.watch(sandbox.id);
-    return this.#require(sandbox.id);
+    this.watch(sandbox.id);
+    return requireSandbox(this.#options.store, sandbox.id);
   }
 
   async start(user: User, ref: string, { force }: { force: boolean }): Promise<SandboxRecord> {
     const sandbox = this.get(user, ref);
     await this.#lifecycle.start(sandbox, force);
-    this.#thermal.watch(sandbox.id);
-    return this.#require(sandbox.id);
+    this.watch(sandbox.id);
+    return requireSandbox(this.#options.store, sandbox.id);
   }
 
   /** Keeping it hot wakes it. */
@@ -149,19 +129,9 @@ export class Sandboxes {
       sandboxId: id,
       meta: { name: sandbox.name, changed: Object.keys(change) },
     });
-    this.#thermal.watch(id);
-    if (change.keepHot) await this.#wake.wake(sandbox, AbortSignal.timeout(keepHotMilliseconds));
-    return this.#require(id);
-  }
-
-  /** Children that go on from where it is now. */
-  fork(
-    user: User,
-    ref: string,
-    request: ForkRequest,
-    signal: AbortSignal,
-  ): Promise<SandboxRecord[]> {
-    return this.copies.fork(user, this.get(user, ref), request, signal);
+    this.watch(id);
+    if (change.keepHot) await this.#wake.wake(sandbox, AbortSignal.timeout(keepHotMs));
+    return requireSandbox(store, id);
   }
 
   /** Why it is as hot as it is, and what comes next. */
@@ -193,19 +163,23 @@ export class Sandboxes {
     });
   }
 
+  /** Looks after it from now on, or anew: after anything that changes how hot it is or may be. */
+  watch(id: string): void {
+    this.#thermal.watch(id);
+  }
+
   /** Begins to look after them, and wakes those that are to be hot. Called once, after recovery. */
   watchAll(): void {
     for (const { id, keepHot } of this.#options.store.sandboxes.all()) {
-      this.#thermal.watch(id);
+      this.watch(id);
       if (keepHot) void this.#keepHot(id);
     }
   }
 
   /** Suspends every machine; those that cannot be are shut down. */
   async suspendAll(): Promise<void> {
-    const { actors, log, powerOffMilliseconds } = this.#options;
-    const parts = { lifecycle: this.#lifecycle, keeper: this.#keeper, log };
-    await suspendAll({ actors: actors.all(), ...parts, powerOffMilliseconds });
+    const actors = this.#options.actors.all();
+    await suspendAll({ ...this.#options, actors, lifecycle: this.#lifecycle });
   }
 
   /** Nothing happens to them any more by itself. */
@@ -222,7 +196,8 @@ export class Sandboxes {
     try {
       await engine.destroy(machine);
     } catch (error) {
-      this.#keeper.detach(actor, "unknown", `it could not be destroyed: ${messageOf(error)}`);
+      const reason = `it could not be destroyed: ${messageOf(error)}`;
+      this.#options.keeper.detach(actor, "unknown", reason);
       throw error;
     }
   }
@@ -231,7 +206,7 @@ export class Sandboxes {
     const sandbox = this.#options.store.sandboxes.byId(id);
     if (sandbox?.status !== "running") return;
     try {
-      await this.#wake.wake(sandbox, AbortSignal.timeout(keepHotMilliseconds));
+      await this.#wake.wake(sandbox, AbortSignal.timeout(keepHotMs));
     } catch (error) {
       this.#options.log.error("a sandbox could not be kept hot", { sandbox: id, error });
     }
@@ -241,14 +216,8 @@ export class Sandboxes {
     const actor = this.#options.actors.of(id);
     await actor.perform({
       what: `Destroying sandbox "${name}", whose time is over`,
-      milliseconds: destroyMilliseconds,
+      milliseconds: destroyMs,
       work: () => this.remove(id, actor),
     });
-  }
-
-  #require(id: string): SandboxRecord {
-    const sandbox = this.#options.store.sandboxes.byId(id);
-    if (!sandbox) throw new BhattiError("sandbox_not_found", "sandbox not found");
-    return sandbox;
   }
 }

@@ -9,9 +9,10 @@ import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { SnapshotKind, SnapshotRecord } from "../store/snapshots.ts";
 import type { Store } from "../store/store.ts";
 import type { User } from "../store/users.ts";
+import { capture } from "./capture.ts";
 import { newSnapshotId } from "./identifiers.ts";
 import type { SandboxActors } from "./sandbox-actor.ts";
-import type { MadeFromSnapshot } from "./sandbox-copies.ts";
+import type { SandboxCopies } from "./sandbox-copies.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 
 export type { SnapshotRecord };
@@ -21,20 +22,21 @@ export interface SnapshotsOptions {
   engine: Engine;
   actors: SandboxActors;
   sandboxes: Sandboxes;
+  copies: SandboxCopies;
   events: EventSink;
   log: Logger;
 }
 
-const captureMilliseconds = 300_000;
-
 export class Snapshots {
   readonly #options: SnapshotsOptions;
+  /** One for each machine that is being made. */
+  readonly #uses = new Set<{ snapshot: string }>();
 
   constructor(options: SnapshotsOptions) {
     this.#options = options;
   }
 
-  /** The sandbox runs on; one without a process stays so. Errors: snapshot_exists, snapshot_limit, and what `capture` says. */
+  /** Errors: snapshot_exists, snapshot_limit, and what `capture` says. */
   async create(
     user: User,
     sandboxRef: string,
@@ -46,7 +48,9 @@ export class Snapshots {
     const snapshot = this.#claim(user, sandbox, request);
     try {
       faultPoint("snapshot.claimed");
-      const facts = await this.#capture(sandbox.id, snapshot, signal);
+      const what = `Making snapshot "${snapshot.name}"`;
+      const order = { of: sandbox.id, what, snapshot: snapshot.id, kind: snapshot.kind };
+      const facts = await capture(this.#options, order, signal);
       faultPoint("snapshot.captured");
       const sizeMB = Math.ceil(facts.bytes / 1024 / 1024);
       const pausedMs = Math.round(facts.pausedMs * 10) / 10;
@@ -91,10 +95,13 @@ export class Snapshots {
     throw new BhattiError("snapshot_not_found", "snapshot not found");
   }
 
-  /** Sandboxes that were made from it stay. */
+  /** Sandboxes that were made from it stay. Errors: snapshot_not_found, snapshot_in_use. */
   async delete(user: User, ref: string): Promise<void> {
     const { store, engine, events, log } = this.#options;
     const { id, name } = this.get(user, ref);
+    if (this.#uses.values().some(({ snapshot }) => snapshot === id)) {
+      throw new BhattiError("snapshot_in_use", `A sandbox is being made from snapshot "${name}"`);
+    }
     // The row goes first: files without a row are removed at the next start, a row without files would stay broken.
     store.snapshots.delete(id);
     faultPoint("snapshot.row-gone");
@@ -110,12 +117,12 @@ export class Snapshots {
     ref: string,
     request: { name?: string | undefined },
     signal: AbortSignal,
-  ): Promise<MadeFromSnapshot> {
+  ): Promise<SandboxRecord> {
     const snapshot = this.get(user, ref);
-    const { name } = request;
-    const made = await this.#options.sandboxes.copies.makeFrom(user, snapshot, name, signal);
-    const meta = { snapshot: snapshot.name, name: made.sandbox.name };
-    const whose = { userId: user.id, sandboxId: made.sandbox.id };
+    using _ = this.#use(snapshot);
+    const made = await this.#options.copies.makeFrom(user, snapshot, request.name, signal);
+    const meta = { snapshot: snapshot.name, name: made.name };
+    const whose = { userId: user.id, sandboxId: made.id };
     this.#options.events.record({ type: "snapshot.resumed", ...whose, meta });
     return made;
   }
@@ -126,8 +133,8 @@ export class Snapshots {
     ref: string,
     sandboxRef: string,
     signal: AbortSignal,
-  ): Promise<MadeFromSnapshot> {
-    const { sandboxes, events } = this.#options;
+  ): Promise<SandboxRecord> {
+    const { sandboxes, copies, events } = this.#options;
     const snapshot = this.get(user, ref);
     const sandbox = sandboxes.get(user, sandboxRef);
     if (snapshot.sourceId !== sandbox.id) {
@@ -137,7 +144,8 @@ export class Snapshots {
         { hint: `Make a new sandbox from it: bhatti snapshot resume ${snapshot.name}` },
       );
     }
-    const restored = await sandboxes.copies.replaceMachine(sandbox, snapshot.id, signal);
+    using _ = this.#use(snapshot);
+    const restored = await copies.replaceMachine(sandbox, snapshot.id, signal);
     const whose = { userId: user.id, sandboxId: sandbox.id };
     events.record({ type: "snapshot.restored", ...whose, meta: { snapshot: snapshot.name } });
     return restored;
@@ -206,14 +214,11 @@ export class Snapshots {
     return snapshot;
   }
 
-  async #capture(id: string, snapshot: SnapshotRecord, signal: AbortSignal) {
-    const { actors, sandboxes } = this.#options;
-    return await actors.of(id).perform({
-      what: `Making snapshot "${snapshot.name}"`,
-      milliseconds: captureMilliseconds,
-      signal,
-      work: (until) => sandboxes.copies.capture(id, snapshot.id, snapshot.kind, until),
-    });
+  /** Its files stay until the use is disposed of. */
+  #use({ id }: SnapshotRecord): Disposable {
+    const use = { snapshot: id };
+    this.#uses.add(use);
+    return { [Symbol.dispose]: () => void this.#uses.delete(use) };
   }
 }
 

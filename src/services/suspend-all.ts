@@ -13,12 +13,12 @@ export interface SuspendAllOptions {
   keeper: MachineKeeper;
   log: Logger;
   /** How long a guest that could not be put into files may take to shut down. */
-  powerOffMilliseconds?: number | undefined;
+  powerOffMs?: number | undefined;
 }
 
-const suspendMilliseconds = 60_000;
-const powerOffMilliseconds = 30_000;
-const haltMilliseconds = 15_000;
+const suspendMs = 60_000;
+const powerOffMs = 30_000;
+const haltMs = 15_000;
 /** Each writes its memory to the disk. */
 const atOnce = 4;
 
@@ -26,12 +26,12 @@ export async function suspendAll(options: SuspendAllOptions): Promise<void> {
   const running = options.actors.filter((actor) => actor.machine);
   await inParallel(running, atOnce, async (actor) => {
     const { log } = options;
-    const patience = options.powerOffMilliseconds ?? powerOffMilliseconds;
-    const limit = suspendMilliseconds;
+    const patience = options.powerOffMs ?? powerOffMs;
+    const limit = suspendMs;
     try {
       await actor.performExclusively({
         what: `Suspending sandbox ${actor.id}`,
-        milliseconds: limit + patience + haltMilliseconds,
+        milliseconds: limit + patience + haltMs,
         work: (signal) => suspend(options, actor, limit, patience, signal),
       });
     } catch (error) {
@@ -65,6 +65,6 @@ async function suspend(
       log.warn("a guest did not shut down; its machine is ended", { ...fields, error: cause });
       await machine.halt();
     }
-    keeper.detach(actor, "stopped", why);
+    keeper.endedWithDaemon(actor, why);
   }
 }

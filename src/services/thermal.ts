@@ -1,8 +1,7 @@
 /**
- * Idle sandboxes cool: hot → warm (its processors stand still) → cold (all of it in files). Each has a timer of its own,
- * so that a slow one keeps no other waiting.
+ * Idle sandboxes cool: hot → warm (processors stand still) → cold (all of it in files). Each has a timer of its own, so
+ * that a slow one keeps no other waiting.
  */
-
 import type { Clock } from "../async/clock.ts";
 import { within } from "../async/deadline.ts";
 import { faultPoint } from "../async/fault-point.ts";
@@ -34,8 +33,8 @@ export interface ThermalOptions {
   expire(sandbox: SandboxRecord): Promise<void>;
 }
 
-const askMilliseconds = 5_000;
-const coolMilliseconds = 120_000;
+const askMs = 5_000;
+const coolMs = 120_000;
 const busyAgainMs = 1_000;
 const failedAgainMs = 30_000;
 const rouseAgainMs = 5_000;
@@ -158,7 +157,7 @@ export class Thermal {
     void actor
       .perform({
         what: `Looking after sandbox ${id}`,
-        milliseconds: coolMilliseconds,
+        milliseconds: coolMs,
         work: (signal) => this.#cool(id, actor, watch, signal),
       })
       .then(
@@ -206,7 +205,7 @@ export class Thermal {
     watch: Watch,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const activity = await within(askMilliseconds, "The agent's answer", signal, async (until) =>
+    const activity = await within(askMs, "The agent's answer", signal, async (until) =>
       (await machine.guest(until)).activity(until),
     );
     const now = { at: this.#clock.steady(), seenAt: this.#clock.now(), activity };
@@ -248,7 +247,9 @@ export class Thermal {
   }
 }
 
-/** It runs, but its user processes may still be frozen: an attempt to wake it, or to put it to sleep, failed half way. */
+/**
+ * It runs, but its user processes may still be frozen: an attempt to wake it, or to put it to sleep, failed half way.
+ */
 function isStuck(machine: Machine | undefined): boolean {
   return machine !== undefined && !machine.isPaused && !machine.isAwake;
 }

@@ -13,16 +13,19 @@ export interface ClaimParts {
   log: Logger;
 }
 
-/** Idempotent: only whoever removes the row tells of it. */
+/** Idempotent: only whoever removes the row tells of it. Never throws: `error` is the one that counts. */
 export function undoClaim(parts: ClaimParts, sandbox: SandboxRecord, error: unknown): void {
   const { store, actors, events, log } = parts;
-  if (!store.sandboxes.delete(sandbox.id)) return;
-  actors.forget(sandbox.id);
-  log.warn("sandbox not created", { sandbox: sandbox.id, name: sandbox.name, error });
-  events.record({
-    type: "sandbox.create_failed",
-    userId: sandbox.userId,
-    sandboxId: sandbox.id,
-    meta: { name: sandbox.name, image: sandbox.image, error: messageOf(error) },
-  });
+  const { id, name, userId, image } = sandbox;
+  try {
+    if (!store.sandboxes.delete(id)) return;
+  } catch (cause) {
+    // A destroy removes it, or the next start.
+    log.error("a sandbox that was not created is still listed", { sandbox: id, error: cause });
+    return;
+  }
+  actors.forget(id);
+  log.warn("sandbox not created", { sandbox: id, name, error });
+  const meta = { name, image, error: messageOf(error) };
+  events.record({ type: "sandbox.create_failed", userId, sandboxId: id, meta });
 }

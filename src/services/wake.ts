@@ -2,7 +2,7 @@
 import { abortable } from "../async/deadline.ts";
 import { faultPoint } from "../async/fault-point.ts";
 import type { Engine, Machine } from "../engine/engine.ts";
-import { BhattiError, isBhattiError, messageOf } from "../errors/bhatti-error.ts";
+import { isBhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { ErrorCode } from "../errors/catalogue.ts";
 import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
@@ -11,6 +11,7 @@ import type { Store } from "../store/store.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
 import { identityOf } from "./sandbox-identity.ts";
+import { diskGone, requireSandbox } from "./sandbox-lookup.ts";
 import { checkUsable } from "./sandbox-states.ts";
 
 export interface MachineUse extends Disposable {
@@ -28,9 +29,9 @@ export interface WakeOptions {
   onAwake(id: string): void;
 }
 
-const wakeMilliseconds = 60_000;
+const wakeMs = 60_000;
 /** For so long the answer to who comes later is the one that the last attempt got. */
-const breakerMilliseconds = 10_000;
+const breakerMs = 10_000;
 /** What another attempt a moment later would not change. */
 const lasting: ErrorCode[] = ["snapshot_damaged", "machine_failed", "host_unfit", "no_saved_state"];
 
@@ -71,7 +72,7 @@ export class Wake {
     actor.waking ??= actor
       .perform({
         what: `Waking sandbox "${sandbox.name}"`,
-        milliseconds: wakeMilliseconds,
+        milliseconds: wakeMs,
         work: (workSignal) => this.makeHot(sandbox.id, actor, workSignal),
       })
       .finally(() => {
@@ -83,8 +84,7 @@ export class Wake {
   /** Only within the actor's queue. */
   async makeHot(id: string, actor: SandboxActor, signal: AbortSignal): Promise<Machine> {
     const { store, keeper } = this.#options;
-    const sandbox = store.sandboxes.byId(id);
-    if (!sandbox) throw new BhattiError("sandbox_not_found", "sandbox not found");
+    const sandbox = requireSandbox(store, id);
     checkUsable(sandbox);
     const ready = readyMachine(actor);
     if (ready) return ready;
@@ -116,7 +116,7 @@ export class Wake {
   ): Promise<Machine> {
     const { engine, keeper, events, log } = this.#options;
     const { id, cpus, memoryMB, engineId } = sandbox;
-    if (engineId === null) throw noDisk(sandbox);
+    if (engineId === null) throw diskGone(sandbox);
     const machine = await engine.boot(engineId, { cpus, memoryMB }, identityOf(sandbox), signal);
     faultPoint("boot.booted");
     await keeper.attachOrHalt(actor, machine, why && `it was started from its disk: ${why}`);
@@ -139,7 +139,7 @@ export class Wake {
     const { engine, keeper, log } = this.#options;
     const { engineId } = sandbox;
     const state = engineId === null ? "gone" : await engine.stateOf(engineId);
-    if (engineId === null || state === "gone") throw noDisk(sandbox);
+    if (engineId === null || state === "gone") throw diskGone(sandbox);
     if (state === "running") {
       const machine = await this.#takeOver(actor, engineId, signal);
       // Over meanwhile: what is left of it says how it comes back.
@@ -198,7 +198,7 @@ export class Wake {
       meta: { error: messageOf(error) },
     });
     if (isBhattiError(error) && lasting.includes(error.code)) {
-      actor.failure = { error, until: actors.clock.now() + breakerMilliseconds };
+      actor.failure = { error, until: actors.clock.now() + breakerMs };
     }
   }
 }
@@ -206,10 +206,4 @@ export class Wake {
 /** The machine, if whoever wants it need not wait for anything. */
 function readyMachine(actor: SandboxActor): Machine | undefined {
   return actor.machine?.isAwake && !actor.isExclusive ? actor.machine : undefined;
-}
-
-function noDisk({ name }: SandboxRecord): BhattiError {
-  return new BhattiError("machine_failed", `The disk of sandbox "${name}" is gone`, {
-    hint: `All that is left to do: bhatti destroy ${name}`,
-  });
 }

@@ -1,5 +1,5 @@
 /** Opens the SQLite file of a data directory with the settings that every connection needs. */
-import { Database } from "bun:sqlite";
+import { Database, type SQLQueryBindings } from "bun:sqlite";
 import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
 import { migrate } from "./migrate.ts";
 
@@ -18,7 +18,7 @@ const pragmas = [
 export function openDatabase(path: string): Database {
   let database: Database | undefined;
   try {
-    database = new Database(path, { create: true, readwrite: true, strict: true });
+    database = new StoreDatabase(path, { create: true, readwrite: true, strict: true });
     for (const pragma of pragmas) database.run(pragma);
     migrate(database);
     return database;
@@ -35,6 +35,19 @@ export function openDatabase(path: string): Database {
 /** Whether a statement failed because a unique column already has the value. */
 export function isUniqueViolation(error: unknown): boolean {
   return codeOf(error) === "SQLITE_CONSTRAINT_UNIQUE";
+}
+
+/** Its statements say so when the disk is full; those that begin and end a transaction are not prepared here. */
+class StoreDatabase extends Database {
+  override prepare<Row, Values extends SQLQueryBindings | SQLQueryBindings[]>(
+    sql: string,
+    values?: Values,
+  ) {
+    const statement = super.prepare<Row, Values>(sql, values);
+    const { run } = statement;
+    statement.run = (...given) => explainingFullDisk(() => run.apply(statement, given));
+    return statement;
+  }
 }
 
 /** A full disk is the operator's to solve, so it must not look like a fault of the program. */

@@ -1,5 +1,6 @@
 /** The events table: what happened, for people and later for subscribers. */
 import type { Database } from "bun:sqlite";
+import { explainingFullDisk } from "./database.ts";
 
 export interface EventRecord {
   ts: string;
@@ -23,6 +24,6 @@ export class EventTable {
   }
 
   insertAll(events: readonly EventRecord[]): void {
-    this.#insertAll.immediate(events);
+    explainingFullDisk(() => this.#insertAll.immediate(events));
   }
 }

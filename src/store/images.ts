@@ -1,6 +1,7 @@
 /** The images table. */
 import type { Database } from "bun:sqlite";
 import { z } from "zod";
+import { rowOf } from "./columns.ts";
 
 const ImageRow = z
   .object({
@@ -52,8 +53,7 @@ export class ImageTable {
   }
 
   get(userId: string | null, name: string): ImageRecord | undefined {
-    const row = this.#get.get(userId, name);
-    return row ? ImageRow.parse(row) : undefined;
+    return rowOf(ImageRow, this.#get.get(userId, name));
   }
 
   /** A user's own and the operator's; the operator's alone for null. */

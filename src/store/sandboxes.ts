@@ -1,14 +1,13 @@
 /** The sandboxes table. */
 import type { Database } from "bun:sqlite";
 import { z } from "zod";
+import { Flag, rowOf, TextMap } from "./columns.ts";
 
 export const SandboxStatus = z.enum(["creating", "running", "stopped", "unknown"]);
 export type SandboxStatus = z.infer<typeof SandboxStatus>;
 
 export const Thermal = z.enum(["hot", "warm", "cold"]);
 export type Thermal = z.infer<typeof Thermal>;
-
-const TextMap = z.record(z.string(), z.string());
 
 const SandboxRow = z
   .object({
@@ -24,15 +23,15 @@ const SandboxRow = z
     cpus: z.int(),
     memory_mb: z.int(),
     disk_size_mb: z.int(),
-    env: z.string(),
+    env: TextMap,
     init: z.string().nullable(),
-    keep_hot: z.int(),
+    keep_hot: Flag,
     thermal: Thermal,
     idle_warm_s: z.int().nullable(),
     idle_cold_s: z.int().nullable(),
     expires_at: z.string().nullable(),
     last_active_at: z.string().nullable(),
-    labels: z.string(),
+    labels: TextMap,
     created_at: z.string(),
     stopped_at: z.string().nullable(),
     destroy_requested_at: z.string().nullable(),
@@ -50,15 +49,15 @@ const SandboxRow = z
     cpus: row.cpus,
     memoryMB: row.memory_mb,
     diskSizeMB: row.disk_size_mb,
-    env: TextMap.parse(JSON.parse(row.env)),
+    env: row.env,
     init: row.init,
-    keepHot: row.keep_hot === 1,
+    keepHot: row.keep_hot,
     thermal: row.thermal,
     idleWarmSeconds: row.idle_warm_s,
     idleColdSeconds: row.idle_cold_s,
     expiresAt: row.expires_at,
     lastActiveAt: row.last_active_at,
-    labels: TextMap.parse(JSON.parse(row.labels)),
+    labels: row.labels,
     createdAt: row.created_at,
     stoppedAt: row.stopped_at,
     destroyRequestedAt: row.destroy_requested_at,
@@ -100,8 +99,8 @@ export class SandboxTable {
          image_digest, cpus, memory_mb, disk_size_mb, env, init, keep_hot, idle_warm_s, idle_cold_s, labels, created_at,
          stopped_at, last_active_at, expires_at, destroy_requested_at)
        VALUES ($id, $userId, $name, $templateId, $status, $statusReason, $thermal, $engineId, $image,
-         $imageDigest, $cpus, $memoryMB, $diskSizeMB, $env, $init, $keepHot, $idleWarmSeconds, $idleColdSeconds, $labels, $createdAt,
-         $stoppedAt, $lastActiveAt, $expiresAt, $destroyRequestedAt)`,
+         $imageDigest, $cpus, $memoryMB, $diskSizeMB, $env, $init, $keepHot, $idleWarmSeconds, $idleColdSeconds, $labels,
+         $createdAt, $stoppedAt, $lastActiveAt, $expiresAt, $destroyRequestedAt)`,
     );
     this.#byId = database.prepare("SELECT * FROM sandboxes WHERE id = ?");
     this.#byName = database.prepare("SELECT * FROM sandboxes WHERE user_id = ? AND name = ?");
@@ -138,11 +137,11 @@ export class SandboxTable {
   }
 
   byId(id: string): SandboxRecord | undefined {
-    return optional(this.#byId.get(id));
+    return rowOf(SandboxRow, this.#byId.get(id));
   }
 
   byName(userId: string, name: string): SandboxRecord | undefined {
-    return optional(this.#byName.get(userId, name));
+    return rowOf(SandboxRow, this.#byName.get(userId, name));
   }
 
   ofUser(userId: string): SandboxRecord[] {
@@ -183,8 +182,4 @@ export class SandboxTable {
   delete(id: string): boolean {
     return this.#delete.run(id).changes === 1;
   }
-}
-
-function optional(row: unknown): SandboxRecord | undefined {
-  return row ? SandboxRow.parse(row) : undefined;
 }

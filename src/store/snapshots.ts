@@ -1,11 +1,10 @@
 /** The snapshots table: what is kept of sandboxes. */
 import type { Database } from "bun:sqlite";
 import { z } from "zod";
+import { rowOf, TextMap } from "./columns.ts";
 
 export const SnapshotKind = z.enum(["full", "filesystem"]);
 export type SnapshotKind = z.infer<typeof SnapshotKind>;
-
-const TextMap = z.record(z.string(), z.string());
 
 const SnapshotRow = z
   .object({
@@ -21,9 +20,9 @@ const SnapshotRow = z
     cpus: z.int(),
     memory_mb: z.int(),
     disk_size_mb: z.int(),
-    env: z.string(),
+    env: TextMap,
     init: z.string().nullable(),
-    labels: z.string(),
+    labels: TextMap,
     size_mb: z.int(),
     paused_ms: z.number(),
     created_at: z.string(),
@@ -41,9 +40,9 @@ const SnapshotRow = z
     cpus: row.cpus,
     memoryMB: row.memory_mb,
     diskSizeMB: row.disk_size_mb,
-    env: TextMap.parse(JSON.parse(row.env)),
+    env: row.env,
     init: row.init,
-    labels: TextMap.parse(JSON.parse(row.labels)),
+    labels: row.labels,
     sizeMB: row.size_mb,
     pausedMs: row.paused_ms,
     createdAt: row.created_at,
@@ -90,11 +89,11 @@ export class SnapshotTable {
   }
 
   byId(id: string): SnapshotRecord | undefined {
-    return optional(this.#byId.get(id));
+    return rowOf(SnapshotRow, this.#byId.get(id));
   }
 
   byName(userId: string, name: string): SnapshotRecord | undefined {
-    return optional(this.#byName.get(userId, name));
+    return rowOf(SnapshotRow, this.#byName.get(userId, name));
   }
 
   ofUser(userId: string): SnapshotRecord[] {
@@ -117,8 +116,4 @@ export class SnapshotTable {
   delete(id: string): boolean {
     return this.#delete.run(id).changes === 1;
   }
-}
-
-function optional(row: unknown): SnapshotRecord | undefined {
-  return row ? SnapshotRow.parse(row) : undefined;
 }

@@ -1,8 +1,7 @@
 /** The templates table. */
 import type { Database } from "bun:sqlite";
 import { z } from "zod";
-
-const TextMap = z.record(z.string(), z.string());
+import { Flag, rowOf, TextMap } from "./columns.ts";
 
 const TemplateRow = z
   .object({
@@ -13,10 +12,10 @@ const TemplateRow = z
     cpus: z.int().nullable(),
     memory_mb: z.int().nullable(),
     disk_size_mb: z.int().nullable(),
-    env: z.string(),
+    env: TextMap,
     init: z.string().nullable(),
-    keep_hot: z.int(),
-    labels: z.string(),
+    keep_hot: Flag,
+    labels: TextMap,
     created_at: z.string(),
   })
   .transform((row) => ({
@@ -27,10 +26,10 @@ const TemplateRow = z
     cpus: row.cpus,
     memoryMB: row.memory_mb,
     diskSizeMB: row.disk_size_mb,
-    env: TextMap.parse(JSON.parse(row.env)),
+    env: row.env,
     init: row.init,
-    keepHot: row.keep_hot === 1,
-    labels: TextMap.parse(JSON.parse(row.labels)),
+    keepHot: row.keep_hot,
+    labels: row.labels,
     createdAt: row.created_at,
   }));
 /** What it leaves to the daemon's defaults is null. */
@@ -69,11 +68,11 @@ export class TemplateTable {
   }
 
   byId(id: string): TemplateRecord | undefined {
-    return optional(this.#byId.get(id));
+    return rowOf(TemplateRow, this.#byId.get(id));
   }
 
   byName(userId: string, name: string): TemplateRecord | undefined {
-    return optional(this.#byName.get(userId, name));
+    return rowOf(TemplateRow, this.#byName.get(userId, name));
   }
 
   ofUser(userId: string): TemplateRecord[] {
@@ -84,8 +83,4 @@ export class TemplateTable {
   delete(id: string): boolean {
     return this.#delete.run(id).changes === 1;
   }
-}
-
-function optional(row: unknown): TemplateRecord | undefined {
-  return row ? TemplateRow.parse(row) : undefined;
 }

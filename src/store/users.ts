@@ -1,6 +1,7 @@
 /** The users table, and the keys by which users are known. */
 import type { Database } from "bun:sqlite";
 import { z } from "zod";
+import { rowOf } from "./columns.ts";
 
 const UserRow = z
   .object({
@@ -52,15 +53,15 @@ export class UserTable {
   }
 
   byKey(sha256: string): User | undefined {
-    return optional(this.#byKey.get(sha256));
+    return rowOf(UserRow, this.#byKey.get(sha256));
   }
 
   byId(id: string): User | undefined {
-    return optional(this.#byId.get(id));
+    return rowOf(UserRow, this.#byId.get(id));
   }
 
   byName(name: string): User | undefined {
-    return optional(this.#byName.get(name));
+    return rowOf(UserRow, this.#byName.get(name));
   }
 
   all(): User[] {
@@ -70,8 +71,4 @@ export class UserTable {
   delete(id: string): void {
     this.#delete.run(id);
   }
-}
-
-function optional(row: unknown): User | undefined {
-  return row ? UserRow.parse(row) : undefined;
 }

@@ -1,6 +1,9 @@
 /** Copies of a sandbox that go on from where it is, as clients of the API see them. */
+import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
+import { BhattiError } from "../../src/errors/bhatti-error.ts";
+import { databasePath } from "../../src/store/store.ts";
 import { type FakeDaemon, type Refusal, startFakeDaemon } from "../support/fake-daemon.ts";
 
 const fork = <T = Sandbox[]>(daemon: FakeDaemon, body?: unknown) =>
@@ -100,6 +103,26 @@ test.each([
   const { status, body } = await fork<Refusal>(daemon, request);
   expect(status).toBe(400);
   expect(body.error).toStartWith(message);
+});
+
+test("a fork that fails leaves no child, also when one of them cannot be given back at once", async () => {
+  const onCapture = () => {
+    using database = new Database(databasePath(daemon.dataDir));
+    database.run(
+      "CREATE TRIGGER hold BEFORE DELETE ON sandboxes WHEN old.name = 'try-1' BEGIN SELECT RAISE(FAIL, 'held'); END",
+    );
+    throw new BhattiError("guest_busy", "not now");
+  };
+  await using daemon = await startFakeDaemon({ engine: { onCapture } });
+  await daemon.create({ name: "dev" });
+  expect((await fork<Refusal>(daemon, { name: "try", count: 3 })).body.code).toBe("guest_busy");
+  const names = async () =>
+    (await daemon.call<Sandbox[]>("GET", "/sandboxes")).body.map(({ name }) => name).sort();
+  expect(await names()).toEqual(["dev", "try-1"]);
+  using database = new Database(databasePath(daemon.dataDir));
+  database.run("DROP TRIGGER hold");
+  await daemon.restart();
+  expect(await names()).toEqual(["dev"]);
 });
 
 test("a child that is still being made cannot be used; destroyed, it takes the fork with it", async () => {

@@ -260,3 +260,20 @@ test("start --force gives up the memory only of a guest that does not answer", a
   expect((await post(daemon, "/sandboxes/dev/start", { force: true })).status).toBe(200);
   expect(await outputOf(daemon, "dev", "recall", "k")).toBe("");
 });
+
+test("a sandbox that was woken only half way is woken again by itself", async () => {
+  const clock = new ManualClock();
+  await using daemon = await startFakeDaemon({ clock });
+  const { engine_id } = await daemon.create({ name: "dev" });
+  await clock.pass(100_000, () => Bun.sleep(10));
+  const machine = daemon.engine.machines.get(engine_id);
+  if (!machine) throw new Error("it has no machine");
+  machine.isDeaf = true;
+  // Its processors run now, but its user processes were not let go on.
+  expect((await post(daemon, "/sandboxes/dev/exec", { cmd: ["true"] })).status).not.toBe(200);
+  expect(machine).toMatchObject({ isPaused: false, isAwake: false });
+  machine.isDeaf = false;
+  await clock.pass(10_000, () => Bun.sleep(10));
+  expect(machine.isAwake).toBe(true);
+  expect(await get(daemon, "dev")).toMatchObject({ status: "running", thermal: "hot" });
+});

@@ -52,6 +52,29 @@ test("a machine that is gone leaves its sandbox stopped, with the reason", async
   expect(daemon.engine.machines.size).toBe(0);
 });
 
+test("a machine that is gone is started again when it is to be kept hot, unless its user stopped it", async () => {
+  await using daemon = await startFakeDaemon();
+  const kept = await daemon.create({ name: "kept", keep_hot: true });
+  await daemon.create({ name: "off", keep_hot: true });
+  await daemon.create({ name: "stopped", keep_hot: true });
+  await daemon.call("POST", "/sandboxes/off/exec", { cmd: ["poweroff"] });
+  await daemon.call("POST", "/sandboxes/stopped/stop");
+  await daemon.stop();
+  daemon.engine.machines.get(kept.engine_id)?.finish({ reason: "crashed", detail: "host reboot" });
+  await daemon.start();
+  await daemon.events("thermal.wake");
+  expect(await show(daemon, "kept")).toMatchObject({
+    ...{ status: "running", thermal: "hot" },
+    engine_meta: {
+      reason:
+        "it was started from its disk: its machine did not run any more when the daemon started",
+    },
+  });
+  for (const name of ["off", "stopped"]) {
+    expect(await show(daemon, name)).toMatchObject({ status: "stopped", thermal: "cold" });
+  }
+});
+
 test("a machine that cannot be taken over is unknown, and is tried again at the next start", async () => {
   let broken = true;
   const onAdopt = () => {

@@ -119,6 +119,31 @@ test("restore puts the same sandbox back, in place", async () => {
   expect((await daemon.call<Sandbox[]>("GET", "/sandboxes")).body).toHaveLength(1);
 });
 
+test("one that a sandbox is being made from cannot be deleted; of what is begun later it is gone", async () => {
+  const { promise: goneOn, resolve: goOn } = Promise.withResolvers<void>();
+  await using daemon = await startFakeDaemon();
+  await daemon.create({ name: "dev" });
+  await keep(daemon, { name: "ready" });
+  await keep(daemon, { name: "other" });
+  let begun = Promise.withResolvers<void>();
+  daemon.engine.options.onCreate = () => {
+    begun.resolve();
+    return goneOn;
+  };
+  const making = [resume<Sandbox>(daemon, "ready")];
+  await begun.promise;
+  begun = Promise.withResolvers<void>();
+  making.push(daemon.call("POST", "/snapshots/ready/restore", { sandbox: "dev" }));
+  await begun.promise;
+  const refused = await daemon.call("DELETE", "/snapshots/ready");
+  expect(refused.status).toBe(409);
+  expect(refused.body.code).toBe("snapshot_in_use");
+  expect((await daemon.call("DELETE", "/snapshots/other")).status).toBe(200);
+  goOn();
+  expect((await Promise.all(making)).map(({ status }) => status)).toEqual([201, 200]);
+  expect((await daemon.call("DELETE", "/snapshots/ready")).status).toBe(200);
+});
+
 test("only the sandbox that it was made of can be put back", async () => {
   await using daemon = await startFakeDaemon();
   await daemon.create({ name: "dev" });

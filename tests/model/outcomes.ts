@@ -16,6 +16,7 @@ type Code = Parameters<typeof refusal>[0];
 const uses: Verb[] = ["write", "read", "remember", "recall"];
 const claims: Verb[] = ["create", "keep", "resume", "fork"];
 const makes: Verb[] = ["create", "resume", "fork"];
+const snapshotUses: Verb[] = ["resume", "restore"];
 const ends: Verb[] = ["crash", "power-off"];
 const lost: Code[] = ["machine_lost", "machine_failed", "guest_unresponsive", "no_saved_state"];
 
@@ -37,11 +38,19 @@ export function ofBoth(state: State, first: Operation, second: Operation): Possi
       const late = predict(other.state, a);
       if (late.reply.status < 300) add(late.state, refusal(code), other.reply);
     }
-    if (a.do === b.do && (a.do === "destroy" || a.do === "drop")) {
-      add(one.state, one.reply, one.reply);
-    }
+    if (takesChild(a, b)) add(state, refusal("cancelled"), both.reply);
+    if (isSameEnd(a, b)) add(one.state, one.reply, one.reply);
   }
   return found;
+}
+
+function isSameEnd(a: Operation, b: Operation): boolean {
+  return a.do === b.do && (a.do === "destroy" || a.do === "drop");
+}
+
+/** All children or none. */
+function takesChild(a: Operation, b: Operation): boolean {
+  return a.do === "fork" && b.do === "destroy" && namesOf(a.name, a.count).includes(b.ref);
 }
 
 /** What `a` may be told instead because `b` was done at the same time. */
@@ -54,7 +63,8 @@ function interruptions(a: Operation, b: Operation): Code[] {
   if (makes.includes(b.do)) codes.push("sandbox_not_running");
   if (b.do === "destroy") codes.push("sandbox_not_running", "sandbox_not_found", "cancelled");
   if (ends.includes(b.do)) codes.push(...lost);
-  if (b.do === "drop") codes.push("snapshot_damaged", "snapshot_not_found");
+  if (b.do === "drop") codes.push("snapshot_not_found");
+  if (a.do === "drop" && snapshotUses.includes(b.do)) codes.push("snapshot_in_use");
   if (claims.includes(a.do) && claims.includes(b.do)) {
     codes.push("name_taken", "sandbox_limit", "snapshot_exists", "snapshot_limit");
   }
@@ -90,6 +100,12 @@ export function ofKilled(state: State, operation: Operation, kill: Operation): P
     const halted = structuredClone(state);
     for (const sandbox of halted.sandboxes) if (sandbox.name === operation.ref) loseMemory(sandbox);
     starts.push(halted);
+  }
+  if (operation.do === "keep-hot") {
+    const edited = structuredClone(state); // but not woken
+    for (const each of edited.sandboxes)
+      if (each.name === operation.ref) each.keepHot = operation.on;
+    starts.push(edited);
   }
   return starts.map((start) => {
     const killed = loosened(predict(start, kill).state, operation);

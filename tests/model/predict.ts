@@ -211,7 +211,9 @@ const effects: Effects = {
 function takeOver(state: State, sandbox: Sandbox): void {
   sandbox.calmSince = state.now;
   if (isCold(sandbox)) {
-    if (sandbox.rest === "off") sandbox.status = ["stopped"];
+    // What ended without its user's doing so is not at rest: one that is kept hot comes back.
+    const isMissed = sandbox.keepHot && !isOneOf(sandbox.status, "stopped");
+    if (sandbox.rest === "off") sandbox.status = isMissed ? ["running"] : ["stopped"];
   } else {
     if (isHot(sandbox)) sandbox.isAsleep = sandbox.isDeaf;
     sandbox.status = ["running"];

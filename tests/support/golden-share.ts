@@ -15,7 +15,8 @@ const clockRate = "cache/clock-rate";
 /** Those of other parts than the daemon has it removes itself. */
 export async function borrowGoldens(share: string, dataDir: string): Promise<void> {
   if (!existsSync(join(share, clockRate))) return;
-  for (const name of ["cache", "golden"]) await mkdir(join(dataDir, name), { recursive: true, mode: 0o700 });
+  for (const name of ["cache", "golden"])
+    await mkdir(join(dataDir, name), { recursive: true, mode: 0o700 });
   await link(join(share, clockRate), join(dataDir, clockRate));
   for (const name of await readdir(join(share, "golden"))) {
     await link(join(share, "golden", name), join(dataDir, "golden", name));

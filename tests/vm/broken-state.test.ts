@@ -1,10 +1,9 @@
 /** Saved states that are not what was written, and machines that do not let themselves be put to sleep. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtemp, open, readFile, rename, rm, statfs, truncate, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
-import { run, startTimeOf } from "../../src/host/process.ts";
+import { startTimeOf } from "../../src/host/process.ts";
 import { footprint } from "../support/leaks.ts";
 import { type MachineDaemon, startMachineDaemon } from "../support/machine-daemon.ts";
 import { inGuest, machineFolder, machinePid, show } from "../support/sandbox-state.ts";
@@ -208,90 +207,6 @@ test("a guest whose agent does not answer is not put to sleep, and says why; for
   expect(startTimeOf(await machinePid(daemon, "dev"))).toBeDefined();
   await daemon.ok("start", "dev", "--force");
   expect(await exec("dev", "cat /workspace/file")).toBe("kept\n");
-});
-
-describe("on a disk that is full", () => {
-  let mount: string;
-  let small: MachineDaemon;
-  let filler: string;
-  beforeAll(async () => {
-    mount = await mkdtemp(join(tmpdir(), "bhatti-full-"));
-    filler = join(mount, "filler");
-    await run(["mount", "-t", "tmpfs", "-o", "size=1g", "tmpfs", mount]);
-    small = await startMachineDaemon({ dataDir: join(mount, "data") });
-    await small.ok("create", "--name", "dev", "--memory", "256");
-    // All of its memory is on the disk already, so that it can run on.
-    const ram = join(await machineFolder(small, "dev"), "ram");
-    await run(["fallocate", "-l", String(256 << 20), ram]);
-    await inGuest(small, "dev", "echo kept > /tmp/file; sync; sleep 1; sync");
-    await footprint(small); // no golden snapshot is being made any more
-  });
-  afterAll(async () => {
-    await rm(filler, { force: true });
-    await small[Symbol.asyncDispose]();
-    // The kernel lets go of a QEMU's files a moment after its end.
-    const unmounted = () =>
-      run(["umount", mount]).then(
-        () => true,
-        () => false,
-      );
-    await until("it is unmounted", unmounted, 30_000);
-    await rm(mount, { recursive: true, force: true });
-  });
-  afterEach(() => rm(filler, { force: true }));
-
-  const fill = async (free = 32 * 1024) => {
-    const { bavail, bsize } = await statfs(mount);
-    await run(["fallocate", "-l", String(bavail * bsize - free), filler]);
-  };
-
-  test("a sandbox does not stop but runs on, and says why; with space it stops", async () => {
-    await fill();
-    const stopped = await small.run(["stop", "dev"]);
-    expect(stopped.code).toBe(1);
-    expect(stopped.stderr).toContain("Insufficient Storage");
-    expect(await inGuest(small, "dev", "cat /tmp/file")).toBe("kept\n");
-    expect(await show(small, "dev")).toMatchObject({ status: "running", thermal: "hot" });
-    await rm(filler);
-    await small.ok("stop", "dev");
-    expect(await inGuest(small, "dev", "cat /tmp/file")).toBe("kept\n");
-  });
-
-  test("one that has written more than there is room for stands still until there is, and loses nothing", async () => {
-    // The guest's kernel keeps what was written for some seconds before it writes it to the disk.
-    const written = "head -c 4000000 /dev/urandom | tee /tmp/much | sha256sum";
-    const hash = await inGuest(small, "dev", written);
-    await fill();
-    const stopped = await small.run(["stop", "dev"]);
-    expect(stopped.code).toBe(1);
-    expect(stopped.stderr).toContain("Insufficient Storage");
-    await rm(filler);
-    const hasSpace = async () => (await small.run(["stop", "dev"])).code === 0;
-    await until("it stops", hasSpace, 60_000);
-    expect(await inGuest(small, "dev", "sha256sum < /tmp/much")).toBe(hash);
-  });
-
-  test("one that stands still for want of space when the daemon is killed goes on under the next", async () => {
-    const written = "head -c 8000000 /dev/urandom | tee /workspace/more | sha256sum";
-    const hash = await inGuest(small, "dev", written);
-    const spare = join(mount, "spare"); // what a daemon needs to start
-    await run(["fallocate", "-l", String(1 << 20), spare]);
-    await fill();
-    small.spawn(["exec", "dev", "--", "sync"]);
-    const standsStill = async () =>
-      (await small.run(["exec", "dev", "--", "true"])).stderr.includes("stands still because");
-    await until("it stands still", standsStill, 60_000);
-    await small.kill("SIGKILL");
-    await rm(spare);
-    await small.restart();
-    expect(await show(small, "dev")).toMatchObject({ status: "running" });
-    expect(await standsStill()).toBe(true);
-    await rm(filler);
-    const goesOn = async () => (await small.run(["exec", "dev", "--", "sync"])).code === 0;
-    await until("it goes on", goesOn, 60_000);
-    expect(await inGuest(small, "dev", "sha256sum < /workspace/more")).toBe(hash);
-    expect((await show(small, "dev")).engine_meta["reason"]).toBeUndefined();
-  });
 });
 
 async function flip(path: string, at: number): Promise<void> {

@@ -1,10 +1,16 @@
 /** Stop, start and fork, bound to the service. */
 import { endpoints } from "../../contract/all.ts";
+import type { Forks } from "../../services/forks.ts";
 import type { Sandboxes } from "../../services/sandboxes.ts";
 import { type Binder, implement } from "../implement.ts";
 import { sandboxPresenter } from "./presented-sandbox.ts";
 
-export function bindLifecycle(binder: Binder, sandboxes: Sandboxes): void {
+export interface LifecycleRouteOptions {
+  sandboxes: Sandboxes;
+  forks: Forks;
+}
+
+export function bindLifecycle(binder: Binder, { sandboxes, forks }: LifecycleRouteOptions): void {
   const presented = sandboxPresenter(sandboxes);
   implement(binder, endpoints["sandbox.stop"], async ({ params, user }) =>
     presented(await sandboxes.stop(user, params.ref)),
@@ -13,7 +19,7 @@ export function bindLifecycle(binder: Binder, sandboxes: Sandboxes): void {
     presented(await sandboxes.start(user, params.ref, body)),
   );
   implement(binder, endpoints["sandbox.fork"], async ({ params, body, user, signal }) => {
-    const forks = await sandboxes.fork(user, params.ref, body, signal());
-    return forks.map(presented);
+    const children = await forks.create(user, params.ref, body, signal());
+    return children.map(presented);
   });
 }

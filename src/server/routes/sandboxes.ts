@@ -1,8 +1,7 @@
 /** The sandbox endpoints, bound to the service. */
-
 import type { z } from "zod";
 import { endpoints } from "../../contract/all.ts";
-import { labelKeyPattern } from "../../contract/names.ts";
+import { LabelKey } from "../../contract/names.ts";
 import type { CreateSandbox, EditSandbox } from "../../contract/sandboxes.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { SandboxChangeRequest, Sandboxes, SandboxRequest } from "../../services/sandboxes.ts";
@@ -77,7 +76,7 @@ function labelsOf(label: string | string[] | undefined): Map<string, string> {
 
 function labelOf(text: string): [key: string, value: string] {
   const [key = "", ...rest] = text.split("=");
-  if (rest.length === 0 || !labelKeyPattern.test(key) || key.startsWith("bhatti.sh/")) {
+  if (rest.length === 0 || !LabelKey.safeParse(key).success) {
     throw new BhattiError("bad_request", `label: must be key=value (got ${JSON.stringify(text)})`);
   }
   return [key, rest.join("=")];

@@ -1,4 +1,4 @@
-/** The snapshot endpoints, bound to the service. */
+/** The snapshot endpoints, bound to the service. The API's `type` of a snapshot is its `kind` everywhere below. */
 import { endpoints } from "../../contract/all.ts";
 import type { Snapshot } from "../../contract/snapshots.ts";
 import type { Sandboxes, SandboxRecord } from "../../services/sandboxes.ts";
@@ -40,11 +40,11 @@ export function bindSnapshots(
 
 /** What could not be kept is said beside the sandbox, in the one line that a header holds. */
 function withWarning(
-  { sandbox, warning }: { sandbox: SandboxRecord; warning?: string },
+  sandbox: SandboxRecord,
   status: 200 | 201,
   presentedSandbox: Present,
 ): Response {
-  const line = warning?.replace(/[^\x21-\x7e]+/g, " ");
+  const line = sandbox.statusReason?.replace(/[^\x21-\x7e]+/g, " ");
   return Response.json(presentedSandbox(sandbox), {
     status,
     ...(line && { headers: { "X-Bhatti-Warning": line } }),

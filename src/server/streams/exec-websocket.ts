@@ -21,8 +21,8 @@ export interface ExecSocketOptions {
   start(request: z.output<typeof ExecStart>, signal: AbortSignal): Promise<RunningCommand>;
 }
 
-const firstMessageMilliseconds = 10_000;
-const silenceMilliseconds = 90_000;
+const firstMessageMs = 10_000;
+const silenceMs = 90_000;
 /** Close codes of RFC 6455. */
 const closeCodes = { done: 1000, refused: 1008, failed: 1011 };
 
@@ -48,7 +48,7 @@ export class ExecSocket {
     this.#socket = socket;
     this.#firstMessage = setTimeout(
       () => this.fail(new BhattiError("bad_request", "the first message did not come within 10 s")),
-      firstMessageMilliseconds,
+      firstMessageMs,
     );
     this.#guard(() => this.#options.admit());
   }
@@ -80,7 +80,7 @@ export class ExecSocket {
     const socket = this.#socket;
     // Who does not read, such as a pager at the end of a pipe, sees no pings either: there TCP must tell.
     const stalled = this.#drained !== undefined || (socket?.getBufferedAmount() ?? 0) > 0;
-    if (!stalled && performance.now() - this.#lastHeard > silenceMilliseconds) socket?.terminate();
+    if (!stalled && performance.now() - this.#lastHeard > silenceMs) socket?.terminate();
     else socket?.ping();
   }
 
