@@ -6,6 +6,7 @@ export interface ErrorBody {
   error: string;
   code: string;
   request_id?: string;
+  hint?: string | undefined;
 }
 
 /** The daemon refused: its status, its words, its code. */
@@ -16,6 +17,8 @@ export class DaemonError extends Error {
   /** One of the catalogue's, unless the daemon is newer. */
   readonly code: string;
   readonly requestId: string | undefined;
+  /** What the daemon says should be done, or the catalogue. */
+  readonly hint: string | undefined;
 
   constructor(status: number, body: ErrorBody, statusText = "") {
     super(body.error);
@@ -23,16 +26,13 @@ export class DaemonError extends Error {
     this.statusText = phrases[status] ?? statusText;
     this.code = body.code;
     this.requestId = body.request_id;
+    this.hint = body.hint ?? (isErrorCode(body.code) ? catalogue[body.code].hint : undefined);
   }
 
   /** An error within a stream comes without a status: it is that of its code. */
   static fromEvent(body: ErrorBody): DaemonError {
     const status = isErrorCode(body.code) ? catalogue[body.code].status : 500;
     return new DaemonError(status, body);
-  }
-
-  get hint(): string | undefined {
-    return isErrorCode(this.code) ? catalogue[this.code].hint : undefined;
   }
 }
 
@@ -65,9 +65,14 @@ export async function failureOf(response: Response, url: string): Promise<Error>
 
 function parseError(body: string): ErrorBody | undefined {
   try {
-    const { error, code, request_id } = JSON.parse(body) as Record<string, unknown>;
+    const { error, code, request_id, hint } = JSON.parse(body) as Record<string, unknown>;
     if (typeof error !== "string" || typeof code !== "string") return undefined;
-    return { error, code, ...(typeof request_id === "string" && { request_id }) };
+    return {
+      error,
+      code,
+      ...(typeof request_id === "string" && { request_id }),
+      ...(typeof hint === "string" && { hint }),
+    };
   } catch {
     return undefined;
   }

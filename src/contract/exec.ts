@@ -59,7 +59,15 @@ export const ExecReason = z.enum(["exited", "signal", "timeout", "oom", "lost"])
  * such as sandbox_not_found or rate_limited, is an `error` frame, because WebSocket clients cannot read a refusal.
  */
 export const ExecEvent = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("session"), session_id: z.string(), pid: z.int() }),
+  z.object({
+    type: z.literal("session"),
+    session_id: z.string(),
+    pid: z.int(),
+    warning: z
+      .string()
+      .optional()
+      .describe("That the sandbox lost its memory when it was woken for this, and why"),
+  }),
   z.object({
     type: z.literal("stdin_credit"),
     bytes: z.int().describe("So many more bytes of stdin may be sent"),
@@ -75,6 +83,7 @@ export const ExecEvent = z.discriminatedUnion("type", [
     error: z.string(),
     code: z.string(),
     request_id: z.string(),
+    hint: z.string().optional(),
   }),
 ]);
 export type ExecStart = z.input<typeof ExecStart>;
@@ -85,6 +94,7 @@ export const ExecResult = z.object({
   exit_code: z.int(),
   stdout: z.string(),
   stderr: z.string(),
+  warning: z.string().optional().describe("As in the session event of the stream"),
   reason: ExecReason,
   signal: z.string().optional(),
   truncated: z

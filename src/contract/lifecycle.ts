@@ -3,7 +3,7 @@ import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
 import { longestName, maximumForks } from "./limits.ts";
 import { Labels, SandboxName, SandboxRef } from "./names.ts";
-import { Sandbox, wakeErrors } from "./sandboxes.ts";
+import { IdleCold, IdleWarm, Sandbox, TimeToLive, wakeErrors } from "./sandboxes.ts";
 
 export const StartSandbox = z
   .strictObject({
@@ -21,6 +21,10 @@ export const ForkSandbox = z
     name: SandboxName.optional().describe("With a count above 1: <name>-1, <name>-2, …"),
     count: z.int().min(1, { error: forksRule }).max(maximumForks, { error: forksRule }).default(1),
     labels: Labels.optional().describe("Instead of the source's own"),
+    keep_hot: z.boolean().optional().describe("False when absent, whatever its source is"),
+    idle_warm_s: IdleWarm.optional().describe("As its source when absent"),
+    idle_cold_s: IdleCold.optional().describe("As its source when absent"),
+    ttl_s: TimeToLive.optional().describe("It does not end by itself when absent"),
   })
   .refine(
     ({ name, count }) =>

@@ -22,11 +22,11 @@ const Seconds = z
   .int({ error: "must be a whole number of seconds" })
   .min(0, { error: secondsRule })
   .max(maximumSeconds, { error: secondsRule });
-const IdleWarm = Seconds.describe("Seconds without use until it is paused; 0 means never");
-const IdleCold = Seconds.describe(
+export const IdleWarm = Seconds.describe("Seconds without use until it is paused; 0 means never");
+export const IdleCold = Seconds.describe(
   "Seconds without use until its memory goes to the disk; 0 means never",
 );
-const TimeToLive = Seconds.describe("Seconds from now until it is destroyed; 0 means never");
+export const TimeToLive = Seconds.describe("Seconds from now until it is destroyed; 0 means never");
 
 export const CreateSandbox = z.strictObject({
   name: SandboxName.optional(),

@@ -1,12 +1,14 @@
 /** The one way from an error to what a client sees of it. */
 import { BhattiError, isBhattiError, messageOf } from "../errors/bhatti-error.ts";
-import type { ErrorCode } from "../errors/catalogue.ts";
+import { catalogue, type ErrorCode } from "../errors/catalogue.ts";
 import type { Logger } from "../observability/log.ts";
 
 export interface FailureBody {
   error: string;
   code: ErrorCode;
   request_id: string;
+  /** What to do, where the place of the failure knows better than the catalogue. */
+  hint?: string;
 }
 
 export interface Failure {
@@ -20,7 +22,9 @@ export function failureOf(error: unknown, requestId: string, log: Logger): Failu
   const { status } = known;
   if (status >= 500) log.error("request failed", { code: known.code, error });
   else log.debug("request refused", { code: known.code, error: messageOf(error) });
-  return { status, body: { error: known.message, code: known.code, request_id: requestId } };
+  const { message, code, hint } = known;
+  const own = hint !== undefined && hint !== catalogue[code].hint;
+  return { status, body: { error: message, code, request_id: requestId, ...(own && { hint }) } };
 }
 
 function expected(error: unknown): BhattiError {

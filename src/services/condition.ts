@@ -27,25 +27,32 @@ export function conditionOf(
   const expiry = expiryOf(sandbox);
   if (!actor?.machine) {
     const thermal = status === "unknown" ? undefined : "cold";
-    const why = sandbox.statusReason ?? (status === "stopped" ? "it was stopped" : "it was idle");
-    return withNext({ thermal, reason: why }, expiry);
+    return withNext({ thermal, reason: restReasonOf(sandbox, actor) }, expiry);
   }
   const thermal = actor.machine.isPaused ? "warm" : "hot";
   const reason = reasonOf(sandbox, actor, trouble);
-  return withNext({ thermal, reason }, coolingOf(sandbox, actor, settings) ?? expiry);
+  return withNext({ thermal, reason }, earlier(nextOf(sandbox, actor, settings), expiry));
 }
 
-/** How long it may be idle, in milliseconds; 0: for ever. */
-export function idleLimit(
+export interface Cooling {
+  to: "warm" | "cold";
+  /** How long it has to be idle for that, in milliseconds. */
+  afterMs: number;
+}
+
+/** What becomes of it when nobody uses it; undefined: nothing. One that would be cold as soon as warm is not warm first. */
+export function coolingOf(
   sandbox: SandboxRecord,
-  thermal: "warm" | "cold",
+  machine: { isPaused: boolean },
   { warmAfterSeconds, coldAfterSeconds }: ThermalSettings,
-): number {
-  const seconds =
-    thermal === "warm"
-      ? (sandbox.idleWarmSeconds ?? warmAfterSeconds)
-      : (sandbox.idleColdSeconds ?? coldAfterSeconds);
-  return seconds * 1000;
+): Cooling | undefined {
+  if (sandbox.keepHot) return undefined;
+  const warm = sandbox.idleWarmSeconds ?? warmAfterSeconds;
+  const cold = sandbox.idleColdSeconds ?? coldAfterSeconds;
+  const isColdNext = machine.isPaused || warm === 0 || (cold > 0 && cold <= warm);
+  const seconds = isColdNext ? cold : warm;
+  if (seconds === 0) return undefined;
+  return { to: isColdNext ? "cold" : "warm", afterMs: seconds * 1000 };
 }
 
 export function iso(milliseconds: number): string {
@@ -64,15 +71,24 @@ function reasonOf(
   return `${activity.lastWhat} at ${iso(activity.lastAt)}`;
 }
 
-function coolingOf(
+/** Of one without a machine. */
+function restReasonOf({ status, statusReason }: SandboxRecord, actor?: SandboxActor): string {
+  if (actor?.failure) return `it could not be woken: ${actor.failure.error.message}`;
+  return statusReason ?? (status === "stopped" ? "it was stopped" : "it was idle");
+}
+
+function nextOf(
   sandbox: SandboxRecord,
-  actor: SandboxActor,
+  { activity, machine }: SandboxActor,
   settings: ThermalSettings,
 ): Condition["next"] {
-  if (actor.activity.isInUse || sandbox.keepHot) return undefined;
-  const thermal = actor.machine?.isPaused ? "cold" : "warm";
-  const after = idleLimit(sandbox, thermal, settings);
-  return after === 0 ? undefined : { thermal, at: iso(actor.activity.lastAt + after) };
+  const cooling = machine && !activity.isInUse && coolingOf(sandbox, machine, settings);
+  return cooling ? { thermal: cooling.to, at: iso(activity.lastAt + cooling.afterMs) } : undefined;
+}
+
+function earlier(a: Condition["next"], b: Condition["next"]): Condition["next"] {
+  if (!a || !b) return a ?? b;
+  return a.at < b.at ? a : b;
 }
 
 function expiryOf({ expiresAt }: SandboxRecord): Condition["next"] {

@@ -10,7 +10,10 @@ import type { Sandboxes, SandboxRecord } from "./sandboxes.ts";
 import type { MachineUse } from "./wake.ts";
 
 /** A command that runs. Its output must be consumed, or it must be released. */
-export type RunningCommand = GuestProcess;
+export interface RunningCommand extends GuestProcess {
+  /** What its user should know about how its sandbox came to run for it. */
+  readonly warning: string | undefined;
+}
 
 export interface Command {
   argv: string[];
@@ -78,9 +81,9 @@ export class Exec {
         { cause: error },
       );
     });
-    const running = new ExplainedCommand(process, (error) =>
-      explained(error, machine, `Sandbox "${sandbox.name}" ended while the command ran`),
-    );
+    const what = `Sandbox "${sandbox.name}" ended while the command ran`;
+    const explain = (error: unknown) => explained(error, machine, what);
+    const running = new ExplainedCommand(process, explain, use.warning);
     this.#watch(running, sandbox.id, command.timeoutSeconds * 1000, started);
     const end = () => use[Symbol.dispose]();
     process.result.then(end, end);
@@ -105,6 +108,8 @@ export class Exec {
   }
 }
 
+const goesOn = "The command goes on, without anybody to hear of it, when the sandbox is used again";
+
 /** The error that a lost line leaves behind says nothing; the machine's own end does, when that is what it was. */
 async function explained(error: unknown, machine: Machine, what: string): Promise<unknown> {
   if (!isBhattiError(error, "machine_lost")) return error;
@@ -112,7 +117,8 @@ async function explained(error: unknown, machine: Machine, what: string): Promis
     () => undefined, // it runs on: the line alone was lost
   );
   if (!end) return error;
-  return new BhattiError("machine_lost", `${what}: ${end.reason}: ${end.detail}`, { cause: error });
+  const options = end.reason === "suspended" ? { hint: goesOn } : {};
+  return new BhattiError("machine_lost", `${what}: ${end.detail}`, { cause: error, ...options });
 }
 
 function requestOf(command: Command): ExecRequest {

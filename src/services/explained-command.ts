@@ -1,14 +1,21 @@
 /** A command whose errors are told in better words than the line to its guest has for them. */
 import type { ExecOutput, ExecResult, GuestProcess, TerminalSize } from "../agent/guest.ts";
+import type { RunningCommand } from "./exec.ts";
 
-export class ExplainedCommand implements GuestProcess {
+export class ExplainedCommand implements RunningCommand {
   readonly result: Promise<ExecResult>;
+  readonly warning: string | undefined;
   readonly #process: GuestProcess;
   readonly #fail: (error: unknown) => Promise<never>;
 
   /** `explain` gives the error to tell instead. */
-  constructor(process: GuestProcess, explain: (error: unknown) => Promise<unknown>) {
+  constructor(
+    process: GuestProcess,
+    explain: (error: unknown) => Promise<unknown>,
+    warning?: string,
+  ) {
     this.#process = process;
+    this.warning = warning;
     this.#fail = async (error) => {
       throw await explain(error);
     };

@@ -3,8 +3,9 @@ import { faultPoint } from "../async/fault-point.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { User } from "../store/users.ts";
 import { capture } from "./capture.ts";
+import { expiryAfter } from "./expiry.ts";
 import { newSnapshotId } from "./identifiers.ts";
-import { claimCopies } from "./sandbox-claim.ts";
+import { type CopyModel, claimCopies } from "./sandbox-claim.ts";
 import { type CopiesOptions, copyMs, type SandboxCopies } from "./sandbox-copies.ts";
 import { sandboxOf } from "./sandbox-lookup.ts";
 import { undoClaim } from "./undo-claim.ts";
@@ -14,6 +15,12 @@ export interface ForkRequest {
   name?: string | undefined;
   count: number;
   labels?: Record<string, string> | undefined;
+  keepHot?: boolean | undefined;
+  /** As its source unless given. */
+  idleWarmSeconds?: number | undefined;
+  idleColdSeconds?: number | undefined;
+  /** It does not end by itself unless given. */
+  ttlSeconds?: number | undefined;
 }
 
 export type ForksOptions = Omit<CopiesOptions, "onMade"> & { copies: SandboxCopies };
@@ -31,9 +38,9 @@ export class Forks {
     request: ForkRequest,
     signal: AbortSignal,
   ): Promise<SandboxRecord[]> {
-    const { engine, log, store } = this.#options;
+    const { actors, engine, log, store } = this.#options;
     const source = sandboxOf(store, user, ref);
-    const model = request.labels ? { ...source, labels: request.labels } : source;
+    const model = modelOf(source, request, actors.clock.now());
     const children = claimCopies(store, user, model, namesFor(request), source.name);
     const snapshot = newSnapshotId();
     try {
@@ -88,6 +95,18 @@ export class Forks {
       log.error("a child of a fork that failed was not removed", { sandbox: child.id, error });
     }
   }
+}
+
+/** What a child is like: its source now, but for what is asked otherwise and for how long that may cost something. */
+function modelOf(source: SandboxRecord, request: ForkRequest, now: number): CopyModel {
+  return {
+    ...source,
+    labels: request.labels ?? source.labels,
+    keepHot: request.keepHot ?? false,
+    idleWarmSeconds: request.idleWarmSeconds ?? source.idleWarmSeconds,
+    idleColdSeconds: request.idleColdSeconds ?? source.idleColdSeconds,
+    expiresAt: expiryAfter(now, request.ttlSeconds ?? null),
+  };
 }
 
 function namesFor({ name, count }: ForkRequest): (string | undefined)[] {

@@ -23,6 +23,8 @@ export interface LifecycleOptions {
   log: Logger;
 }
 
+/** Why one that was lost, and is stopped then, starts from its disk. */
+const memoryIsGone = "there is no saved state of it";
 const stopMs = 120_000;
 const startMs = 90_000;
 const answerMs = 3_000;
@@ -68,10 +70,11 @@ export class Lifecycle {
     checkUsable(sandbox);
     const { machine } = actor;
     const started = performance.now();
-    if (machine) await machine.suspend(signal);
-    else await this.#checkSuspended(sandbox);
+    const kept = machine ? "all" : await this.#keptOf(sandbox);
+    await machine?.suspend(signal);
     faultPoint("cold.suspended");
-    keeper.suspended(actor, status);
+    if (kept === "disk") keeper.detach(actor, status, sandbox.statusReason ?? memoryIsGone);
+    else keeper.suspended(actor, status);
     faultPoint("cold.stored");
     if (status !== "stopped" || sandbox.status === "stopped") return;
     const ms = Math.round(performance.now() - started);
@@ -118,8 +121,8 @@ export class Lifecycle {
     faultPoint("start.halted");
   }
 
-  /** Without a machine there is nothing to stop, but it must not be told that all is in files when it is not. */
-  async #checkSuspended(sandbox: SandboxRecord): Promise<void> {
+  /** What is in files of one without a machine. */
+  async #keptOf(sandbox: SandboxRecord): Promise<"all" | "disk"> {
     const { name, engineId } = sandbox;
     const state = engineId === null ? "gone" : await this.#options.engine.stateOf(engineId);
     if (state === "gone") throw diskGone(sandbox);
@@ -130,6 +133,7 @@ export class Lifecycle {
         { hint: `Try again, or give up its memory: bhatti start --force ${name}` },
       );
     }
+    return state === "suspended" ? "all" : "disk";
   }
 }
 

@@ -7,9 +7,13 @@ export interface AskedResources {
   memoryMB: number;
 }
 
-export function checkSandboxCount(user: User, count: number): void {
-  if (count < user.maxSandboxes) return;
-  throw new BhattiError("sandbox_limit", `sandbox limit reached (${count}/${user.maxSandboxes})`);
+export function checkSandboxCount(user: User, count: number, asked = 1): void {
+  if (count + asked <= user.maxSandboxes) return;
+  const more = asked > 1 ? `: ${asked} more were asked for` : "";
+  throw new BhattiError(
+    "sandbox_limit",
+    `sandbox limit reached (${count}/${user.maxSandboxes})${more}`,
+  );
 }
 
 /** Limits on one sandbox, as opposed to all that a user has. */

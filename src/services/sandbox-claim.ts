@@ -14,11 +14,15 @@ export type Claim =
   | { kind: "existing"; sandbox: SandboxRecord }
   | { kind: "new"; sandbox: SandboxRecord; image: FoundImage };
 
-/** What a copy is like: its source's values at the time. */
-export type CopyModel = Pick<
+/** What is kept of a sandbox in its snapshots. */
+export type KeptTraits = Pick<
   SandboxRecord,
   "image" | "imageDigest" | "cpus" | "memoryMB" | "diskSizeMB" | "env" | "init" | "labels"
 >;
+
+/** What a copy is to be like. */
+export type CopyModel = KeptTraits &
+  Pick<SandboxRecord, "keepHot" | "idleWarmSeconds" | "idleColdSeconds" | "expiresAt">;
 
 export function claimSandbox(
   store: Store,
@@ -62,17 +66,18 @@ export function claimCopies(
   stem: string,
 ): SandboxRecord[] {
   const { image, imageDigest, cpus, memoryMB, diskSizeMB, env, init, labels } = model;
+  const { keepHot, idleWarmSeconds, idleColdSeconds, expiresAt } = model;
   return store.transaction(() => {
     const limits = limitsOf(store, user);
     checkSandboxSize(limits, model);
-    return names.map((name) => {
-      checkSandboxCount(limits, store.sandboxes.countOf(user.id));
-      return insert(store, user, name, stem, {
+    checkSandboxCount(limits, store.sandboxes.countOf(user.id), names.length);
+    return names.map((name) =>
+      insert(store, user, name, stem, {
         ...{ image, imageDigest, cpus, memoryMB, diskSizeMB, env, init, labels },
-        ...{ templateId: null, keepHot: false, idleWarmSeconds: null, idleColdSeconds: null },
-        expiresAt: null,
-      });
-    });
+        ...{ keepHot, idleWarmSeconds, idleColdSeconds, expiresAt },
+        templateId: null,
+      }),
+    );
   });
 }
 
@@ -82,11 +87,7 @@ function limitsOf(store: Store, user: User): User {
   return limits;
 }
 
-type Traits = CopyModel &
-  Pick<
-    SandboxRecord,
-    "templateId" | "keepHot" | "idleWarmSeconds" | "idleColdSeconds" | "expiresAt"
-  >;
+type Traits = CopyModel & Pick<SandboxRecord, "templateId">;
 
 function insert(
   store: Store,

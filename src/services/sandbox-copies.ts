@@ -9,7 +9,7 @@ import type { Store } from "../store/store.ts";
 import type { User } from "../store/users.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
-import { type CopyModel, claimCopies } from "./sandbox-claim.ts";
+import { claimCopies, type KeptTraits } from "./sandbox-claim.ts";
 import { identityOf } from "./sandbox-identity.ts";
 import { requireSandbox } from "./sandbox-lookup.ts";
 import { undoClaim } from "./undo-claim.ts";
@@ -26,6 +26,8 @@ export interface CopiesOptions {
 }
 
 export const copyMs = 120_000;
+/** How long it stays hot, and lives, is not kept in snapshots. */
+const asOthers = { keepHot: false, idleWarmSeconds: null, idleColdSeconds: null, expiresAt: null };
 
 /** Of each the reason says what was not as it should have been. */
 export class SandboxCopies {
@@ -38,11 +40,12 @@ export class SandboxCopies {
   /** A sandbox of its own. Errors: name_taken, sandbox_limit, and what the engine says. */
   async makeFrom(
     user: User,
-    snapshot: CopyModel & { id: string; sourceName: string },
+    snapshot: KeptTraits & { id: string; sourceName: string },
     name: string | undefined,
     signal: AbortSignal,
   ): Promise<SandboxRecord> {
-    const [claimed] = claimCopies(this.#options.store, user, snapshot, [name], snapshot.sourceName);
+    const model = { ...snapshot, ...asOthers };
+    const [claimed] = claimCopies(this.#options.store, user, model, [name], snapshot.sourceName);
     if (!claimed) throw new Error("nothing was claimed");
     try {
       return await this.make(claimed, snapshot.id, signal);
@@ -71,6 +74,7 @@ export class SandboxCopies {
       },
     });
     faultPoint("copy.stored");
+    actor.activity.saw("it was made");
     this.#options.onMade(sandbox.id);
     this.#tell(sandbox, machine);
     return store.sandboxes.byId(sandbox.id) ?? sandbox;

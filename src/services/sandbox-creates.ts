@@ -95,6 +95,7 @@ export class SandboxCreates {
             faultPoint("create.claimed");
             const commit = (machine: Machine) => keeper.attach(actor, machine);
             const story = await makeMachine(engine, order, workSignal, log, commit);
+            actor.activity.saw("it was created");
             return this.#created(sandbox, story);
           } catch (error) {
             undoClaim(this.#options, sandbox, error);

@@ -1,7 +1,7 @@
 /** Sandboxes as their users know them: made within quotas, found by name or id, destroyed for good. */
 import { faultPoint } from "../async/fault-point.ts";
 import type { Engine } from "../engine/engine.ts";
-import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
+import { BhattiError, isBhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
@@ -144,7 +144,7 @@ export class Sandboxes {
     const { store, engine, events, log, actors } = this.#options;
     const sandbox = store.sandboxes.byId(id);
     if (!sandbox) return; // whoever came first did it
-    store.sandboxes.requestDestroy(id, new Date().toISOString());
+    this.#intend(id);
     faultPoint("destroy.stored");
     actor.machine = undefined;
     if (sandbox.engineId !== null) await this.#destroyMachine(actor, engine, sandbox.engineId);
@@ -190,6 +190,17 @@ export class Sandboxes {
   /** Resolves when nothing is being done to any of them. */
   async settled(): Promise<void> {
     await Promise.all(this.#options.actors.all().map((actor) => actor.settled()));
+  }
+
+  /** On a disk that is full it is for its machine's files to make the room that the rows need. */
+  #intend(id: string): void {
+    const { store, log } = this.#options;
+    try {
+      store.sandboxes.requestDestroy(id, new Date().toISOString());
+    } catch (error) {
+      if (!isBhattiError(error, "disk_full")) throw error;
+      log.warn("a sandbox is destroyed although that could not be written", { sandbox: id });
+    }
   }
 
   async #destroyMachine(actor: SandboxActor, engine: Engine, machine: string): Promise<void> {

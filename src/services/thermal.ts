@@ -11,7 +11,14 @@ import type { EventSink, EventType } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { Store } from "../store/store.ts";
-import { type Condition, conditionOf, idleLimit, iso, type ThermalSettings } from "./condition.ts";
+import {
+  type Condition,
+  type Cooling,
+  conditionOf,
+  coolingOf,
+  iso,
+  type ThermalSettings,
+} from "./condition.ts";
 import { type Look, workSeen } from "./guest-work.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
@@ -103,8 +110,8 @@ export class Thermal {
     );
   }
 
-  #limit(sandbox: SandboxRecord, thermal: "warm" | "cold"): number {
-    return idleLimit(sandbox, thermal, this.#options.settings);
+  #cooling(sandbox: SandboxRecord, machine: Machine): Cooling | undefined {
+    return coolingOf(sandbox, machine, this.#options.settings);
   }
 
   #untilExpiry({ expiresAt }: SandboxRecord): number | undefined {
@@ -114,10 +121,10 @@ export class Thermal {
   /** A hot guest is asked twice, as what it has used up tells something only by comparison. */
   #untilCheck(sandbox: SandboxRecord, actor: SandboxActor, watch: Watch): number | undefined {
     const { machine, activity } = actor;
-    if (isStuck(machine)) return rouseAgainMs;
-    if (!machine || activity.isInUse || sandbox.keepHot) return undefined;
-    const limit = this.#limit(sandbox, machine.isPaused ? "cold" : "warm");
-    if (limit === 0) return undefined;
+    if (isStuck(machine)) return Math.min(rouseAgainMs * 2 ** watch.failures, failedAgainMs);
+    const cooling = machine && this.#cooling(sandbox, machine);
+    if (!cooling || activity.isInUse) return undefined;
+    const limit = cooling.afterMs;
     const isFirst = !machine.isPaused && !watch.base;
     const left = activity.lastAt + (isFirst ? limit / 2 : limit) - this.#clock.now();
     if (watch.failures > 0) return Math.max(left, Math.min(failedAgainMs, limit));
@@ -173,15 +180,15 @@ export class Thermal {
     const sandbox = this.#options.store.sandboxes.byId(id);
     const { machine, activity } = actor;
     if (sandbox && isStuck(machine)) await this.#options.rouse(id, actor, signal);
-    if (!sandbox || !machine || activity.isInUse || sandbox.keepHot) return;
-    const state = machine.isPaused ? "cold" : "warm";
-    if (state === "warm" && (await this.#isAtWork(actor, machine, watch, signal))) return;
-    const limit = this.#limit(sandbox, state);
-    if (limit === 0 || this.#clock.now() - activity.lastAt < limit || activity.isInUse) return;
+    if (!sandbox || !machine || activity.isInUse) return;
+    const cooling = this.#cooling(sandbox, machine);
+    if (!cooling) return;
+    if (!machine.isPaused && (await this.#isAtWork(actor, machine, watch, signal))) return;
+    if (this.#clock.now() - activity.lastAt < cooling.afterMs || activity.isInUse) return;
     // From here on a new use waits for the end of this, and then wakes it again.
     actor.isExclusive = true;
     try {
-      if (state === "warm") {
+      if (cooling.to === "warm") {
         await machine.pause(signal);
         this.#options.keeper.turn(actor, "warm");
         faultPoint("cool.stored");
@@ -193,7 +200,7 @@ export class Thermal {
     }
     delete watch.base;
     delete watch.trouble;
-    this.#tell(sandbox, state === "warm" ? "thermal.pause" : "thermal.snapshot", {
+    this.#tell(sandbox, cooling.to === "warm" ? "thermal.pause" : "thermal.snapshot", {
       idle_s: Math.round((this.#clock.now() - activity.lastAt) / 1000),
     });
     this.#remember(id);
@@ -220,11 +227,16 @@ export class Thermal {
   /** It stays as it is, and says why. */
   #failed(id: string, actor: SandboxActor, watch: Watch, error: unknown): void {
     watch.failures += 1;
-    const to = actor.machine?.isPaused ? "cold" : "warm";
-    watch.trouble = `it could not be made ${to}: ${messageOf(error)}`;
     delete watch.base;
+    const { machine } = actor;
     const sandbox = this.#options.store.sandboxes.byId(id);
-    if (!sandbox) return;
+    if (!sandbox || !machine) return;
+    if (isStuck(machine)) {
+      watch.trouble = `it could not be woken whole: ${messageOf(error)}`;
+      return; // whoever wakes it has told of it
+    }
+    const { to } = this.#cooling(sandbox, machine) ?? {};
+    watch.trouble = `it could not be made ${to}: ${messageOf(error)}`;
     this.#options.log.warn("a sandbox could not cool", { sandbox: id, to, error });
     const meta = { to, error: messageOf(error), attempt: watch.failures };
     this.#tell(sandbox, "thermal.snapshot_failed", meta);

@@ -16,6 +16,8 @@ import { checkUsable } from "./sandbox-states.ts";
 
 export interface MachineUse extends Disposable {
   machine: Machine;
+  /** That it lost its memory when it was woken for this, and why. */
+  warning?: string;
 }
 
 export interface WakeOptions {
@@ -47,8 +49,12 @@ export class Wake {
     const actor = this.#options.actors.of(sandbox.id);
     const use = actor.activity.begin(what);
     try {
+      const before = actor.machine;
       const machine = readyMachine(actor) ?? (await this.#shared(sandbox, actor, signal));
-      return { machine, [Symbol.dispose]: () => use[Symbol.dispose]() };
+      const isBooted = machine !== before && machine.origin.kind === "booted";
+      const reason = isBooted && this.#options.store.sandboxes.byId(sandbox.id)?.statusReason;
+      const dispose = () => use[Symbol.dispose]();
+      return { machine, ...(reason && { warning: reason }), [Symbol.dispose]: dispose };
     } catch (error) {
       use[Symbol.dispose]();
       throw error;

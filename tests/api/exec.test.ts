@@ -119,7 +119,7 @@ test("a command that ends its own machine says why the machine ended", async () 
   expect({ status, ...body }).toMatchObject({
     status: 502,
     code: "machine_lost",
-    error: 'Sandbox "dev" ended while the command ran: powered_off: the guest shut down',
+    error: 'Sandbox "dev" ended while the command ran: the guest shut down',
   });
 });
 

@@ -150,3 +150,24 @@ test("a child that is still being made cannot be used; destroyed, it takes the f
   expect(list.body.map(({ name }) => name)).toEqual(["dev"]);
   expect(daemon.engine.machines.size).toBe(1);
 });
+
+test("a fork cools as its source does, and is kept hot or ends only when that is asked for", async () => {
+  await using daemon = await startFakeDaemon();
+  await daemon.create({ name: "dev", keep_hot: true, idle_warm_s: 5, idle_cold_s: 60, ttl_s: 600 });
+  const [plain] = (await fork(daemon, { name: "plain" })).body;
+  expect(plain).toMatchObject({ keep_hot: false, idle_warm_s: 5, idle_cold_s: 60 });
+  expect(plain).not.toHaveProperty("expires_at");
+  const asked = { keep_hot: true, idle_warm_s: 0, idle_cold_s: 7, ttl_s: 30 };
+  const [own] = (await fork(daemon, { name: "own", ...asked })).body;
+  expect(own).toMatchObject({ keep_hot: true, idle_warm_s: 0, idle_cold_s: 7 });
+  expect(own).toHaveProperty("expires_at");
+});
+
+test("a fork that is over the limit says how many were asked for, and makes none", async () => {
+  await using daemon = await startFakeDaemon({ user: { maxSandboxes: 5 } });
+  await daemon.create({ name: "dev" });
+  const { status, body } = await fork<Refusal>(daemon, { count: 5 });
+  expect(status).toBe(429);
+  expect(body.error).toBe("sandbox limit reached (1/5): 5 more were asked for");
+  expect((await daemon.call<Sandbox[]>("GET", "/sandboxes")).body).toHaveLength(1);
+});

@@ -67,39 +67,6 @@ test("of many stops, starts and execs at once all succeed", async () => {
   expect(await outputOf(daemon, "dev", "hostname")).toBe("dev\n");
 });
 
-test("a sandbox says why it is as hot as it is, and what comes next", async () => {
-  const thermal = { warmAfterSeconds: 100, coldAfterSeconds: 1000 };
-  await using daemon = await startFakeDaemon({ config: { thermal } });
-  const before = Date.now();
-  const { activity } = await daemon.create({ name: "dev" });
-  expect(activity).toEqual({
-    reason: expect.any(String),
-    next: { thermal: "warm", at: expect.stringMatching(/^\d{4}-.*Z$/) },
-  });
-  expect(activity.reason).not.toBe("");
-  const due = (Date.parse(activity.next?.at ?? "") - before) / 1000;
-  expect(due).toBeWithin(99, 130);
-  await edit(daemon, { keep_hot: true });
-  const kept = await get(daemon, "dev");
-  expect(kept.keep_hot).toBeTrue();
-  expect(kept.activity.next).toBeUndefined();
-  await edit(daemon, { ttl_s: 60 });
-  expect((await get(daemon, "dev")).activity.next?.thermal).toBe("destroyed");
-});
-
-test("idle times and the time to live are shown only when they are set", async () => {
-  await using daemon = await startFakeDaemon();
-  const plain = await daemon.create({ name: "plain" });
-  for (const field of ["idle_warm_s", "idle_cold_s", "expires_at"]) {
-    expect(plain).not.toHaveProperty(field);
-  }
-  const before = Date.now();
-  const own = await daemon.create({ name: "own", idle_warm_s: 5, idle_cold_s: 0, ttl_s: 3600 });
-  expect(own).toMatchObject({ idle_warm_s: 5, idle_cold_s: 0 });
-  expect(Date.parse(own.expires_at ?? "") - before).toBeWithin(3_599_000, 3_630_000);
-  expect(await daemon.create({ name: "endless", ttl_s: 0 })).not.toHaveProperty("expires_at");
-});
-
 test("edit changes what it names, and nothing else", async () => {
   await using daemon = await startFakeDaemon();
   const before = await daemon.create({ name: "dev", labels: { a: "1", b: "2" } });
@@ -261,19 +228,20 @@ test("start --force gives up the memory only of a guest that does not answer", a
   expect(await outputOf(daemon, "dev", "recall", "k")).toBe("");
 });
 
-test("a sandbox that was woken only half way is woken again by itself", async () => {
-  const clock = new ManualClock();
-  await using daemon = await startFakeDaemon({ clock });
+test("a command for which a sandbox had to start from its disk is told so, and a stop keeps the reason", async () => {
+  await using daemon = await startFakeDaemon();
   const { engine_id } = await daemon.create({ name: "dev" });
-  await clock.pass(100_000, () => Bun.sleep(10));
-  const machine = daemon.engine.machines.get(engine_id);
-  if (!machine) throw new Error("it has no machine");
-  machine.isDeaf = true;
-  // Its processors run now, but its user processes were not let go on.
-  expect((await post(daemon, "/sandboxes/dev/exec", { cmd: ["true"] })).status).not.toBe(200);
-  expect(machine).toMatchObject({ isPaused: false, isAwake: false });
-  machine.isDeaf = false;
-  await clock.pass(10_000, () => Bun.sleep(10));
-  expect(machine.isAwake).toBe(true);
-  expect(await get(daemon, "dev")).toMatchObject({ status: "running", thermal: "hot" });
+  const run = () =>
+    post<{ warning?: string }>(daemon, "/sandboxes/dev/exec", { cmd: ["hostname"] });
+  expect((await run()).body).not.toHaveProperty("warning");
+  const crash = () =>
+    daemon.engine.machines.get(engine_id)?.finish({ reason: "crashed", detail: "it was killed" });
+  crash();
+  const why = "its machine crashed: it was killed";
+  expect((await run()).body.warning).toBe(`it was started from its disk: ${why}`);
+  expect((await run()).body).not.toHaveProperty("warning");
+  crash();
+  await Bun.sleep(10);
+  const stopped = await post(daemon, "/sandboxes/dev/stop");
+  expect(stopped.body).toMatchObject({ status: "stopped", engine_meta: { reason: why } });
 });

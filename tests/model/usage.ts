@@ -78,12 +78,8 @@ export function capture(sandbox: Sandbox, kind: "full" | "filesystem"): void {
 }
 
 export function claim(state: State, names: string[]): void {
-  let count = state.sandboxes.length;
-  for (const name of names) {
-    if (count >= maxSandboxes) throw new Refusal("sandbox_limit");
-    if (byName(state, name)) throw new Refusal("name_taken");
-    count += 1;
-  }
+  if (state.sandboxes.length + names.length > maxSandboxes) throw new Refusal("sandbox_limit");
+  for (const name of names) if (byName(state, name)) throw new Refusal("name_taken");
 }
 
 export function namesOf(name: string, count: number): string[] {

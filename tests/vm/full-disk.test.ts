@@ -90,3 +90,12 @@ test("one that stands still for want of space when the daemon is killed goes on 
   expect(await inGuest(small, "dev", "sha256sum < /workspace/more")).toBe(hash);
   expect((await show(small, "dev")).engine_meta["reason"]).toBeUndefined();
 });
+
+test("a sandbox is destroyed although nothing more can be written, and makes the room that it took", async () => {
+  await small.ok("create", "--name", "gone", "--memory", "256");
+  await fill(0);
+  await run(["sh", "-c", `cat /dev/zero > ${filler}-2 2> /dev/null; true`]);
+  await small.ok("destroy", "gone", "-y");
+  await rm(`${filler}-2`);
+  expect((await small.json<unknown[]>("list")).length).toBe(1);
+});

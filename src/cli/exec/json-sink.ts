@@ -8,6 +8,7 @@ export function bufferSink(context: Context): ExecSink {
   const kept: Record<"stdout" | "stderr", Uint8Array[]> = { stdout: [], stderr: [] };
   let room = bufferedOutputBytes;
   let truncated = false;
+  let warning: string | undefined;
   const text = (pieces: Uint8Array[]) => Buffer.concat(pieces).toString("utf8");
   return {
     async take(event) {
@@ -17,6 +18,7 @@ export function bufferSink(context: Context): ExecSink {
         room = Math.max(0, room - event.data.length);
         return;
       }
+      if (event.type === "session") warning = event.warning;
       if (event.type !== "exit") return;
       const { exit_code, reason, signal } = event;
       const result = {
@@ -26,6 +28,7 @@ export function bufferSink(context: Context): ExecSink {
         reason,
         ...(signal !== undefined && { signal }),
         ...(truncated && { truncated }),
+        ...(warning && { warning }),
       };
       await context.result(result, () => "");
     },

@@ -14,7 +14,9 @@ function rawSink({ system, remark }: Context): ExecSink {
     async take(event) {
       if (event.type === "stdout") await system.stdout.write(event.data);
       else if (event.type === "stderr") await system.stderr.write(event.data);
-      else if (event.type === "exit") {
+      else if (event.type === "session") {
+        if (event.warning) await remark(`Warning: ${event.warning}`);
+      } else if (event.type === "exit") {
         const why = unusualEnd(event);
         if (why) await remark(why);
       }

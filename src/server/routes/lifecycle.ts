@@ -19,7 +19,15 @@ export function bindLifecycle(binder: Binder, { sandboxes, forks }: LifecycleRou
     presented(await sandboxes.start(user, params.ref, body)),
   );
   implement(binder, endpoints["sandbox.fork"], async ({ params, body, user, signal }) => {
-    const children = await forks.create(user, params.ref, body, signal());
+    const { keep_hot, idle_warm_s, idle_cold_s, ttl_s, ...rest } = body;
+    const request = {
+      ...rest,
+      keepHot: keep_hot,
+      idleWarmSeconds: idle_warm_s,
+      idleColdSeconds: idle_cold_s,
+      ttlSeconds: ttl_s,
+    };
+    const children = await forks.create(user, params.ref, request, signal());
     return children.map(presented);
   });
 }

@@ -31,6 +31,7 @@ export async function collectOutput(
       reason: result.reason,
       ...(result.signal !== undefined && { signal: result.signal }),
       ...(truncated && { truncated }),
+      ...(command.warning && { warning: command.warning }),
     };
   } catch (error) {
     command.release();

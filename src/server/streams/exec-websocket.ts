@@ -123,7 +123,8 @@ export class ExecSocket {
       return;
     }
     this.#command = command;
-    this.#tell({ type: "session", session_id: command.session, pid: command.pid });
+    const { session, pid, warning } = command;
+    this.#tell({ type: "session", session_id: session, pid, ...(warning && { warning }) });
     for (const control of this.#early.splice(0)) this.#apply(command, control);
     this.#stdin.feed(command);
     for await (const { chunk } of command) {
