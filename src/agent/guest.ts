@@ -87,7 +87,13 @@ export interface GuestFile {
   path: string;
   /** Permission bits. */
   mode: number;
+  /** With whose rights it is written. */
   user: "lohar" | "root";
+  /**
+   * Whose the file and the directories that are made for it shall be; a file that exists keeps the owner that it has.
+   * Left out, the file is `user`'s, also when it replaces somebody else's.
+   */
+  owner?: "lohar" | "root";
 }
 
 export interface TerminalSize {

@@ -61,7 +61,8 @@ export async function writeFile(
 
 function openMessage(file: GuestFile, size: number): object {
   const mode = (file.mode & permissionBits).toString(8).padStart(4, "0");
-  return { kind: "write", path: file.path, size, mode, user: file.user };
+  const { path, user, owner } = file;
+  return { kind: "write", path, size, mode, user, ...(owner && { owner }) };
 }
 
 function checkResult(payload: Uint8Array, expected: number): Error | undefined {

@@ -82,7 +82,7 @@ async function writeFiles(
 ): Promise<void> {
   const guest = await machine.guest(signal);
   for (const { path, mode, content } of files) {
-    await guest.writeFile({ path, mode, user: "root" }, content, signal);
+    await guest.writeFile({ path, mode, user: "root", owner: "lohar" }, content, signal);
   }
 }
 

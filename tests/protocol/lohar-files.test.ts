@@ -37,6 +37,26 @@ test("a file gets its mode, and the directories it needs", async () => {
   expect(mode & 0o7777).toBe(0o750);
 });
 
+test("a file that is given to somebody is written as any other", async () => {
+  const path = join(lohar.directory, "given/away/file");
+  const file = { path, mode: 0o750, user: "root", owner: "lohar" } as const;
+  for (const text of ["new", "newer"]) {
+    await guest.writeFile(file, Buffer.from(text), generous());
+    expect(await Bun.file(path).text()).toBe(text);
+    expect((await stat(path)).mode & 0o7777).toBe(0o750);
+  }
+});
+
+test("an owner that nobody knows is refused", async () => {
+  await using other = await RealLohar.start();
+  const line = await other.connectRaw();
+  await line.greet();
+  const open = { kind: "write", path: "file", size: 0, mode: "0644", user: "root" };
+  line.message(1, FrameType.open, { ...open, owner: "nobody-there" });
+  expect(await line.nextMessage(FrameType.error)).toMatchObject({ stream: 1, code: "bad_request" });
+  await line.cut();
+});
+
 test("a file is replaced in one piece, and nothing else is left beside it", async () => {
   await write("replaced/file", "old");
   const old = await stat(join(lohar.directory, "replaced/file"));

@@ -42,6 +42,17 @@ describe("writing a file", () => {
     },
   );
 
+  test("says whose it shall be when that is not who writes it", async () => {
+    await withFakeGuest(async (guest, host) => {
+      const writing = host.writeFile({ ...file, owner: "lohar" }, Buffer.of(1), generous());
+      const { stream, ...open } = await guest.nextMessage(FrameType.open);
+      expect(open).toMatchObject({ user: "root", owner: "lohar" });
+      await takeContent(guest, stream);
+      guest.message(stream, FrameType.result, { size: 1 });
+      await writing;
+    });
+  });
+
   test("ends at once when the guest refuses it", async () => {
     await withFakeGuest(async (guest, host) => {
       const writing = host.writeFile(file, new Uint8Array(3 * initialCredit), generous());

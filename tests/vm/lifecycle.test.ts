@@ -11,6 +11,11 @@ afterAll(async () => {
   await daemon[Symbol.asyncDispose]();
 });
 
+/** Waits in the guest until a command succeeds, for some seconds. */
+function poll(command: string): string {
+  return `for i in $(seq 100); do ${command} && break; sleep 0.1; done`;
+}
+
 interface Shown {
   id: string;
   name: string;
@@ -44,10 +49,14 @@ test("a sandbox is created, listed, used and destroyed, and leaves nothing", asy
 
 test("the guest is who it was told to be: user, directory, host name, environment, files, init", async () => {
   const file = `${daemon.dataDir}/greeting.txt`;
+  const init = `sleep 1000 & echo $! > /workspace/service
+    (until [ -e go ]; do sleep 0.1; done; echo late >> init-was-here) &
+    echo started > /workspace/init-was-here; exit 3`;
   await Bun.write(file, "hello from the host\n");
   await daemon.ok(
     ...["create", "--name", "who", "--env", "COLOUR=blue,SHAPE=round"],
-    ...["--file", `${file}:/etc/greeting`, "--init", "echo started > /workspace/init-was-here"],
+    ...["--file", `${file}:/etc/greeting`, "--file", `${file}:/workspace/for/me/greeting`],
+    ...["--file", `${file}:/etc/group`, "--init", init],
   );
   const script = "id -un; id -u; pwd; hostname; echo $COLOUR $SHAPE; cat /etc/greeting; echo $HOME";
   expect((await daemon.ok("exec", "who", "--", "sh", "-c", script)).split("\n")).toEqual([
@@ -62,9 +71,17 @@ test("the guest is who it was told to be: user, directory, host name, environmen
       "",
     ],
   ]);
-  const init =
-    "for i in 1 2 3 4 5 6 7 8 9 10; do cat init-was-here 2>/dev/null && exit; sleep 1; done; exit 9";
-  expect(await daemon.ok("exec", "who", "--", "sh", "-c", init)).toBe("started\n");
+  const ended = `${poll("grep -q started init-was-here")}; sleep 1; kill -0 $(cat service) && echo alive`;
+  expect(await daemon.ok("exec", "who", "--", "sh", "-c", ended)).toBe("alive\n");
+  const goesOn = `touch go; ${poll("grep -q late init-was-here")}; cat init-was-here`;
+  expect(await daemon.ok("exec", "who", "--", "sh", "-c", goesOn)).toBe("started\nlate\n");
+  // Root writes them anywhere, and they are the user's; what exists keeps its owner.
+  const owners = "stat -c '%u:%g' /etc/greeting for/me/greeting for/me for . /etc";
+  expect((await daemon.ok("exec", "who", "--", "sh", "-c", owners)).trim().split("\n")).toEqual([
+    ...["1000:1000", "1000:1000", "1000:1000", "1000:1000", "1000:1000", "0:0"],
+  ]);
+  const kept = "stat -c '%u' /etc/group; cat /etc/group";
+  expect(await daemon.ok("exec", "who", "--", "sh", "-c", kept)).toBe("0\nhello from the host\n");
   // The image has no sudo: the agent is that command.
   expect(await daemon.ok("exec", "who", "--", "sudo", "id", "-u")).toBe("0\n");
   await daemon.ok("destroy", "who", "-y");

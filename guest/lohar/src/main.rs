@@ -7,6 +7,7 @@ mod clock_rate;
 mod copy_sparse;
 mod environment;
 mod files;
+mod init_leader;
 mod log;
 mod machine;
 mod protocol;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         ["clock-rate"] => return clock_rate::main(),
+        [init_leader::NAME, ref script @ ..] => return init_leader::main(script),
         ["copy-sparse", from, to] => return copy_sparse::main(from, to),
         ["--socket", path] => (path, "/tmp"),
         ["--socket", path, "--cwd", directory] | ["--cwd", directory, "--socket", path] => {

@@ -6,7 +6,7 @@ use std::ffi::CString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{fchown, lchown, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::accounts::Identity;
@@ -18,19 +18,37 @@ pub const ABANDONED: i32 = 200;
 const PIPE: i32 = 3;
 const PIECE: usize = 64 * 1024;
 
+/// What is to be there in the end.
+pub struct Order<'a> {
+    pub path: &'a Path,
+    pub size: u64,
+    pub mode: u32,
+    /// Whose what is made shall be; the writing user's without it. A file that exists keeps its own.
+    pub owner: Option<Owner>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    uid: u32,
+    gid: u32,
+}
+
+impl Owner {
+    pub fn of(identity: &Identity) -> Self {
+        Owner {
+            uid: identity.uid,
+            gid: identity.gid,
+        }
+    }
+}
+
 /// Forks the worker; returns its pid.
-pub fn start(
-    content: OwnedFd,
-    path: &Path,
-    size: u64,
-    mode: u32,
-    identity: &Identity,
-) -> io::Result<i32> {
+pub fn start(content: OwnedFd, order: &Order<'_>, identity: &Identity) -> io::Result<i32> {
     // SAFETY: we have a single thread, so the child may do whatever the parent may.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => {
-            let code = match work(&content, path, size, mode, identity) {
+            let code = match work(&content, order, identity) {
                 Ok(true) => 0,
                 Ok(false) => ABANDONED,
                 Err(error) => error.raw_os_error().unwrap_or(libc::EIO),
@@ -42,23 +60,22 @@ pub fn start(
     }
 }
 
-fn work(
-    content: &OwnedFd,
-    path: &Path,
-    size: u64,
-    mode: u32,
-    identity: &Identity,
-) -> io::Result<bool> {
+fn work(content: &OwnedFd, order: &Order<'_>, identity: &Identity) -> io::Result<bool> {
     let mut content = keep_only(content)?;
     if identity.switch {
         become_user(identity)?;
     }
-    let path = destination(path)?;
+    write(&mut content, order)
+}
+
+fn write(content: &mut impl Read, order: &Order<'_>) -> io::Result<bool> {
+    let path = destination(order.path)?;
     if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
+        make_directories(parent, order.owner)?;
     }
+    let owner = order.owner.map(|new| owner_of(&path).unwrap_or(new));
     let temporary = temporary_name(&path)?;
-    let outcome = write_beside(&mut content, &temporary, size, mode).and_then(|whole| {
+    let outcome = write_beside(content, &temporary, order, owner).and_then(|whole| {
         if whole {
             fs::rename(&temporary, &path).map(|()| true)
         } else {
@@ -69,6 +86,30 @@ fn work(
         let _ = fs::remove_file(&temporary);
     }
     outcome
+}
+
+fn owner_of(path: &Path) -> Option<Owner> {
+    let data = fs::symlink_metadata(path).ok()?;
+    Some(Owner {
+        uid: data.uid(),
+        gid: data.gid(),
+    })
+}
+
+/// Only those that it makes get the owner.
+fn make_directories(directory: &Path, owner: Option<Owner>) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = directory.parent() {
+        make_directories(parent, owner)?;
+    }
+    match (fs::create_dir(directory), owner) {
+        (Ok(()), Some(Owner { uid, gid })) => lchown(directory, Some(uid), Some(gid)),
+        // Another worker was faster.
+        (Err(_), _) if directory.is_dir() => Ok(()),
+        (outcome, _) => outcome,
+    }
 }
 
 /// Inherited ends of other processes' pipes would keep those open.
@@ -117,7 +158,13 @@ fn temporary_name(path: &Path) -> io::Result<PathBuf> {
     Ok(path.with_file_name(name))
 }
 
-fn write_beside(content: &mut File, temporary: &Path, size: u64, mode: u32) -> io::Result<bool> {
+fn write_beside(
+    content: &mut impl Read,
+    temporary: &Path,
+    order: &Order<'_>,
+    owner: Option<Owner>,
+) -> io::Result<bool> {
+    let size = order.size;
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -153,7 +200,11 @@ fn write_beside(content: &mut File, temporary: &Path, size: u64, mode: u32) -> i
     if content.read(&mut word)? == 0 || word[0] != GO_AHEAD {
         return Ok(false);
     }
-    file.set_permissions(Permissions::from_mode(mode))?;
+    // Before its mode, as a new owner takes the set-user-id bit away.
+    if let Some(Owner { uid, gid }) = owner {
+        fchown(&file, Some(uid), Some(gid))?;
+    }
+    file.set_permissions(Permissions::from_mode(order.mode))?;
     file.sync_all()?;
     Ok(true)
 }
@@ -161,4 +212,71 @@ fn write_beside(content: &mut File, temporary: &Path, size: u64, mode: u32) -> i
 /// A path as the system calls take it.
 pub fn is_possible(path: &str) -> bool {
     !path.is_empty() && CString::new(path).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without root's rights only one's own files can be given away, to oneself.
+    fn somebody() -> Owner {
+        let gid = rustix::process::getgid().as_raw();
+        match rustix::process::getuid().as_raw() {
+            0 => Owner {
+                uid: 1000,
+                gid: 1001,
+            },
+            uid => Owner { uid, gid },
+        }
+    }
+
+    fn put(path: &Path, mode: u32, owner: Option<Owner>) -> io::Result<bool> {
+        let order = Order {
+            path,
+            size: 4,
+            mode,
+            owner,
+        };
+        write(&mut &b"text\n"[..], &order)
+    }
+
+    #[test]
+    fn what_is_made_gets_the_owner_and_what_exists_keeps_its_own() {
+        let root = std::env::temp_dir().join(format!("lohar-owner-{}", std::process::id()));
+        fs::create_dir(&root).unwrap();
+        let own = owner_of(&root);
+        let file = root.join("made/too/file");
+
+        assert!(put(&file, 0o4750, Some(somebody())).unwrap());
+        for path in [&file, &root.join("made/too"), &root.join("made")] {
+            assert_eq!(owner_of(path), Some(somebody()), "{}", path.display());
+        }
+        assert_eq!(owner_of(&root), own);
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o4750);
+
+        assert!(put(&root.join("mine"), 0o644, None).unwrap());
+        assert!(put(&root.join("mine"), 0o644, Some(somebody())).unwrap());
+        assert_eq!(owner_of(&root.join("mine")), own);
+        // Whoever writes without naming an owner asks for himself.
+        assert!(put(&file, 0o644, None).unwrap());
+        assert_eq!(owner_of(&file), own);
+        fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
+    fn what_a_link_leads_to_keeps_its_owner() {
+        let root = std::env::temp_dir().join(format!("lohar-link-{}", std::process::id()));
+        fs::create_dir(&root).unwrap();
+        let own = owner_of(&root);
+        assert!(put(&root.join("file"), 0o644, None).unwrap());
+        std::os::unix::fs::symlink("file", root.join("link")).unwrap();
+        assert!(put(&root.join("link"), 0o600, Some(somebody())).unwrap());
+        assert!(root.join("link").is_symlink());
+        assert_eq!(owner_of(&root.join("file")), own);
+        assert_eq!(
+            fs::metadata(root.join("file")).unwrap().mode() & 0o777,
+            0o600
+        );
+        fs::remove_dir_all(&root).unwrap();
+    }
 }

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 use rustix::process::WaitStatus;
 
-use super::worker;
+use super::worker::{self, Order, Owner};
 use crate::machine::Machine;
 use crate::protocol::frame::kind;
 use crate::protocol::messages::{Failure, OpenWrite, User, WriteResult};
@@ -48,10 +48,20 @@ impl Writes {
         let identity = machine
             .accounts
             .identity(open.user.unwrap_or(User::Lohar))?;
+        let owner = match open.owner {
+            Some(owner) => Some(Owner::of(&*machine.accounts.identity(owner)?)),
+            None => None,
+        };
         let path = Path::new(&machine.directory).join(&open.path);
         let (content, sink) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(no_resources)?;
         rustix::fs::fcntl_setfl(&sink, OFlags::NONBLOCK).map_err(no_resources)?;
-        let pid = worker::start(content, &path, open.size, mode, &identity).map_err(|error| {
+        let order = Order {
+            path: &path,
+            size: open.size,
+            mode,
+            owner,
+        };
+        let pid = worker::start(content, &order, &identity).map_err(|error| {
             Failure::new("limit", format!("Cannot write: {}", reason_of(&error)))
         })?;
         let key = wires.next_key();

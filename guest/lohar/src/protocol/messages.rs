@@ -62,7 +62,10 @@ pub struct OpenWrite {
     pub path: String,
     pub size: u64,
     pub mode: String,
+    /// With whose rights it is written.
     pub user: Option<User>,
+    /// Whose it is when it is new; `user`'s without it.
+    pub owner: Option<User>,
 }
 
 #[derive(Deserialize, Clone, Copy)]

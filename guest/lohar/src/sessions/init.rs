@@ -5,12 +5,15 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::{fchown, OpenOptionsExt};
 use std::path::Path;
 
-use super::process::{Log, Process};
+use super::process::{shortened, Log, Process};
 use super::start::DEFAULT_SIZE;
+use crate::init_leader;
 use crate::machine::Machine;
 use crate::protocol::messages::{Failure, OpenExec, User};
 
 pub const SESSION: &str = "init";
+/// Leads to us whatever has become of the initramfs that we were read from.
+const OWN_PROGRAM: &str = "/proc/self/exe";
 const MAX_LOG: usize = 10 * 1024 * 1024;
 /// The kernel takes at most this as one argument.
 const MAX_SCRIPT: usize = 128 * 1024 - 1;
@@ -28,8 +31,10 @@ pub fn process(script: &str, machine: &mut Machine) -> Result<Process, Failure> 
         return Err(Failure::bad_request(message));
     }
     let identity = machine.accounts.identity(User::Lohar)?;
+    let command = [identity.shell.as_str(), "-c", script].map(str::to_owned);
+    let leader = [OWN_PROGRAM, init_leader::NAME].map(str::to_owned);
     let open = OpenExec {
-        argv: vec![identity.shell.clone(), "-c".to_owned(), script.to_owned()],
+        argv: leader.into_iter().chain(command.clone()).collect(),
         env: BTreeMap::new(),
         cwd: None,
         user: Some(User::Lohar),
@@ -38,6 +43,7 @@ pub fn process(script: &str, machine: &mut Machine) -> Result<Process, Failure> 
         timeout_ms: 0,
     };
     let mut process = Process::new(SESSION.to_owned(), None, open);
+    process.argv = shortened(&command);
     process.log = open_log(&machine.log_directory, identity.uid, identity.gid);
     Ok(process)
 }

@@ -15,7 +15,7 @@ use crate::reactor::wires::Wires;
 
 /// How long grandchildren that keep the output open may be silent before the result is sent without them.
 pub const SILENCE: u64 = 100_000_000;
-/// How much of a long command line is told in lists.
+/// Bytes of a command line.
 const ARGV_TOLD: usize = 1024;
 
 pub struct Process {
@@ -205,7 +205,8 @@ fn signal_group(group: i32, signal: i32) {
     }
 }
 
-fn shortened(argv: &[String]) -> Vec<String> {
+/// As much of a command line as is told in lists.
+pub fn shortened(argv: &[String]) -> Vec<String> {
     let mut left = ARGV_TOLD;
     let mut told = Vec::new();
     for argument in argv {
