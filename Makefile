@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-crashes build lint bench stop clean
+.PHONY: help quickstart test test-crashes build lint bench start stop clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -23,8 +23,11 @@ lint: ## Types, format and rules of both languages
 bench: ## The published table, measured here
 	@scripts/bench.sh
 
-stop: ## End this clone's daemon and its machines
+start: ## Start this clone's daemon again
+	@scripts/start.sh
+
+stop: ## Put this clone's sandboxes into files, to go on later, and end its daemon
 	@scripts/stop.sh
 
-clean: stop ## Remove everything that was made here
-	rm -rf .bhatti bhatti dist node_modules .tools guest/lohar/target
+clean: ## Remove everything that was made here: sandboxes, snapshots and images too
+	@scripts/clean.sh

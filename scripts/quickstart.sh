@@ -1,15 +1,7 @@
 #!/usr/bin/env bash
 # From a fresh clone to the output of a command in a machine of its own. Everything it makes lies in .bhatti/.
 source "$(dirname "$0")/lib.sh"
-
-free_port() {
-  local port
-  for port in $(seq 8080 8179); do
-    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
-  done
-  echo "No port between 8080 and 8179 is free" >&2
-  return 1
-}
+source scripts/daemon.sh
 
 write_configuration() {
   [ -s "$state/config.yaml" ] && return
@@ -35,57 +27,6 @@ SH
   chmod +x bhatti
 }
 
-# The daemon that runs is ours and runs this very build.
-daemon_is_current() {
-  scripts/stop.sh --check && [ "$state/daemon.build" -nt dist/bhatti ]
-}
-
-# The port was free when the configuration was written; somebody else may have taken it since.
-choose_port_again() {
-  local port
-  port=$(free_port)
-  sed -i "s/^\(listen: .*:\)[0-9]*$/\1$port/; s/^\(api_url: .*:\)[0-9]*$/\1$port/" "$state/config.yaml"
-  echo "The port was taken: $state/config.yaml names $port now"
-}
-
-port_is_free() {
-  local port
-  port=$(sed -n 's/^listen:.*:\([0-9]*\)$/\1/p' "$state/config.yaml")
-  ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null
-}
-
-# Another daemon may answer at our address; ours is the one that wrote its pid into our data directory.
-answers() { # PID
-  grep -qs "\"pid\":$1[,}]" "$state/data/daemon.json" &&
-    ./bhatti version --json 2>/dev/null | grep -q server_version
-}
-
-# Machines outlive their daemon: only the daemon is exchanged.
-start_daemon() {
-  daemon_is_current && return
-  scripts/stop.sh --daemon
-  local attempt try daemon
-  for attempt in 1 2 3; do
-    port_is_free || choose_port_again
-    touch "$state/daemon.build"
-    setsid ./bhatti serve >>"$state/daemon.log" 2>&1 </dev/null &
-    daemon=$!
-    for try in $(seq 300); do
-      answers "$daemon" && return
-      kill -0 "$daemon" 2>/dev/null || break
-      sleep 0.1
-    done
-    if kill "$daemon" 2>/dev/null; then
-      echo "The daemon did not answer within 30 s" && tail -n 5 "$state/daemon.log"
-      return 1
-    fi
-    tail -n 5 "$state/daemon.log"
-    # Between our look at the port and the daemon's use of it somebody may have been faster.
-    port_is_free && return 1
-  done
-  return 1
-}
-
 create_user() {
   grep -q '^auth_token:' "$state/config.yaml" && return
   local key
@@ -98,14 +39,10 @@ create_user() {
   echo "auth_token: $key" >>"$state/config.yaml"
 }
 
-# One that runs is kept as it is: create finds it. One that was stopped cannot be started again yet.
+# One that is there is kept, whatever was made of it: create finds it, and a command wakes it.
 first_sandbox() {
-  if ./bhatti inspect hello --json >"$state/hello.json" 2>/dev/null &&
-    ! grep -q '"status": *"running"' "$state/hello.json"; then
-    ./bhatti destroy hello -y
-  fi
-  rm -f "$state/hello.json"
   ./bhatti create --name hello
+  ./bhatti exec hello -- true
 }
 
 started=$EPOCHREALTIME
@@ -115,7 +52,8 @@ step "configuration" "Look at the message above" write_configuration
 write_wrapper
 step "daemon" "Look at the message above, and at $state/daemon.log" start_daemon
 step "user admin" "See $state/daemon.log" create_user
-step "sandbox hello" "See $state/daemon.log, or: ./bhatti inspect hello" first_sandbox
+step "sandbox hello" "See why: ./bhatti inspect hello. To boot it from its disk: ./bhatti start hello --force. \
+To give it up: ./bhatti destroy hello" first_sandbox
 
 echo
 echo '$ ./bhatti exec hello -- sh -c "uname -sr; whoami; pwd"'
@@ -123,7 +61,7 @@ before=$EPOCHREALTIME
 ./bhatti exec hello -- sh -c "uname -sr; whoami; pwd"
 echo
 printf 'That took %s s; everything together %s s.\n' "$(seconds_since "$before")" "$(seconds_since "$started")"
-cat <<'E2'
+cat <<E2
 
 Try next:
   ./bhatti create --name dev            another machine, in milliseconds
@@ -132,5 +70,8 @@ Try next:
   ./bhatti exec dev -t -- bash          a terminal in it
   ./bhatti list                         what there is
   ./bhatti destroy dev -y
-  make stop                             ends the daemon and its machines
+  make stop                             puts all sandboxes into files and ends the daemon
+  make start                            starts it again; sandboxes go on when they are used
+
+The API is at $(setting api_url), its key is auth_token in .bhatti/config.yaml.
 E2

@@ -46,7 +46,7 @@ async function dispatch(words: readonly string[], system: System): Promise<numbe
     await system.stdout.write(commandHelp(path, entry, loaded, globalFlags));
     return 0;
   }
-  await checkCount(loaded, parsed.positional.length, path, entry);
+  await checkCount(loaded, parsed, path, entry);
   return await execute(loaded, parsed, flags, system);
 }
 
@@ -132,10 +132,11 @@ function readGlobalFlags(written: ReadonlyMap<string, readonly string[]>): Globa
 
 async function checkCount(
   loaded: Command,
-  received: number,
+  { positional, flags }: ReturnType<typeof parseWords>,
   path: readonly string[],
   entry: Entry,
 ): Promise<void> {
+  const received = positional.length;
   const wanted = loaded.arguments.length;
   const few = received < wanted + (loaded.rest ? 1 : 0);
   if (!few && (loaded.rest || received === wanted)) return;
@@ -143,7 +144,10 @@ async function checkCount(
     ? `requires at least ${wanted + 1} arg(s), received ${received}`
     : `accepts ${wanted} arg(s), received ${received}`;
   const { commandHelp } = await import("./help.ts");
-  throw new UsageError(message, commandHelp(path, entry, loaded, globalFlags));
+  const isName = received === wanted + 1 && loaded.flags["name"] && !flags.has("name");
+  const meant = ["bhatti", ...path, ...positional.slice(0, wanted), "--name", positional.at(-1)];
+  const hint = isName ? `Did you mean: ${meant.join(" ")}` : undefined;
+  throw new UsageError(message, commandHelp(path, entry, loaded, globalFlags), hint);
 }
 
 async function unknownCommand(name: string, path: readonly string[], level: readonly Entry[]) {

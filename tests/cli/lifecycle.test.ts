@@ -139,16 +139,19 @@ test("create takes times, and inspect shows them and what comes next", async () 
   await daemon.ok("create", "--name", "dev", ...times);
   const { activity, expires_at, created_at, id } = await show("dev");
   expect(activity.next?.thermal).toBe("warm");
-  expect(await daemon.ok("inspect", "dev")).toBe(`Name:       dev
+  const screen = (await daemon.ok("inspect", "dev"))
+    .replace(/in (1 min|\d+ s) /, "in SOON ")
+    .replace(/\d+ s ago/, "N s ago");
+  expect(screen).toBe(`Name:       dev
 ID:         ${id}
 Status:     running
-Thermal:    hot (${activity.reason})
-Next:       warm at ${activity.next?.at}
+Thermal:    hot (${onScreen(activity.reason)})
+Next:       warm in SOON (${onScreen(activity.next?.at ?? "").slice(11)})
 Idle warm:  90s
 Idle cold:  never
-Expires:    ${expires_at}
+Expires:    in 23 h (${onScreen(expires_at ?? "")})
 Image:      minimal
-Created:    ${created_at}
+Created:    N s ago (${onScreen(created_at)})
 Resources:
   CPUs:       1
   Memory:     1024 MB
@@ -156,6 +159,20 @@ Resources:
 Network:
   IP:         -
 `);
+});
+
+const onScreen = (text: string) => text.replace(/\.\d{3}Z/g, "Z");
+
+test("create --from takes what the copies do while they are idle", async () => {
+  await daemon.ok("create", "--name", "dev");
+  const times = ["--idle-warm", "5m", "--idle-cold", "never", "--ttl", "1d", "--keep-hot"];
+  await daemon.ok("create", "--from", "dev", "--name", "copy", ...times);
+  expect(await show("copy")).toMatchObject({
+    keep_hot: true,
+    idle_warm_s: 300,
+    idle_cold_s: 0,
+    expires_at: expect.any(String),
+  });
 });
 
 test("create --from forks, one line for each", async () => {

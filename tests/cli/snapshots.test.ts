@@ -79,15 +79,36 @@ test("snapshot resume prints id, name and address", async () => {
 test("snapshot restore puts the same sandbox back", async () => {
   await keep("ready");
   const before = JSON.parse(await daemon.ok("inspect", "dev", "--json")) as Sandbox;
-  expect(await daemon.run(["snapshot", "restore", "ready", "dev"])).toMatchObject({
+  expect(await daemon.run(["snapshot", "restore", "ready", "dev", "-y"])).toMatchObject({
     code: 0,
     stdout: 'sandbox/dev restored from "ready"\n',
     stderr: "",
   });
   expect(
-    JSON.parse(await daemon.ok("snapshot", "restore", "ready", "dev", "--json")),
+    JSON.parse(await daemon.ok("snapshot", "restore", "-y", "ready", "dev", "--json")),
   ).toMatchObject({ id: before.id, name: "dev", status: "running" });
   expect(await daemon.ok("exec", "dev", "cat", "/workspace/a")).toBe("kept");
+});
+
+test("snapshot restore asks first", async () => {
+  await keep("ready");
+  const restore = ["snapshot", "restore", "ready", "dev"];
+  expect(await daemon.run(restore, { stdin: "y\n" })).toMatchObject({
+    code: 1,
+    stdout: "",
+    stderr:
+      "Error: this needs a confirmation, and stdin is not a terminal to ask on\nPass -y to confirm\n",
+  });
+  for (const [answer, restores] of [
+    ["n\n", false],
+    ["y\n", true],
+  ] as const) {
+    const asked = runInTerminal([binary, ...restore], daemon.env);
+    await asked.shows('Put sandbox "dev" back to "ready"?');
+    asked.type(answer);
+    expect(await asked.exited).toBe(0);
+    expect(asked.screen().includes("sandbox/dev restored")).toBe(restores);
+  }
 });
 
 test("what could not be kept is a remark on stderr", async () => {
@@ -105,7 +126,8 @@ test("what could not be kept is a remark on stderr", async () => {
     stdout: "0123\ttwo\t10.0.1.2\n",
     stderr,
   });
-  expect(await daemon.run(["snapshot", "restore", "ready", "two", ...url], { env })).toMatchObject({
+  const restore = ["snapshot", "restore", "ready", "two", "-y", ...url];
+  expect(await daemon.run(restore, { env })).toMatchObject({
     code: 0,
     stdout: 'sandbox/two restored from "ready"\n',
     stderr,
@@ -144,7 +166,7 @@ test("a name that is taken, and one that is not there", async () => {
     stderr:
       '409 Conflict: Snapshot "ready" already exists\nPick another name, or: bhatti snapshot delete <snapshot>\n',
   });
-  for (const words of [["resume"], ["restore", "dev"], ["delete", "-y"]]) {
+  for (const words of [["resume"], ["restore", "dev", "-y"], ["delete", "-y"]]) {
     const [verb = "", ...rest] = words;
     expect(await daemon.run(["snapshot", verb, "nope", ...rest])).toMatchObject({
       code: 1,

@@ -122,7 +122,7 @@ test.each<[string[], string]>([
     ["create", "--from", "dev", "--count", "65"],
     "Error: --count must be between 1 and 64 copies, got 65\n",
   ],
-  ...["--cpus=2", "--image=tiny", "--keep-hot", "--ttl=1d", "--file=a:/b", "--env=A=1"].map(
+  ...["--cpus=2", "--memory=512", "--image=tiny", "--init=a", "--file=a:/b", "--env=A=1"].map(
     (flag): [string[], string] => [
       ["create", "--from", "dev", "--name", "x", "--label", "a=1", flag],
       `Error: ${flag.split("=")[0]} does not go with --from: a fork is as its source is\n`,
@@ -153,6 +153,15 @@ test.each<[string[], string]>([
   expect(stderr).toEndWith(`Error: ${message}\n`);
   const { stderr: json } = await run(...args.toSpliced(1, 0, "--json"));
   expect(JSON.parse(json)).toEqual({ error: message, code: "bad_usage" });
+});
+
+test.each<[string[], string]>([
+  [["create", "foo"], "bhatti create --name foo"],
+  [["snapshot", "create", "dev", "ready"], "bhatti snapshot create dev --name ready"],
+])("bhatti %p: a name is a flag", async (args, meant) => {
+  const { code, stderr } = await run(...args);
+  expect(code).toBe(1);
+  expect(stderr).toEndWith(`Did you mean: ${meant}\n`);
 });
 
 test.each([["version"], ["--version"]])("%s works without a daemon", async (word) => {

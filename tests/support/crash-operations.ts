@@ -179,7 +179,7 @@ export const operations: CrashOperation[] = [
   {
     name: "snapshot restore",
     setUp: async (rig) => void (await makeBase(rig)),
-    run: (rig) => rig.daemon.ok("snapshot", "restore", base, rig.id),
+    run: (rig) => rig.daemon.ok("snapshot", "restore", base, rig.id, "-y"),
     keepsMemory: true,
     mayLose: "lines",
     after: (rig) => resumes(rig, base),

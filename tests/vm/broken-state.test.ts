@@ -145,7 +145,7 @@ test("a snapshot that is damaged makes nothing, one of another QEMU makes a sand
   const resumed = await daemon.run(["snapshot", "resume", "kept", "--name", "copy"]);
   expect(resumed.code).toBe(1);
   expect(resumed.stderr).toContain("state file is gone");
-  const restored = await daemon.run(["snapshot", "restore", "kept", "dev"]);
+  const restored = await daemon.run(["snapshot", "restore", "kept", "dev", "-y"]);
   expect(restored.code).toBe(1);
   expect(await footprint(daemon)).toEqual(before);
   expect(await exec("dev", "cat /workspace/file")).toBe("kept\n");

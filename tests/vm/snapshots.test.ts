@@ -123,7 +123,7 @@ test("restore puts the same sandbox back to what it was", async () => {
   const who = await identity("heir");
   await keep("heir", "then");
   await exec("heir", "echo spoilt > /workspace/file; rm /workspace/unsynced; kill $(cat /tmp/pid)");
-  await daemon.ok("snapshot", "restore", "then", "heir");
+  await daemon.ok("snapshot", "restore", "then", "heir", "-y");
   expect(await show(daemon, "heir")).toMatchObject({ id, name: "heir", status: "running" });
   expect(await identity("heir")).toBe(who);
   expect(await exec("heir", "cat /workspace/file /workspace/unsynced")).toBe("kept\nunsynced\n");
@@ -131,7 +131,7 @@ test("restore puts the same sandbox back to what it was", async () => {
   // Also when it is stopped; then it runs.
   await exec("heir", "echo spoilt > /workspace/file");
   await daemon.ok("stop", "heir");
-  await daemon.ok("snapshot", "restore", "then", "heir");
+  await daemon.ok("snapshot", "restore", "then", "heir", "-y");
   expect(await show(daemon, "heir")).toMatchObject({ id, status: "running", thermal: "hot" });
   expect(await exec("heir", "cat /workspace/file")).toBe("kept\n");
   // The machines that were replaced are gone.

@@ -6,6 +6,7 @@ export interface GuestFile {
   guest_path: string;
   /** Base64. */
   content: string;
+  mode: string;
 }
 
 export async function readFiles(pairs: readonly string[]): Promise<GuestFile[] | undefined> {
@@ -25,11 +26,17 @@ async function readFile(pair: string): Promise<GuestFile> {
   if (at < 1 || !guest.startsWith("/")) {
     throw badFlag("file", `must be local:guest with an absolute guest path, got "${pair}"`);
   }
-  const bytes = await Bun.file(local)
-    .bytes()
-    .catch((cause: NodeJS.ErrnoException) => {
+  const file = Bun.file(local);
+  const [bytes, { mode }] = await Promise.all([file.bytes(), file.stat()]).catch(
+    (cause: NodeJS.ErrnoException) => {
       const reason = cause.code === "ENOENT" ? "no such file" : (cause.code ?? cause.message);
       throw new BhattiError("bad_usage", `--file cannot read "${local}": ${reason}`, { cause });
-    });
-  return { guest_path: guest, content: bytes.toBase64() };
+    },
+  );
+  const isExecutable = (mode & 0o111) !== 0;
+  return {
+    guest_path: guest,
+    content: bytes.toBase64(),
+    mode: isExecutable ? "0755" : "0644",
+  };
 }

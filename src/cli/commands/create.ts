@@ -9,15 +9,20 @@ import { readFiles } from "../arguments/file.ts";
 import { badFlag, list, pairs, text, toggle, whole } from "../arguments/flags.ts";
 import { given } from "../arguments/given.ts";
 import { command } from "../command.ts";
+import { sayWhenLong } from "../terminal/patience.ts";
 import { fork } from "./fork.ts";
 
+const firstOfItsSize =
+  "The first machine of a size boots its kernel, once; that takes about half a minute…";
 const megabytes = { placeholder: "MB", min: 0, max: Number.MAX_SAFE_INTEGER };
 
 export const create = command({
   description:
     "Creating a name that exists prints the existing sandbox and succeeds.\n" +
-    "With --from it makes copies that go on from where a sandbox is; only --name, --count and --label go with it.\n" +
-    "A duration is 30s, 5m, 2h or 1d, a bare number of seconds, or never.",
+    "With --from it makes copies that go on from where a sandbox is. With it go --name, --count, --label, --keep-hot,\n" +
+    "--idle-warm, --idle-cold and --ttl; all else is as its source has it.\n" +
+    "Idle times count from its last activity: see bhatti list --help.\n" +
+    "A duration is 30s, 5m, 2h or 1d, a bare number of seconds, or never, which turns it off.",
   arguments: [],
   flags: {
     name: text("Name; made up when absent", { placeholder: "name" }),
@@ -29,15 +34,22 @@ export const create = command({
     memory: whole("Memory in MB (default 1024)", megabytes),
     "disk-size": whole("Root disk in MB; the image's size when absent", megabytes),
     env: pairs("Environment of every command", { placeholder: "KEY=VALUE,..." }),
-    init: text("Shell script to run when it starts", { placeholder: "script" }),
+    init: text(
+      "Shell script to run once, in /workspace; its output is in /var/log/lohar/sessions/init.log",
+      { placeholder: "script" },
+    ),
     "keep-hot": toggle("Never pause it when it is idle"),
-    "idle-warm": duration("Pause it after so long without use; the daemon's setting when absent"),
+    "idle-warm": duration(
+      "Pause it after so long without activity; the daemon's setting when absent",
+    ),
     "idle-cold": duration(
-      "Put its memory on the disk after so long without use; the daemon's setting when absent",
+      "Put its memory on the disk after so long without activity; the daemon's setting when absent",
     ),
     ttl: duration("Destroy it after so long"),
     label: pairs("Label; can be repeated"),
-    file: list("Copy a local file into it; can be repeated", { placeholder: "local:guest" }),
+    file: list("Copy a local file into it, executable if it is; can be repeated", {
+      placeholder: "local:guest",
+    }),
     from: text("Copy this sandbox, with its memory and its disk", { placeholder: "sandbox" }),
     count: whole("How many copies (default 1), named <name>-1, <name>-2, …", {
       min: 1,
@@ -83,7 +95,11 @@ export const create = command({
     };
     const client = await context.client();
     if (body.files) await checkSize(client, body);
-    const { result, headers } = await client.call("sandbox.create", { body });
+    const { result, headers } = await sayWhenLong(
+      context,
+      firstOfItsSize,
+      client.call("sandbox.create", { body }),
+    );
     const existing = headers.get("x-bhatti-existing") === "true";
     await context.result(result, () => (existing ? unchanged(result) : created(result)));
   },

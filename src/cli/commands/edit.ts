@@ -12,7 +12,8 @@ type Change = Input<"sandbox.edit">["body"];
 
 export const edit = command({
   description:
-    "A duration is 30s, 5m, 2h or 1d, a bare number of seconds, never, or default for the daemon's own setting.",
+    "Idle times count from its last activity: see bhatti list --help.\n" +
+    "A duration is 30s, 5m, 2h or 1d, a bare number of seconds, never, which turns it off, or default for the daemon's own setting.",
   arguments: ["sandbox"],
   flags: {
     name: text("New name; the host name inside does not change", { placeholder: "name" }),
@@ -20,8 +21,8 @@ export const edit = command({
     "allow-cold": toggle("Pause it again when it is idle"),
     label: pairs("Add or replace a label; can be repeated"),
     "label-delete": list("Remove a label; can be repeated", { placeholder: "key" }),
-    "idle-warm": durationOrDefault("Pause it after so long without use"),
-    "idle-cold": durationOrDefault("Put its memory on the disk after so long without use"),
+    "idle-warm": durationOrDefault("Pause it after so long without activity"),
+    "idle-cold": durationOrDefault("Put its memory on the disk after so long without activity"),
     ttl: durationOrDefault("Destroy it after so long from now"),
   },
   examples: [

@@ -8,9 +8,16 @@ interface ForkInput {
   name: string | undefined;
   count: number | undefined;
   label: Record<string, string> | undefined;
+  "keep-hot": boolean;
+  "idle-warm": number | undefined;
+  "idle-cold": number | undefined;
+  ttl: number | undefined;
 }
 
-const fitting = ["from", "name", "count", "label"];
+const fitting = [
+  ...["from", "name", "count", "label"],
+  ...["keep-hot", "idle-warm", "idle-cold", "ttl"],
+];
 
 export async function fork(context: Context, input: ForkInput): Promise<void> {
   const { from, name, count, label } = input;
@@ -21,7 +28,15 @@ export async function fork(context: Context, input: ForkInput): Promise<void> {
   const client = await context.client();
   const { result } = await client.call("sandbox.fork", {
     params: { ref: from },
-    body: { ...given("name", name), ...given("count", count), ...given("labels", label) },
+    body: {
+      ...given("name", name),
+      ...given("count", count),
+      ...given("labels", label),
+      ...(input["keep-hot"] && { keep_hot: true }),
+      ...given("idle_warm_s", input["idle-warm"]),
+      ...given("idle_cold_s", input["idle-cold"]),
+      ...given("ttl_s", input.ttl),
+    },
   });
   await context.result(result, () =>
     result.map((sandbox) => `sandbox/${sandbox.name} forked from ${from}\n`).join(""),

@@ -4,6 +4,7 @@ import { formatDuration } from "../../config/duration.ts";
 import type { Sandbox } from "../../contract/sandboxes.ts";
 import { command } from "../command.ts";
 import { describe } from "../terminal/describe.ts";
+import { future, past, soon, withoutMilliseconds } from "../terminal/moment.ts";
 import { labelList } from "./list.ts";
 
 export const inspect = command({
@@ -21,7 +22,7 @@ function words(sandbox: Sandbox): string {
   const labels = sandbox.labels ?? {};
   const { reason, next } = sandbox.activity;
   const note = sandbox.engine_meta["reason"];
-  const why = reason === note ? "" : ` (${reason})`;
+  const why = reason === note ? "" : ` (${withoutMilliseconds(reason)})`;
   return describe([
     {
       lines: [
@@ -30,13 +31,13 @@ function words(sandbox: Sandbox): string {
         ["Status", sandbox.status],
         ["Reason", note],
         ["Thermal", sandbox.thermal && sandbox.thermal + why],
-        ["Next", next && `${next.thermal} at ${next.at}`],
+        ["Next", next && `${next.thermal} ${soon(next.at)}`],
         ["Idle warm", idle(sandbox.idle_warm_s)],
         ["Idle cold", idle(sandbox.idle_cold_s)],
-        ["Expires", sandbox.expires_at],
+        ["Expires", future(sandbox.expires_at)],
         ["Image", sandbox.image || "minimal"],
-        ["Created", sandbox.created_at],
-        ["Stopped", sandbox.stopped_at],
+        ["Created", past(sandbox.created_at)],
+        ["Stopped", past(sandbox.stopped_at)],
         ["Template", sandbox.template_id || undefined],
         ["Labels", Object.keys(labels).length > 0 ? labelList(labels) : undefined],
       ],

@@ -5,6 +5,12 @@ import { command } from "../command.ts";
 import { type Column, table } from "../terminal/table.ts";
 
 export const list = command({
+  description:
+    "hot:  its processors run.\n" +
+    "warm: it is paused in memory, and goes on in milliseconds.\n" +
+    "cold: all of it is on the disk, its processes and their memory too.\n" +
+    "One that is warm, cold or stopped wakes when it is used. Without activity it cools: attached clients, running\n" +
+    "commands, 5 % of a processor and network traffic are activity; --keep-hot of create and edit keeps a quiet one hot.",
   arguments: [],
   flags: {
     output: choice("Show more columns", ["wide"], { short: "o" }),

@@ -59,11 +59,13 @@ export const resumeSnapshot = command({
 
 export const restoreSnapshot = command({
   description:
-    "The sandbox keeps its name and identity; what it did since the snapshot is gone then.",
+    "The sandbox keeps its name and identity; what it has become since the snapshot is gone then: files, processes, memory.",
   arguments: ["snapshot", "sandbox"],
-  flags: {},
-  examples: ["bhatti snapshot restore ready dev"],
-  async run(context, { snapshot: ref, sandbox }) {
+  flags: { yes: confirmed },
+  examples: ["bhatti snapshot restore ready dev", "bhatti snapshot restore ready dev -y"],
+  async run(context, { snapshot: ref, sandbox, yes }) {
+    const question = `Put sandbox "${sandbox}" back to "${ref}"? What it has become since is lost.`;
+    if (!yes && !(await confirm(context, question))) return;
     const client = await context.client();
     const { result, headers } = await client.call("snapshot.restore", {
       params: { ref },

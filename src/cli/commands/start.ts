@@ -3,11 +3,14 @@ import { toggle } from "../arguments/flags.ts";
 import { command } from "../command.ts";
 
 export const start = command({
-  description: "Starting what runs succeeds.",
+  description:
+    "Starting what runs succeeds.\n" +
+    "--force is for a sandbox that cannot go on: its saved memory is damaged, or its guest does not answer. It gives that\n" +
+    "memory up, and boots from the disk.",
   arguments: ["sandbox"],
   flags: {
     force: toggle(
-      "Boot from the disk alone when it cannot go on where it was; what was in memory is lost then",
+      "Boot from the disk if it cannot go on where it was; its processes and their memory are lost then",
     ),
   },
   examples: ["bhatti start dev", "bhatti start dev --force"],

@@ -80,6 +80,10 @@ export function openTerminal(host: () => NodeJS.Process): LocalTerminal {
       const [cols, rows] = stdout.getWindowSize();
       return cols > 0 && rows > 0 ? { rows, cols } : undefined;
     },
+    async isWatched() {
+      const { isatty } = await import("node:tty");
+      return isatty(2);
+    },
     raw() {
       const { stdin } = host();
       stdin.setRawMode?.(true);

@@ -1,0 +1,62 @@
+/** create, of which the daemon's side does not matter: what is sent, and what somebody who waits is told. */
+import { beforeAll, expect, test } from "bun:test";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { binary, ensureBinary, runBinary, runInTerminal } from "../support/binary.ts";
+
+beforeAll(ensureBinary);
+
+/** A daemon that answers every create after so long, and what it was sent. */
+function creator(milliseconds: number) {
+  const bodies: unknown[] = [];
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    async fetch(request) {
+      bodies.push(await request.json());
+      await Bun.sleep(milliseconds);
+      return Response.json({ name: "dev", cpus: 1, memory_mb: 1024, disk_size_mb: 300, ip: "" });
+    },
+  });
+  const env = {
+    HOME: "/nonexistent",
+    BHATTI_CONFIG: "/dev/null",
+    BHATTI_URL: `http://127.0.0.1:${server.port}`,
+    BHATTI_TOKEN: "x",
+  };
+  return { bodies, env, [Symbol.dispose]: () => void server.stop(true) };
+}
+
+test("--file says which files are executable", async () => {
+  using daemon = creator(0);
+  const directory = mkdtempSync(join(tmpdir(), "bhatti-files-"));
+  using _cleanUp = { [Symbol.dispose]: () => rmSync(directory, { recursive: true }) };
+  const file = (name: string, mode: number) => {
+    const path = join(directory, name);
+    writeFileSync(path, "");
+    chmodSync(path, mode);
+    return ["--file", `${path}:/workspace/${name}`];
+  };
+  const words = ["create", ...file("run", 0o700), ...file("read", 0o600)];
+  expect(await runBinary(words, { env: daemon.env })).toMatchObject({ code: 0, stderr: "" });
+  expect(daemon.bodies).toEqual([
+    {
+      files: [
+        { guest_path: "/workspace/run", content: "", mode: "0755" },
+        { guest_path: "/workspace/read", content: "", mode: "0644" },
+      ],
+    },
+  ]);
+});
+
+test("one that takes long says why, to a person", async () => {
+  using daemon = creator(2500);
+  const asked = runInTerminal([binary, "create"], daemon.env);
+  const asJson = runInTerminal([binary, "create", "--json"], daemon.env);
+  const { stderr } = await runBinary(["create"], { env: daemon.env });
+  expect(stderr).toBe("");
+  await Promise.all([asked.exited, asJson.exited]);
+  expect(asked.screen()).toStartWith("The first machine of a size boots its kernel, once");
+  expect(asJson.screen()).toStartWith("{");
+});
