@@ -50,7 +50,8 @@ export const lifecycleEndpoints = {
     ],
   }),
   "sandbox.start": endpoint("sandbox.start", {
-    summary: "Make it run where it stopped; nothing to do when it runs",
+    summary:
+      "Make it run where it stopped; nothing to do when it runs. X-Bhatti-Warning says why it lost its memory",
     params: SandboxRef,
     body: StartSandbox,
     result: Sandbox,

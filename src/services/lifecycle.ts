@@ -119,6 +119,7 @@ export class Lifecycle {
     actor.machine = undefined;
     await machine.halt();
     faultPoint("start.halted");
+    this.#options.keeper.detach(actor, "unknown", "its memory was given up, as it did not answer");
   }
 
   /** What is in files of one without a machine. */

@@ -3,9 +3,9 @@ import type { Snapshot } from "../../contract/snapshots.ts";
 import { choice, confirmed, requiredText, text } from "../arguments/flags.ts";
 import { given } from "../arguments/given.ts";
 import { command } from "../command.ts";
-import type { Context } from "../context.ts";
 import { confirm } from "../terminal/confirm.ts";
 import { type Column, table } from "../terminal/table.ts";
+import { warn } from "../terminal/warning.ts";
 
 export const createSnapshot = command({
   description: "The sandbox runs on; how long it stood still for it is printed.",
@@ -87,12 +87,6 @@ export const deleteSnapshot = command({
     await context.result(result, () => `snapshot/${ref} deleted\n`);
   },
 });
-
-/** What of the snapshot could not be kept. */
-async function warn(context: Context, headers: Headers): Promise<void> {
-  const warning = headers.get("x-bhatti-warning");
-  if (warning) await context.remark(`Warning: ${warning}`);
-}
 
 const columns: Column<Snapshot>[] = [
   ["ID", 13, (snapshot) => snapshot.id],

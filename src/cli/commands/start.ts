@@ -1,6 +1,7 @@
 /** `bhatti start`: a stopped sandbox goes on where it was. */
 import { toggle } from "../arguments/flags.ts";
 import { command } from "../command.ts";
+import { warn } from "../terminal/warning.ts";
 
 export const start = command({
   description:
@@ -16,9 +17,11 @@ export const start = command({
   examples: ["bhatti start dev", "bhatti start dev --force"],
   async run(context, { sandbox: ref, force }) {
     const client = await context.client();
-    const { result } = await client.call("sandbox.start", { params: { ref }, body: { force } });
+    const { result, headers } = await client.call("sandbox.start", {
+      params: { ref },
+      body: { force },
+    });
     await context.result(result, () => `sandbox/${result.name} started\n`);
-    const note = result.engine_meta["reason"];
-    if (note) await context.remark(`Warning: ${note}`);
+    await warn(context, headers);
   },
 });

@@ -3,7 +3,7 @@ import { endpoints } from "../../contract/all.ts";
 import type { Forks } from "../../services/forks.ts";
 import type { Sandboxes } from "../../services/sandboxes.ts";
 import { type Binder, implement } from "../implement.ts";
-import { sandboxPresenter } from "./presented-sandbox.ts";
+import { sandboxPresenter, withWarning } from "./presented-sandbox.ts";
 
 export interface LifecycleRouteOptions {
   sandboxes: Sandboxes;
@@ -15,9 +15,11 @@ export function bindLifecycle(binder: Binder, { sandboxes, forks }: LifecycleRou
   implement(binder, endpoints["sandbox.stop"], async ({ params, user }) =>
     presented(await sandboxes.stop(user, params.ref)),
   );
-  implement(binder, endpoints["sandbox.start"], async ({ params, body, user }) =>
-    presented(await sandboxes.start(user, params.ref, body)),
-  );
+  implement(binder, endpoints["sandbox.start"], async ({ params, body, user }) => {
+    const wasHot = sandboxes.condition(sandboxes.get(user, params.ref)).thermal === "hot";
+    const started = await sandboxes.start(user, params.ref, body);
+    return wasHot && !body.force ? presented(started) : withWarning(started, presented);
+  });
   implement(binder, endpoints["sandbox.fork"], async ({ params, body, user, signal }) => {
     const { keep_hot, idle_warm_s, idle_cold_s, ttl_s, ...rest } = body;
     const request = {

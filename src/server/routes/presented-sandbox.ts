@@ -33,3 +33,12 @@ export function sandboxPresenter(sandboxes: Sandboxes): Present {
     };
   };
 }
+
+/** How it came to run is said beside the sandbox, in the one line that a header holds. */
+export function withWarning(sandbox: SandboxRecord, presented: Present, status = 200): Response {
+  const line = sandbox.statusReason?.replace(/[^\x21-\x7e]+/g, " ");
+  return Response.json(presented(sandbox), {
+    status,
+    ...(line && { headers: { "X-Bhatti-Warning": line } }),
+  });
+}

@@ -1,10 +1,10 @@
 /** The snapshot endpoints, bound to the service. The API's `type` of a snapshot is its `kind` everywhere below. */
 import { endpoints } from "../../contract/all.ts";
 import type { Snapshot } from "../../contract/snapshots.ts";
-import type { Sandboxes, SandboxRecord } from "../../services/sandboxes.ts";
+import type { Sandboxes } from "../../services/sandboxes.ts";
 import type { SnapshotRecord, Snapshots } from "../../services/snapshots.ts";
 import { type Binder, implement } from "../implement.ts";
-import { type Present, sandboxPresenter } from "./presented-sandbox.ts";
+import { sandboxPresenter, withWarning } from "./presented-sandbox.ts";
 
 export interface SnapshotRouteOptions {
   snapshots: Snapshots;
@@ -30,24 +30,11 @@ export function bindSnapshots(
   });
   implement(binder, endpoints["snapshot.resume"], async ({ params, body, user, signal }) => {
     const resumed = await snapshots.resume(user, params.ref, body, signal());
-    return withWarning(resumed, 201, presentedSandbox);
+    return withWarning(resumed, presentedSandbox, 201);
   });
   implement(binder, endpoints["snapshot.restore"], async ({ params, body, user, signal }) => {
     const restored = await snapshots.restore(user, params.ref, body.sandbox, signal());
-    return withWarning(restored, 200, presentedSandbox);
-  });
-}
-
-/** What could not be kept is said beside the sandbox, in the one line that a header holds. */
-function withWarning(
-  sandbox: SandboxRecord,
-  status: 200 | 201,
-  presentedSandbox: Present,
-): Response {
-  const line = sandbox.statusReason?.replace(/[^\x21-\x7e]+/g, " ");
-  return Response.json(presentedSandbox(sandbox), {
-    status,
-    ...(line && { headers: { "X-Bhatti-Warning": line } }),
+    return withWarning(restored, presentedSandbox);
   });
 }
 
