@@ -97,11 +97,11 @@ export const operations: CrashOperation[] = [
   },
   {
     name: "cooling to cold",
-    async before(rig) {
-      await rig.cool();
+    before: cool,
+    async run(rig) {
       await rig.daemon.ok("edit", rig.id, "--idle-cold", "1s");
+      await rig.becomes("cold");
     },
-    run: (rig) => rig.becomes("cold"),
     keepsMemory: true,
     after: async (rig) => void (await rig.daemon.ok("edit", rig.id, "--idle-cold", "default")),
   },
