@@ -68,6 +68,7 @@ export const lifecycleEndpoints = {
       "name_taken",
       "sandbox_limit",
       "quota_exceeded",
+      "too_many_layers",
       "guest_busy",
       ...wakeErrors,
     ],

@@ -47,7 +47,14 @@ export const snapshotEndpoints = {
     body: CreateSnapshot,
     result: Snapshot,
     status: 201,
-    errors: ["sandbox_not_found", "snapshot_exists", "snapshot_limit", "guest_busy", ...wakeErrors],
+    errors: [
+      "sandbox_not_found",
+      "snapshot_exists",
+      "snapshot_limit",
+      "too_many_layers",
+      "guest_busy",
+      ...wakeErrors,
+    ],
   }),
   "snapshot.list": endpoint("snapshot.list", {
     summary: "List your snapshots",

@@ -1,12 +1,13 @@
 /** Forks: children of a sandbox that go on from where it is, all of them or none. */
 import { faultPoint } from "../async/fault-point.ts";
+import { messageOf } from "../errors/bhatti-error.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { User } from "../store/users.ts";
 import { capture } from "./capture.ts";
 import { expiryAfter } from "./expiry.ts";
 import { newSnapshotId } from "./identifiers.ts";
 import { type CopyModel, claimCopies } from "./sandbox-claim.ts";
-import { type CopiesOptions, copyMs, type SandboxCopies } from "./sandbox-copies.ts";
+import type { CopiesOptions, SandboxCopies } from "./sandbox-copies.ts";
 import { sandboxOf } from "./sandbox-lookup.ts";
 import { undoClaim } from "./undo-claim.ts";
 
@@ -23,6 +24,8 @@ export interface ForkRequest {
   ttlSeconds?: number | undefined;
 }
 
+const takeAwayMs = 60_000;
+
 export type ForksOptions = Omit<CopiesOptions, "onMade"> & { copies: SandboxCopies };
 
 export class Forks {
@@ -38,61 +41,73 @@ export class Forks {
     request: ForkRequest,
     signal: AbortSignal,
   ): Promise<SandboxRecord[]> {
-    const { actors, engine, log, store } = this.#options;
+    const { actors, copies, log, store } = this.#options;
     const source = sandboxOf(store, user, ref);
     const model = modelOf(source, request, actors.clock.now());
     const children = claimCopies(store, user, model, namesFor(request), source.name);
-    const snapshot = newSnapshotId();
+    const failed = new AbortController();
+    const both = AbortSignal.any([signal, failed.signal]);
     try {
       faultPoint("fork.claimed");
+      await using snapshot = this.#snapshot();
       const what = `Forking sandbox "${source.name}"`;
-      const order = { of: source.id, what, snapshot, kind: "full" } as const;
+      const order = { of: source.id, what, snapshot: snapshot.id, kind: "full" } as const;
       const { pausedMs } = await capture(this.#options, order, signal);
       log.debug("forking", { sandbox: source.id, children: children.length, paused_ms: pausedMs });
       faultPoint("fork.captured");
-      return await this.#makeAll(children, snapshot, signal);
-    } catch (error) {
-      for (const child of children) undoClaim(this.#options, child, error);
-      throw error;
-    } finally {
-      await engine.removeSnapshot(snapshot).catch((error: unknown) => {
-        log.error("what a fork was made from was not removed", { snapshot, error });
-      });
-    }
-  }
-
-  /** Waits for all before it gives up, so that what was made can be taken away. */
-  async #makeAll(
-    children: SandboxRecord[],
-    snapshot: string,
-    signal: AbortSignal,
-  ): Promise<SandboxRecord[]> {
-    const making = children.map((child) => this.#options.copies.make(child, snapshot, signal));
-    await Promise.allSettled(making);
-    try {
+      const making = children.map((child) =>
+        copies.make(child, snapshot.id, both).catch((error: unknown) => {
+          failed.abort(error); // the others are for nothing now
+          throw error;
+        }),
+      );
+      await Promise.allSettled(making);
+      failed.signal.throwIfAborted();
       return await Promise.all(making);
     } catch (error) {
-      await Promise.all(children.map((child) => this.#takeAway(child)));
+      await Promise.all(children.map((child) => this.#takeAway(child, error)));
       throw error;
+    } finally {
+      copies.watch(source.id);
     }
   }
 
-  /** In its queue: its user may have begun to use it. */
-  async #takeAway(child: SandboxRecord): Promise<void> {
-    const { actors, engine, log, store } = this.#options;
+  /** What they are made from goes when they are made, or could not be. */
+  #snapshot(): AsyncDisposable & { id: string } {
+    const { engine, log } = this.#options;
+    const id = newSnapshotId();
+    return {
+      id,
+      async [Symbol.asyncDispose]() {
+        await engine.removeSnapshot(id).catch((error: unknown) => {
+          log.error("what a fork was made from was not removed", { snapshot: id, error });
+        });
+      },
+    };
+  }
+
+  /** In its queue: its user may have begun to use it. One that cannot be removed stays listed, for its user to destroy. */
+  async #takeAway(child: SandboxRecord, failure: unknown): Promise<void> {
+    const { actors, engine, keeper, log, store } = this.#options;
     const actor = actors.of(child.id);
     try {
       await actor.perform({
         what: `Taking sandbox "${child.name}" away, as its fork failed`,
-        milliseconds: copyMs,
+        milliseconds: takeAwayMs,
         work: async () => {
-          actor.machine = undefined;
           const engineId = store.sandboxes.byId(child.id)?.engineId ?? null;
+          actor.machine = undefined;
           if (engineId !== null) await engine.destroy(engineId);
+          undoClaim(this.#options, child, failure);
         },
       });
     } catch (error) {
       log.error("a child of a fork that failed was not removed", { sandbox: child.id, error });
+      keeper.detach(
+        actor,
+        "unknown",
+        `its fork failed, and it could not be removed: ${messageOf(error)}`,
+      );
     }
   }
 }

@@ -48,14 +48,17 @@ export class Lifecycle {
     });
   }
 
-  /** With `force`, from its disk alone when nothing else works. */
-  async start(sandbox: SandboxRecord, force: boolean): Promise<void> {
+  /** With `force`, from its disk alone when nothing else works. Gives what its user has to know about it. */
+  async start(sandbox: SandboxRecord, force: boolean): Promise<string | undefined> {
     const actor = this.#options.actors.of(sandbox.id);
     await actor.perform({
       what: `Starting sandbox "${sandbox.name}"`,
       milliseconds: startMs,
       work: (signal) => this.#start(sandbox.id, actor, force, signal),
     });
+    const { untold } = actor;
+    actor.untold = undefined;
+    return untold;
   }
 
   /** Only within the actor's queue. */

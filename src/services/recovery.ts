@@ -68,22 +68,21 @@ async function adopt(options: RecoveryOptions, row: SandboxRecord): Promise<void
   const actor = actors.of(row.id);
   const lastAt = Date.parse(row.lastActiveAt ?? row.createdAt);
   actor.activity = new Activity(actors.clock, lastAt, "it was last seen");
-  const milliseconds = adoptMs;
   try {
     const { engineId } = row;
     const machine =
       engineId === null
         ? undefined
-        : await within(milliseconds, "Taking over the machine", undefined, (signal) =>
+        : await within(adoptMs, "Taking over the machine", undefined, (signal) =>
             engine.adopt(engineId, signal),
           );
     if (machine) {
       // Before its guest is asked anything: that may take long, and then its next use tries again.
-      keeper.attach(actor, machine);
+      keeper.attach(actor, machine, (row.status === "running" && row.statusReason) || undefined);
       faultPoint("recover.taken-over");
       // One that stood still for a moment only, such as for a snapshot, was at work.
       if (!machine.isPaused || row.thermal === "hot") {
-        await goOn(machine, milliseconds, log);
+        await goOn(machine, log);
         if (machine.isAwake) keeper.turn(actor, "hot");
       }
       log.debug("machine taken over", { sandbox: row.id, machine: machine.id });
@@ -105,9 +104,9 @@ async function adopt(options: RecoveryOptions, row: SandboxRecord): Promise<void
 }
 
 /** The daemon before us may have died between freezing its processes and letting them go on. */
-async function goOn(machine: Machine, milliseconds: number, log: Logger): Promise<void> {
+async function goOn(machine: Machine, log: Logger): Promise<void> {
   try {
-    await machine.unpause(AbortSignal.timeout(milliseconds));
+    await machine.unpause(AbortSignal.timeout(adoptMs));
   } catch (error) {
     log.warn("a machine that was taken over does not answer yet", { machine: machine.id, error });
   }

@@ -24,6 +24,8 @@ export class SandboxActor {
   waking: Promise<Machine> | undefined;
   /** Why it could not be woken the last time, and until when that is the answer. */
   failure: { error: BhattiError; until: number } | undefined;
+  /** That it lost its memory, and why, until somebody who uses it has been told. */
+  untold: string | undefined;
   #queued = 0;
   #last: Promise<unknown> = Promise.resolve();
   #cancelRunning: ((reason: Error) => void) | undefined;
@@ -50,18 +52,18 @@ export class SandboxActor {
 
   /** As `perform`, while nobody may use the machine. */
   async performExclusively<T>(operation: Operation<T>): Promise<T> {
-    const { work } = operation;
-    return await this.perform({
-      ...operation,
-      work: async (signal) => {
-        this.isExclusive = true;
-        try {
-          return await work(signal);
-        } finally {
-          this.isExclusive = false;
-        }
-      },
-    });
+    const work = (signal: AbortSignal) => this.exclusively(() => operation.work(signal));
+    return await this.perform({ ...operation, work });
+  }
+
+  /** A part of an operation during which nobody may use the machine. */
+  async exclusively<T>(work: () => Promise<T>): Promise<T> {
+    this.isExclusive = true;
+    try {
+      return await work();
+    } finally {
+      this.isExclusive = false;
+    }
   }
 
   /** Whether an operation runs or waits. */

@@ -25,16 +25,20 @@ export interface CopiesOptions {
   onMade(id: string): void;
 }
 
-export const copyMs = 120_000;
+const copyMs = 120_000;
 /** How long it stays hot, and lives, is not kept in snapshots. */
 const asOthers = { keepHot: false, idleWarmSeconds: null, idleColdSeconds: null, expiresAt: null };
 
-/** Of each the reason says what was not as it should have been. */
 export class SandboxCopies {
   readonly #options: CopiesOptions;
 
   constructor(options: CopiesOptions) {
     this.#options = options;
+  }
+
+  /** After whatever changed how hot it is or may be. */
+  watch(id: string): void {
+    this.#options.onMade(id);
   }
 
   /** A sandbox of its own. Errors: name_taken, sandbox_limit, and what the engine says. */

@@ -1,5 +1,5 @@
 /** Creates: of several at once for one name one makes the sandbox, and the others wait for its outcome. */
-import { abortable, pause } from "../async/deadline.ts";
+import { abortable, pause, within } from "../async/deadline.ts";
 import { faultPoint } from "../async/fault-point.ts";
 import type { Machine } from "../engine/engine.ts";
 import { isBhattiError } from "../errors/bhatti-error.ts";
@@ -14,6 +14,8 @@ import { requireTemplate } from "./templates.ts";
 import { undoClaim } from "./undo-claim.ts";
 
 const createMs = 120_000;
+/** As long as a capture and a copy of it may take. */
+const makingMs = 420_000;
 const lookAgainMs = 20;
 
 export class SandboxCreates {
@@ -67,12 +69,18 @@ export class SandboxCreates {
   }
 
   /** One that a fork or a snapshot is making: it is there in the end, or its name is free. */
-  async #whenMade({ id }: SandboxRecord, signal: AbortSignal): Promise<SandboxRecord | undefined> {
-    for (;;) {
-      const sandbox = this.#options.store.sandboxes.byId(id);
-      if (sandbox?.status !== "creating") return sandbox;
-      await pause(lookAgainMs, signal);
-    }
+  async #whenMade(
+    { id, name }: SandboxRecord,
+    signal: AbortSignal,
+  ): Promise<SandboxRecord | undefined> {
+    const what = `Waiting for sandbox "${name}", which is being made`;
+    return await within(makingMs, what, signal, async (both) => {
+      for (;;) {
+        const sandbox = this.#options.store.sandboxes.byId(id);
+        if (sandbox?.status !== "creating") return sandbox;
+        await pause(lookAgainMs, both);
+      }
+    });
   }
 
   async #make(

@@ -104,17 +104,28 @@ export class Sandboxes {
   }
 
   async stop(user: User, ref: string): Promise<SandboxRecord> {
-    const sandbox = this.get(user, ref);
-    await this.#lifecycle.stop(sandbox);
-    this.watch(sandbox.id);
-    return requireSandbox(this.#options.store, sandbox.id);
+    const { id } = this.get(user, ref);
+    try {
+      await this.#lifecycle.stop(requireSandbox(this.#options.store, id));
+    } finally {
+      this.watch(id);
+    }
+    return requireSandbox(this.#options.store, id);
   }
 
-  async start(user: User, ref: string, { force }: { force: boolean }): Promise<SandboxRecord> {
-    const sandbox = this.get(user, ref);
-    await this.#lifecycle.start(sandbox, force);
-    this.watch(sandbox.id);
-    return requireSandbox(this.#options.store, sandbox.id);
+  /** `warning` says that it lost its memory, and why. */
+  async start(
+    user: User,
+    ref: string,
+    { force }: { force: boolean },
+  ): Promise<{ sandbox: SandboxRecord; warning: string | undefined }> {
+    const { id } = this.get(user, ref);
+    try {
+      const warning = await this.#lifecycle.start(requireSandbox(this.#options.store, id), force);
+      return { sandbox: requireSandbox(this.#options.store, id), warning };
+    } finally {
+      this.watch(id);
+    }
   }
 
   /** Keeping it hot wakes it. */

@@ -1,7 +1,7 @@
 /** Snapshots: what is kept of a sandbox under a name, and the sandboxes that are made from it. */
 import { faultPoint } from "../async/fault-point.ts";
 import type { Engine } from "../engine/engine.ts";
-import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
+import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import { isUniqueViolation } from "../store/database.ts";
@@ -43,7 +43,7 @@ export class Snapshots {
     request: { name: string; kind: SnapshotKind },
     signal: AbortSignal,
   ): Promise<SnapshotRecord> {
-    const { sandboxes, engine, store, events, log } = this.#options;
+    const { sandboxes, store, events, log } = this.#options;
     const sandbox = sandboxes.get(user, sandboxRef);
     const snapshot = this.#claim(user, sandbox, request);
     try {
@@ -67,18 +67,19 @@ export class Snapshots {
       events.record({ type: "snapshot.created", ...whose, meta });
       return { ...snapshot, status: "ready", sizeMB, pausedMs };
     } catch (error) {
+      // The files go first: on a disk that is full they make the room that the row's removal needs.
+      await this.#removeFiles(snapshot.id);
       try {
         store.snapshots.delete(snapshot.id);
       } catch (cause) {
-        log.error("a snapshot that failed is still listed", {
+        log.error("a snapshot that failed keeps its name until the next start", {
           snapshot: snapshot.id,
           error: cause,
         });
       }
-      await engine.removeSnapshot(snapshot.id).catch((cause: unknown) => {
-        log.error("a snapshot's remains were not removed", { snapshot: snapshot.id, error: cause });
-      });
       throw error;
+    } finally {
+      sandboxes.watch(sandbox.id);
     }
   }
 
@@ -97,17 +98,21 @@ export class Snapshots {
 
   /** Sandboxes that were made from it stay. Errors: snapshot_not_found, snapshot_in_use. */
   async delete(user: User, ref: string): Promise<void> {
-    const { store, engine, events, log } = this.#options;
+    const { store, events } = this.#options;
     const { id, name } = this.get(user, ref);
     if (this.#uses.values().some(({ snapshot }) => snapshot === id)) {
       throw new BhattiError("snapshot_in_use", `A sandbox is being made from snapshot "${name}"`);
     }
     // The row goes first: files without a row are removed at the next start, a row without files would stay broken.
-    store.snapshots.delete(id);
+    try {
+      store.snapshots.delete(id);
+    } catch (error) {
+      if (!isBhattiError(error, "disk_full")) throw error;
+      await this.#removeFiles(id); // which makes room
+      store.snapshots.delete(id);
+    }
     faultPoint("snapshot.row-gone");
-    await engine.removeSnapshot(id).catch((error: unknown) => {
-      log.error("a deleted snapshot's files were not removed", { snapshot: id, error });
-    });
+    await this.#removeFiles(id);
     events.record({ type: "snapshot.deleted", userId: user.id, meta: { name } });
   }
 
@@ -162,14 +167,14 @@ export class Snapshots {
         log.warn("removed a snapshot that was cut short", { snapshot: id, name });
       }
     }
-    for (const id of there) {
-      await engine.removeSnapshot(id).catch((error: unknown) => {
-        log.error("a snapshot that nobody knows was not removed", {
-          snapshot: id,
-          error: messageOf(error),
-        });
-      });
-    }
+    for (const id of there) await this.#removeFiles(id);
+  }
+
+  async #removeFiles(id: string): Promise<void> {
+    const { engine, log } = this.#options;
+    await engine.removeSnapshot(id).catch((error: unknown) => {
+      log.error("a snapshot's files were not removed", { snapshot: id, error });
+    });
   }
 
   #claim(

@@ -121,7 +121,8 @@ export class Thermal {
   /** A hot guest is asked twice, as what it has used up tells something only by comparison. */
   #untilCheck(sandbox: SandboxRecord, actor: SandboxActor, watch: Watch): number | undefined {
     const { machine, activity } = actor;
-    if (isStuck(machine)) return Math.min(rouseAgainMs * 2 ** watch.failures, failedAgainMs);
+    if (isStuck(sandbox, machine))
+      return Math.min(rouseAgainMs * 2 ** watch.failures, failedAgainMs);
     const cooling = machine && this.#cooling(sandbox, machine);
     if (!cooling || activity.isInUse) return undefined;
     const limit = cooling.afterMs;
@@ -179,25 +180,22 @@ export class Thermal {
   async #cool(id: string, actor: SandboxActor, watch: Watch, signal: AbortSignal): Promise<void> {
     const sandbox = this.#options.store.sandboxes.byId(id);
     const { machine, activity } = actor;
-    if (sandbox && isStuck(machine)) await this.#options.rouse(id, actor, signal);
+    if (sandbox && isStuck(sandbox, machine)) await this.#options.rouse(id, actor, signal);
     if (!sandbox || !machine || activity.isInUse) return;
     const cooling = this.#cooling(sandbox, machine);
     if (!cooling) return;
     if (!machine.isPaused && (await this.#isAtWork(actor, machine, watch, signal))) return;
     if (this.#clock.now() - activity.lastAt < cooling.afterMs || activity.isInUse) return;
     // From here on a new use waits for the end of this, and then wakes it again.
-    actor.isExclusive = true;
-    try {
-      if (cooling.to === "warm") {
+    await actor.exclusively(async () => {
+      if (cooling.to === "cold") {
+        await this.#options.lifecycle.suspend(id, actor, "running", signal);
+      } else {
         await machine.pause(signal);
         this.#options.keeper.turn(actor, "warm");
         faultPoint("cool.stored");
-      } else {
-        await this.#options.lifecycle.suspend(id, actor, "running", signal);
       }
-    } finally {
-      actor.isExclusive = false;
-    }
+    });
     delete watch.base;
     delete watch.trouble;
     this.#tell(sandbox, cooling.to === "warm" ? "thermal.pause" : "thermal.snapshot", {
@@ -231,7 +229,7 @@ export class Thermal {
     const { machine } = actor;
     const sandbox = this.#options.store.sandboxes.byId(id);
     if (!sandbox || !machine) return;
-    if (isStuck(machine)) {
+    if (isStuck(sandbox, machine)) {
       watch.trouble = `it could not be woken whole: ${messageOf(error)}`;
       return; // whoever wakes it has told of it
     }
@@ -259,9 +257,8 @@ export class Thermal {
   }
 }
 
-/**
- * It runs, but its user processes may still be frozen: an attempt to wake it, or to put it to sleep, failed half way.
- */
-function isStuck(machine: Machine | undefined): boolean {
-  return machine !== undefined && !machine.isPaused && !machine.isAwake;
+/** An attempt to wake it, to put it to sleep or to hold it still failed half way: it is to be awake, and is not. */
+function isStuck({ keepHot, thermal }: SandboxRecord, machine: Machine | undefined): boolean {
+  if (machine === undefined || machine.isAwake) return false;
+  return !machine.isPaused || keepHot || thermal === "hot";
 }

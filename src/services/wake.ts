@@ -47,23 +47,36 @@ export class Wake {
   /** The sandbox's machine, awake, and kept so until the use is disposed of. `what` is shown as the reason. */
   async use(sandbox: SandboxRecord, what: string, signal: AbortSignal): Promise<MachineUse> {
     const actor = this.#options.actors.of(sandbox.id);
-    const use = actor.activity.begin(what);
-    try {
-      const before = actor.machine;
-      const machine = readyMachine(actor) ?? (await this.#shared(sandbox, actor, signal));
-      const isBooted = machine !== before && machine.origin.kind === "booted";
-      const reason = isBooted && this.#options.store.sandboxes.byId(sandbox.id)?.statusReason;
-      const dispose = () => use[Symbol.dispose]();
-      return { machine, ...(reason && { warning: reason }), [Symbol.dispose]: dispose };
-    } catch (error) {
-      use[Symbol.dispose]();
-      throw error;
-    }
+    const before = actor.machine;
+    const use = await this.#begin(sandbox, actor, what, signal);
+    // All who waited for it are told, or whoever comes first when nobody did.
+    const isBooted = use.machine !== before && use.machine.origin.kind === "booted";
+    const reason = isBooted && this.#options.store.sandboxes.byId(sandbox.id)?.statusReason;
+    const warning = reason || actor.untold;
+    actor.untold = undefined;
+    return warning ? Object.assign(use, { warning }) : use;
   }
 
   /** Wakes it although nobody uses it yet. */
   async wake(sandbox: SandboxRecord, signal: AbortSignal): Promise<void> {
-    using _ = await this.use(sandbox, "wake", signal);
+    using _ = await this.#begin(sandbox, this.#options.actors.of(sandbox.id), "wake", signal);
+  }
+
+  async #begin(
+    sandbox: SandboxRecord,
+    actor: SandboxActor,
+    what: string,
+    signal: AbortSignal,
+  ): Promise<MachineUse> {
+    const use = actor.activity.begin(what);
+    const dispose = () => use[Symbol.dispose]();
+    try {
+      const machine = readyMachine(actor) ?? (await this.#shared(sandbox, actor, signal));
+      return { machine, [Symbol.dispose]: dispose };
+    } catch (error) {
+      dispose();
+      throw error;
+    }
   }
 
   /** Many may ask at once: one attempt is made, which none of them may cancel, and all get its outcome. */
@@ -125,7 +138,9 @@ export class Wake {
     if (engineId === null) throw diskGone(sandbox);
     const machine = await engine.boot(engineId, { cpus, memoryMB }, identityOf(sandbox), signal);
     faultPoint("boot.booted");
-    await keeper.attachOrHalt(actor, machine, why && `it was started from its disk: ${why}`);
+    const reason = why && `it was started from its disk: ${why}`;
+    await keeper.attachOrHalt(actor, machine, reason);
+    actor.untold = reason;
     faultPoint("boot.stored");
     log.debug("machine booted from its disk", { sandbox: id, why, steps: machine.origin.steps });
     events.record({

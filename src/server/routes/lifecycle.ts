@@ -16,9 +16,8 @@ export function bindLifecycle(binder: Binder, { sandboxes, forks }: LifecycleRou
     presented(await sandboxes.stop(user, params.ref)),
   );
   implement(binder, endpoints["sandbox.start"], async ({ params, body, user }) => {
-    const wasHot = sandboxes.condition(sandboxes.get(user, params.ref)).thermal === "hot";
-    const started = await sandboxes.start(user, params.ref, body);
-    return wasHot && !body.force ? presented(started) : withWarning(started, presented);
+    const { sandbox, warning } = await sandboxes.start(user, params.ref, body);
+    return withWarning(presented(sandbox), warning);
   });
   implement(binder, endpoints["sandbox.fork"], async ({ params, body, user, signal }) => {
     const { keep_hot, idle_warm_s, idle_cold_s, ttl_s, ...rest } = body;

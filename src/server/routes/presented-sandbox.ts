@@ -34,10 +34,14 @@ export function sandboxPresenter(sandboxes: Sandboxes): Present {
   };
 }
 
-/** How it came to run is said beside the sandbox, in the one line that a header holds. */
-export function withWarning(sandbox: SandboxRecord, presented: Present, status = 200): Response {
-  const line = sandbox.statusReason?.replace(/[^\x21-\x7e]+/g, " ");
-  return Response.json(presented(sandbox), {
+/** What could not be kept of it is said beside the sandbox, in the one line that a header holds. */
+export function withWarning(
+  sandbox: Sandbox,
+  warning: string | null | undefined,
+  status = 200,
+): Response {
+  const line = warning?.replace(/[^\x21-\x7e]+/g, " ");
+  return Response.json(sandbox, {
     status,
     ...(line && { headers: { "X-Bhatti-Warning": line } }),
   });

@@ -30,11 +30,11 @@ export function bindSnapshots(
   });
   implement(binder, endpoints["snapshot.resume"], async ({ params, body, user, signal }) => {
     const resumed = await snapshots.resume(user, params.ref, body, signal());
-    return withWarning(resumed, presentedSandbox, 201);
+    return withWarning(presentedSandbox(resumed), resumed.statusReason, 201);
   });
   implement(binder, endpoints["snapshot.restore"], async ({ params, body, user, signal }) => {
     const restored = await snapshots.restore(user, params.ref, body.sandbox, signal());
-    return withWarning(restored, presentedSandbox);
+    return withWarning(presentedSandbox(restored), restored.statusReason);
   });
 }
 
