@@ -44,6 +44,10 @@ export function topLinkOf(directory: string): string {
   return join(directory, topLink);
 }
 
+export function isLayer(name: string): boolean {
+  return layerPattern.test(name);
+}
+
 /** Whether a file of a disk's folder is the image below everything, which was there before and stays. */
 export function isImage(path: string): boolean {
   return basename(path).startsWith(imagePrefix);
@@ -73,8 +77,9 @@ export async function cloneDisk(from: string, to: string, empty?: string): Promi
   empty ??= basename(await topOf(from));
   await mkdir(to, { recursive: true, mode: 0o700 });
   for (const name of await readdir(from)) {
-    const isShared = isImage(name) || layerPattern.test(name);
-    if (isShared && name !== empty) await share(join(from, name), join(to, name));
+    if (name === empty) continue;
+    if (isImage(name)) await share(join(from, name), join(to, name));
+    else if (isLayer(name)) await shareLayer(join(from, name), join(to, name));
   }
   const top = newLayerName();
   await copyFile(join(from, empty), join(to, top));
@@ -121,12 +126,24 @@ export async function pointTopAt(directory: string, layer: string): Promise<void
   await makeDurable(directory);
 }
 
-/** A file system of its own cannot hold a hard link: then what is linked to must stay where it is. */
+/** A file system of its own cannot hold a hard link: then the image must stay where it is. */
 async function share(from: string, to: string): Promise<void> {
+  if (!(await linked(from, to))) await symlink(from, to);
+}
+
+/** A layer that nobody else links to may change or go, so a symbolic link is no way to share it. */
+async function shareLayer(from: string, to: string): Promise<void> {
+  if (await linked(from, to)) return;
+  await copyFile(from, to);
+  await makeDurable(to);
+}
+
+async function linked(from: string, to: string): Promise<boolean> {
   try {
     await link(from, to);
+    return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
-    await symlink(from, to);
+    return false;
   }
 }

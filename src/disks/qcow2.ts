@@ -1,5 +1,6 @@
 /** Copy-on-write disks over a shared, never-changing file. */
-import { run } from "../host/process.ts";
+import { dirname } from "node:path";
+import { explained, run } from "../host/process.ts";
 
 export interface Backing {
   /** As written into the overlay: relative to the overlay's folder, so that the data directory can move. */
@@ -15,12 +16,12 @@ export async function makeOverlay(
   signal: AbortSignal,
 ): Promise<void> {
   // -u: the backing file is not opened, so its path need not resolve from here yet.
-  await run(
-    [
-      "qemu-img",
-      ...["create", "-q", "-u", "-f", "qcow2", "-o", "lazy_refcounts=on"],
-      ...["-F", backing.format, "-b", backing.path, path, String(bytes)],
-    ],
-    { signal },
+  const command = [
+    "qemu-img",
+    ...["create", "-q", "-u", "-f", "qcow2", "-o", "lazy_refcounts=on"],
+    ...["-F", backing.format, "-b", backing.path, path, String(bytes)],
+  ];
+  await explained(`No disk layer could be made in "${dirname(path)}"`, () =>
+    run(command, { signal }),
   );
 }

@@ -1,5 +1,5 @@
 /** Copies a file without reading its holes, by reference where the file system can. */
-import { run } from "../host/process.ts";
+import { explained, run } from "../host/process.ts";
 
 /**
  * `tool` is the guest agent, run here. The target must exist and never becomes shorter meanwhile, so that somebody may
@@ -11,5 +11,7 @@ export async function copySparse(
   to: string,
   signal: AbortSignal,
 ): Promise<void> {
-  await run([tool, "copy-sparse", from, to], { signal });
+  await explained(`"${from}" could not be copied to "${to}"`, () =>
+    run([tool, "copy-sparse", from, to], { signal }),
+  );
 }

@@ -18,7 +18,7 @@ export interface Engine {
   resume(id: string, signal: AbortSignal): Promise<Machine>;
   /**
    * Starts a machine that has no process from its disk alone. What was saved of its memory is gone then. On failure
-   * its disk is as it was.
+   * its disk is as it was. Errors: machine_failed when files of the disk are gone.
    */
   boot(
     id: string,
@@ -29,7 +29,8 @@ export interface Engine {
   /**
    * Keeps what a machine is at this moment under the name `snapshot`, durably. A machine that runs is paused while its
    * memory is copied, and goes on; if it fails it goes on as well. Errors: as `pause`; no_saved_state when a machine
-   * without a process has only its disk; disk_full.
+   * without a process has only its disk; snapshot_damaged when what was saved of it is not what it was;
+   * too_many_layers; disk_full.
    */
   capture(
     id: string,

@@ -4,8 +4,8 @@ import { z } from "zod";
 /** What of a machine can never change. */
 export const Hardware = z.object({
   /** Whole virtual CPUs. */
-  cpus: z.number(),
-  memoryMB: z.number(),
+  cpus: z.int().positive(),
+  memoryMB: z.int().positive(),
 });
 export type Hardware = z.infer<typeof Hardware>;
 

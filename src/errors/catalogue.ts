@@ -38,6 +38,10 @@ export const catalogue = {
     status: 409,
     hint: "Boot from the disk alone, what was in memory is lost: bhatti start --force <sandbox>",
   },
+  too_many_layers: {
+    status: 409,
+    hint: "Delete snapshots of it that are not needed; then stop and start it once: its own layers are merged",
+  },
   no_saved_state: { status: 409, hint: "Start it first: bhatti start <sandbox>" },
   name_taken: { status: 409, hint: "Pick another name, or see those there are: bhatti ls" },
 

@@ -21,6 +21,8 @@ export class CommandError extends Error {
   readonly command: readonly string[];
   readonly exitCode: number | null;
   readonly stderr: string;
+  /** The end of it, or how the command ended when it said nothing. */
+  readonly words: string;
   /** There is no such program. */
   readonly isMissing: boolean;
 
@@ -37,11 +39,12 @@ export class CommandError extends Error {
     this.command = command;
     this.exitCode = exitCode;
     this.stderr = stderr;
+    this.words = lastWords || how;
     this.isMissing = isMissing;
   }
 }
 
-/** Runs a command to its end. Throws CommandError when it fails; the signal kills it. */
+/** Runs a command to its end. Throws CommandError when it fails; the signal kills it, and its reason is thrown. */
 export async function run(command: string[], options: RunOptions = {}): Promise<RunResult> {
   if (options.signal?.aborted) throw reasonOf(options.signal);
   const [program = "", ...rest] = command;
@@ -63,12 +66,22 @@ export async function run(command: string[], options: RunOptions = {}): Promise<
   });
   try {
     const { code, signal } = await outcome(child, command);
-    if (options.signal?.aborted) throw new CommandError(command, "was cancelled", code, stderr);
+    if (options.signal?.aborted) throw reasonOf(options.signal);
     if (signal) throw new CommandError(command, `was killed by ${signal}`, code, stderr);
     if (code !== 0) throw new CommandError(command, `failed with exit code ${code}`, code, stderr);
     return { stdout, stderr };
   } finally {
     options.signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/** For people: what was tried and the command's own words, in place of the command itself. */
+export async function explained<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (!(cause instanceof CommandError) || cause.isMissing) throw cause;
+    throw new Error(`${what}: ${cause.words}`, { cause });
   }
 }
 

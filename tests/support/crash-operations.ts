@@ -112,6 +112,25 @@ export const operations: CrashOperation[] = [
     keepsMemory: true,
   },
   { name: "stop while hot", run: stop, keepsMemory: true },
+  {
+    name: "stop with layers to merge",
+    async before(rig) {
+      for (let layer = 0; layer < 5; layer += 1) {
+        await rig.daemon.ok(
+          "snapshot",
+          "create",
+          rig.id,
+          "--name",
+          "layer",
+          "--type",
+          "filesystem",
+        );
+        await rig.daemon.ok("snapshot", "delete", "layer", "-y");
+      }
+    },
+    run: stop,
+    keepsMemory: true,
+  },
   { name: "stop while warm", before: cool, run: stop, keepsMemory: true },
   { name: "waking from cold", before: stop, run: (rig) => rig.guest("true"), keepsMemory: true },
   {

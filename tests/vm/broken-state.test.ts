@@ -1,8 +1,18 @@
 /** Saved states that are not what was written, and machines that do not let themselves be put to sleep. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { open, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import {
+  appendFile,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
+import { basename, join } from "node:path";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
+import { topOf } from "../../src/disks/layers.ts";
 import { startTimeOf } from "../../src/host/process.ts";
 import { footprint } from "../support/leaks.ts";
 import { type MachineDaemon, startMachineDaemon } from "../support/machine-daemon.ts";
@@ -22,6 +32,8 @@ afterEach(async () => {
 afterAll(() => daemon[Symbol.asyncDispose]());
 
 const exec = (name: string, script: string) => inGuest(daemon, name, script);
+const snapshotOf = ["snapshot", "create", "dev", "--name", "bad"];
+const forkOf = ["create", "--from", "dev", "--name", "child"];
 const create = (name: string) => daemon.ok("create", "--name", name, "--memory", "256");
 
 /** The error of a command that does not run. */
@@ -63,6 +75,19 @@ describe("a state that is damaged", () => {
       (folder) => writeFile(join(folder, "suspension.json"), "{}"),
       "not what was written",
     ],
+    [
+      "a folder in the record's place",
+      async (folder) => {
+        await rm(join(folder, "suspension.json"));
+        await Bun.write(join(folder, "suspension.json/file"), "");
+      },
+      "not what was written",
+    ],
+    [
+      "a disk layer of another length",
+      async (folder) => appendFile(await topOf(join(folder, "disk")), "more"),
+      "bytes instead of",
+    ],
   ])("%s is told, and a forced start boots from the disk", async (_, damage, why) => {
     await create("dev");
     await exec("dev", "echo kept > /workspace/file; echo lost > /tmp/marker; sync");
@@ -82,6 +107,13 @@ describe("a state that is damaged", () => {
     for (const answer of asked) expect(answer).toEqual(asked[0] ?? {});
     expect(asked[0]).toMatchObject({ status: 500, code: "snapshot_damaged" });
     expect(attempts()).toBe(tried + 1);
+    for (const copy of [snapshotOf, forkOf]) {
+      const refused = await daemon.run(copy);
+      expect(refused.code).toBe(1);
+      expect(refused.stderr).toContain(why);
+      expect(refused.stderr).toContain("The saved state is damaged");
+    }
+    expect(await readdir(join(daemon.dataDir, "snapshots"))).toEqual([]);
     expect(await footprint(daemon)).toEqual(before);
     expect(await show(daemon, "dev")).toMatchObject({ status: "stopped", thermal: "cold" });
 
@@ -92,6 +124,35 @@ describe("a state that is damaged", () => {
     const shown = await show(daemon, "dev");
     expect(shown).toMatchObject({ status: "running", thermal: "hot" });
     expect(shown.engine_meta["reason"]).toContain("started from its disk");
+  });
+
+  test("a disk layer that is cut short, or gone, is told by its name", async () => {
+    await create("dev");
+    const hash = await exec("dev", "head -c 3000000 /dev/urandom | tee /workspace/much | md5sum");
+    await daemon.ok("stop", "dev");
+    const folder = await machineFolder(daemon, "dev");
+    const top = await topOf(join(folder, "disk"));
+    const bytes = await readFile(top);
+    const tellTale = async (args: string[], told: string) => {
+      const { code, stderr } = await daemon.run(args);
+      expect(code).toBe(1);
+      expect(stderr).toContain(told);
+      expect(stderr).not.toContain("ENOENT");
+    };
+    const ways = [["start", "dev"], snapshotOf, [...snapshotOf, "--type", "filesystem"], forkOf];
+
+    await truncate(top, 1_000_000);
+    const short = `its disk layer ${basename(top)} has 1000000 bytes instead of ${bytes.length}`;
+    for (const args of ways) await tellTale(args, short);
+    await rm(top);
+    const gone = `its disk layer ${basename(top)} is gone`;
+    for (const args of [...ways, ["start", "dev", "--force"]]) await tellTale(args, gone);
+    await rename(join(folder, "disk"), join(folder, "aside"));
+    for (const args of [...ways, ["start", "dev", "--force"]]) await tellTale(args, "disk");
+    await rename(join(folder, "aside"), join(folder, "disk"));
+    await writeFile(top, bytes);
+    await daemon.ok("start", "dev");
+    expect(await exec("dev", "md5sum < /workspace/much")).toBe(hash);
   });
 
   test("50 commands at once for what cannot be woken get one answer from one attempt", async () => {
@@ -150,7 +211,21 @@ test("a snapshot that is damaged makes nothing, one of another QEMU makes a sand
   expect(await footprint(daemon)).toEqual(before);
   expect(await exec("dev", "cat /workspace/file")).toBe("kept\n");
   await rename(join(folder, "aside"), join(folder, "state"));
+  const top = await topOf(join(folder, "disk"));
+  const bytes = await readFile(top);
+  await truncate(top, 70_000);
+  const resumedShort = await daemon.run(["snapshot", "resume", "kept", "--name", "copy"]);
+  expect(resumedShort.stderr).toContain(`its disk layer ${basename(top)} has 70000 bytes`);
+  expect(resumedShort.stderr).toContain("The snapshot is damaged");
+  await writeFile(top, bytes);
   const record = join(folder, "snapshot.json");
+  const whole = await readFile(record, "utf8");
+  for (const hardware of ["{}", '{"cpus":1,"memoryMB":-5}', '{"cpus":0.5,"memoryMB":256}']) {
+    await writeFile(record, whole.replace(/"hardware":{[^}]*}/, `"hardware":${hardware}`));
+    const odd = await daemon.run(["snapshot", "resume", "kept", "--name", "copy"]);
+    expect(odd.stderr).toContain("The snapshot is damaged: its record cannot be read");
+  }
+  await writeFile(record, whole);
   const written = JSON.parse(await readFile(record, "utf8")) as { fingerprint: { qemu: string } };
   written.fingerprint.qemu = "1.2.3";
   await writeFile(record, JSON.stringify(written));

@@ -91,6 +91,7 @@ const representativePoints: [operation: string, point: string, disaster: Disaste
   ["waking from warm", "run.running", "the daemon dies"],
   ["stop while hot", "save-state.asked", "the daemon dies"],
   ["stop while hot", "suspend.durable", "the host reboots"],
+  ["stop with layers to merge", "merge.committed", "the daemon dies"],
   ["stop while warm", "end.process-gone", "the daemon dies"],
   ["waking from cold", "restore.started", "the daemon dies"],
   ["waking from cold", "drop-state.record-gone", "the host reboots"],

@@ -195,10 +195,13 @@ test("keep_hot wakes it and keeps it hot until it may cool again", async () => {
 });
 
 test("its own idle times win over the daemon's, also when they are changed", async () => {
-  await daemon.ok("edit", "idle", "--idle-warm", "never");
+  await daemon.ok("edit", "idle", "--idle-warm", "never", "--idle-cold", "never");
   await exec("idle", "true");
   await Bun.sleep(3000);
   expect(await show(daemon, "idle")).toMatchObject({ thermal: "hot", idle_warm_s: 0 });
+  await daemon.ok("edit", "idle", "--idle-cold", "1s");
+  await becomes(daemon, "idle", { thermal: "cold" });
+  await exec("idle", "true");
   await daemon.ok("edit", "idle", "--idle-warm", "2s", "--idle-cold", "never");
   await becomes(daemon, "idle", { thermal: "warm" });
   await Bun.sleep(4000);

@@ -3,27 +3,45 @@ import { copyFile, mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { faultPoint } from "../../async/fault-point.ts";
+import { chainOf, type Layer, sizesOf } from "../../disks/chain.ts";
 import { cloneDisk, freezeTop, isImage, prepareTop } from "../../disks/layers.ts";
+import { ownLayers } from "../../disks/merge.ts";
 import { copySparse } from "../../disks/sparse-copy.ts";
+import { BhattiError } from "../../errors/bhatti-error.ts";
 import { makeDurable, writeAtomically } from "../../host/atomic-file.ts";
 import { filesBelow } from "../../host/disk-use.ts";
 import type { SnapshotFacts, SnapshotKind } from "../engine.ts";
 import { Hardware } from "../machine-spec.ts";
 import { useNewTop } from "./disk-switch.ts";
 import { fingerprintOf } from "./fingerprint.ts";
+import type { EngineLog } from "./log.ts";
 import type { QemuMachine } from "./machine.ts";
 import { makeMemory } from "./memory-file.ts";
 import { saveState } from "./migration.ts";
 import type { MachinePaths, SnapshotPaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
-import { readSavedState, SavedStateRecord, writeSavedState } from "./saved-state.ts";
+import {
+  checkDisk,
+  checkWhole,
+  RecordedLayers,
+  readSavedState,
+  SavedStateRecord,
+} from "./saved-state.ts";
+import { shortenDisk } from "./shorten-disk.ts";
 
 /** What is written down about a snapshot, in its folder. */
 export const SnapshotRecord = z.discriminatedUnion("kind", [
   SavedStateRecord.extend({ kind: z.literal("full") }),
-  z.object({ kind: z.literal("filesystem"), hardware: Hardware, savedAt: z.string() }),
+  z.object({
+    kind: z.literal("filesystem"),
+    hardware: Hardware,
+    layers: RecordedLayers,
+    savedAt: z.string(),
+  }),
 ]);
 export type SnapshotRecord = z.infer<typeof SnapshotRecord>;
+
+const deepest = 200;
 
 export interface CaptureTarget {
   paths: SnapshotPaths;
@@ -38,9 +56,10 @@ export async function captureRunning(
 ): Promise<SnapshotFacts> {
   return await orNothing(paths, async () => {
     const { hardware, platform } = machine;
+    const { disk } = machine.paths;
+    checkDepth(await chainOf(disk));
     if (kind === "full") await makeMemory(paths.ram, hardware.memoryMB);
     faultPoint("capture.memory-made");
-    const { disk } = machine.paths;
     const top = await prepareTop(disk, signal);
     // Links alone: what is written until the guest is paused goes into the same files.
     await cloneDisk(disk, paths.disk, top);
@@ -66,15 +85,25 @@ export async function captureRunning(
   });
 }
 
+export interface MachineFiles {
+  id: string;
+  paths: MachinePaths;
+  hardware: Hardware;
+  platform: PreparedPlatform;
+  log: EngineLog;
+}
+
 /** Of a machine that is suspended or off: nobody writes its files. */
 export async function captureWithoutProcess(
-  machine: { paths: MachinePaths; hardware: Hardware; platform: PreparedPlatform },
+  machine: MachineFiles,
   { paths, kind }: CaptureTarget,
   signal: AbortSignal,
 ): Promise<SnapshotFacts> {
   return await orNothing(paths, async () => {
     const { platform, hardware } = machine;
-    const saved = kind === "full" ? await readSavedState(machine.paths.suspension) : undefined;
+    const saved = await checkedState(machine.paths, kind);
+    await shortenDisk(machine.id, machine.paths, machine.log, signal);
+    checkDepth(await chainOf(machine.paths.disk));
     if (saved) {
       await makeMemory(paths.ram, saved.hardware.memoryMB);
       await copySparse(platform.tool, machine.paths.ram, paths.ram, signal);
@@ -89,6 +118,31 @@ export async function captureWithoutProcess(
       : { kind: "filesystem", hardware, savedAt: new Date().toISOString() };
     return await finish(paths, record, 0);
   });
+}
+
+/** What there is to be captured besides the disk. Nothing that is damaged becomes a snapshot that looks well. */
+async function checkedState(
+  machine: MachinePaths,
+  kind: SnapshotKind,
+): Promise<SavedStateRecord | undefined> {
+  if (kind === "full") {
+    const saved = await readSavedState(machine.suspension);
+    if (saved) await checkWhole(machine, saved);
+    return saved;
+  }
+  // The disk may be all that there is to be rescued.
+  const saved = await readSavedState(machine.suspension).catch(() => undefined);
+  if (saved) await checkDisk(machine, saved);
+  return undefined;
+}
+
+/** QEMU opens all of them at a start, and looks through all of them for what was never written. */
+function checkDepth(chain: Layer[]): void {
+  if (chain.length <= deepest) return;
+  throw new BhattiError(
+    "too_many_layers",
+    `The machine's disk has ${chain.length} layers of which ${ownLayers(chain).length} are its own, the others are shared with snapshots and forks; it gets no more than ${deepest}`,
+  );
 }
 
 async function orNothing<T>(paths: SnapshotPaths, work: () => Promise<T>): Promise<T> {
@@ -121,8 +175,8 @@ async function finish(
   await Promise.all(files.map(({ path }) => makeDurable(path)));
   await makeDurable(paths.disk);
   faultPoint("capture.durable");
-  if (record.kind === "full") await writeSavedState(paths.record, record);
-  else await writeAtomically(paths.record, `${JSON.stringify(record)}\n`);
+  const layers = sizesOf(await chainOf(paths.disk));
+  await writeAtomically(paths.record, `${JSON.stringify({ ...record, layers })}\n`);
   faultPoint("capture.recorded");
   await makeDurable(dirname(paths.directory));
   const own = files.filter(({ path }) => !isImage(path));

@@ -3,6 +3,7 @@ import { mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Guest } from "../../agent/guest.ts";
 import { within } from "../../async/deadline.ts";
+import { chainOf, sizesOf } from "../../disks/chain.ts";
 import { freezeTop, makeDisk, topOf } from "../../disks/layers.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { makeDurable } from "../../host/atomic-file.ts";
@@ -49,7 +50,8 @@ export async function buildGolden(build: GoldenBuild): Promise<void> {
       await freezeTop(paths.disk, build.signal);
       await makeDurable(paths.disk);
     }
-    await writeGoldenRecord(paths, { key: build.key, ...shape, state });
+    const layers = shape.image && sizesOf(await chainOf(paths.disk));
+    await writeGoldenRecord(paths, { key: build.key, ...shape, state, ...(layers && { layers }) });
   } catch (error) {
     await rm(paths.directory, { recursive: true, force: true });
     throw error;

@@ -2,7 +2,7 @@
  * The one place that starts QEMU. Whatever confines a machine later (uid, namespaces, limits) changes this file only:
  * all that a machine opens lies in its own folders or is passed as an open descriptor.
  */
-import { closeSync, openSync } from "node:fs";
+import { closeSync, constants, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { within } from "../../async/deadline.ts";
 import { faultPoint } from "../../async/fault-point.ts";
@@ -10,7 +10,13 @@ import { BhattiError, isBhattiError } from "../../errors/bhatti-error.ts";
 import { CommandError, type Detached, endProcess, launch } from "../../host/process.ts";
 import { Qmp } from "./qmp/qmp.ts";
 
+const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND } = constants;
 const startDeadlineMs = 10_000;
+
+/** Between the end of its control connection and its own. */
+const lastBreathMs = 1_000;
+/** It says so of every machine, as long as there is no network. */
+const meaningless = /warning: hub \d+ is not connected to host network/;
 
 export const qemuBinary = "qemu-system-x86_64";
 export const pidFileFlag = "-pidfile";
@@ -43,13 +49,16 @@ export async function launchQemu(plan: Launch, signal: AbortSignal): Promise<Vmm
     );
     return { process, qmp };
   } catch (error) {
+    // Its end may be noticed first on the line.
+    const why = isBhattiError(error, "machine_lost") ? await endOf(process, plan) : error;
     await endProcess(process);
-    throw error;
+    throw why;
   }
 }
 
 async function start(plan: Launch): Promise<Detached> {
-  const log = openSync(plan.log, "a", 0o600);
+  // What an earlier one said must not be taken for its last words.
+  const log = openSync(plan.log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o600);
   const state = plan.state === undefined ? undefined : openSync(plan.state, "r");
   try {
     const command = [qemuBinary, ...plan.arguments, pidFileFlag, plan.pidFile];
@@ -67,17 +76,21 @@ async function start(plan: Launch): Promise<Detached> {
 }
 
 async function endedEarly(process: Detached, plan: Launch): Promise<never> {
-  const how = await process.exited;
-  throw new BhattiError(
-    "machine_failed",
-    `QEMU ended at once (${how}): ${await lastWords(plan.log)}`,
-  );
+  await process.exited;
+  throw await endOf(process, plan);
+}
+
+async function endOf(process: Detached, { log }: Launch): Promise<BhattiError> {
+  const how = await Promise.race([process.exited, Bun.sleep(lastBreathMs)]);
+  const when = how === undefined ? "" : ` (${how})`;
+  return new BhattiError("machine_failed", `QEMU ended at once${when}: ${await lastWords(log)}`);
 }
 
 /** The end of QEMU's own messages; "nothing" when it said nothing. */
 export async function lastWords(log: string): Promise<string> {
   const text = await readFile(log, "utf8").catch(() => "");
-  return text.trim().split("\n").slice(-5).join("\n").slice(-1000) || "it said nothing";
+  const lines = text.split("\n").filter((line) => line.trim() !== "" && !meaningless.test(line));
+  return lines.slice(-5).join("\n").slice(-1000) || "it said nothing";
 }
 
 /** Ends a QEMU that is no longer needed: politely, so that it flushes its disks, then by force. */

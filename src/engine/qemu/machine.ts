@@ -45,6 +45,8 @@ export class QemuMachine implements Machine {
   readonly sleep: Sleep;
   /** Told each time that somebody wants to talk to the guest. */
   onUse: () => void = () => {};
+  /** What is done with its files when it is suspended, before anything else is. It does not fail. */
+  tidyUp: (signal: AbortSignal) => Promise<void> = async () => {};
   readonly #engine: EnginePaths;
   readonly #line: GuestLine;
   readonly #end = Promise.withResolvers<MachineEnd>();
@@ -165,6 +167,7 @@ export class QemuMachine implements Machine {
   async suspend(signal: AbortSignal): Promise<void> {
     await this.sleep.save(signal);
     await this.#finish({ reason: "suspended", detail: "it was suspended" });
+    await this.tidyUp(signal);
   }
 
   async powerOff(signal: AbortSignal): Promise<void> {

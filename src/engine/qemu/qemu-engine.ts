@@ -2,6 +2,7 @@
 import { mkdir, readdir, rm, rmdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { GuestConfiguration } from "../../agent/guest.ts";
+import { chainOf } from "../../disks/chain.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type {
   Engine,
@@ -24,6 +25,7 @@ import { Provisioner } from "./provisioner.ts";
 import { Quiet } from "./quiet.ts";
 import { endStrays } from "./record.ts";
 import { removeMachine, trashDirectory } from "./remove.ts";
+import { shortenDisk } from "./shorten-disk.ts";
 import { listSnapshots, readSnapshot, removeSnapshot, snapshotNamed } from "./snapshots.ts";
 import { forgetState, resumeMachine, stateOf } from "./without-process.ts";
 
@@ -141,7 +143,10 @@ class QemuEngine implements Engine {
   ): Promise<Machine> {
     const machine = await this.#foreground(async () => {
       await this.#checkSpace(hardware);
-      await forgetState(machinePaths(this.#paths, id));
+      const paths = machinePaths(this.#paths, id);
+      // One of which nothing can be read is left as it is.
+      await chainOf(paths.disk);
+      await forgetState(paths);
       return await this.#provisioner.workshop.boot(id, hardware, identity, signal);
     });
     return this.#handOut(machine);
@@ -161,6 +166,7 @@ class QemuEngine implements Engine {
       if (machine) return await captureRunning(machine, target, signal);
       const paths = machinePaths(this.#paths, id);
       const state = await stateOf(paths);
+      if (state === "gone") await chainOf(paths.disk); // says what is
       if (state === "running") {
         const message = "The machine runs, but does not answer the daemon: it cannot be paused";
         throw new BhattiError("guest_unresponsive", message);
@@ -170,7 +176,7 @@ class QemuEngine implements Engine {
           "Of a machine that does not run, and was not suspended, only the disk is left";
         throw new BhattiError("no_saved_state", message);
       }
-      const files = { paths, hardware, platform: this.#platform };
+      const files = { id, paths, hardware, platform: this.#platform, log: this.#options.log };
       return await captureWithoutProcess(files, target, signal);
     });
   }
@@ -213,7 +219,9 @@ class QemuEngine implements Engine {
   }
 
   #handOut(machine: QemuMachine): QemuMachine {
+    const { id, paths } = machine;
     machine.onUse = () => this.#quiet.touch();
+    machine.tidyUp = (signal) => shortenDisk(id, paths, this.#options.log, signal);
     this.#running.set(machine.id, machine);
     void machine.ended.then(() => this.#running.delete(machine.id));
     return machine;

@@ -62,6 +62,23 @@ test("of all processes only those of ours that run no machine are ended", async 
   expect(ended.map(isAlive)).toEqual([false, false, false, false]);
 });
 
+test("a merge of layers that outlived its daemon is ended, another is not", async () => {
+  const merging = async (directory: string) => {
+    await mkdir(directory, { recursive: true });
+    await writeFile(join(directory, "commit"), "while :; do sleep 0.1; done");
+    const script = `cd ${directory} && exec -a qemu-img bash commit`;
+    const process = await launch(["bash", "-c", script], []);
+    started.push(process);
+    const told = () => readFile(`/proc/${process.pid}/cmdline`, "utf8");
+    while (!(await told()).startsWith("qemu-img")) await Bun.sleep(1);
+    return process;
+  };
+  const ours = await merging(join((await machine("5")).directory, "disk"));
+  const another = await merging(join(folder, "other"));
+  await endStrays(engine);
+  expect([ours, another].map(isAlive)).toEqual([false, true]);
+});
+
 test.each(["", "{", "{}", '{"pid":-1,"startTime":1,"hardware":{"cpus":1,"memoryMB":256}}'])(
   "a record that is %p is as good as none: the pid file says what runs",
   async (text) => {

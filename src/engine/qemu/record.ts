@@ -1,5 +1,5 @@
 /** How a later daemon finds a machine again: by what is written down about it, and by its process. */
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, readlink, realpath, rm } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { z } from "zod";
 import { writeAtomically } from "../../host/atomic-file.ts";
@@ -56,12 +56,15 @@ export async function endRunningProcess(paths: MachinePaths): Promise<void> {
 }
 
 /**
- * Ends every QEMU of this data directory and runtime folder that does not run a machine: those that something was tried
+ * Ends every QEMU and every merge of layers of this data directory and runtime folder that does not run a machine: those that something was tried
  * with, and those whose daemon was killed before they had written their pid file. Before any is started.
  */
 export async function endStrays(engine: EnginePaths): Promise<void> {
   for (const name of await readdir("/proc")) {
-    const process = /^\d+$/.test(name) ? await qemuProcess(Number(name)) : undefined;
+    if (!/^\d+$/.test(name)) continue;
+    const merging = await mergingProcess(engine, Number(name));
+    if (merging) await endProcess(merging);
+    const process = await qemuProcess(Number(name));
     if (!process) continue;
     const directory = dirname(process.pidFile);
     const parent = dirname(directory);
@@ -70,6 +73,18 @@ export async function endStrays(engine: EnginePaths): Promise<void> {
     const running = isMachine && (await runningProcess(machinePaths(engine, basename(directory))));
     if (!running || running.pid !== process.pid) await endProcess(process);
   }
+}
+
+/** It would lock the layers of a machine's disk, and write to them. */
+async function mergingProcess(
+  engine: EnginePaths,
+  pid: number,
+): Promise<ProcessIdentity | undefined> {
+  const startTime = startTimeOf(pid);
+  const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  if (startTime === undefined || !command.startsWith("qemu-img\0commit\0")) return undefined;
+  const folder = await readlink(`/proc/${pid}/cwd`).catch(() => "");
+  return folder.startsWith(`${await realpath(engine.machines)}/`) ? { pid, startTime } : undefined;
 }
 
 /** A process that was told to write a pid file. */

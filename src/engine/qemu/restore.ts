@@ -3,9 +3,10 @@ import { settledWithin } from "../../async/deadline.ts";
 import { faultPoint } from "../../async/fault-point.ts";
 import { topOf } from "../../disks/layers.ts";
 import { copySparse } from "../../disks/sparse-copy.ts";
-import { messageOf } from "../../errors/bhatti-error.ts";
+import { isBhattiError, messageOf } from "../../errors/bhatti-error.ts";
 import type { Hardware } from "../machine-spec.ts";
 import { qemuArguments } from "./command-line.ts";
+import { crashDetail } from "./crash-detail.ts";
 import { UnusableSnapshot } from "./golden-record.ts";
 import { launchQemu, quitQemu, type Vmm } from "./launcher.ts";
 import { makeMemory } from "./memory-file.ts";
@@ -33,7 +34,7 @@ export async function restore(plan: RestorePlan, signal: AbortSignal): Promise<V
     const vmm = isOwn ? await start(plan, until) : await startWithCopy(plan, until);
     faultPoint("restore.started");
     plan.watch.lap("start");
-    await load(vmm, until);
+    await load(vmm, plan.paths, until);
     faultPoint("restore.loaded");
     plan.watch.lap("load");
     return vmm;
@@ -78,12 +79,15 @@ async function start(
   );
 }
 
-async function load(vmm: Vmm, signal: AbortSignal): Promise<void> {
+async function load(vmm: Vmm, paths: MachinePaths, signal: AbortSignal): Promise<void> {
   try {
     await loadState(vmm.qmp, signal);
   } catch (cause) {
     await quitQemu(vmm);
     if (signal.aborted) throw cause;
+    if (isBhattiError(cause, "machine_lost")) {
+      throw new UnusableSnapshot(await crashDetail(paths), cause);
+    }
     throw new UnusableSnapshot(`QEMU does not take the state: ${messageOf(cause)}`, cause);
   }
 }

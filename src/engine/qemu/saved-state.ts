@@ -7,12 +7,16 @@ import { readFile, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { faultPoint } from "../../async/fault-point.ts";
+import { damageOfDisk } from "../../disks/chain.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { makeDurable, writeAtomically } from "../../host/atomic-file.ts";
 import { Hardware } from "../machine-spec.ts";
 import { Fingerprint, incompatibility } from "./fingerprint.ts";
 import { memoryBytes } from "./memory-file.ts";
 import { readRecordFile } from "./record-file.ts";
+
+/** The files of the disk and their sizes, see disks/chain.ts; those who wrote earlier records did not tell. */
+export const RecordedLayers = z.record(z.string(), z.int().nonnegative()).exactOptional();
 
 /** What is known of a file with a device state. */
 export const StateFacts = z.object({ bytes: z.number(), sha256: z.string() });
@@ -21,6 +25,7 @@ export const SavedStateRecord = z.object({
   hardware: Hardware,
   fingerprint: Fingerprint,
   state: StateFacts,
+  layers: RecordedLayers,
   /** RFC 3339, UTC. */
   savedAt: z.string(),
 });
@@ -29,6 +34,11 @@ export type SavedStateRecord = z.infer<typeof SavedStateRecord>;
 export interface SavedStateFiles {
   ram: string;
   state: string;
+}
+
+/** With the disk that the memory belongs to. */
+export interface SavedMachineFiles extends SavedStateFiles {
+  disk: string;
 }
 
 /** Durable when it returns: what it tells of must be durable before. */
@@ -41,23 +51,49 @@ export async function readSavedState(path: string): Promise<SavedStateRecord | u
   try {
     return await readRecordFile(path, SavedStateRecord);
   } catch (cause) {
-    if (!(cause instanceof SyntaxError || cause instanceof z.ZodError)) throw cause;
+    const isFile = (cause as NodeJS.ErrnoException).code !== "EISDIR";
+    if (isFile && !(cause instanceof SyntaxError || cause instanceof z.ZodError)) throw cause;
     throw damaged(`"${path}" is not what was written`, cause);
   }
 }
 
 /** Before each use. Throws snapshot_incompatible, and snapshot_damaged. */
 export async function checkSavedState(
-  files: SavedStateFiles,
+  files: SavedMachineFiles,
   record: SavedStateRecord,
   here: Fingerprint,
 ): Promise<void> {
-  const reason = incompatibility(record.fingerprint, here);
-  if (reason !== undefined) {
-    throw new BhattiError("snapshot_incompatible", `The saved state cannot be used: ${reason}`);
-  }
+  // A disk that is damaged is no better to boot from, which is what follows when the state does not fit here.
+  await checkDisk(files, record);
+  const reason = whyUnusable(record, here);
+  if (reason !== undefined) throw new BhattiError("snapshot_incompatible", reason);
+  await checkMemory(files, record);
+}
+
+/** Also of a state that is not to be loaded here. Throws snapshot_damaged. */
+export async function checkWhole(files: SavedMachineFiles, record: SavedStateRecord) {
+  await checkDisk(files, record);
+  await checkMemory(files, record);
+}
+
+/** Throws snapshot_damaged. */
+export async function checkDisk(
+  { disk }: { disk: string },
+  record: Pick<SavedStateRecord, "layers">,
+): Promise<void> {
+  const damage = await damageOfDisk(disk, record.layers);
+  if (damage !== undefined) throw damaged(damage);
+}
+
+async function checkMemory(files: SavedStateFiles, record: SavedStateRecord): Promise<void> {
   const damage = await damageOf(files, { ...record.hardware, state: record.state });
   if (damage !== undefined) throw damaged(damage);
+}
+
+/** A state that is whole can still be one that QEMU does not take here. */
+export function whyUnusable(record: SavedStateRecord, here: Fingerprint): string | undefined {
+  const reason = incompatibility(record.fingerprint, here);
+  return reason && `The saved state cannot be used: ${reason}`;
 }
 
 /**
@@ -80,10 +116,11 @@ export async function damageOf(
 
 /** From here on there is no state to go back to, also after a power cut. */
 export async function dropSavedState(path: string, files: SavedStateFiles): Promise<void> {
-  await rm(path, { force: true });
+  // Whatever there is in its place: a folder, too.
+  await rm(path, { recursive: true, force: true });
   faultPoint("drop-state.record-gone");
   await makeDurable(dirname(path));
-  await rm(files.state, { force: true });
+  await rm(files.state, { recursive: true, force: true });
   faultPoint("drop-state.state-gone");
 }
 

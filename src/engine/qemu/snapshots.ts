@@ -1,11 +1,13 @@
 /** What is kept of machines, by name. */
 import { readdir, rm } from "node:fs/promises";
 import { faultPoint } from "../../async/fault-point.ts";
+import { damageOfDisk } from "../../disks/chain.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { SnapshotRecord } from "./capture.ts";
 import { type EnginePaths, type SnapshotPaths, snapshotPaths } from "./paths.ts";
 import { readRecordFile } from "./record-file.ts";
 import { discard } from "./remove.ts";
+import { damageOf } from "./saved-state.ts";
 
 const namePattern = /^[0-9a-z_]{1,64}$/;
 
@@ -22,7 +24,25 @@ export async function readSnapshot(paths: SnapshotPaths): Promise<SnapshotRecord
   });
   if (record) return record;
   const what = cause === undefined ? "it has no record" : "its record cannot be read";
-  throw new BhattiError("snapshot_damaged", `The snapshot is damaged: ${what}`, {
+  throw damaged(what, cause);
+}
+
+/** Before each use: its disk, and its memory where that is used. Errors: snapshot_damaged. */
+export async function checkSnapshot(
+  paths: SnapshotPaths,
+  record: SnapshotRecord,
+  withMemory: boolean,
+): Promise<void> {
+  const damage = await damageOfDisk(paths.disk, record.layers);
+  if (damage !== undefined) throw damaged(damage);
+  if (!withMemory || record.kind !== "full") return;
+  const { hardware, state } = record;
+  const loss = await damageOf(paths, { ...hardware, state });
+  if (loss !== undefined) throw damaged(loss);
+}
+
+function damaged(what: string, cause?: unknown): BhattiError {
+  return new BhattiError("snapshot_damaged", `The snapshot is damaged: ${what}`, {
     cause,
     hint: "Nothing can be made from it: bhatti snapshot delete <snapshot>",
   });
@@ -35,7 +55,7 @@ export async function listSnapshots(engine: EnginePaths): Promise<string[]> {
 /** Its record goes first, so that nothing is made from what is half gone. */
 export async function removeSnapshot(engine: EnginePaths, snapshot: string): Promise<void> {
   const { directory, record } = snapshotNamed(engine, snapshot);
-  await rm(record, { force: true });
+  await rm(record, { recursive: true, force: true });
   faultPoint("remove-snapshot.record-gone");
   await discard(engine, directory, snapshot);
 }

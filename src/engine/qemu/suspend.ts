@@ -2,6 +2,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { faultPoint } from "../../async/fault-point.ts";
+import { chainOf, sizesOf } from "../../disks/chain.ts";
 import { isImage } from "../../disks/layers.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { makeDurable } from "../../host/atomic-file.ts";
@@ -31,15 +32,16 @@ export async function saveInPlace(machine: PausedMachine, signal: AbortSignal): 
   ]);
   faultPoint("suspend.state-saved");
   // QEMU has let go of the disk by now, and nothing changes any more.
-  const layers = (await filesBelow(paths.disk)).map(({ path }) => path);
-  await Promise.all([paths.ram, ...layers.filter((path) => !isImage(path))].map(makeDurable));
+  const files = (await filesBelow(paths.disk)).map(({ path }) => path);
+  await Promise.all([paths.ram, ...files.filter((path) => !isImage(path))].map(makeDurable));
   await makeDurable(paths.disk);
   faultPoint("suspend.durable");
   await checkSize(paths.state, state.bytes);
   await checkSize(paths.ram, memoryBytes(hardware.memoryMB));
   const fingerprint = fingerprintOf(platform, hardware);
   const savedAt = new Date().toISOString();
-  await writeSavedState(paths.suspension, { hardware, fingerprint, state, savedAt });
+  const layers = sizesOf(await chainOf(paths.disk));
+  await writeSavedState(paths.suspension, { hardware, fingerprint, state, layers, savedAt });
   faultPoint("suspend.recorded");
 }
 

@@ -1,5 +1,5 @@
 /** Machines without a process: what there is of them, and how one that was suspended comes back. */
-import { existsSync } from "node:fs";
+import { existsSync, lstatSync } from "node:fs";
 import { dirname } from "node:path";
 import { faultPoint } from "../../async/fault-point.ts";
 import { topLinkOf } from "../../disks/layers.ts";
@@ -17,7 +17,8 @@ import { checkSavedState, dropSavedState, readSavedState } from "./saved-state.t
 import { Stopwatch } from "./stopwatch.ts";
 
 export async function stateOf(paths: MachinePaths): Promise<MachineState> {
-  if (!existsSync(topLinkOf(paths.disk))) return "gone";
+  // The link itself: whether what it leads to is there is a question of damage.
+  if (!lstatSync(topLinkOf(paths.disk), { throwIfNoEntry: false })) return "gone";
   if (await runningProcess(paths)) return "running";
   return existsSync(paths.suspension) ? "suspended" : "off";
 }

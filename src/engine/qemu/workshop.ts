@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Guest, GuestConfiguration } from "../../agent/guest.ts";
 import { abortable, within } from "../../async/deadline.ts";
 import { faultPoint } from "../../async/fault-point.ts";
-import { isBhattiError, messageOf } from "../../errors/bhatti-error.ts";
+import { messageOf } from "../../errors/bhatti-error.ts";
 import type { Hardware } from "../machine-spec.ts";
 import type { SnapshotRecord } from "./capture.ts";
 import { cloneMachine } from "./clone.ts";
@@ -19,7 +19,8 @@ import type { PreparedPlatform } from "./platform.ts";
 import { writeRecord } from "./record.ts";
 import { removeMachine } from "./remove.ts";
 import type { Root } from "./root.ts";
-import { checkSavedState, type SavedStateFiles, type SavedStateRecord } from "./saved-state.ts";
+import { type SavedStateFiles, type SavedStateRecord, whyUnusable } from "./saved-state.ts";
+import { checkSnapshot } from "./snapshots.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
 const configureDeadlineMs = 20_000;
@@ -74,26 +75,20 @@ export class Workshop {
   ): Promise<QemuMachine> {
     const { hardware } = record;
     const root: Root = { kind: "copy", directory: paths.disk };
-    const note = record.kind === "full" ? await this.#unusable(paths, record) : undefined;
-    const machine =
-      record.kind === "full" && note === undefined
-        ? await this.#anew((id) => this.#cloneState(id, hardware, paths, root, signal))
-        : await this.#anew((id) => this.#startFromDisk(id, hardware, root, signal));
+    const note = record.kind === "full" ? this.#unusable(record) : undefined;
+    const hasMemory = record.kind === "full" && note === undefined;
+    await checkSnapshot(paths, record, hasMemory);
+    const machine = hasMemory
+      ? await this.#anew((id) => this.#cloneState(id, hardware, paths, root, signal))
+      : await this.#anew((id) => this.#startFromDisk(id, hardware, root, signal));
     if (note !== undefined) machine.origin.note = note;
     await this.personalise(machine, machine.guest(signal), identity, signal);
     return this.handOver(machine);
   }
 
   /** Damage is an error; that it was saved under other circumstances is a reason to do without it. */
-  async #unusable(files: SavedStateFiles, record: SavedStateRecord): Promise<string | undefined> {
-    const here = fingerprintOf(this.#options.platform, record.hardware);
-    try {
-      await checkSavedState(files, record, here);
-      return undefined;
-    } catch (error) {
-      if (!isBhattiError(error, "snapshot_incompatible")) throw error;
-      return error.message;
-    }
+  #unusable(record: SavedStateRecord): string | undefined {
+    return whyUnusable(record, fingerprintOf(this.#options.platform, record.hardware));
   }
 
   #cloneState(

@@ -1,0 +1,24 @@
+import { expect, test } from "bun:test";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { lastWords } from "./launcher.ts";
+
+const hub = "qemu-system-x86_64: warning: hub 0 is not connected to host network";
+const missing = "qemu-system-x86_64: -blockdev root: Could not open 'layer-1.qcow2'";
+
+test.each([
+  [`${hub}\n`, "it said nothing"],
+  ["", "it said nothing"],
+  [`${missing}\n${hub}\n`, missing],
+  ["1\n2\n3\n4\n5\n6\n", "2\n3\n4\n5\n6"],
+])("of %j the last words are %j", async (text, words) => {
+  const folder = await mkdtemp(join(tmpdir(), "bhatti-words-"));
+  try {
+    await writeFile(join(folder, "log"), text);
+    expect(await lastWords(join(folder, "log"))).toBe(words);
+    expect(await lastWords(join(folder, "none"))).toBe("it said nothing");
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
