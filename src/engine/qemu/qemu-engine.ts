@@ -61,7 +61,7 @@ export async function openQemuEngine(options: QemuEngineOptions): Promise<Engine
   ]) {
     await mkdir(directory, { recursive: true, mode: 0o700 });
   }
-  await endStrays(paths);
+  await endStrays(paths, log);
   await rm(trashDirectory(paths), { recursive: true, force: true });
   await removeScratch(paths);
   const kernel = options.kernel ?? join(dataDir, "kernel");

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Detached, endProcess, isAlive, launch } from "../../host/process.ts";
+import { silentLogger } from "../../observability/log.ts";
 import { type EnginePaths, enginePaths, goldenPaths, machinePaths } from "./paths.ts";
 import { endStrays, readRecord, runningProcess, writeRecord } from "./record.ts";
 
@@ -12,6 +13,7 @@ const started: Detached[] = [];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "bhatti-record-"));
   engine = enginePaths(join(folder, "data"), join(folder, "run"));
+  for (const path of [engine.golden, engine.runtime]) await mkdir(path, { recursive: true });
 });
 afterAll(async () => {
   for (const process of started) await endProcess(process);
@@ -57,7 +59,7 @@ test("of all processes only those of ours that run no machine are ended", async 
     await start(goldenPaths(engine.golden, "key-1").pidFile),
     await start(join(engine.runtime, "probe-1/pid")),
   ];
-  await endStrays(engine);
+  await endStrays(engine, silentLogger);
   expect(kept.map(isAlive)).toEqual([true, true, true, true]);
   expect(ended.map(isAlive)).toEqual([false, false, false, false]);
 });
@@ -75,7 +77,7 @@ test("a merge of layers that outlived its daemon is ended, another is not", asyn
   };
   const ours = await merging(join((await machine("5")).directory, "disk"));
   const another = await merging(join(folder, "other"));
-  await endStrays(engine);
+  await endStrays(engine, silentLogger);
   expect([ours, another].map(isAlive)).toEqual([false, true]);
 });
 
@@ -86,7 +88,7 @@ test.each(["", "{", "{}", '{"pid":-1,"startTime":1,"hardware":{"cpus":1,"memoryM
     const { pid } = await start(paths.pidFile);
     await writeFile(paths.record, text);
     await writeFile(paths.pidFile, `${pid}\n`);
-    expect(await readRecord(paths)).toBeUndefined();
+    await expect(readRecord(paths)).rejects.toThrow("cannot be read");
     expect((await runningProcess(paths))?.pid).toBe(pid);
   },
 );

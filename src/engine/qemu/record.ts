@@ -1,11 +1,13 @@
 /** How a later daemon finds a machine again: by what is written down about it, and by its process. */
-import { readdir, readFile, readlink, realpath, rm } from "node:fs/promises";
+import { readdir, readFile, readlink, realpath, rm, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { z } from "zod";
+import { BhattiError, messageOf } from "../../errors/bhatti-error.ts";
 import { writeAtomically } from "../../host/atomic-file.ts";
 import { endProcess, isAlive, type ProcessIdentity, startTimeOf } from "../../host/process.ts";
 import { Hardware } from "../machine-spec.ts";
 import { pidFileFlag } from "./launcher.ts";
+import type { EngineLog } from "./log.ts";
 import { type EnginePaths, type MachinePaths, machinePaths } from "./paths.ts";
 import { readRecordFile } from "./record-file.ts";
 
@@ -22,9 +24,15 @@ export async function writeRecord(paths: MachinePaths, record: MachineRecord): P
   await writeAtomically(paths.record, `${JSON.stringify(record)}\n`, { durable: false });
 }
 
-/** Undefined also when it is not what was written: then the pid file says whether it runs. */
+/** Undefined when there is none. Throws machine_failed when it cannot be read, or is not what was written. */
 export async function readRecord(paths: MachinePaths): Promise<MachineRecord | undefined> {
-  return await readRecordFile(paths.record, MachineRecord).catch(() => undefined);
+  try {
+    return await readRecordFile(paths.record, MachineRecord);
+  } catch (cause) {
+    const message = `What is written down about a machine in "${paths.record}" cannot be read`;
+    const hint = "Give up its memory, and start it from its disk: bhatti start --force <sandbox>";
+    throw new BhattiError("machine_failed", message, { cause, hint });
+  }
 }
 
 /** What runs of it from here on is not whole until it has a record again. */
@@ -34,9 +42,9 @@ export async function forgetRecord(paths: MachinePaths): Promise<void> {
 
 /** The process that runs the machine, if it still does. */
 export async function runningProcess(paths: MachinePaths): Promise<ProcessIdentity | undefined> {
-  const record = await readRecord(paths);
+  const record = await readRecord(paths).catch(() => undefined);
   if (record && isAlive(record)) return record;
-  return processOfPidFile(paths.pidFile);
+  return await processOfPidFile(paths.pidFile);
 }
 
 /**
@@ -44,7 +52,11 @@ export async function runningProcess(paths: MachinePaths): Promise<ProcessIdenti
  * a process that has this very file in its arguments is not.
  */
 async function processOfPidFile(pidFile: string): Promise<ProcessIdentity | undefined> {
-  const pid = Number.parseInt(await readFile(pidFile, "utf8").catch(() => ""), 10);
+  const text = await readFile(pidFile, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return "";
+    throw error;
+  });
+  const pid = Number.parseInt(text, 10);
   if (!Number.isInteger(pid)) return undefined;
   const process = await qemuProcess(pid);
   return process?.pidFile === pidFile ? process : undefined;
@@ -59,20 +71,39 @@ export async function endRunningProcess(paths: MachinePaths): Promise<void> {
  * Ends every QEMU and every merge of layers of this data directory and runtime folder that does not run a machine: those that something was tried
  * with, and those whose daemon was killed before they had written their pid file. Before any is started.
  */
-export async function endStrays(engine: EnginePaths): Promise<void> {
+export async function endStrays(engine: EnginePaths, log: EngineLog): Promise<void> {
   for (const name of await readdir("/proc")) {
     if (!/^\d+$/.test(name)) continue;
-    const merging = await mergingProcess(engine, Number(name));
-    if (merging) await endProcess(merging);
-    const process = await qemuProcess(Number(name));
-    if (!process) continue;
-    const directory = dirname(process.pidFile);
-    const parent = dirname(directory);
-    if (![engine.machines, engine.golden, engine.runtime].includes(parent)) continue;
-    const isMachine = parent === engine.machines;
-    const running = isMachine && (await runningProcess(machinePaths(engine, basename(directory))));
-    if (!running || running.pid !== process.pid) await endProcess(process);
+    try {
+      const stray = await strayProcess(engine, Number(name));
+      if (stray) await endProcess(stray);
+    } catch (error) {
+      log.warn("a process that nobody needs may run on", { pid: name, error: messageOf(error) });
+    }
   }
+}
+
+async function strayProcess(
+  engine: EnginePaths,
+  pid: number,
+): Promise<ProcessIdentity | undefined> {
+  const merging = await mergingProcess(engine, pid);
+  if (merging) return merging;
+  const process = await qemuProcess(pid);
+  if (!process) return undefined;
+  const directory = dirname(process.pidFile);
+  const parent = dirname(directory);
+  if (![engine.machines, engine.golden, engine.runtime].includes(parent)) return undefined;
+  if (!(await seesOurs(pid, parent))) return undefined;
+  const isMachine = parent === engine.machines;
+  const running = isMachine && (await runningProcess(machinePaths(engine, basename(directory))));
+  return running && running.pid === process.pid ? undefined : process;
+}
+
+/** In a container the same path is another folder. */
+async function seesOurs(pid: number, folder: string): Promise<boolean> {
+  const [theirs, ours] = await Promise.all([stat(`/proc/${pid}/root${folder}`), stat(folder)]);
+  return theirs.dev === ours.dev && theirs.ino === ours.ino;
 }
 
 /** It would lock the layers of a machine's disk, and write to them. */

@@ -28,11 +28,14 @@ export class Sleep {
   readonly #machine: SleepingMachine;
   readonly #stall: Stall;
   #depth: Depth;
+  /** Its saved state may be there although it is not told as saved: an attempt to write it, or to drop it, failed. */
+  #mayBeSaved: boolean;
 
   constructor(machine: SleepingMachine, stall: Stall, depth: Depth) {
     this.#machine = machine;
     this.#stall = stall;
     this.#depth = depth;
+    this.#mayBeSaved = depth === "saved";
   }
 
   get isAwake(): boolean {
@@ -59,7 +62,7 @@ export class Sleep {
     const guest = this.#machine.guest(signal);
     guest.catch(() => {}); // awaited below, unless running it fails first
     // Its memory and disk change from here on: what was saved of it does not belong to them any more.
-    if (this.isSaved) await this.#dropSaved();
+    if (this.#mayBeSaved) await this.#dropSaved();
     await this.#machine.qmp.execute("cont", {}, signal);
     faultPoint("run.running");
     this.#turn("frozen");
@@ -125,6 +128,7 @@ export class Sleep {
     await this.pause(signal);
     try {
       if (wasPaused) await this.#pauseAnew(signal);
+      this.#mayBeSaved = true;
       await saveInPlace(this.#machine, signal);
       this.#turn("saved");
     } catch (error) {
@@ -137,6 +141,7 @@ export class Sleep {
   async #dropSaved(): Promise<void> {
     const { paths } = this.#machine;
     await dropSavedState(paths.suspension, paths);
+    this.#mayBeSaved = false;
     if (this.isSaved) this.#turn("paused");
   }
 
