@@ -29,5 +29,5 @@ start: ## Start this clone's daemon again
 stop: ## Put this clone's sandboxes into files, to go on later, and end its daemon
 	@scripts/stop.sh
 
-clean: ## Remove everything that was made here: sandboxes, snapshots and images too
-	@scripts/clean.sh
+clean: ## Remove everything that was made here: sandboxes, snapshots and images too. Asks first; YES=1 answers
+	@YES=$(YES) scripts/clean.sh

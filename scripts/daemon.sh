@@ -1,6 +1,16 @@
 # This clone's daemon: how it is configured, found, started and asked to end. Sourced after lib.sh, never run.
 
-holder=$state/data/daemon.json
+data=$state/data
+holder=$data/daemon.json
+# The output of the script itself, also within a step, whose own output is put aside.
+exec 4>&1
+
+# One script at a time: what one of them has begun with the daemon another one would misunderstand.
+alone() {
+  mkdir -p "$state"
+  exec 5>>"$state/daemon.lock"
+  flock -n 5 || { echo "Waiting for another make…" && flock 5; }
+}
 
 free_port() {
   local port
@@ -38,7 +48,7 @@ daemon_pid() {
   local pid start
   pid=$(recorded pid)
   start=$(recorded startTime)
-  [ -n "$pid" ] && [ "$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d' ' -f20)" = "$start" ] && echo "$pid"
+  [ -n "$pid" ] && runs "$pid" && [ "$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d' ' -f20)" = "$start" ] && echo "$pid"
 }
 
 # The daemon that runs is ours and runs this very build.
@@ -51,30 +61,38 @@ answers() { # PID
   [ "$(recorded pid)" = "$1" ] && ./bhatti version --json 2>/dev/null | grep -q server_version
 }
 
+# Those of this clone's machines whose process lives: QEMU's own records of pids, as far as they are still true.
+machines() {
+  local file pid
+  for file in "$data"/sandboxes/*/qemu.pid; do
+    pid=$(cat "$file" 2>/dev/null) || continue
+    if runs "$pid" && grep -qsF "${file%/qemu.pid}/" "/proc/$pid/cmdline"; then echo "$pid"; fi
+  done
+}
+
 # Machines outlive their daemon: only the daemon is exchanged.
 start_daemon() {
   daemon_is_current && return
-  end_daemon 60 || true
-  local attempt try daemon
+  end_daemon 600 || true
+  local attempt daemon
   for attempt in 1 2 3; do
     port_is_free || choose_port_again
     touch "$state/daemon.build"
-    setsid ./bhatti serve >>"$state/daemon.log" 2>&1 </dev/null &
+    setsid ./bhatti serve >>"$state/daemon.log" 2>&1 </dev/null 4>&- 5>&- &
     daemon=$!
-    for try in $(seq 300); do
-      answers "$daemon" && return
-      kill -0 "$daemon" 2>/dev/null || break
-      sleep 0.1
-    done
-    if kill "$daemon" 2>/dev/null; then
-      echo "The daemon did not answer within 30 s" && tail -n 5 "$state/daemon.log"
-      return 1
-    fi
+    # First it takes over the machines that run, and some of them may not answer.
+    waiting 600 answers_or_ended "$daemon" ||
+      { echo "The daemon (pid $daemon) has not answered for 10 min; it runs on" && tail -n 5 "$state/daemon.log"; return 1; }
+    runs "$daemon" && return
     tail -n 5 "$state/daemon.log"
     # Between our look at the port and the daemon's use of it somebody may have been faster.
     port_is_free && return 1
   done
   return 1
+}
+
+answers_or_ended() { # PID
+  answers "$1" || ! runs "$1"
 }
 
 # Ends it in good order; what becomes of its machines is its own configuration's business. Fails when it had to be killed.
@@ -89,12 +107,25 @@ end_daemon() { # SECONDS
 }
 
 ended_within() { # SECONDS PID
-  local try
-  for try in $(seq $(($1 * 10))); do
-    runs "$2" || return 0
+  waiting "$1" ended "$2"
+}
+
+ended() { # PID
+  ! runs "$1"
+}
+
+# Until the command succeeds; says every ten seconds that it still waits.
+waiting() { # SECONDS COMMAND…
+  local started=$SECONDS told=0 limit=$1
+  shift
+  until "$@"; do
+    [ $((SECONDS - started)) -lt "$limit" ] || return 1
+    if [ $((SECONDS - started)) -ge $((told + 10)) ]; then
+      told=$((SECONDS - started))
+      printf '%s s… ' "$told" >&4
+    fi
     sleep 0.1
   done
-  return 1
 }
 
 # A process that ended is one also while nobody has asked for its exit code.

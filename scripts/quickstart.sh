@@ -48,6 +48,7 @@ first_sandbox() {
 started=$EPOCHREALTIME
 echo "bhatti: setting up in $state"
 scripts/setup.sh
+alone
 step "configuration" "Look at the message above" write_configuration
 write_wrapper
 step "daemon" "Look at the message above, and at $state/daemon.log" start_daemon

@@ -7,6 +7,7 @@ if [ ! -x dist/bhatti ] || [ ! -x bhatti ] || [ ! -s "$state/config.yaml" ]; the
   printf 'Nothing was built here yet\nFirst: make quickstart\n' >&2
   exit 1
 fi
+alone
 if daemon_is_current; then
   echo "daemon: runs already at $(setting api_url)"
   exit

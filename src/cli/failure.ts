@@ -1,6 +1,7 @@
 /** Any error → the words for the screen and the exit code, once. */
 import { DaemonError, type ErrorBody } from "../client/failure.ts";
 import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
+import { catalogue, isErrorCode } from "../errors/catalogue.ts";
 import { OutputClosed } from "./system.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -31,11 +32,22 @@ function describe(error: unknown): { line: string; hint: string | undefined; bod
         error: error.message,
         code: error.code,
         ...(error.requestId && { request_id: error.requestId }),
+        ...ownHint(error.code, error.hint),
       },
     };
   }
   const code = error instanceof BhattiError ? error.code : "internal";
   const hint = error instanceof BhattiError ? error.hint : undefined;
   const message = messageOf(error);
-  return { line: `Error: ${message}`, hint, body: { error: message, code } };
+  return {
+    line: `Error: ${message}`,
+    hint,
+    body: { error: message, code, ...ownHint(code, hint) },
+  };
+}
+
+/** As the daemon does it: what its code has to say goes without saying. */
+function ownHint(code: string, hint: string | undefined): { hint?: string } {
+  const known = isErrorCode(code) ? catalogue[code].hint : undefined;
+  return hint !== undefined && hint !== known ? { hint } : {};
 }

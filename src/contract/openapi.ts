@@ -35,6 +35,10 @@ export function openApiDocument(endpoints: AnyEndpoint[], version: string): Json
             error: { type: "string" },
             code: { type: "string", enum: Object.keys(catalogue) },
             request_id: { type: "string" },
+            hint: {
+              type: "string",
+              description: "What to do, when this error has more to say than its code",
+            },
           },
         },
       },

@@ -38,8 +38,8 @@ export interface DaemonDependencies {
 export interface Daemon extends AsyncDisposable {
   /** Where it listens, such as `http://127.0.0.1:8080`. */
   readonly url: string;
-  /** Ends it in good order. Idempotent. */
-  stop(): Promise<void>;
+  /** Ends it in good order; what becomes of its machines is the configuration's business unless given. Idempotent. */
+  stop(onShutdown?: ServerConfig["onShutdown"]): Promise<void>;
 }
 
 export async function startDaemon(
@@ -90,11 +90,17 @@ export async function startDaemon(
   events.record({ type: "daemon.started", meta: { version, engine: identity.engine } });
 
   const rest = undo.move();
-  const stop = once(async () => {
+  let ending: Promise<void> | undefined;
+  const stop = (onShutdown = config.onShutdown) => {
     events.record({ type: "daemon.shutdown" });
-    await takeDown({ server, sandboxes, onShutdown: config.onShutdown, log, rest });
-  });
-  return { url, stop, [Symbol.asyncDispose]: stop };
+    const largestMB = Math.max(0, ...store.sandboxes.all().map(({ memoryMB }) => memoryMB));
+    return takeDown({ server, sandboxes, largestMB, onShutdown, log, rest });
+  };
+  return {
+    url,
+    stop: (onShutdown) => (ending ??= stop(onShutdown)),
+    [Symbol.asyncDispose]: () => (ending ??= stop()),
+  };
 }
 
 function identityOf({ features }: Engine) {
@@ -119,12 +125,4 @@ function announce(log: Logger, url: string, identity: ReturnType<typeof identity
 
 function urlOf({ hostname, port }: HttpServer): string {
   return `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
-}
-
-function once(work: () => Promise<void>): () => Promise<void> {
-  let running: Promise<void> | undefined;
-  return () => {
-    running ??= work();
-    return running;
-  };
 }

@@ -3,10 +3,13 @@ import { within } from "../async/deadline.ts";
 import type { Logger } from "../observability/log.ts";
 import type { HttpServer } from "../server/server.ts";
 import type { Sandboxes } from "../services/sandboxes.ts";
+import { suspendLimit } from "../services/suspend-all.ts";
 
 export interface TakeDownOptions {
   server: HttpServer;
   sandboxes: Sandboxes;
+  /** The memory of the largest sandbox: it may be on its way to the disk. */
+  largestMB: number;
   onShutdown: "keep" | "stop";
   log: Logger;
   /** Everything that start-up acquired. */
@@ -14,11 +17,11 @@ export interface TakeDownOptions {
 }
 
 const drainMs = 5_000;
-const settleMs = 20_000;
 const restMs = 20_000;
 
 export async function takeDown(options: TakeDownOptions): Promise<void> {
-  const { server, sandboxes, onShutdown, log, rest } = options;
+  const { server, sandboxes, largestMB, onShutdown, log, rest } = options;
+  const settleMs = suspendLimit(largestMB);
   const started = performance.now();
   await step(log, "finishing requests", drainMs + 5_000, () => server.stop(drainMs));
   sandboxes.close();

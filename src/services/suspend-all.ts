@@ -1,70 +1,116 @@
 /** Suspends every machine when the daemon ends and is told not to leave them running. */
-import { within } from "../async/deadline.ts";
+import { settledWithin, within } from "../async/deadline.ts";
+import type { Engine, Machine } from "../engine/engine.ts";
 import { messageOf } from "../errors/bhatti-error.ts";
 import type { Logger } from "../observability/log.ts";
+import type { SandboxRecord } from "../store/sandboxes.ts";
+import type { Store } from "../store/store.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
 import type { SandboxActor } from "./sandbox-actor.ts";
 
 export interface SuspendAllOptions {
+  store: Store;
+  engine: Pick<Engine, "stateOf">;
   actors: SandboxActor[];
-  lifecycle: Lifecycle;
+  lifecycle: Pick<Lifecycle, "suspend">;
   keeper: MachineKeeper;
   log: Logger;
+  /** Instead of `suspendLimit`. */
+  limit?(memoryMB: number): number;
   /** How long a guest that could not be put into files may take to shut down. */
   powerOffMs?: number | undefined;
 }
 
 const suspendMs = 60_000;
+/** A disk that four write to at once, 10 MB/s each. */
+const suspendMsPerMB = 100;
 const powerOffMs = 30_000;
 const haltMs = 15_000;
 /** Each writes its memory to the disk. */
 const atOnce = 4;
 
+/** How long it may take to put so much memory into files. */
+export function suspendLimit(memoryMB: number): number {
+  return suspendMs + suspendMsPerMB * memoryMB;
+}
+
+/** What became of each is in the log: whoever stops the daemon reads it there. */
 export async function suspendAll(options: SuspendAllOptions): Promise<void> {
-  const running = options.actors.filter((actor) => actor.machine);
-  await inParallel(running, atOnce, async (actor) => {
-    const { log } = options;
-    const patience = options.powerOffMs ?? powerOffMs;
-    const limit = suspendMs;
+  const actors = new Map(options.actors.map((actor) => [actor.id, actor]));
+  await inParallel(options.store.sandboxes.all(), atOnce, async (sandbox) => {
+    const actor = actors.get(sandbox.id);
+    const { id, name, engineId } = sandbox;
     try {
-      await actor.performExclusively({
-        what: `Suspending sandbox ${actor.id}`,
-        milliseconds: limit + patience + haltMs,
-        work: (signal) => suspend(options, actor, limit, patience, signal),
-      });
+      if (actor?.machine) {
+        const did = await suspendOne(options, sandbox, actor);
+        if (did) options.log.info("sandbox suspended", { sandbox: id, name });
+      } else if (engineId !== null && (await options.engine.stateOf(engineId)) === "running") {
+        throw new Error("its machine runs on, but does not answer the daemon");
+      }
     } catch (error) {
-      log.error("a machine was not suspended", { sandbox: actor.id, error });
+      options.log.warn("sandbox not suspended", { sandbox: id, name, why: messageOf(error) });
     }
   });
 }
 
+async function suspendOne(
+  options: SuspendAllOptions,
+  { name, memoryMB }: SandboxRecord,
+  actor: SandboxActor,
+): Promise<boolean> {
+  const limit = (options.limit ?? suspendLimit)(memoryMB);
+  const patience = options.powerOffMs ?? powerOffMs;
+  return await actor.performExclusively({
+    what: `Suspending sandbox "${name}"`,
+    milliseconds: limit + patience + haltMs,
+    work: (signal) => suspend(options, actor, limit, patience, signal),
+  });
+}
+
+/** Whether there was anything to do. */
 async function suspend(
   { lifecycle, keeper, log }: SuspendAllOptions,
   actor: SandboxActor,
   limit: number,
   patience: number,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const { machine } = actor;
-  if (!machine) return;
+  if (!machine) return false; // whoever was before us in the queue has ended it
   try {
-    await within(limit, "Putting it into files", signal, (both) =>
+    // Writing to the disk heeds no signal: what succeeds late has succeeded, and must not be cut short.
+    await settledWithin(limit, "Putting it into files", signal, (both) =>
       lifecycle.suspend(actor.id, actor, "running", both),
     );
+    return true;
   } catch (error) {
-    if (actor.machine !== machine) return; // it ended by itself, and its row says so
+    if (actor.machine !== machine) {
+      const { reason, detail } = await machine.ended;
+      if (reason === "suspended") return true; // late, or its row could not be written
+      throw new Error(`its machine has ended: ${detail}`, { cause: error });
+    }
+    // It may still be written, by now without anybody who waits for it: its machine is for the next daemon.
+    if (signal.aborted) throw error;
     const fields = { sandbox: actor.id, machine: machine.id, error };
     log.warn("a sandbox could not be put into files; its guest is shut down", fields);
-    const why = `the daemon was stopped, and it could not be put into files: ${messageOf(error)}`;
-    try {
-      await within(patience, "The guest's shutdown", signal, (both) => machine.powerOff(both));
-    } catch (cause) {
-      if (actor.machine !== machine) return;
-      log.warn("a guest did not shut down; its machine is ended", { ...fields, error: cause });
-      await machine.halt();
-    }
-    keeper.endedWithDaemon(actor, why);
+    await end(machine, patience, signal, log);
+    const why = `it could not be put into files: ${messageOf(error)}`;
+    keeper.endedWithDaemon(actor, `the daemon was stopped, and ${why}`);
+    throw new Error(`${why}; its memory is lost, its disk stays`, { cause: error });
+  }
+}
+
+/** In good order if the guest can. */
+async function end(machine: Machine, patience: number, signal: AbortSignal, log: Logger) {
+  try {
+    await within(patience, "The guest's shutdown", signal, async (both) => {
+      if (machine.isPaused) await machine.unpause(both);
+      await machine.powerOff(both);
+    });
+  } catch (error) {
+    log.warn("a guest did not shut down; its machine is ended", { machine: machine.id, error });
+    await machine.halt();
   }
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { startDaemon } from "../../src/daemon/daemon.ts";
 import { FakeEngine } from "../../src/engine/fake/fake-engine.ts";
 import { BhattiError } from "../../src/errors/bhatti-error.ts";
-import { silentLogger } from "../../src/observability/log.ts";
+import { createLogger, silentLogger } from "../../src/observability/log.ts";
 import { openOperator } from "../../src/operator/operator.ts";
 import { ExecSocketClient } from "../support/exec-socket.ts";
 import { startFakeDaemon } from "../support/fake-daemon.ts";
@@ -122,6 +122,33 @@ test("with on_shutdown: stop machines are put into files, and wake when they are
   const exec = await daemon.call("POST", "/sandboxes/dev/exec", { cmd: ["true"] });
   expect(exec.status).toBe(200);
   expect(daemon.engine.machines.size).toBe(1);
+});
+
+test("told to, it suspends whatever the configuration says, and tells what became of each", async () => {
+  await using fake = await startFakeDaemon();
+  for (const name of ["dev", "full", "lost"]) await fake.create({ name });
+  await fake.stop();
+  const { engine } = fake;
+  const [, full, lost] = [...engine.machines.keys()];
+  const original = { adopt: engine.adopt.bind(engine), stateOf: engine.stateOf.bind(engine) };
+  engine.adopt = async (id) => {
+    if (id === lost) throw new Error("no answer");
+    const machine = await original.adopt(id);
+    if (machine && id === full) machine.suspend = () => Promise.reject(new Error("no space"));
+    return machine;
+  };
+  engine.stateOf = async (id) => (id === lost ? "running" : await original.stateOf(id));
+  const said: { msg: string; name?: string; why?: string }[] = [];
+  const log = createLogger({ level: "info", write: (line) => void said.push(JSON.parse(line)) });
+  const daemon = await startDaemon(fake.config, { ...dependencies(engine), log });
+  await daemon.stop("stop");
+  const told = said.filter(({ msg }) => /^sandbox (not )?suspended$/.test(msg));
+  expect(Object.fromEntries(told.map(({ name, msg, why }) => [name, why ?? msg]))).toEqual({
+    dev: "sandbox suspended",
+    full: "it could not be put into files: no space; its memory is lost, its disk stays",
+    lost: "its machine runs on, but does not answer the daemon",
+  });
+  expect(said.at(-1)).toMatchObject({ msg: "stopped", machines: "stop" });
 });
 
 test("the log tells a sandbox's story, and no environment values", async () => {

@@ -125,6 +125,14 @@ test("an internal error names the request", async () => {
   });
 });
 
+test("a hint of an error's own is passed on", async () => {
+  const error = { error: "it runs", code: "conflict", request_id: "req_1", hint: "Wait a little" };
+  const url = serve(() => Response.json(error, { status: 409 }));
+  const text = await run(url, ["list"]);
+  expect(text.stderr).toBe("409 Conflict: it runs\nWait a little\n");
+  expect(JSON.parse((await run(url, ["list", "--json"])).stderr)).toEqual(error);
+});
+
 test("a daemon that asks for a newer CLI is heard, once", async () => {
   const answer = (minimum: string) =>
     serve(() => Response.json([], { headers: { "x-bhatti-min-cli": minimum } }));

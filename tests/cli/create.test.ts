@@ -57,6 +57,6 @@ test("one that takes long says why, to a person", async () => {
   const { stderr } = await runBinary(["create"], { env: daemon.env });
   expect(stderr).toBe("");
   await Promise.all([asked.exited, asJson.exited]);
-  expect(asked.screen()).toStartWith("The first machine of a size boots its kernel, once");
+  expect(asked.screen()).toStartWith("This takes longer than usual: the first machine of a size");
   expect(asJson.screen()).toStartWith("{");
 });

@@ -168,6 +168,18 @@ test.each(["SIGTERM", "SIGINT"] as const)("serve ends well on %s", async (signal
   expect(log).toContain('"msg":"stopped"');
 });
 
+test.each(["keep", "stop"])(
+  "SIGQUIT has serve suspend all, on_shutdown: %s",
+  async (configured) => {
+    await using own = await startCliDaemon([`on_shutdown: ${configured}`]);
+    await own.ok("create", "--name", "dev");
+    const { code, log } = await own.stop("SIGQUIT");
+    expect(code).toBe(0);
+    expect(log).toMatch(/"msg":"sandbox suspended","sandbox":"[^"]+","name":"dev"/);
+    expect(log).toContain('"machines":"stop"');
+  },
+);
+
 test.each<[string, Record<string, string>, string, string]>([
   [
     "log level",

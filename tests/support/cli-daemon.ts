@@ -17,7 +17,9 @@ export interface CliDaemon extends AsyncDisposable {
   /** Its output; throws with everything it said when it fails. */
   ok(...args: string[]): Promise<string>;
   /** Ends the daemon in good order and returns its exit code and log. */
-  stop(signal?: "SIGTERM" | "SIGINT" | "SIGKILL"): Promise<{ code: number; log: string }>;
+  stop(
+    signal?: "SIGTERM" | "SIGINT" | "SIGQUIT" | "SIGKILL",
+  ): Promise<{ code: number; log: string }>;
 }
 
 export async function startCliDaemon(

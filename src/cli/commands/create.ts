@@ -13,7 +13,7 @@ import { sayWhenLong } from "../terminal/patience.ts";
 import { fork } from "./fork.ts";
 
 const firstOfItsSize =
-  "The first machine of a size boots its kernel, once; that takes about half a minute…";
+  "This takes longer than usual: the first machine of a size boots its kernel, about half a minute…";
 const megabytes = { placeholder: "MB", min: 0, max: Number.MAX_SAFE_INTEGER };
 
 export const create = command({

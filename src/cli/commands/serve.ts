@@ -16,7 +16,8 @@ const lingerMs = 2000;
 export const serve = command({
   description:
     "Reads /etc/bhatti/config.yaml, or the file that BHATTI_CONFIG names. Logs JSON lines on stderr.\n" +
-    "SIGTERM or SIGINT ends it in good order; a second one ends it at once.",
+    "SIGTERM or SIGINT ends it in good order; a second one ends it at once. SIGQUIT has it put all sandboxes into files\n" +
+    "first, whatever on_shutdown says.",
   arguments: [],
   flags: {
     "on-shutdown": choice(
@@ -41,8 +42,8 @@ export const serve = command({
     const log = createLogger({ level, write: (line) => void stderr.write(line).catch(() => {}) });
     const runtimeDir = await runtimeDirectory(context.system);
     const daemon = await startDaemon(config, { log, version, runtimeDir });
-    await ending.received;
-    await daemon.stop();
+    const signal = await ending.received;
+    await daemon.stop(signal === "SIGQUIT" ? "stop" : undefined);
     // All is released. Should a stray timer or socket be left, it must not keep whoever waits for our end.
     const { die } = context.system;
     setTimeout(() => die("SIGTERM"), lingerMs).unref();
@@ -66,19 +67,22 @@ function logLevel(wanted: string): LogLevel {
   );
 }
 
-/** The first signal asks for a good end; the second gets the signal's own. */
-function awaitSignal(system: System): Disposable & { received: Promise<void> } {
-  const { promise, resolve } = Promise.withResolvers<void>();
+type EndSignal = (typeof endSignals)[number];
+const endSignals = ["SIGTERM", "SIGINT", "SIGQUIT"] as const;
+
+/** The first signal asks for a good end; the second gets the signal's own, but for SIGQUIT, which asks for patience. */
+function awaitSignal(system: System): Disposable & { received: Promise<EndSignal> } {
+  const { promise, resolve } = Promise.withResolvers<EndSignal>();
   const handlers = new DisposableStack();
   let asked = false;
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  for (const signal of endSignals) {
     const onSignal = () => {
-      if (asked) {
+      if (asked && signal !== "SIGQUIT") {
         handlers.dispose();
         system.die(signal);
       }
       asked = true;
-      resolve();
+      resolve(signal);
     };
     handlers.use(system.onSignal(signal, onSignal));
   }

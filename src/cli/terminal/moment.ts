@@ -4,8 +4,8 @@ const units = [
   { name: "s", ms: 1000, below: 60 },
   { name: "min", ms: 60_000, below: 60 },
   { name: "h", ms: 3_600_000, below: 48 },
-  { name: "days", ms: 86_400_000, below: Number.POSITIVE_INFINITY },
 ];
+const dayMs = 86_400_000;
 
 /** `5 min ago (2026-01-02T10:09:24Z)`; nothing when there is no such time. */
 export function past(at: string | undefined, now = Date.now()): string | undefined {
@@ -35,5 +35,5 @@ function distance(ms: number): string {
     const count = Math.floor(Math.max(ms, 0) / size);
     if (count < below) return `${count} ${name}`;
   }
-  return "long";
+  return `${Math.floor(ms / dayMs)} days`;
 }
