@@ -101,12 +101,20 @@ export class MachineSystem implements System {
         await this.#daemon.kill(operation.how === "kill" ? "SIGKILL" : "SIGTERM");
         if (operation.without !== undefined) await this.#killMachine(operation.without);
         await this.#daemon.restart();
+        await this.#keptHot();
         break;
       }
       default:
         throw new Error(`nobody can ${operation.do} a real machine`);
     }
     return { status: 200 };
+  }
+
+  /** A daemon that has just started wakes those that are kept hot, after it has begun to answer. */
+  async #keptHot(): Promise<void> {
+    const all = (await this.#call<Sandbox[]>("GET", "/sandboxes")).body;
+    const kept = all.filter(({ keep_hot, status }) => keep_hot && status === "running");
+    for (const { name } of kept) await this.#becomes(name, ({ thermal }) => thermal === "hot");
   }
 
   async #cool(ref: string, to: "warm" | "cold"): Promise<void> {

@@ -78,7 +78,7 @@ test("one that stands still for want of space when the daemon is killed goes on 
   small.spawn(["exec", "dev", "--", "sync"]);
   const standsStill = async () =>
     (await small.run(["exec", "dev", "--", "true"])).stderr.includes("stands still because");
-  await until("it stands still", standsStill, 60_000);
+  await until("it stands still", standsStill, 90_000);
   await small.kill("SIGKILL");
   await rm(spare);
   await small.restart();
@@ -89,7 +89,7 @@ test("one that stands still for want of space when the daemon is killed goes on 
   await until("it goes on", goesOn, 60_000);
   expect(await inGuest(small, "dev", "sha256sum < /workspace/more")).toBe(hash);
   expect((await show(small, "dev")).engine_meta["reason"]).toBeUndefined();
-});
+}, 240_000);
 
 test("a sandbox is destroyed although nothing more can be written, and makes the room that it took", async () => {
   await small.ok("create", "--name", "gone", "--memory", "256");

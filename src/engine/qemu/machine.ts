@@ -79,8 +79,7 @@ export class QemuMachine implements Machine {
 
   async guest(signal: AbortSignal): Promise<Guest> {
     this.onUse();
-    this.#stall.check();
-    return await this.#line.get(signal);
+    return await this.#stall.during(signal, (both) => this.#line.get(both));
   }
 
   #onEvent({ event, data }: QmpEvent): void {
