@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, statSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startDaemon } from "../../src/daemon/daemon.ts";
@@ -52,7 +52,8 @@ test("a second daemon on the data directory is refused, until the first has ende
 test("a port that is taken is named, and nothing stays held", async () => {
   await using daemon = await startFakeDaemon();
   const listen = new URL(daemon.url).host;
-  const dataDir = mkdtempSync(join(tmpdir(), "bhatti-test-"));
+  using folder = temporaryFolder();
+  const dataDir = folder.path;
   const config = { ...daemon.config, listen, dataDir };
   const error = await failureOf(startDaemon(config, dependencies(new FakeEngine())));
   expect(error?.message).toBe(`Cannot listen on ${listen}: another program does already`);
@@ -68,7 +69,8 @@ test("only its owner may look into the data directory", async () => {
 });
 
 test("the operator is told when there is no database, and makes one when that is wanted", async () => {
-  const dataDir = join(mkdtempSync(join(tmpdir(), "bhatti-test-")), "data");
+  using folder = temporaryFolder();
+  const dataDir = join(folder.path, "data");
   const error = await failureOf(openOperator(dataDir));
   expect(error?.message).toStartWith(
     `There is no bhatti database that can be read in ${dataDir}: `,
@@ -164,3 +166,8 @@ test("the log tells a sandbox's story, and no environment values", async () => {
   expect(story).toEqual(["machine made", "sandbox created", "exec ended", "sandbox destroyed"]);
   expect(daemon.logLines.join("")).not.toContain("classified");
 });
+
+function temporaryFolder(): Disposable & { path: string } {
+  const path = mkdtempSync(join(tmpdir(), "bhatti-test-"));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}

@@ -73,7 +73,8 @@ test("the script has its terminal under its control, and its signals' usual effe
     expect(await text("errors")).toBe("");
     expect(await text("terminal")).toBe("controlled\n");
     expect(await text("got")).toBe("INT\n");
-    expect(await text("signals")).toBe("SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+    // The 32nd is the C library's own, and whoever runs these tests may have it ignored.
+    expect(await text("signals")).toMatch(/^SigBlk:\t0{16}\nSigIgn:\t0{8}[08]0{7}\n$/);
   });
 });
 
