@@ -89,7 +89,8 @@ done
 run_bun_tests "machines" "${others[@]}"
 echo "== machines, beside all that"
 status=0
-wait $machines || status=1
+wait "$machines" || status=1
+machines=
 cat "$machines_log"
 count_bun_tests "$machines_log" $status
 finished=yes
