@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { endpoints } from "../src/contract/all.ts";
 import type { Endpoint, EndpointShape } from "../src/contract/endpoint.ts";
+import { ExecResult } from "../src/contract/exec.ts";
 import { type EndpointId, paths } from "../src/contract/paths.ts";
 import { catalogue } from "../src/errors/catalogue.ts";
 import { type FakeDaemon, startFakeDaemon } from "./support/fake-daemon.ts";
@@ -59,7 +60,7 @@ test("replies are what their schemas say", async () => {
   expect(endpoints["sandbox.get"].result.strict().parse(shown)).toEqual(shown as never);
   endpoints["sandbox.list"].result.parse(await reply("GET", "/sandboxes"));
   const exec = await reply("POST", "/sandboxes/dev/exec", { cmd: ["true"] });
-  endpoints["exec.run"].result.strict().parse(exec);
+  ExecResult.strict().parse(exec);
   endpoints["version.get"].result.strict().parse(await reply("GET", "/version"));
   endpoints["health.get"].result.strict().parse(await reply("GET", "/health"));
   const template = await reply("POST", "/templates", { name: "base", labels: { a: "b" } });

@@ -23,6 +23,8 @@ const layers: Record<string, readonly string[]> = {
     "engine/engine.ts",
     "engine/machine-spec.ts",
     "agent/guest.ts",
+    "agent/guest-files.ts",
+    "agent/guest-sessions.ts",
     "store",
     "observability",
   ],

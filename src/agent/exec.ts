@@ -27,6 +27,7 @@ export function startExec(
 class ExecStream implements GuestProcess, StreamHandler {
   session = "";
   pid = 0;
+  log = "";
   readonly result: Promise<ExecResult>;
   readonly #line: Line;
   readonly #stream: number;
@@ -121,9 +122,10 @@ class ExecStream implements GuestProcess, StreamHandler {
 
   #onOpened(payload: Uint8Array): void {
     if (this.#state !== "starting") throw new ProtocolError("bad_order", "A process started twice");
-    const { session, pid } = parseMessage(openedExecMessage, "opened", payload);
+    const { session, pid, log } = parseMessage(openedExecMessage, "opened", payload);
     this.session = session;
     this.pid = pid;
+    this.log = log;
     this.#state = "running";
     this.#started.resolve(this);
   }

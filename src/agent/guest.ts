@@ -1,4 +1,11 @@
 /** What a guest can be asked to do, whoever answers: lohar in a VM, lohar on a socket, or the fake engine's script. */
+import type { FileOwner, GuestBytes, GuestFiles } from "./guest-files.ts";
+import type {
+  AttachedSession,
+  AttachRequest,
+  GuestProcessInfo,
+  LogRequest,
+} from "./guest-sessions.ts";
 
 export interface Guest {
   readonly hello: GuestHello;
@@ -24,8 +31,21 @@ export interface Guest {
    * which runs on, while its output and result reject with the signal's reason.
    */
   exec(request: ExecRequest, signal: AbortSignal): Promise<GuestProcess>;
+  /** Every process that was started by `exec` and runs, and the last of those that have ended. */
+  processes(signal: AbortSignal): Promise<GuestProcessInfo[]>;
+  /** Throws session_not_found, session_ended, bad_request. `name` is such as `TERM` or `SIGTERM`. */
+  kill(session: string, name: string, signal: AbortSignal): Promise<void>;
+  /** Resolves when it is attached; the signal as in `exec`. Throws session_not_found, session_attached, guest_busy. */
+  attach(request: AttachRequest, signal: AbortSignal): Promise<AttachedSession>;
+  /** What a session has written. Throws session_not_found. */
+  readLog(request: LogRequest, signal: AbortSignal): Promise<GuestBytes>;
+  readonly files: GuestFiles;
   /** Writes a file in one piece: readers see the old bytes or the new ones. */
-  writeFile(file: GuestFile, content: Uint8Array, signal: AbortSignal): Promise<void>;
+  writeFile(
+    file: GuestFile,
+    content: Uint8Array | SizedContent,
+    signal: AbortSignal,
+  ): Promise<void>;
   close(): void;
 }
 
@@ -34,16 +54,6 @@ export interface GuestHello {
   bootId: string;
   stage: "initramfs" | "mounted" | "configured";
   processes: GuestProcessInfo[];
-}
-
-export interface GuestProcessInfo {
-  session: string;
-  pid: number;
-  argv: string[];
-  tty: boolean;
-  startedUnixMs: number;
-  running: boolean;
-  exitCode?: number;
 }
 
 export interface GuestConfiguration {
@@ -75,12 +85,17 @@ export interface GuestActivity {
   cpuMicroseconds: number;
   /** Bytes received and sent by all interfaces but the loopback since each was made; it falls when one is removed. */
   networkBytes: number;
-  /** Processes without a terminal that the host started and that run, whether it still hears of them or not. */
+  /** Plain commands and detached sessions that run, whether the host still hears of them or not. */
   commands: number;
-  /** The same with a terminal. The init script is in neither. */
+  /** Sessions that take input, with a terminal or without. The init script is in neither. */
   terminals: number;
   /** How many of both have a stream to the host open. */
   attached: number;
+}
+
+/** Bytes of a known number that come piece by piece. */
+export interface SizedContent extends AsyncIterable<Uint8Array> {
+  readonly size: number;
 }
 
 export interface GuestFile {
@@ -88,12 +103,12 @@ export interface GuestFile {
   /** Permission bits. */
   mode: number;
   /** With whose rights it is written. */
-  user: "lohar" | "root";
+  user: FileOwner;
   /**
    * Whose the file and the directories that are made for it shall be; a file that exists keeps the owner that it has.
    * Left out, the file is `user`'s, also when it replaces somebody else's.
    */
-  owner?: "lohar" | "root";
+  owner?: FileOwner;
 }
 
 export interface TerminalSize {
@@ -105,10 +120,18 @@ export interface ExecRequest {
   argv: string[];
   env?: Record<string, string>;
   cwd?: string;
+  /** `lohar` unless given. */
+  user?: FileOwner;
+  /** With a terminal it is a session. */
   tty?: TerminalSize;
   /** Whether stdin is forwarded; otherwise it is /dev/null. */
   stdin: boolean;
+  /** 0: none. */
   timeoutMs: number;
+  /** It outlives its stream: `release` detaches and leaves its stdin open. */
+  session?: boolean;
+  /** Ends a session that is detached for so long. */
+  maxIdleMs?: number;
 }
 
 export type ExecReason = "exited" | "signal" | "timeout" | "oom" | "lost";
@@ -132,6 +155,8 @@ export interface ExecOutput {
 export interface GuestProcess extends AsyncIterable<ExecOutput> {
   readonly session: string;
   readonly pid: number;
+  /** Path of its log in the guest; empty when it is no session. */
+  readonly log: string;
   /**
    * Settles after the last output was yielded, or with the reason `lost` and the code -1 when the process was let go
    * before. Rejects when the guest is lost.
@@ -143,6 +168,6 @@ export interface GuestProcess extends AsyncIterable<ExecOutput> {
   resize(size: TerminalSize): void;
   /** A name such as `INT` or `SIGTERM`. */
   signal(name: string): void;
-  /** Lets go of it: its stdin ends, its further output is dropped, it runs on until its timeout. */
+  /** Lets go of it: its further output is dropped, it runs on until its timeout. Unless it is a session its stdin ends. */
   release(): void;
 }

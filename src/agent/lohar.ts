@@ -12,7 +12,15 @@ import type {
   GuestHello,
   GuestProcess,
   GuestStats,
+  SizedContent,
 } from "./guest.ts";
+import type { GuestBytes, GuestFiles } from "./guest-files.ts";
+import type {
+  AttachedSession,
+  AttachRequest,
+  GuestProcessInfo,
+  LogRequest,
+} from "./guest-sessions.ts";
 import { Line } from "./line.ts";
 import { activityResult, emptyResult, statsResult, timersResult } from "./messages.ts";
 import { writeFile } from "./write-file.ts";
@@ -131,7 +139,31 @@ class Lohar implements Guest {
     return startExec(this.#line, request, signal);
   }
 
-  writeFile(file: GuestFile, content: Uint8Array, signal: AbortSignal): Promise<void> {
+  processes(_signal: AbortSignal): Promise<GuestProcessInfo[]> {
+    return notYet("processes");
+  }
+
+  kill(_session: string, _name: string, _signal: AbortSignal): Promise<void> {
+    return notYet("kill");
+  }
+
+  attach(_request: AttachRequest, _signal: AbortSignal): Promise<AttachedSession> {
+    return notYet("attach");
+  }
+
+  readLog(_request: LogRequest, _signal: AbortSignal): Promise<GuestBytes> {
+    return notYet("log");
+  }
+
+  get files(): GuestFiles {
+    throw new BhattiError("internal", "not built yet: files");
+  }
+
+  writeFile(
+    file: GuestFile,
+    content: Uint8Array | SizedContent,
+    signal: AbortSignal,
+  ): Promise<void> {
     return writeFile(this.#line, file, content, signal);
   }
 
@@ -147,4 +179,8 @@ class Lohar implements Guest {
 /** Date.now() is cut to milliseconds; the middle of the one that it means is 250 µs off on average. */
 function unixNanoseconds(): bigint {
   return BigInt(Date.now()) * 1_000_000n + 500_000n;
+}
+
+function notYet(what: string): Promise<never> {
+  return Promise.reject(new BhattiError("internal", `not built yet: ${what}`));
 }

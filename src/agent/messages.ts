@@ -1,13 +1,8 @@
 /** What the guest says in JSON, parsed at the edge: nothing of it is trusted before it has gone through here. */
 import { z } from "zod";
 import { ProtocolError } from "./frame.ts";
-import type {
-  ExecResult,
-  GuestActivity,
-  GuestHello,
-  GuestProcessInfo,
-  GuestStats,
-} from "./guest.ts";
+import type { ExecResult, GuestActivity, GuestHello, GuestStats } from "./guest.ts";
+import type { GuestProcessInfo, ProcessKind } from "./guest-sessions.ts";
 
 const protocolVersion = 1;
 
@@ -17,25 +12,48 @@ const exitCode = z.number().int().min(0).max(255);
 const processInfo = z
   .object({
     session: z.string(),
+    kind: z.enum(["exec", "terminal", "piped", "detached", "init"]).optional(),
     pid: count,
     argv: z.array(z.string()),
     tty: z.boolean(),
+    stdin: z.boolean().default(false),
+    user: z.enum(["lohar", "root"]).default("lohar"),
     started_unix_ms: z.number().int(),
     running: z.boolean(),
+    attached: z.boolean().default(false),
+    watchers: count.default(0),
+    log_bytes: count.default(0),
     exit_code: exitCode.nullish(),
+    reason: z.enum(["exited", "signal", "timeout", "oom"]).nullish(),
+    signal: z.string().nullish(),
+    ended_unix_ms: z.number().int().nullish(),
   })
   .transform((raw): GuestProcessInfo => {
     const info: GuestProcessInfo = {
       session: raw.session,
+      kind: raw.kind ?? kindOf(raw), // an agent of an earlier version does not tell
       pid: raw.pid,
       argv: raw.argv,
       tty: raw.tty,
+      stdin: raw.stdin,
+      user: raw.user,
       startedUnixMs: raw.started_unix_ms,
       running: raw.running,
+      attached: raw.attached,
+      watchers: raw.watchers,
+      logBytes: raw.log_bytes,
     };
     if (typeof raw.exit_code === "number") info.exitCode = raw.exit_code;
+    if (raw.reason) info.reason = raw.reason;
+    if (typeof raw.signal === "string") info.signal = raw.signal;
+    if (typeof raw.ended_unix_ms === "number") info.endedUnixMs = raw.ended_unix_ms;
     return info;
   });
+
+function kindOf({ session, tty }: { session: string; tty: boolean }): ProcessKind {
+  if (session === "init") return "init";
+  return tty ? "terminal" : "exec";
+}
 
 export const helloMessage = z
   .object({
@@ -62,7 +80,11 @@ export const replyMessage = z.union([
   z.object({ id: count, result: z.unknown() }),
 ]);
 
-export const openedExecMessage = z.object({ session: z.string(), pid: count });
+export const openedExecMessage = z.object({
+  session: z.string(),
+  pid: count,
+  log: z.string().default(""),
+});
 
 export const execResultMessage = z
   .object({

@@ -2,7 +2,7 @@
 import { reasonOf } from "../async/deadline.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import { FrameType, ProtocolError } from "./frame.ts";
-import type { GuestFile } from "./guest.ts";
+import type { GuestFile, SizedContent } from "./guest.ts";
 import { fromGuest } from "./guest-error.ts";
 import type { Line } from "./line.ts";
 import { errorMessage, parseMessage, writtenMessage } from "./messages.ts";
@@ -14,12 +14,13 @@ const permissionBits = 0o7777;
 export async function writeFile(
   line: Line,
   file: GuestFile,
-  content: Uint8Array,
+  content: Uint8Array | SizedContent,
   signal: AbortSignal,
 ): Promise<void> {
   const done = Promise.withResolvers<void>();
+  const size = content instanceof Uint8Array ? content.length : content.size;
   const stream = line.open(
-    openMessage(file, content.length),
+    openMessage(file, size),
     {
       onFrame(type, payload) {
         takeFrame(type, payload);
@@ -37,7 +38,7 @@ export async function writeFile(
   };
   const takeFrame = (type: number, payload: Uint8Array) => {
     if (type === FrameType.credit) outgoing.grant(payload);
-    else if (type === FrameType.result) finish(checkResult(payload, content.length));
+    else if (type === FrameType.result) finish(checkResult(payload, size));
     else if (type === FrameType.error) {
       finish(fromGuest(parseMessage(errorMessage, "error", payload)));
     } else if (type !== FrameType.opened) {
@@ -50,13 +51,24 @@ export async function writeFile(
   };
 
   signal.addEventListener("abort", onAbort, { once: true });
-  outgoing.write(content).catch(() => {}); // `done` tells why
-  outgoing.end(over());
+  // `done` tells why the guest took no more; that there is no more to give is told to it by letting go of the file
+  writeAll(outgoing, content).then(
+    () => outgoing.end(over()),
+    (error: unknown) => {
+      line.release(stream);
+      finish(error instanceof Error ? error : new Error(String(error)));
+    },
+  );
   try {
     await done.promise;
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+async function writeAll(outgoing: Outgoing, content: Uint8Array | SizedContent): Promise<void> {
+  if (content instanceof Uint8Array) return await outgoing.write(content);
+  for await (const piece of content) await outgoing.write(piece);
 }
 
 function openMessage(file: GuestFile, size: number): object {

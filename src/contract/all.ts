@@ -1,9 +1,12 @@
 /** The list of endpoints, in the order in which they are documented. */
 import type { EndpointInput, EndpointResult } from "./endpoint.ts";
 import { execEndpoints } from "./exec.ts";
+import { fileEndpoints } from "./files.ts";
 import { healthEndpoints } from "./health.ts";
 import { lifecycleEndpoints } from "./lifecycle.ts";
 import { sandboxEndpoints } from "./sandboxes.ts";
+import { sessionEndpoints } from "./sessions.ts";
+import { shareEndpoints } from "./shares.ts";
 import { snapshotEndpoints } from "./snapshots.ts";
 import { templateEndpoints } from "./templates.ts";
 
@@ -14,6 +17,9 @@ export const endpoints = {
   ...snapshotEndpoints,
   ...templateEndpoints,
   ...execEndpoints,
+  ...sessionEndpoints,
+  ...fileEndpoints,
+  ...shareEndpoints,
 };
 
 export type Endpoints = typeof endpoints;

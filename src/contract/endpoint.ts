@@ -12,7 +12,7 @@ export interface EndpointShape {
   body?: z.ZodType;
   result: z.ZodType;
   /** Status of a success; 200 unless said. */
-  status?: 200 | 201 | 101;
+  status?: 200 | 201 | 204 | 101;
   /** Codes beyond those that any endpoint can answer (bad_request, unauthorized, rate_limited, internal). */
   errors: readonly ErrorCode[];
 }

@@ -22,12 +22,22 @@ const command = {
     `Seconds; ${defaultExecTimeoutSeconds} when absent`,
   ),
   env: Environment.optional(),
+  user: z.enum(["lohar", "root"]).optional().describe("lohar when absent"),
   workdir: KernelText.startsWith("/", { error: "must be an absolute path" })
     .optional()
     .describe("/workspace when absent"),
 };
 
-export const ExecBody = z.strictObject(command);
+export const ExecBody = z.strictObject({
+  ...command,
+  timeout_sec: TimeoutSeconds.optional().describe(
+    `Seconds; ${defaultExecTimeoutSeconds} when absent, with detach none`,
+  ),
+  detach: z
+    .boolean()
+    .optional()
+    .describe("Start it as a session and answer at once with session_id, pid and output_file"),
+});
 
 /** Those that Linux has names for, in the order of their numbers. */
 export const signalNames =
@@ -35,21 +45,55 @@ export const signalNames =
     " ",
   );
 
-const Size = z.int().min(1).max(65_535);
-/** First message of the exec WebSocket. */
+/** With or without SIG. */
+export const SignalName = z.string().regex(new RegExp(`^(SIG)?(${signalNames.join("|")})$`), {
+  error: `must be a signal name, with or without SIG: ${signalNames.join(", ")}`,
+});
+
+const sizeRule = { error: "must be between 1 and 65535" };
+const Size = z.int().min(1, sizeRule).max(65_535, sizeRule);
+const Terminal = z.strictObject({ rows: Size, cols: Size });
+
+/** A first message of the exec WebSocket: a command. With a terminal or with `session` it outlives the connection. */
 export const ExecStart = z.strictObject({
   ...command,
   stdin: z.boolean().optional().describe("Whether stdin is sent; otherwise it is /dev/null"),
-  tty: z.strictObject({ rows: Size, cols: Size }).optional(),
+  tty: Terminal.optional(),
+  session: z.boolean().optional().describe("Keep it, and its stdin, when the connection ends"),
+  max_idle_sec: z
+    .int()
+    .min(0)
+    .max(maximumExecTimeoutSeconds * 30)
+    .optional()
+    .describe("Kill the session when it was detached for so long; 0 or absent: never"),
 });
+/** Another first message: a session that there is. */
+export const AttachStart = z.strictObject({
+  attach: z.string().min(1).describe("A session's id"),
+  mode: z
+    .enum(["control", "watch"])
+    .optional()
+    .describe("control, the default, takes it from whoever has it; watch only looks on"),
+  from: z
+    .int()
+    .min(0)
+    .optional()
+    .describe("Where an earlier connection left off: its offset and what came since"),
+  tty: Terminal.optional(),
+});
+/** Another first message: the newest terminal session that nobody has, or a new login shell. */
+export const ShellStart = z.strictObject({
+  shell: z.enum(["reattach", "new"]).describe("new never takes up an old one"),
+  tty: Terminal,
+});
+export type AttachStart = z.input<typeof AttachStart>;
+export type ShellStart = z.input<typeof ShellStart>;
 /** JSON text frames of a client after the first. */
 export const ExecControl = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("resize"), rows: Size, cols: Size }),
   z.strictObject({
     type: z.literal("signal"),
-    signal: z.string().regex(new RegExp(`^(SIG)?(${signalNames.join("|")})$`), {
-      error: `must be a signal name, with or without SIG: ${signalNames.join(", ")}`,
-    }),
+    signal: SignalName,
   }),
   z.strictObject({ type: z.literal("stdin_end") }),
 ]);
@@ -63,6 +107,17 @@ export const ExecEvent = z.discriminatedUnion("type", [
     type: z.literal("session"),
     session_id: z.string(),
     pid: z.int(),
+    tty: z.boolean().optional(),
+    log: z.string().optional().describe("Path of its log in the sandbox, when it is a session"),
+    reattached: z.boolean().optional().describe("It was there before"),
+    offset: z
+      .int()
+      .optional()
+      .describe("Number, within all of the session's output, of the first byte that follows"),
+    prelude: z
+      .string()
+      .optional()
+      .describe("Put a fresh terminal into the right state with it; not counted in the offset"),
     warning: z
       .string()
       .optional()
@@ -90,6 +145,15 @@ export type ExecStart = z.input<typeof ExecStart>;
 export type ExecControl = z.infer<typeof ExecControl>;
 export type ExecEvent = z.infer<typeof ExecEvent>;
 
+/** Answer to a command that was started with `detach`. */
+export const ExecDetached = z.object({
+  detached: z.literal(true),
+  session_id: z.string(),
+  pid: z.int(),
+  output_file: z.string().describe("Path of its log in the sandbox"),
+  warning: z.string().optional(),
+});
+
 export const ExecResult = z.object({
   exit_code: z.int(),
   stdout: z.string(),
@@ -111,8 +175,8 @@ export const execEndpoints = {
       "Run a command: its result at the end, or with Accept: application/x-ndjson its output as it comes",
     params: SandboxRef,
     body: ExecBody,
-    result: ExecResult,
-    errors: execErrors,
+    result: z.union([ExecResult, ExecDetached]),
+    errors: [...execErrors, "session_limit"],
   }),
   "exec.stream": endpoint("exec.stream", {
     summary:
@@ -120,6 +184,6 @@ export const execEndpoints = {
     params: SandboxRef,
     result: ExecEvent,
     status: 101,
-    errors: execErrors,
+    errors: [...execErrors, "session_not_found", "session_limit"],
   }),
 };

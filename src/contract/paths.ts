@@ -23,6 +23,23 @@ export const paths = {
   "template.delete": "DELETE /templates/:ref",
   "exec.run": "POST /sandboxes/:ref/exec",
   "exec.stream": "GET /sandboxes/:ref/exec/stream",
+  "exec.piped": "GET /sandboxes/:ref/exec/ws",
+  "exec.shell": "GET /sandboxes/:ref/ws",
+  "session.list": "GET /sandboxes/:ref/sessions",
+  "session.kill": "POST /sandboxes/:ref/sessions/:session/kill",
+  "session.log": "GET /sandboxes/:ref/sessions/:session/log",
+  "file.read": "GET /sandboxes/:ref/files",
+  "file.write": "PUT /sandboxes/:ref/files",
+  "file.remove": "DELETE /sandboxes/:ref/files",
+  "file.stat": "GET /sandboxes/:ref/files/stat",
+  "file.mkdir": "POST /sandboxes/:ref/files/mkdir",
+  "file.move": "POST /sandboxes/:ref/files/move",
+  "file.copy": "POST /sandboxes/:ref/files/copy",
+  "file.pull": "GET /sandboxes/:ref/files/tar",
+  "file.push": "PUT /sandboxes/:ref/files/tar",
+  "file.watch": "GET /sandboxes/:ref/files/watch",
+  "share.create": "POST /sandboxes/:ref/shell-token",
+  "share.revoke": "DELETE /sandboxes/:ref/shell-token",
 } as const satisfies Record<string, `${"GET" | "POST" | "PATCH" | "PUT" | "DELETE"} /${string}`>;
 
 export type EndpointId = keyof typeof paths;

@@ -45,6 +45,29 @@ export const catalogue = {
   no_saved_state: { status: 409, hint: "Start it first: bhatti start <sandbox>" },
   name_taken: { status: 409, hint: "Pick another name, or see those there are: bhatti ls" },
 
+  // what runs in a sandbox
+  session_not_found: { status: 404, hint: "See those there are: bhatti ps --all <sandbox>" },
+  session_limit: {
+    status: 429,
+    hint: "End one: bhatti ps <sandbox>, then bhatti kill <sandbox> <session>",
+  },
+  session_attached: { status: 409, hint: "Take it over: bhatti attach <sandbox> <session>" },
+  session_taken: { status: 409, hint: "Take it back: bhatti attach <sandbox> <session>" },
+  session_ended: { status: 409, hint: "Read what it said: bhatti logs <sandbox> <session>" },
+
+  // its files
+  path_not_found: { status: 404, hint: "See what is there: bhatti file ls <sandbox> <directory>" },
+  is_directory: { status: 400, hint: "Directories are for: bhatti file ls, push and pull" },
+  not_directory: { status: 400, hint: "See what it is: bhatti file stat <sandbox> <path>" },
+  path_exists: { status: 409, hint: undefined },
+  directory_not_empty: { status: 409, hint: "Remove all that is in it: -r, or recursive=true" },
+  permission_denied: { status: 403, hint: "As root: --as-root, or as_root=true" },
+  unsafe_path: {
+    status: 403,
+    hint: "Name the place itself instead of a link to it, or do it without --as-root",
+  },
+  file_too_large: { status: 413, hint: "Use: bhatti file push <sandbox> <local> <path>" },
+
   // users
   user_not_found: { status: 404, hint: "Check user name: bhatti user list" },
   user_exists: { status: 409, hint: "Pick another name, or: bhatti user rotate-key <name>" },

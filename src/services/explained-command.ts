@@ -31,6 +31,10 @@ export class ExplainedCommand implements RunningCommand {
     return this.#process.pid;
   }
 
+  get log(): string {
+    return this.#process.log;
+  }
+
   [Symbol.asyncIterator](): AsyncIterator<ExecOutput> {
     const output = this.#process[Symbol.asyncIterator]();
     return {

@@ -19,8 +19,9 @@ describe("the handshake", () => {
     const host = await connectGuest(guest.path, { signal: generous(), timeoutMs: 30_000 });
     expect(host.hello.version).toBe("0.0.0-fake");
     expect(host.hello.stage).toBe("mounted");
-    expect(host.hello.processes[0]).toEqual({
+    expect(host.hello.processes[0]).toMatchObject({
       session: "s1",
+      kind: "terminal",
       pid: 5,
       argv: ["sh"],
       tty: true,

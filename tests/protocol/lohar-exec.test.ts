@@ -157,8 +157,8 @@ describe("a command starts", () => {
     first.close();
     const second = await other.connect();
     expect(second.hello.bootId).toBe(first.hello.bootId);
-    expect(second.hello.processes).toEqual([
-      { session, pid, argv, tty: false, startedUnixMs: expect.any(Number), running: true },
+    expect(second.hello.processes).toMatchObject([
+      { session, pid, argv, kind: "exec", startedUnixMs: expect.any(Number), running: true },
     ]);
   });
 });

@@ -2,7 +2,8 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Guest, GuestProcessInfo } from "../../src/agent/guest.ts";
+import type { Guest } from "../../src/agent/guest.ts";
+import type { GuestProcessInfo } from "../../src/agent/guest-sessions.ts";
 import { generous, isAlive, RealLohar, run, until } from "../support/lohar.ts";
 
 setDefaultTimeout(120_000);

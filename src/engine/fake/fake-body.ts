@@ -34,7 +34,7 @@ export class FakeBody {
 
   /** Its disk, and its memory if that can be used. */
   get content(): FakeContent {
-    const files = new Map(this.guest.files);
+    const files = new Map(this.guest.tree);
     const isLost = this.over && (this.over.reason !== "suspended" || this.saved !== "whole");
     if (isLost) return { files };
     const { identity } = this.guest;
@@ -44,7 +44,7 @@ export class FakeBody {
   /** From its disk alone. */
   boot(): void {
     this.guest.lose(new BhattiError("machine_lost", "The machine was started anew"));
-    this.guest = this.#makeGuest({ files: this.guest.files });
+    this.guest = this.#makeGuest({ files: this.guest.tree });
     this.over = undefined;
     this.saved = undefined;
     this.isPaused = false;
@@ -82,7 +82,7 @@ export class FakeBody {
 
   #makeGuest(content?: FakeContent): FakeGuest {
     const guest = new FakeGuest((end) => this.finish(end));
-    for (const [path, file] of content?.files ?? []) guest.files.set(path, file);
+    for (const [path, file] of content?.files ?? []) guest.tree.set(path, file);
     for (const [key, value] of content?.memory?.values ?? []) guest.memory.set(key, value);
     guest.identity = { ...content?.memory?.identity };
     return guest;

@@ -8,7 +8,15 @@ import type {
   GuestHello,
   GuestProcess,
   GuestStats,
+  SizedContent,
 } from "../../agent/guest.ts";
+import type { GuestBytes, GuestFiles } from "../../agent/guest-files.ts";
+import type {
+  AttachedSession,
+  AttachRequest,
+  GuestProcessInfo,
+  LogRequest,
+} from "../../agent/guest-sessions.ts";
 import { abortable } from "../../async/deadline.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { MachineEnd } from "../engine.ts";
@@ -16,7 +24,8 @@ import { FakeProcess } from "./fake-process.ts";
 import type { FakeFile } from "./fake-programs.ts";
 
 export class FakeGuest implements Guest {
-  readonly files = new Map<string, FakeFile>();
+  /** By path. */
+  readonly tree = new Map<string, FakeFile>();
   /** What programs have put into memory. */
   readonly memory = new Map<string, string>();
   readonly closed: Promise<Error>;
@@ -121,7 +130,7 @@ export class FakeGuest implements Guest {
     const process = new FakeProcess(request, this.#sessions, {
       env: { ...this.identity.env, ...request.env },
       hostname: this.identity.hostname ?? "localhost",
-      files: this.files,
+      files: this.tree,
       memory: this.memory,
       wrote: (bytes) => {
         this.outputBytes += bytes;
@@ -138,12 +147,36 @@ export class FakeGuest implements Guest {
     return process;
   }
 
-  async writeFile(file: GuestFile, content: Uint8Array, signal: AbortSignal): Promise<void> {
+  processes(_signal: AbortSignal): Promise<GuestProcessInfo[]> {
+    return notYet("processes");
+  }
+
+  kill(_session: string, _name: string, _signal: AbortSignal): Promise<void> {
+    return notYet("kill");
+  }
+
+  attach(_request: AttachRequest, _signal: AbortSignal): Promise<AttachedSession> {
+    return notYet("attach");
+  }
+
+  readLog(_request: LogRequest, _signal: AbortSignal): Promise<GuestBytes> {
+    return notYet("log");
+  }
+
+  get files(): GuestFiles {
+    throw new BhattiError("internal", "not built yet: files");
+  }
+
+  async writeFile(
+    file: GuestFile,
+    content: Uint8Array | SizedContent,
+    signal: AbortSignal,
+  ): Promise<void> {
     await this.#check(signal);
     if (file.path.endsWith("/")) {
       throw new BhattiError("bad_request", `${file.path} is a directory`);
     }
-    this.files.set(file.path, { mode: file.mode, user: file.user, content: content.slice() });
+    this.tree.set(file.path, { mode: file.mode, user: file.user, content: await bytesOf(content) });
   }
 
   close(): void {}
@@ -181,4 +214,15 @@ export class FakeGuest implements Guest {
     if (this.#lost) throw this.#lost;
     if (this.isDeaf) throw new BhattiError("guest_unresponsive", "The guest does not answer");
   }
+}
+
+function notYet(what: string): Promise<never> {
+  return Promise.reject(new BhattiError("internal", `not built yet: ${what}`));
+}
+
+async function bytesOf(content: Uint8Array | SizedContent): Promise<Uint8Array> {
+  if (content instanceof Uint8Array) return content.slice();
+  const pieces: Uint8Array[] = [];
+  for await (const piece of content) pieces.push(piece.slice());
+  return Buffer.concat(pieces);
 }

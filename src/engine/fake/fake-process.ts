@@ -25,6 +25,7 @@ const signalNumbers: Record<string, number> = {
 export class FakeProcess implements GuestProcess {
   readonly session: string;
   readonly pid: number;
+  readonly log = "";
   readonly result: Promise<ExecResult>;
   /** Resolves when it has ended, whoever hears of it. */
   readonly over: Promise<void>;

@@ -1,0 +1,96 @@
+/** What can be done with the files of a guest: as its user, or as root where that is asked for. */
+
+export type FileOwner = "lohar" | "root";
+
+export interface GuestPath {
+  /** Absolute, or relative to /workspace. */
+  path: string;
+  /** With whose rights. */
+  user: FileOwner;
+}
+
+export interface FileEntry {
+  name: string;
+  path: string;
+  type: "file" | "directory" | "link" | "other";
+  /** Bytes. */
+  size: number;
+  /** Permission bits. */
+  mode: number;
+  mtimeMs: number;
+  uid: number;
+  gid: number;
+  /** Where a link leads. */
+  target?: string;
+}
+
+export interface FileChange {
+  /** `overflow`: changes were lost, look again. */
+  type: "created" | "modified" | "deleted" | "moved" | "overflow";
+  path: string;
+  /** Of one that was moved. */
+  from?: string;
+  isDirectory: boolean;
+}
+
+/** Bytes that come as they are asked for. Must be consumed or released. */
+export interface GuestBytes extends AsyncIterable<Uint8Array> {
+  release(): void;
+}
+
+export interface FileSelection {
+  /** The first line is 1. */
+  offset?: number;
+  /** Lines. */
+  limit?: number;
+  /** Bytes. */
+  maxBytes?: number;
+}
+
+export interface OpenedFile extends GuestBytes {
+  /** Of the whole file. */
+  readonly size: number;
+  readonly mode: number;
+  readonly mtimeMs: number;
+  /** How many bytes follow, when that is known before they are read. */
+  readonly bytes?: number;
+}
+
+export interface FileList {
+  entries: FileEntry[];
+  /** There are more than 10,000. */
+  truncated: boolean;
+}
+
+export interface TransferResult {
+  entries: number;
+  bytes: number;
+}
+
+/** The signal ends the wait and the work; what was complete by then stays. Throws the catalogue's errors about paths. */
+export interface GuestFiles {
+  read(at: GuestPath, selection: FileSelection, signal: AbortSignal): Promise<OpenedFile>;
+  list(at: GuestPath, signal: AbortSignal): Promise<FileList>;
+  /** Of what a link leads to, unless `follow` is false. */
+  stat(at: GuestPath & { follow?: boolean }, signal: AbortSignal): Promise<FileEntry>;
+  makeDirectory(
+    at: GuestPath & { mode?: number; parents?: boolean },
+    signal: AbortSignal,
+  ): Promise<void>;
+  remove(at: GuestPath & { recursive?: boolean }, signal: AbortSignal): Promise<void>;
+  move(from: GuestPath, to: string, signal: AbortSignal): Promise<void>;
+  copy(from: GuestPath & { recursive?: boolean }, to: string, signal: AbortSignal): Promise<void>;
+  /** A directory's content, or one file, as a tar stream. */
+  pack(at: GuestPath, signal: AbortSignal): Promise<GuestBytes>;
+  /** A tar stream into a directory, which is made when it lacks. */
+  unpack(
+    at: GuestPath,
+    content: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<TransferResult>;
+  /** Resolves when it watches; goes on until it is let go of. */
+  watch(
+    at: GuestPath & { recursive?: boolean },
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<FileChange> & { release(): void }>;
+}

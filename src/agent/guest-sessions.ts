@@ -1,0 +1,59 @@
+/** Sessions: processes that outlive whoever started them. Only the shapes; `guest.ts` has the calls. */
+import type { GuestProcess, TerminalSize } from "./guest.ts";
+
+/** `exec` is a plain command and no session; `piped` takes input without a terminal; `detached` takes none. */
+export type ProcessKind = "exec" | "terminal" | "piped" | "detached" | "init";
+
+export interface GuestProcessInfo {
+  session: string;
+  kind: ProcessKind;
+  pid: number;
+  /** In part when it is long. */
+  argv: string[];
+  tty: boolean;
+  /** Whether its stdin is still open. */
+  stdin: boolean;
+  user: "lohar" | "root";
+  startedUnixMs: number;
+  running: boolean;
+  /** Whether somebody has control of it. */
+  attached: boolean;
+  /** How many look on. */
+  watchers: number;
+  /** Bytes in its log; 0 without one. */
+  logBytes: number;
+  exitCode?: number;
+  reason?: "exited" | "signal" | "timeout" | "oom";
+  signal?: string;
+  endedUnixMs?: number;
+}
+
+export interface AttachRequest {
+  session: string;
+  /** `control` takes it from whoever has it; `watch` only looks on. */
+  mode: "control" | "watch";
+  /** With `control`: fails with session_attached instead of taking it away. */
+  ifDetached?: boolean;
+  /** Where an earlier stream left off; without it all that is kept is told. */
+  from?: number;
+  /** The size that the terminal gets. */
+  tty?: TerminalSize;
+}
+
+/** A session that is attached. `release` detaches: it goes on, with its stdin open. */
+export interface AttachedSession extends GuestProcess {
+  readonly tty: boolean;
+  readonly stdin: boolean;
+  /** The number, within all of the session's output, of the first byte that is told. */
+  readonly offset: number;
+  /** Escape sequences that put a fresh terminal into the state that the output expects; not part of it. */
+  readonly prelude: string;
+}
+
+export interface LogRequest {
+  session: string;
+  /** Goes on until the session ends. */
+  follow?: boolean;
+  /** Only so many bytes from the end. */
+  tail?: number;
+}

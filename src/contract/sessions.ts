@@ -1,0 +1,88 @@
+/** The session endpoints: what runs in a sandbox without anybody having to stay connected to it. */
+import { z } from "zod";
+import { endpoint } from "./endpoint.ts";
+import { ExecEvent, ExecReason, SignalName } from "./exec.ts";
+import { wakeErrors } from "./sandboxes.ts";
+
+export const SessionRef = z.object({ ref: z.string().min(1), session: z.string().min(1) });
+
+export const Session = z.object({
+  session_id: z.string(),
+  kind: z
+    .enum(["terminal", "piped", "detached", "init"])
+    .describe("piped: takes input without a terminal; detached: takes none"),
+  argv: z.string().describe("The command as one text, in part when it is long"),
+  command: z.array(z.string()),
+  pid: z.int(),
+  user: z.enum(["lohar", "root"]),
+  tty: z.boolean(),
+  running: z.boolean(),
+  attached: z.boolean().describe("Whether a client has control of it"),
+  watchers: z.int().describe("How many clients look on"),
+  created_at: z.int().describe("Unix time, seconds"),
+  ended_at: z.int().optional().describe("Unix time, seconds"),
+  exit_code: z.int().optional(),
+  reason: ExecReason.optional(),
+  signal: z.string().optional(),
+  log_bytes: z.int(),
+  log: z.string().describe("Path of its log in the sandbox"),
+});
+export type Session = z.infer<typeof Session>;
+
+const flag = z.enum(["true", "false"]).optional();
+
+export const KillSession = z
+  .strictObject({ signal: SignalName.default("KILL").describe("KILL when absent") })
+  .prefault({});
+
+const sessionErrors = ["sandbox_not_found", "session_not_found", "guest_busy"] as const;
+
+export const sessionEndpoints = {
+  "exec.shell": endpoint("exec.shell", {
+    summary:
+      "WebSocket of earlier clients: the terminal session that `session` names, or the newest that nobody has, or a new login shell; output as binary frames",
+    params: z.object({ ref: z.string().min(1) }),
+    query: z.object({ session: z.string().optional(), new: flag }),
+    result: ExecEvent,
+    status: 101,
+    errors: [...sessionErrors, "session_limit", ...wakeErrors],
+  }),
+  "exec.piped": endpoint("exec.piped", {
+    summary:
+      "WebSocket of earlier clients: a session without a terminal, whose stdin stays open when the client goes; output as text frames",
+    params: z.object({ ref: z.string().min(1) }),
+    query: z.object({ session: z.string().optional() }),
+    result: ExecEvent,
+    status: 101,
+    errors: [...sessionErrors, "session_limit", ...wakeErrors],
+  }),
+  "session.list": endpoint("session.list", {
+    summary:
+      "List its sessions; never wakes it: of one that sleeps those it had, and X-Bhatti-As-Of says when",
+    params: z.object({ ref: z.string().min(1) }),
+    query: z.object({ all: flag.describe("Also those that have ended: the last 32") }),
+    result: z.array(Session),
+    errors: ["sandbox_not_found"],
+  }),
+  "session.kill": endpoint("session.kill", {
+    summary: "Send a session a signal",
+    params: SessionRef,
+    body: KillSession,
+    result: z.object({ session_id: z.string(), signal: z.string() }),
+    errors: [...sessionErrors, "session_ended", ...wakeErrors],
+  }),
+  "session.log": endpoint("session.log", {
+    summary: "What a session has written, as bytes",
+    params: SessionRef,
+    query: z.object({
+      follow: flag.describe("Go on until it ends"),
+      tail: z
+        .string()
+        .regex(/^\d{1,12}$/, { error: "must be a number of bytes" })
+        .optional()
+        .describe("Only the last so many bytes"),
+    }),
+    result: z.string().describe("application/octet-stream"),
+    errors: [...sessionErrors, ...wakeErrors],
+  }),
+};
