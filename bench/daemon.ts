@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { link, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import type { BunFile } from "bun";
 import { openOperator } from "../src/operator/operator.ts";
 
 export const root = resolve(import.meta.dirname, "..");
@@ -13,8 +14,12 @@ export interface BenchDaemon extends AsyncDisposable {
   key: string;
   pid: number;
   dataDir: string;
+  /** What a CLI of one's own needs to find it. */
+  env: Record<string, string | undefined>;
   /** Runs the CLI with its output discarded; throws when it fails. */
   cli(...args: string[]): Promise<void>;
+  /** The same, with a local file as its stdin. */
+  cliFrom(file: string, ...args: string[]): Promise<void>;
   api(method: string, path: string, body?: object): Promise<Response>;
   /** Resolves when a machine more than `seen` has been made ready in the pool; returns how many by then. */
   poolReady(seen: number): Promise<number>;
@@ -45,24 +50,21 @@ export async function startBenchDaemon(options: { poolSize: number }): Promise<B
   const url = await waitFor("the daemon", () => readLog(log).match(/"url":"([^"]+)"/)?.[1]);
   await writeFile(config, `${server.join("\n")}\napi_url: ${url}\nauth_token: ${key}\n`);
   const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
+  const run = async (stdin: BunFile | "ignore", args: string[]) => {
+    const child = Bun.spawn([binary, ...args], { env, stdin, stdout: "ignore", stderr: "pipe" });
+    const code = await child.exited;
+    if (code === 0) return;
+    const said = await new Response(child.stderr).text();
+    throw new Error(`${args.join(" ")}: exit ${code}: ${said}`);
+  };
   return {
     url,
     key,
     pid: daemon.pid,
     dataDir,
-    async cli(...args) {
-      const child = Bun.spawn([binary, ...args], {
-        env,
-        stdin: "ignore",
-        stdout: "ignore",
-        stderr: "pipe",
-      });
-      const code = await child.exited;
-      if (code !== 0)
-        throw new Error(
-          `${args.join(" ")}: exit ${code}: ${await new Response(child.stderr).text()}`,
-        );
-    },
+    env,
+    cli: (...args) => run("ignore", args),
+    cliFrom: (file, ...args) => run(Bun.file(file), args),
     api: (method, path, body) =>
       fetch(`${url}${path}`, { method, headers, ...(body && { body: JSON.stringify(body) }) }),
     poolReady: (seen) =>

@@ -23,6 +23,10 @@ export async function idleMemory(pids: number[]) {
   };
 }
 
+export async function residentMB(pid: number): Promise<number> {
+  return kilobytes(await readFile(`/proc/${pid}/smaps_rollup`, "utf8"), "Rss") / 1024;
+}
+
 function kilobytes(rollup: string, field: string): number {
   return Number(rollup.match(new RegExp(`^${field}:\\s+(\\d+) kB`, "m"))?.[1] ?? Number.NaN);
 }

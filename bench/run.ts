@@ -6,10 +6,12 @@ import { root, startBenchDaemon } from "./daemon.ts";
 import { creating, interactive, memory, type Row, running } from "./scenarios.ts";
 import { crowd, sleeping } from "./sleeping.ts";
 import { summary } from "./statistics.ts";
+import { working } from "./working.ts";
 
 const rows: Row[] = [];
 const note = (text: string) => console.error(`bench: ${text}`);
 let megabytes: Record<string, number> = {};
+let output: Record<string, number> = {};
 let version: unknown;
 {
   await using daemon = await startBenchDaemon({ poolSize: 1 });
@@ -18,6 +20,10 @@ let version: unknown;
   rows.push(...(await creating(daemon, true)));
   note("exec, list, version, many at once");
   rows.push(...(await running(daemon)));
+  note("keys, files, much output");
+  const work = await working(daemon);
+  rows.push(...work.rows);
+  output = work.figures;
   note("time to interactive");
   rows.push(...(await interactive(daemon)));
 }
@@ -34,7 +40,7 @@ let many: Record<string, number> = {};
   note("create without a pool");
   rows.push(...(await creating(daemon, false)));
   note("memory");
-  megabytes = { ...(await memory(daemon)), ...many };
+  megabytes = { ...(await memory(daemon)), ...many, ...output };
 }
 
 const machine = {

@@ -4,7 +4,7 @@
 set -eu
 root=$1
 
-packages=bash,coreutils,apt,curl,ca-certificates,sudo,procps,iproute2,less,vim-tiny,git,python3,kmod
+packages=bash,coreutils,apt,curl,ca-certificates,sudo,procps,iproute2,less,vim-tiny,tmux,htop,git,python3,kmod
 
 echo "installing $packages"
 mmdebstrap --quiet --mode=root --variant=minbase --include="$packages" \

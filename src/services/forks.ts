@@ -103,11 +103,9 @@ export class Forks {
       });
     } catch (error) {
       log.error("a child of a fork that failed was not removed", { sandbox: child.id, error });
-      keeper.detach(
-        actor,
-        "unknown",
-        `its fork failed, and it could not be removed: ${messageOf(error)}`,
-      );
+      if (!store.sandboxes.byId(child.id)) return; // its user destroyed it meanwhile
+      const reason = `its fork failed, and it could not be removed: ${messageOf(error)}`;
+      keeper.detach(actor, "unknown", reason);
     }
   }
 }

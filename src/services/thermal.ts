@@ -233,7 +233,7 @@ export class Thermal {
       watch.trouble = `it could not be woken whole: ${messageOf(error)}`;
       return; // whoever wakes it has told of it
     }
-    const { to } = this.#cooling(sandbox, machine) ?? {};
+    const to = this.#cooling(sandbox, machine)?.to ?? "cooler"; // edited meanwhile
     watch.trouble = `it could not be made ${to}: ${messageOf(error)}`;
     this.#options.log.warn("a sandbox could not cool", { sandbox: id, to, error });
     const meta = { to, error: messageOf(error), attempt: watch.failures };
