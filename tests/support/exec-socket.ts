@@ -1,7 +1,11 @@
 /** A plain WebSocket client of the exec endpoint that keeps what it is told. */
 import type { ExecEvent } from "../../src/contract/exec.ts";
-import type { FakeDaemon } from "./fake-daemon.ts";
 import { until } from "./until.ts";
+
+interface Endpoint {
+  url: string;
+  key: string;
+}
 
 export class ExecSocketClient {
   readonly events: ExecEvent[] = [];
@@ -11,7 +15,7 @@ export class ExecSocketClient {
   #stdout: Uint8Array[] = [];
   #stderr: Uint8Array[] = [];
 
-  constructor(daemon: FakeDaemon, ref: string, key = daemon.key) {
+  constructor(daemon: Endpoint, ref: string, key = daemon.key) {
     const url = `${daemon.url.replace("http", "ws")}/sandboxes/${ref}/exec/stream`;
     const options = { headers: { authorization: `Bearer ${key}` } };
     // Bun takes headers here; the DOM's types, which win, know nothing of that.
@@ -30,7 +34,7 @@ export class ExecSocketClient {
     this.#socket.onmessage = ({ data }) => this.#received(data);
   }
 
-  static async start(daemon: FakeDaemon, ref: string, request: object): Promise<ExecSocketClient> {
+  static async start(daemon: Endpoint, ref: string, request: object): Promise<ExecSocketClient> {
     const client = new ExecSocketClient(daemon, ref);
     await client.opened;
     client.tell(request);
