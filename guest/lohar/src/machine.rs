@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use crate::accounts::{parse_passwd, usable_shell, Accounts, Identity};
 use crate::boot;
@@ -9,6 +10,7 @@ use crate::boot::cgroup::Cgroup;
 use crate::boot::identity::Identification;
 use crate::environment::check_variable;
 use crate::protocol::messages::{Configure, Failure, MountRoot, Stage};
+use crate::sessions::log_folder::LogFolder;
 
 pub struct Machine {
     pub stage: Stage,
@@ -18,7 +20,8 @@ pub struct Machine {
     pub environment: BTreeMap<String, String>,
     /// Where processes start unless told otherwise.
     pub directory: String,
-    pub log_directory: PathBuf,
+    /// Where sessions write.
+    pub logs: Rc<LogFolder>,
     pub cgroup: Option<Cgroup>,
     /// Whether all of the machine is ours to change.
     pub ours: bool,
@@ -32,7 +35,7 @@ impl Machine {
             accounts: Accounts::default(),
             environment: BTreeMap::new(),
             directory: "/workspace".to_owned(),
-            log_directory: PathBuf::from(boot::skeleton::SESSION_LOGS),
+            logs: Rc::new(LogFolder::guest()),
             cgroup: boot::cgroup::prepare(),
             ours: true,
         }
@@ -45,7 +48,7 @@ impl Machine {
             accounts: Accounts::only(current_user()),
             environment: BTreeMap::new(),
             directory,
-            log_directory,
+            logs: Rc::new(LogFolder::test(log_directory)),
             cgroup: None,
             ours: false,
         }
@@ -65,7 +68,8 @@ impl Machine {
         Ok(())
     }
 
-    pub fn configure(&mut self, request: &Configure) -> Result<(), Failure> {
+    /// Answers with a number that no two guests have in common but by chance.
+    pub fn configure(&mut self, request: &Configure) -> Result<u16, Failure> {
         if self.stage == Stage::Initramfs {
             return Err(Failure::new("not_mounted", "No root is mounted"));
         }
@@ -80,7 +84,7 @@ impl Machine {
             self.environment.clone_from(environment);
         }
         self.stage = Stage::Configured;
-        Ok(())
+        Ok(identification.seed())
     }
 
     pub fn cpu_us(&self) -> u64 {

@@ -42,6 +42,14 @@ impl<'a> Identification<'a> {
         })
     }
 
+    /// A number that no two guests have in common but by chance.
+    pub fn seed(&self) -> u16 {
+        let pairs = self.entropy.chunks_exact(2);
+        pairs.fold(0, |seed, pair| {
+            seed ^ u16::from_le_bytes([pair[0], pair[1]])
+        })
+    }
+
     /// What is not given is not looked at, so that a guest that only slept is awake at once.
     ///
     /// A step that fails is told in the log, and the others are taken all the same: a disk that is full or read-only

@@ -17,6 +17,7 @@ pub mod own_files;
 pub mod port;
 pub mod power;
 pub mod root;
+pub mod session_logs;
 pub mod skeleton;
 pub mod sudo_access;
 pub mod users;

@@ -4,15 +4,15 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{chown, MetadataExt, PermissionsExt};
 
+use super::session_logs;
 use crate::accounts::LOHAR;
-
-pub const SESSION_LOGS: &str = "/var/log/lohar/sessions";
 
 pub fn make() {
     directory("/tmp", 0o1777, None);
     directory("/etc", 0o755, None);
-    directory("/var/log/lohar", 0o755, Some(LOHAR));
-    directory(SESSION_LOGS, 0o755, Some(LOHAR));
+    if let Err(error) = session_logs::open() {
+        crate::log::warn(&format!("cannot make '{}': {error}", session_logs::PATH));
+    }
     directory("/workspace", 0o755, Some(LOHAR));
 }
 

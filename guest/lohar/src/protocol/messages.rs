@@ -36,7 +36,7 @@ pub struct OpenKind {
     pub kind: String,
 }
 
-#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Deserialize, Serialize, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum User {
     Lohar,
@@ -55,6 +55,42 @@ pub struct OpenExec {
     pub stdin: bool,
     #[serde(default)]
     pub timeout_ms: u64,
+    /// Whether it shall be a session without a terminal, too.
+    #[serde(default)]
+    pub session: bool,
+    #[serde(default)]
+    pub max_idle_ms: u64,
+}
+
+#[derive(Deserialize)]
+pub struct OpenAttach {
+    pub session: String,
+    pub mode: Mode,
+    #[serde(default)]
+    pub if_detached: bool,
+    pub from: Option<u64>,
+    pub tty: Option<Size>,
+}
+
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    Control,
+    Watch,
+}
+
+#[derive(Deserialize)]
+pub struct OpenLog {
+    pub session: String,
+    #[serde(default)]
+    pub follow: bool,
+    pub tail: Option<u64>,
+}
+
+#[derive(Deserialize)]
+pub struct Kill {
+    pub session: String,
+    pub signal: String,
 }
 
 #[derive(Deserialize)]
@@ -68,7 +104,7 @@ pub struct OpenWrite {
     pub owner: Option<User>,
 }
 
-#[derive(Deserialize, Clone, Copy)]
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
     pub rows: u16,
     pub cols: u16,
@@ -100,16 +136,39 @@ pub enum Stage {
     Configured,
 }
 
+/// What a process is to the host. All but the first are sessions.
+#[derive(Serialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Exec,
+    Terminal,
+    Piped,
+    Detached,
+    Init,
+}
+
 #[derive(Serialize, Clone)]
 pub struct ProcessInfo {
     pub session: String,
+    pub kind: Kind,
     pub pid: i32,
     pub argv: Vec<String>,
     pub tty: bool,
+    pub stdin: bool,
+    pub user: User,
     pub started_unix_ms: u64,
     pub running: bool,
+    pub attached: bool,
+    pub watchers: usize,
+    pub log_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_unix_ms: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -154,6 +213,19 @@ pub struct Activity {
 pub struct Opened<'a> {
     pub session: &'a str,
     pub pid: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+pub struct Attached<'a> {
+    pub session: &'a str,
+    pub pid: i32,
+    pub tty: bool,
+    pub stdin: bool,
+    pub offset: u64,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub prelude: &'a str,
 }
 
 #[derive(Serialize)]
@@ -162,6 +234,9 @@ pub struct ExecResult<'a> {
     pub reason: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signal: Option<&'a str>,
+    /// Bytes of the output that were not kept for long enough.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missed: Option<u64>,
 }
 
 #[derive(Serialize)]

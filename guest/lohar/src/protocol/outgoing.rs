@@ -63,6 +63,17 @@ impl Outgoing {
         self.frame(stream, kind::CREDIT, &bytes.to_le_bytes());
     }
 
+    /// Bytes that lie in two pieces; at most `MAX_DATA`, and at least one.
+    pub fn data(&mut self, stream: u32, channel: u8, front: &[u8], back: &[u8]) {
+        let length = 1 + front.len() + back.len();
+        let header = frame::header(stream, kind::DATA, 0, length);
+        self.bytes.extend_from_slice(&header);
+        self.bytes.push(channel);
+        self.bytes.extend_from_slice(front);
+        self.bytes.extend_from_slice(back);
+        frame::end(&mut self.bytes);
+    }
+
     /// Reads at most `most` bytes from `source` straight into a DATA frame. Without any, no frame comes to be.
     pub fn read_data(
         &mut self,

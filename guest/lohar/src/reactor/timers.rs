@@ -8,6 +8,10 @@ pub enum Timer {
     Deadline,
     /// Nothing came from a process's grandchildren.
     Silence,
+    /// A session has been detached for as long as it may.
+    Idle,
+    /// A terminal gets its true size, so that what runs in it draws again.
+    Redraw,
     /// Look again whether all are frozen, or thawed.
     Freezer,
     /// The time to end by themselves is over for all processes.

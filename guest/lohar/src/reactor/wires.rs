@@ -21,6 +21,7 @@ pub struct Wires {
 pub enum Target {
     Process(u32),
     Write(u32),
+    Log(u32),
 }
 
 impl Wires {

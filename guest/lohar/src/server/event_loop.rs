@@ -86,7 +86,7 @@ impl Guest {
             match timer {
                 Timer::Freezer => self.check_freezer(),
                 Timer::Shutdown => self.finish_shutdown(),
-                Timer::Deadline | Timer::Silence => {
+                Timer::Deadline | Timer::Silence | Timer::Idle | Timer::Redraw => {
                     self.sessions.expired(key, timer, &mut self.wires);
                 }
             }

@@ -57,8 +57,8 @@ impl Guest {
         self.assembly.clear();
         self.freezer.forget_requests();
         self.syncs.values_mut().for_each(|request| *request = None);
-        for (_, target) in std::mem::take(&mut self.wires.streams) {
-            self.close(target);
+        for (stream, target) in std::mem::take(&mut self.wires.streams) {
+            self.close(stream, target);
         }
     }
 
@@ -123,7 +123,7 @@ impl Guest {
     /// Tells the host that a stream failed, and lets go of what it belonged to.
     pub fn break_stream(&mut self, stream: u32, failure: &Failure) {
         if let Some(target) = self.wires.streams.remove(&stream) {
-            self.close(target);
+            self.close(stream, target);
         }
         self.assembly.forget_stream(stream);
         self.wires.fail(stream, failure);
@@ -133,9 +133,10 @@ impl Guest {
         self.assembly.forget_stream(stream);
     }
 
-    pub fn close(&mut self, target: Target) {
+    pub fn close(&mut self, stream: u32, target: Target) {
         match target {
-            Target::Process(key) => self.sessions.detach(key, &mut self.wires),
+            Target::Process(key) => self.sessions.detach(key, stream, &mut self.wires),
+            Target::Log(key) => self.sessions.close_log(key),
             Target::Write(key) => self.writes.detach(key),
         }
     }
@@ -150,7 +151,7 @@ mod tests {
     use crate::protocol::frame::append;
     use crate::random::Random;
 
-    const MESSAGES: [&str; 11] = [
+    const MESSAGES: [&str; 19] = [
         r#"{"id":1,"method":"ping","params":{}}"#,
         r#"{"id":2,"method":"mount_root","params":{"device":"vda","grow":true}}"#,
         r#"{"id":3,"method":"configure","params":{"time_unix_ns":"1","entropy":"AAAA","env":{"A":"1"}}}"#,
@@ -160,6 +161,14 @@ mod tests {
         r#"{"id":7,"method":"activity","params":{}}"#,
         r#"{"kind":"exec","argv":["/nonexistent/program"],"stdin":true,"timeout_ms":50}"#,
         r#"{"kind":"exec","argv":["cat"],"tty":{"rows":1,"cols":1},"stdin":true,"timeout_ms":50}"#,
+        r#"{"kind":"exec","argv":["cat"],"session":true,"stdin":true,"timeout_ms":50,"max_idle_ms":20}"#,
+        r#"{"kind":"exec","argv":["seq","9999"],"session":true,"user":"root","timeout_ms":50}"#,
+        r#"{"kind":"attach","session":"sess-9e37","mode":"control","tty":{"rows":1,"cols":1}}"#,
+        r#"{"kind":"attach","session":"sess-9e37","mode":"watch","from":7}"#,
+        r#"{"kind":"log","session":"sess-9e37","follow":true,"tail":9}"#,
+        r#"{"kind":"log","session":"../../etc/passwd"}"#,
+        r#"{"id":8,"method":"kill","params":{"session":"sess-9e37","signal":"TERM"}}"#,
+        r#"{"id":9,"method":"processes"}"#,
         r#"{"kind":"write","path":"","size":18446744073709551615,"mode":"0644","user":"root"}"#,
         r#"{"type":"signal","signal":"SIGKILL","rows":65535,"cols":0}"#,
     ];

@@ -7,7 +7,7 @@ use super::guest::Guest;
 use super::streams::parse;
 use crate::protocol::frame::kind;
 use crate::protocol::messages::{
-    Configure, Failure, MountRoot, Nothing, Processes, Reply, ReplyError, Request,
+    Configure, Failure, Kill, MountRoot, Nothing, Processes, Reply, ReplyError, Request, Stage,
 };
 use crate::sessions::init;
 use crate::{activity, stats, timer_check};
@@ -42,6 +42,7 @@ impl Guest {
                 let processes = self.sessions.list();
                 return self.reply(id, &Processes { processes });
             }
+            "kill" => self.kill(params).map(Some),
             "shutdown" => {
                 self.begin_shutdown();
                 Ok(Some(()))
@@ -66,7 +67,11 @@ impl Guest {
 
     fn configure(&mut self, params: &str) -> Result<(), Failure> {
         let request: Configure = parse(params.as_bytes())?;
-        self.machine.configure(&request)?;
+        let is_first = self.machine.stage < Stage::Configured;
+        let seed = self.machine.configure(&request)?;
+        if is_first {
+            self.sessions.names.seed(seed);
+        }
         let Some(script) = request.init.filter(|_| !self.init_started) else {
             return Ok(());
         };
@@ -74,6 +79,11 @@ impl Guest {
         self.init_started = true;
         self.sessions
             .add(process, &mut self.wires, &mut self.machine)
+    }
+
+    fn kill(&mut self, params: &str) -> Result<(), Failure> {
+        let request: Kill = parse(params.as_bytes())?;
+        self.sessions.kill(&request)
     }
 
     /// In a process of its own: writing much out takes long, and everybody else would wait.

@@ -3,7 +3,9 @@
 use super::guest::Guest;
 use crate::files::write::too_much;
 use crate::protocol::frame::{kind, Frame};
-use crate::protocol::messages::{Control, Failure, OpenExec, OpenKind, OpenWrite, Size, Stage};
+use crate::protocol::messages::{
+    Control, Failure, OpenAttach, OpenExec, OpenKind, OpenLog, OpenWrite, Size, Stage,
+};
 use crate::reactor::wires::Target;
 use crate::sessions::signals;
 
@@ -39,6 +41,15 @@ impl Guest {
                 self.sessions
                     .open(stream, open, &mut self.wires, &mut self.machine)
             }
+            "attach" => {
+                let open: OpenAttach = parse(payload)?;
+                self.sessions.attach(stream, &open, &mut self.wires)
+            }
+            "log" => {
+                let open: OpenLog = parse(payload)?;
+                self.sessions
+                    .open_log(stream, &open, &mut self.wires, &self.machine)
+            }
             "write" => {
                 let open: OpenWrite = parse(payload)?;
                 self.writes
@@ -54,23 +65,28 @@ impl Guest {
         let Some(&target) = self.wires.streams.get(&stream) else {
             return;
         };
+        if matches!(frame.kind, kind::DATA | kind::END) && !self.takes_input(stream, target) {
+            return self.refuse_watcher(stream);
+        }
         match (frame.kind, frame.payload) {
             (kind::DATA, [STDIN, bytes @ ..]) if !bytes.is_empty() => {
                 self.receive(stream, target, bytes);
             }
             (kind::END, [STDIN]) => self.end(target),
             (kind::CREDIT, &[a, b, c, d]) => {
-                if let Target::Process(key) = target {
-                    if let Some(process) = self.sessions.get(key) {
-                        process.credit.add(u32::from_le_bytes([a, b, c, d]));
-                        self.sessions.advance(key, &mut self.wires);
+                let bytes = u32::from_le_bytes([a, b, c, d]);
+                match target {
+                    Target::Process(key) => {
+                        self.sessions.credit(key, stream, bytes, &mut self.wires);
                     }
+                    Target::Log(key) => self.sessions.credit_log(key, bytes),
+                    Target::Write(_) => {}
                 }
             }
             (kind::CLOSE, _) => {
                 self.wires.streams.remove(&stream);
                 self.forget_parts(stream);
-                self.close(target);
+                self.close(stream, target);
             }
             _ => {
                 let message = format!("Malformed frame of type {}", frame.kind);
@@ -79,9 +95,27 @@ impl Guest {
         }
     }
 
+    /// Those that only look on do not.
+    fn takes_input(&mut self, stream: u32, target: Target) -> bool {
+        match target {
+            Target::Process(key) => {
+                let process = self.sessions.get(key);
+                process.map_or(true, |process| process.stream() == Some(stream))
+            }
+            Target::Log(_) => false,
+            Target::Write(_) => true,
+        }
+    }
+
+    fn refuse_watcher(&mut self, stream: u32) {
+        let message = "A stream that only reads takes no input";
+        self.break_stream(stream, &Failure::new("protocol", message));
+    }
+
     fn receive(&mut self, stream: u32, target: Target, bytes: &[u8]) {
         match target {
             Target::Write(key) => self.writes.receive(key, bytes, &mut self.wires),
+            Target::Log(_) => {}
             Target::Process(key) => {
                 let Some(process) = self.sessions.get(key) else {
                     return;
@@ -98,6 +132,7 @@ impl Guest {
     fn end(&mut self, target: Target) {
         match target {
             Target::Write(key) => self.writes.end(key, &mut self.wires),
+            Target::Log(_) => {}
             Target::Process(key) => {
                 if let Some(process) = self.sessions.get(key) {
                     process.input.end();
@@ -109,7 +144,13 @@ impl Guest {
 
     /// There is no answer to this message, so what cannot be done is left undone.
     pub fn control(&mut self, stream: u32, payload: &[u8]) {
-        let Some(&Target::Process(key)) = self.wires.streams.get(&stream) else {
+        let Some(&target) = self.wires.streams.get(&stream) else {
+            return;
+        };
+        if !self.takes_input(stream, target) {
+            return self.refuse_watcher(stream);
+        }
+        let Target::Process(key) = target else {
             return;
         };
         let (Ok(control), Some(process)) = (parse::<Control>(payload), self.sessions.get(key))
@@ -117,7 +158,13 @@ impl Guest {
             return;
         };
         match (control.kind.as_str(), control.rows, control.cols) {
-            ("resize", Some(rows), Some(cols)) => process.resize(Size { rows, cols }),
+            ("resize", Some(rows), Some(cols)) => {
+                // A terminal that is about to get its size back shall get this one.
+                if let Some((_, size)) = &mut process.redraw {
+                    *size = Size { rows, cols };
+                }
+                process.resize(Size { rows, cols });
+            }
             ("signal", ..) => {
                 if let Some(signal) = control.signal.as_deref().and_then(signals::number) {
                     process.signal(signal);

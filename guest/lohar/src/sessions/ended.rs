@@ -1,4 +1,4 @@
-//! How processes ended, and the last of those whose result nobody took.
+//! How processes ended, and the last of those commands whose result nobody took.
 
 use std::collections::VecDeque;
 
@@ -7,7 +7,7 @@ use rustix::process::WaitStatus;
 use super::signals;
 use crate::protocol::messages::{ExecResult, ProcessInfo};
 
-const KEPT: usize = 32;
+pub const KEPT: usize = 32;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Exit {
@@ -42,15 +42,19 @@ impl Exit {
         }
     }
 
-    pub fn with_result<T>(self, tell: impl FnOnce(&ExecResult<'_>) -> T) -> T {
-        let signal = match self {
+    pub fn signal(self) -> Option<String> {
+        match self {
             Exit::Signal(signal) => Some(signals::name(signal)),
             _ => None,
-        };
+        }
+    }
+
+    pub fn with_result<T>(self, missed: Option<u64>, tell: impl FnOnce(&ExecResult<'_>) -> T) -> T {
         tell(&ExecResult {
             exit_code: self.code(),
             reason: self.reason(),
-            signal: signal.as_deref(),
+            signal: self.signal().as_deref(),
+            missed,
         })
     }
 }
@@ -60,13 +64,8 @@ pub struct Ended(VecDeque<ProcessInfo>);
 
 impl Ended {
     pub fn keep(&mut self, process: ProcessInfo) {
-        // The init script is worth remembering whatever came after it.
         if self.0.len() >= KEPT {
-            let oldest = self
-                .0
-                .iter()
-                .position(|kept| kept.session != super::init::SESSION);
-            self.0.remove(oldest.unwrap_or(0));
+            self.0.pop_front();
         }
         self.0.push_back(process);
     }
@@ -79,18 +78,20 @@ impl Ended {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::messages::{Kind, User};
 
     #[test]
     fn codes_follow_the_shell() {
         assert_eq!(Exit::Code(3).code(), 3);
         assert_eq!(Exit::Signal(libc::SIGTERM).code(), 143);
         assert_eq!(Exit::Timeout.code(), 137);
-        let text = Exit::Signal(9).with_result(|result| serde_json::to_string(result).unwrap());
+        let text =
+            Exit::Signal(9).with_result(None, |result| serde_json::to_string(result).unwrap());
         assert_eq!(
             text,
             r#"{"exit_code":137,"reason":"signal","signal":"SIGKILL"}"#
         );
-        let text = Exit::Code(0).with_result(|result| serde_json::to_string(result).unwrap());
+        let text = Exit::Code(0).with_result(None, |result| serde_json::to_string(result).unwrap());
         assert_eq!(text, r#"{"exit_code":0,"reason":"exited"}"#);
     }
 
@@ -99,21 +100,25 @@ mod tests {
         let mut ended = Ended::default();
         for number in 0..100 {
             ended.keep(ProcessInfo {
-                session: if number == 0 {
-                    "init".into()
-                } else {
-                    format!("sess-{number:04x}")
-                },
+                session: format!("sess-{number:04x}"),
+                kind: Kind::Exec,
                 pid: number,
                 argv: vec![],
                 tty: false,
+                stdin: false,
+                user: User::Lohar,
                 started_unix_ms: 0,
                 running: false,
+                attached: false,
+                watchers: 0,
+                log_bytes: 0,
                 exit_code: Some(0),
+                reason: Some("exited"),
+                signal: None,
+                ended_unix_ms: Some(0),
             });
         }
         assert_eq!(ended.iter().count(), KEPT);
-        assert!(ended.iter().any(|process| process.session == "init"));
         assert!(ended.iter().any(|process| process.pid == 99));
     }
 }

@@ -7,8 +7,12 @@ use super::process::Process;
 use super::table::Sessions;
 use crate::machine::Machine;
 use crate::protocol::frame::kind;
+use crate::reactor::clock;
 use crate::reactor::timers::Timer;
 use crate::reactor::wires::Wires;
+
+/// How long what a session has left in the background may keep its result back by never falling silent.
+const LINGER: u64 = 10_000_000_000;
 
 impl Sessions {
     /// False when the pid is none of ours.
@@ -34,11 +38,17 @@ impl Sessions {
             exit => exit,
         };
         process.exit = Some(exit);
+        process.ended_unix_ms = Some(clock::unix_ms());
         process.look_again();
         if process.timed_out {
             process.last_call();
         }
-        if process.stream.is_none() {
+        if process.shared.is_some() {
+            forget_timers(key, process, wires);
+            let until = clock::now() + LINGER;
+            process.deadline = Some(until);
+            wires.timers.add(until, key, Timer::Deadline);
+        } else if process.stream.is_none() {
             self.ended.keep(process.info());
             forget_timers(key, process, wires);
         }
@@ -58,7 +68,9 @@ impl Sessions {
             if !process.tty {
                 wires.outgoing.end(stream, 2);
             }
-            exit.with_result(|result| wires.outgoing.json(stream, kind::RESULT, result));
+            exit.with_result(None, |result| {
+                wires.outgoing.json(stream, kind::RESULT, result)
+            });
             wires.streams.remove(&stream);
         }
         process.input.close();
@@ -94,20 +106,50 @@ impl Sessions {
                 process.last_call();
                 self.advance(key, wires);
             }
+            (Timer::Idle, None) => {
+                if let Some(shared) = &mut process.shared {
+                    shared.idle_until = None;
+                }
+                process.kill();
+            }
+            (Timer::Redraw, None) => {
+                if let Some((_, size)) = process.redraw.take() {
+                    process.resize(size);
+                }
+            }
             _ => {}
         }
     }
 
-    /// Nobody listens any more: input ends, output is dropped, the process goes on.
-    pub fn detach(&mut self, key: u32, wires: &mut Wires) {
+    /// The host takes so much more.
+    pub fn credit(&mut self, key: u32, stream: u32, bytes: u32, wires: &mut Wires) {
         let Some(process) = self.processes.get_mut(&key) else {
             return;
         };
-        process.stream = None;
+        match &mut process.shared {
+            Some(shared) => {
+                if let Some(viewer) = shared.viewer(stream) {
+                    viewer.credit.add(bytes);
+                }
+            }
+            None => process.credit.add(bytes),
+        }
+        self.advance(key, wires);
+    }
+
+    /// Nobody listens any more: input ends, output is dropped, the process goes on. A session keeps both.
+    pub fn detach(&mut self, key: u32, stream: u32, wires: &mut Wires) {
+        let Some(process) = self.processes.get_mut(&key) else {
+            return;
+        };
         if process.waiting.is_some() {
             self.processes.remove(&key);
             return;
         }
+        if process.shared.is_some() {
+            return self.leave(key, stream, wires);
+        }
+        process.stream = None;
         process.input.close();
         if process.exit.is_some() {
             self.ended.keep(process.info());
@@ -118,12 +160,18 @@ impl Sessions {
 }
 
 /// After its end, its pid may become somebody else's.
-fn forget_timers(key: u32, process: &mut Process, wires: &mut Wires) {
+pub(super) fn forget_timers(key: u32, process: &mut Process, wires: &mut Wires) {
     if let Some(at) = process.deadline.take() {
         wires.timers.remove(at, key, Timer::Deadline);
     }
     if let Some(at) = process.silence.take() {
         wires.timers.remove(at, key, Timer::Silence);
+    }
+    if let Some((at, _)) = process.redraw.take() {
+        wires.timers.remove(at, key, Timer::Redraw);
+    }
+    if let Some(at) = process.shared.as_mut().and_then(|it| it.idle_until.take()) {
+        wires.timers.remove(at, key, Timer::Idle);
     }
 }
 
@@ -155,6 +203,8 @@ mod tests {
             tty: None,
             stdin: false,
             timeout_ms: 1,
+            session: false,
+            max_idle_ms: 0,
         };
         let mut process = Process::new("sess-1".to_owned(), Some(STREAM), open);
         process.waiting = None;

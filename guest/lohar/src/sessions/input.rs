@@ -9,6 +9,8 @@ use super::credit::Window;
 use super::output::widen_pipe;
 use crate::reactor::poller::{Poller, Role};
 
+/// What streams that are gone may have left in a queue for the next one to be taken.
+const MOST_CARRIED: usize = 1024 * 1024;
 /// The terminal's default end-of-file character, ^D.
 const END_OF_FILE: u8 = 4;
 
@@ -21,6 +23,8 @@ pub struct Input {
     /// Bytes that were written without the host's having got its credit back.
     unreported: usize,
     ended: bool,
+    /// Bytes of the queue that came over earlier streams, whose credit is nobody's any more.
+    carried: usize,
     /// Whether epoll tells when a full sink takes more; asked for only once it was full.
     watched: bool,
 }
@@ -42,6 +46,35 @@ impl Input {
             sink: Sink::Pipe(sink),
             ..Input::default()
         }
+    }
+
+    /// Whether more may come to the process.
+    pub fn is_open(&self) -> bool {
+        !matches!(self.sink, Sink::Closed) && (!self.ended || self.is_terminal())
+    }
+
+    fn is_terminal(&self) -> bool {
+        matches!(self.sink, Sink::Terminal(_))
+    }
+
+    /// Another stream takes over, with credit of its own. What waits keeps its place; false when that is too much.
+    pub fn renew(&mut self) -> bool {
+        let waiting = self.queue.len() - self.written;
+        if waiting > MOST_CARRIED {
+            return false;
+        }
+        self.carried = waiting;
+        self.window = Window::default();
+        self.unreported = 0;
+        // An end-of-file character ends what is typed, not the terminal.
+        self.ended &= !self.is_terminal();
+        true
+    }
+
+    /// Lets go of the sink, whatever it is.
+    pub fn abandon(&mut self) {
+        self.ended = true;
+        self.drop_sink();
     }
 
     pub fn open_pipe(&mut self, sink: OwnedFd) {
@@ -86,7 +119,7 @@ impl Input {
     }
 
     pub fn end(&mut self) {
-        if !std::mem::replace(&mut self.ended, true) && matches!(self.sink, Sink::Terminal(_)) {
+        if !std::mem::replace(&mut self.ended, true) && self.is_terminal() {
             self.queue.push(END_OF_FILE);
         }
     }
@@ -94,7 +127,7 @@ impl Input {
     /// Ends a pipe at once, whatever is still queued. A terminal stays as it is.
     pub fn close(&mut self) {
         self.ended = true;
-        if !matches!(self.sink, Sink::Terminal(_)) {
+        if !self.is_terminal() {
             self.drop_sink();
         }
     }
@@ -114,7 +147,7 @@ impl Input {
             Sink::Closed => {
                 let dropped =
                     std::mem::take(&mut self.queue).len() + std::mem::take(&mut self.unreported);
-                return self.window.pass(dropped);
+                return self.pass(dropped);
             }
         };
         let before = self.written;
@@ -150,6 +183,13 @@ impl Input {
             passed += self.queue.len() - self.written;
             self.drop_sink();
         }
-        self.window.pass(passed)
+        self.pass(passed)
+    }
+
+    /// What is carried went first.
+    fn pass(&mut self, bytes: usize) -> Option<u32> {
+        let carried = bytes.min(self.carried);
+        self.carried -= carried;
+        self.window.pass(bytes - carried)
     }
 }

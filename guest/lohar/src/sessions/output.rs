@@ -63,15 +63,22 @@ impl Output {
         let most = MAX_DATA.min(credit).min(self.owed.unwrap_or(MAX_DATA));
         let outcome = outgoing.read_data(self.source.as_fd(), stream, self.channel, most);
         let read = self.judge(outcome, most);
-        if let (Some(owed), Read::Bytes(count)) = (&mut self.owed, &read) {
-            *owed = owed.saturating_sub(*count);
-        }
+        self.settle(&read);
         read
     }
 
     pub fn read(&mut self, buffer: &mut [u8]) -> Read {
-        let outcome = rustix::io::read(&*self.source, &mut *buffer);
-        self.judge(outcome, buffer.len())
+        let most = buffer.len().min(self.owed.unwrap_or(usize::MAX));
+        let outcome = rustix::io::read(&*self.source, &mut buffer[..most]);
+        let read = self.judge(outcome, most);
+        self.settle(&read);
+        read
+    }
+
+    fn settle(&mut self, read: &Read) {
+        if let (Some(owed), Read::Bytes(count)) = (&mut self.owed, read) {
+            *owed = owed.saturating_sub(*count);
+        }
     }
 
     fn judge(&mut self, outcome: rustix::io::Result<usize>, asked: usize) -> Read {

@@ -1,7 +1,5 @@
 //! One process and all that belongs to it, from its start to its result.
 
-use std::fs::File;
-use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
@@ -9,8 +7,9 @@ use super::credit::Credit;
 use super::ended::Exit;
 use super::input::Input;
 use super::output::{Output, Read, MOST_HELD};
+use super::shared::{Shared, Viewer};
 use super::terminal;
-use crate::protocol::messages::{OpenExec, ProcessInfo};
+use crate::protocol::messages::{Kind, OpenExec, ProcessInfo, Size, User};
 use crate::reactor::wires::Wires;
 
 /// How long grandchildren that keep the output open may be silent before the result is sent without them.
@@ -20,12 +19,17 @@ const ARGV_TOLD: usize = 1024;
 
 pub struct Process {
     pub session: String,
+    pub kind: Kind,
+    pub user: User,
     pub argv: Vec<String>,
     pub tty: bool,
     pub started_unix_ms: u64,
+    pub ended_unix_ms: Option<u64>,
     pub pid: Option<i32>,
-    /// Who is told; nobody after CLOSE, a new connection, or the result.
+    /// Who is told of a plain command; nobody after CLOSE, a new connection, or the result.
     pub stream: Option<u32>,
+    /// What only a session has.
+    pub shared: Option<Box<Shared>>,
     /// What is to be started once the guest is thawed.
     pub waiting: Option<Box<OpenExec>>,
     pub input: Input,
@@ -40,28 +44,32 @@ pub struct Process {
     pub was_silent: bool,
     /// The cgroup's count when it started.
     pub oom_kills: u64,
-    pub log: Option<Log>,
+    /// The size that its terminal gets soon.
+    pub redraw: Option<(u64, Size)>,
     /// Whether it stands in the queue of those whose output is to be read.
     pub queued: bool,
 }
 
-/// A file that takes the first bytes of an output.
-pub struct Log {
-    pub file: File,
-    pub left: usize,
-}
-
 impl Process {
+    /// A plain command.
     pub fn new(session: String, stream: Option<u32>, open: OpenExec) -> Self {
+        let mut input = Input::default();
+        if open.tty.is_none() && !open.stdin {
+            input.close();
+        }
         Process {
             session,
+            kind: Kind::Exec,
+            user: open.user.unwrap_or(User::Lohar),
             argv: shortened(&open.argv),
             tty: open.tty.is_some(),
             started_unix_ms: 0,
+            ended_unix_ms: None,
             pid: None,
             stream,
+            shared: None,
             waiting: Some(Box::new(open)),
-            input: Input::default(),
+            input,
             outputs: [None, None],
             terminal: None,
             credit: Credit::default(),
@@ -71,20 +79,61 @@ impl Process {
             silence: None,
             was_silent: false,
             oom_kills: 0,
-            log: None,
+            redraw: None,
             queued: false,
         }
     }
 
+    pub fn session(
+        session: String,
+        kind: Kind,
+        stream: Option<u32>,
+        open: OpenExec,
+        shared: Shared,
+    ) -> Self {
+        let mut process = Self::new(session, None, open);
+        let control = stream.map(|stream| Viewer::new(stream, 0));
+        process.kind = kind;
+        process.shared = Some(Box::new(Shared { control, ..shared }));
+        process
+    }
+
     pub fn info(&self) -> ProcessInfo {
+        let shared = self.shared.as_ref();
+        let running = self.exit.is_none();
         ProcessInfo {
             session: self.session.clone(),
+            kind: self.kind,
             pid: self.pid.unwrap_or(0),
             argv: self.argv.clone(),
             tty: self.tty,
+            stdin: running && self.input.is_open(),
+            user: self.user,
             started_unix_ms: self.started_unix_ms,
-            running: self.exit.is_none(),
+            running,
+            attached: self.stream().is_some(),
+            watchers: shared.map_or(0, |shared| shared.watchers.len()),
+            log_bytes: shared.map_or(0, |shared| shared.log.bytes()),
             exit_code: self.exit.map(Exit::code),
+            reason: self.exit.map(Exit::reason),
+            signal: self.exit.and_then(Exit::signal),
+            ended_unix_ms: self.ended_unix_ms,
+        }
+    }
+
+    /// Who is told of it and has control of it.
+    pub fn stream(&self) -> Option<u32> {
+        match &self.shared {
+            Some(shared) => shared.control.as_ref().map(|viewer| viewer.stream),
+            None => self.stream,
+        }
+    }
+
+    /// Any stream that is open, those that only watch included.
+    pub fn is_attended(&self) -> bool {
+        match &self.shared {
+            Some(shared) => shared.viewers().next().is_some(),
+            None => self.stream.is_some(),
         }
     }
 
@@ -92,10 +141,22 @@ impl Process {
         self.pid.is_some() && self.exit.is_none()
     }
 
-    /// Something can be read, and whoever takes it has credit left.
+    /// Something can be read, and whoever takes it has credit left; or what was read can be told.
     pub fn has_output(&self) -> bool {
-        (self.stream.is_none() || self.credit.left() > 0)
-            && self.outputs.iter().flatten().any(Output::is_due)
+        let due = self.outputs.iter().flatten().any(Output::is_due);
+        match &self.shared {
+            Some(shared) => (due && shared.room() > 0) || shared.has_news(),
+            None => due && (self.stream.is_none() || self.credit.left() > 0),
+        }
+    }
+
+    /// Something can be read although the line takes no more.
+    pub fn can_read_ahead(&self) -> bool {
+        let due = self.outputs.iter().flatten().any(Output::is_due);
+        due && match &self.shared {
+            Some(shared) => shared.room() > 0,
+            None => self.stream.is_none(),
+        }
     }
 
     /// The process has ended and its time is over: of its outputs only what they hold now is told, however slow the
@@ -121,8 +182,19 @@ impl Process {
             let Some(output) = slot.as_mut().filter(|output| output.is_due()) else {
                 continue;
             };
-            let read = match self.stream {
-                Some(stream) => {
+            let read = match (&mut self.shared, self.stream) {
+                (Some(shared), _) => {
+                    let room = shared.room().min(scratch.len());
+                    if room == 0 {
+                        continue;
+                    }
+                    let read = output.read(&mut scratch[..room]);
+                    if let Read::Bytes(count) = read {
+                        shared.take(&scratch[..count]);
+                    }
+                    read
+                }
+                (None, Some(stream)) => {
                     if self.credit.left() == 0 || !wires.outgoing.has_room() {
                         continue;
                     }
@@ -132,13 +204,7 @@ impl Process {
                     }
                     read
                 }
-                None => {
-                    let read = output.read(scratch);
-                    if let (Read::Bytes(count), Some(log)) = (&read, &mut self.log) {
-                        log.write(&scratch[..*count]);
-                    }
-                    read
-                }
+                (None, None) => output.read(scratch),
             };
             moved = true;
             if matches!(read, Read::Bytes(_)) {
@@ -148,7 +214,10 @@ impl Process {
                 *slot = None;
             }
         }
-        moved
+        match &mut self.shared {
+            Some(shared) => shared.tell(wires) || moved,
+            None => moved,
+        }
     }
 
     /// A signal that the host asks for.
@@ -161,6 +230,25 @@ impl Process {
             .as_ref()
             .and_then(|terminal| terminal::foreground_group(terminal.as_fd()));
         signal_group(foreground.unwrap_or(pid), signal);
+    }
+
+    /// What somebody else than who has control of it sends: it reaches the leader, too, so that a shell is not spared by
+    /// the command that it runs.
+    pub fn signal_all(&self, signal: i32) {
+        match (signal, self.pid) {
+            (libc::SIGKILL, _) => self.kill(),
+            (_, Some(pid)) => {
+                let terminal = self.terminal.as_ref();
+                let foreground = terminal.and_then(|terminal| {
+                    terminal::foreground_group(terminal.as_fd()).filter(|&group| group != pid)
+                });
+                if let Some(foreground) = foreground {
+                    signal_group(foreground, signal);
+                }
+                signal_group(pid, signal);
+            }
+            _ => {}
+        }
     }
 
     /// Reaches what it left behind as well.
@@ -178,21 +266,15 @@ impl Process {
         }
     }
 
-    pub fn resize(&self, size: crate::protocol::messages::Size) {
+    pub fn size(&self) -> Option<Size> {
+        let terminal = self.terminal.as_ref()?;
+        terminal::size(terminal.as_fd())
+    }
+
+    pub fn resize(&self, size: Size) {
         if let Some(terminal) = &self.terminal {
             // A terminal that has gone cannot be resized; its end is told anyway.
             let _ = terminal::resize(terminal.as_fd(), size);
-        }
-    }
-}
-
-impl Log {
-    fn write(&mut self, bytes: &[u8]) {
-        let bytes = &bytes[..bytes.len().min(self.left)];
-        self.left -= bytes.len();
-        // A full disk must not stop the process that is logged.
-        if !bytes.is_empty() && self.file.write_all(bytes).is_err() {
-            self.left = 0;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How many processes the host has running, and of how many it is still told.
 
-use super::init;
 use super::table::Sessions;
+use crate::protocol::messages::Kind;
 
 #[derive(Default, PartialEq, Eq, Debug)]
 pub struct Running {
@@ -15,12 +15,13 @@ impl Sessions {
     pub fn running(&self) -> Running {
         let mut running = Running::default();
         let all = self.processes.values();
-        for process in all.filter(|process| process.exit.is_none() && !init::is(process)) {
-            match process.tty {
-                true => running.terminals += 1,
-                false => running.commands += 1,
+        for process in all.filter(|process| process.exit.is_none()) {
+            match process.kind {
+                Kind::Init => continue,
+                Kind::Terminal | Kind::Piped => running.terminals += 1,
+                Kind::Exec | Kind::Detached => running.commands += 1,
             }
-            running.attached += u32::from(process.stream.is_some());
+            running.attached += u32::from(process.is_attended());
         }
         running
     }
@@ -29,43 +30,61 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::rc::Rc;
 
     use super::*;
-    use crate::protocol::messages::{OpenExec, Size};
+    use crate::protocol::messages::OpenExec;
     use crate::sessions::ended::Exit;
+    use crate::sessions::log_folder::LogFolder;
     use crate::sessions::process::Process;
+    use crate::sessions::session_log::SessionLog;
+    use crate::sessions::shared::{Shared, Viewer};
 
-    fn process(session: &str, stream: Option<u32>, tty: bool) -> Process {
+    fn process(kind: Kind, stream: Option<u32>) -> Process {
         let open = OpenExec {
             argv: vec!["sleep".to_owned()],
             env: BTreeMap::new(),
             cwd: None,
             user: None,
-            tty: tty.then_some(Size { rows: 1, cols: 1 }),
+            tty: None,
             stdin: false,
             timeout_ms: 0,
+            session: false,
+            max_idle_ms: 0,
         };
-        Process::new(session.to_owned(), stream, open)
+        let session = "sess-1".to_owned();
+        if kind == Kind::Exec {
+            return Process::new(session, stream, open);
+        }
+        let folder = Rc::new(LogFolder::test("/nonexistent".into()));
+        let log = SessionLog::new(folder, &session, None);
+        let shared = Shared::new(log, String::new(), false, 0);
+        Process::session(session, kind, stream, open, shared)
     }
 
     #[test]
     fn counts_what_has_not_ended_whether_anybody_is_told_or_not() {
         let mut sessions = Sessions::new().unwrap();
         assert_eq!(sessions.running(), Running::default());
-        let mut ended = process("sess-4", Some(7), false);
+        let mut ended = process(Kind::Exec, Some(7));
         ended.exit = Some(Exit::Code(0));
+        let mut watched = process(Kind::Piped, None);
+        let watchers = &mut watched.shared.as_mut().unwrap().watchers;
+        watchers.push(Viewer::new(9, 0));
         let all = [
-            process(init::SESSION, None, true),
-            process("sess-1", Some(1), false),
-            process("sess-2", None, false),
-            process("sess-3", Some(5), true),
+            process(Kind::Init, Some(3)),
+            process(Kind::Exec, Some(1)),
+            process(Kind::Exec, None),
+            process(Kind::Detached, None),
+            process(Kind::Terminal, Some(5)),
+            watched,
             ended,
         ];
         sessions.processes.extend((1..).zip(all));
         let expected = Running {
-            commands: 2,
-            terminals: 1,
-            attached: 2,
+            commands: 3,
+            terminals: 2,
+            attached: 3,
         };
         assert_eq!(sessions.running(), expected);
     }

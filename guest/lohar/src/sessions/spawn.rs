@@ -26,6 +26,8 @@ pub struct Child<'a> {
     pub stdio: [BorrowedFd<'a>; 3],
     /// Whether `stdio` is a terminal that the process shall control.
     pub terminal: bool,
+    /// Whether no terminal shall concern it.
+    pub apart: bool,
     pub identity: &'a Identity,
     pub cgroup: Option<BorrowedFd<'a>>,
 }
@@ -40,6 +42,7 @@ pub enum SpawnError {
 struct Plan {
     stdio: [RawFd; 3],
     terminal: bool,
+    apart: bool,
     switch: bool,
     uid: u32,
     gid: u32,
@@ -81,6 +84,7 @@ impl Spawner {
         let mut plan = Plan {
             stdio: child.stdio.map(|fd| fd.as_raw_fd()),
             terminal: child.terminal,
+            apart: child.apart,
             switch: identity.switch,
             uid: identity.uid,
             gid: identity.gid,
@@ -164,6 +168,8 @@ unsafe extern "C" fn run(plan: *mut Plan) -> ! {
     if plan.terminal {
         libc::setsid();
         libc::ioctl(plan.stdio[0], libc::TIOCSCTTY, 0);
+    } else if plan.apart {
+        libc::setsid();
     } else {
         libc::setpgid(0, 0);
     }

@@ -14,7 +14,7 @@ use super::spawn::{Child, SpawnError, Spawner};
 use super::terminal;
 use crate::environment::environment;
 use crate::machine::Machine;
-use crate::protocol::messages::{Failure, OpenExec, Size, User};
+use crate::protocol::messages::{Failure, Kind, OpenExec, Size, User};
 use crate::reactor::poller::{Poller, Role};
 use crate::reason::reason;
 
@@ -47,12 +47,14 @@ impl Starter {
         let directory = open.cwd.as_deref().unwrap_or(&machine.directory);
         let mut command = Command::new(&open.argv, &environment, directory)?;
         process.oom_kills = machine.oom_kills();
+        let is_session = process.kind != Kind::Exec;
         let mut spawn = |stdio, terminal| {
             self.spawner
                 .spawn(Child {
                     command: &mut command,
                     stdio,
                     terminal,
+                    apart: is_session,
                     identity: &identity,
                     cgroup: machine.cgroup.as_ref().map(|cgroup| cgroup.directory()),
                 })
@@ -67,8 +69,16 @@ impl Starter {
             return Ok(pid);
         }
         let (stdout, their_stdout) = pipe_from_process().map_err(no_resources)?;
-        let (stderr, their_stderr) = pipe_from_process().map_err(no_resources)?;
-        let output = (their_stdout.as_fd(), their_stderr.as_fd());
+        // What a session writes is one text: it stays in order.
+        let apart = match is_session {
+            true => None,
+            false => Some(pipe_from_process().map_err(no_resources)?),
+        };
+        let (stderr, their_stderr) = apart.unzip();
+        let output = (
+            their_stdout.as_fd(),
+            their_stderr.as_ref().unwrap_or(&their_stdout).as_fd(),
+        );
         let pid = if open.stdin {
             let (their_stdin, stdin) =
                 rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(no_resources)?;
@@ -83,11 +93,12 @@ impl Starter {
         };
         let readable = |source: OwnedFd, role, channel| {
             poller.watch_readable(&source, key, role)?;
-            Ok(Some(Output::new(Rc::new(source), channel, false)))
+            Ok(Output::new(Rc::new(source), channel, false))
         };
+        let stderr = stderr.map(|stderr| readable(stderr, Role::Stderr, 2));
         process.outputs = [
-            readable(stdout, Role::Stdout, 1).map_err(no_resources)?,
-            readable(stderr, Role::Stderr, 2).map_err(no_resources)?,
+            Some(readable(stdout, Role::Stdout, 1).map_err(no_resources)?),
+            stderr.transpose().map_err(no_resources)?,
         ];
         Ok(pid)
     }

@@ -5,11 +5,13 @@ use std::collections::{HashMap, VecDeque};
 use rustix::event::epoll::EventFlags;
 
 use super::ended::Ended;
+use super::log_reader::LogReader;
+use super::names::Names;
 use super::process::{Process, SILENCE};
 use super::start::Starter;
 use crate::machine::Machine;
 use crate::protocol::frame::kind;
-use crate::protocol::messages::{Failure, OpenExec, Opened, ProcessInfo};
+use crate::protocol::messages::{Failure, Opened, ProcessInfo};
 use crate::protocol::outgoing::MAX_DATA;
 use crate::reactor::clock;
 use crate::reactor::poller::Role;
@@ -24,9 +26,12 @@ pub struct Sessions {
     /// Those with output to read and room for it; each gives one piece per turn.
     queue: VecDeque<u32>,
     pub(super) ended: Ended,
+    /// Sessions that have ended and are known still, those that ended first in front.
+    pub(super) past: VecDeque<u32>,
+    pub(super) readers: HashMap<u32, LogReader>,
+    pub names: Names,
     starter: Starter,
     scratch: Box<[u8]>,
-    started: u16,
     /// Nothing may start while the guest is frozen: we would sleep with the frozen child until its `execve`.
     pub frozen: bool,
 }
@@ -38,22 +43,13 @@ impl Sessions {
             keys_by_pid: HashMap::new(),
             queue: VecDeque::new(),
             ended: Ended::default(),
+            past: VecDeque::new(),
+            readers: HashMap::new(),
+            names: Names::default(),
             starter: Starter::new()?,
             scratch: vec![0; MAX_DATA].into_boxed_slice(),
-            started: 0,
             frozen: false,
         })
-    }
-
-    pub fn open(
-        &mut self,
-        stream: u32,
-        open: OpenExec,
-        wires: &mut Wires,
-        machine: &mut Machine,
-    ) -> Result<(), Failure> {
-        let session = self.next_session();
-        self.add(Process::new(session, Some(stream), open), wires, machine)
     }
 
     pub fn add(
@@ -62,12 +58,9 @@ impl Sessions {
         wires: &mut Wires,
         machine: &mut Machine,
     ) -> Result<(), Failure> {
-        if self.processes.len() >= MAX_PROCESSES {
-            let message = format!("{MAX_PROCESSES} processes run already");
-            return Err(Failure::new("limit", message));
-        }
+        self.check_room()?;
         let key = wires.next_key();
-        if let Some(stream) = process.stream {
+        if let Some(stream) = process.stream() {
             wires.streams.insert(stream, Target::Process(key));
         }
         self.processes.insert(key, process);
@@ -75,6 +68,14 @@ impl Sessions {
             return Ok(());
         }
         self.start(key, wires, machine)
+    }
+
+    pub(super) fn check_room(&self) -> Result<(), Failure> {
+        if self.processes.len() < MAX_PROCESSES {
+            return Ok(());
+        }
+        let message = format!("{MAX_PROCESSES} processes run already");
+        Err(Failure::new("limit", message))
     }
 
     /// Starts what had to wait for the guest to be thawed.
@@ -87,7 +88,7 @@ impl Sessions {
             .collect();
         waiting.sort_unstable();
         for key in waiting {
-            let stream = self.processes.get(&key).and_then(|process| process.stream);
+            let stream = self.processes.get(&key).and_then(Process::stream);
             match (self.start(key, wires, machine), stream) {
                 (Err(failure), Some(stream)) => wires.fail(stream, &failure),
                 (Err(failure), None) => crate::log::warn(&failure.message),
@@ -122,11 +123,11 @@ impl Sessions {
             process.deadline = Some(deadline);
             wires.timers.add(deadline, key, Timer::Deadline);
         }
-        if let Some(stream) = process.stream {
+        if let Some(stream) = process.stream() {
             let session = &process.session;
-            wires
-                .outgoing
-                .json(stream, kind::OPENED, &Opened { session, pid });
+            let log = process.shared.as_ref().map(|shared| shared.path.as_str());
+            let opened = Opened { session, pid, log };
+            wires.outgoing.json(stream, kind::OPENED, &opened);
         }
         self.pump_input(key, wires);
         Ok(())
@@ -136,22 +137,27 @@ impl Sessions {
         self.processes.get_mut(&key)
     }
 
+    /// In the order in which they were started, but for commands that have ended, which come first.
     pub fn list(&self) -> Vec<ProcessInfo> {
-        let mut running: Vec<(&u32, &Process)> = self
+        let is_told = |process: &Process| match &process.shared {
+            Some(shared) => !shared.forgotten,
+            None => process.is_running() || process.stream.is_some(),
+        };
+        let mut known: Vec<(&u32, &Process)> = self
             .processes
             .iter()
-            .filter(|(_, process)| process.is_running() || process.stream.is_some())
+            .filter(|(_, process)| is_told(process))
             .collect();
-        running.sort_unstable_by_key(|(&key, _)| key);
-        let running = running.into_iter().map(|(_, process)| process.info());
-        self.ended.iter().cloned().chain(running).collect()
+        known.sort_unstable_by_key(|(&key, _)| key);
+        let known = known.into_iter().map(|(_, process)| process.info());
+        self.ended.iter().cloned().chain(known).collect()
     }
 
     /// Passes queued input on, and credit for it back.
     pub fn pump_input(&mut self, key: u32, wires: &mut Wires) {
         if let Some(process) = self.processes.get_mut(&key) {
             let grant = process.input.pump(&wires.poller, key);
-            if let (Some(grant), Some(stream)) = (grant, process.stream) {
+            if let (Some(grant), Some(stream)) = (grant, process.stream()) {
                 wires.outgoing.credit(stream, grant);
             }
         }
@@ -167,6 +173,9 @@ impl Sessions {
                 self.queue.push_back(key);
             }
             return;
+        }
+        if process.shared.is_some() {
+            return self.advance_session(key, wires);
         }
         let open = process
             .outputs
@@ -198,19 +207,27 @@ impl Sessions {
                 continue;
             };
             process.queued = false;
-            moved |= process.pump(wires, &mut self.scratch);
+            let pumped = process.pump(wires, &mut self.scratch);
+            moved |= pumped;
+            if pumped && process.shared.is_some() {
+                self.wake_readers(key);
+            }
             self.advance(key, wires);
         }
-        moved && !self.queue.is_empty()
+        moved |= self.pump_readers(wires);
+        moved && !(self.queue.is_empty() && self.readers.is_empty())
     }
 
     /// Whether a turn would find work now.
     pub fn has_work(&self, wires: &Wires) -> bool {
-        let is_detached = |key| {
+        let can_read_ahead = |key| {
             let process = self.processes.get(key);
-            process.is_some_and(|process| process.stream.is_none())
+            process.is_some_and(Process::can_read_ahead)
         };
-        !self.queue.is_empty() && (wires.outgoing.has_room() || self.queue.iter().any(is_detached))
+        if wires.outgoing.has_room() {
+            return !self.queue.is_empty() || self.readers.values().any(LogReader::is_due);
+        }
+        self.queue.iter().any(can_read_ahead)
     }
 
     pub fn event(&mut self, key: u32, role: Role, flags: EventFlags, wires: &mut Wires) {
@@ -241,11 +258,5 @@ impl Sessions {
         for process in self.processes.values() {
             process.signal_group(signal);
         }
-    }
-
-    /// Four hexadecimal digits that do not repeat within 65 536 sessions.
-    fn next_session(&mut self) -> String {
-        self.started = self.started.wrapping_add(1);
-        format!("sess-{:04x}", self.started.wrapping_mul(40_503))
     }
 }

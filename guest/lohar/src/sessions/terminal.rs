@@ -36,6 +36,14 @@ pub fn resize(terminal: BorrowedFd<'_>, size: Size) -> rustix::io::Result<()> {
     rustix::termios::tcsetwinsize(terminal, size)
 }
 
+pub fn size(terminal: BorrowedFd<'_>) -> Option<Size> {
+    let size = rustix::termios::tcgetwinsize(terminal).ok()?;
+    Some(Size {
+        rows: size.ws_row,
+        cols: size.ws_col,
+    })
+}
+
 pub fn foreground_group(terminal: BorrowedFd<'_>) -> Option<i32> {
     let mut group: libc::pid_t = 0;
     // SAFETY: writes one pid_t.

@@ -1,0 +1,237 @@
+//! Coming back to a session and leaving it, and its end.
+
+use super::ended::{Exit, KEPT};
+use super::endings::forget_timers;
+use super::process::{Process, SILENCE};
+use super::shared::{Viewer, MOST_WATCHERS};
+use super::table::Sessions;
+use crate::protocol::frame::kind;
+use crate::protocol::messages::{Attached, Failure, Kind, Mode, OpenAttach, Size};
+use crate::reactor::clock;
+use crate::reactor::timers::Timer;
+use crate::reactor::wires::{Target, Wires};
+
+/// For how long a program sees another size, so that it draws again even when it looks late.
+const OTHER_SIZE: u64 = 100_000_000;
+
+impl Sessions {
+    pub fn attach(
+        &mut self,
+        stream: u32,
+        open: &OpenAttach,
+        wires: &mut Wires,
+    ) -> Result<(), Failure> {
+        let key = self.find_session(&open.session)?;
+        let Some(process) = self.processes.get_mut(&key) else {
+            return Ok(());
+        };
+        let taken = make_way(process, open)?;
+        if let Some(former) = taken {
+            let message = format!("Another client took '{}' over", open.session);
+            wires.fail(former, &Failure::new("session_taken", message));
+        }
+        let stdin = process.exit.is_none() && process.input.is_open();
+        let (pid, tty) = (process.pid.unwrap_or(0), process.tty);
+        let Some(shared) = process.shared.as_mut() else {
+            return Ok(());
+        };
+        let beginning = shared.beginning(open.from);
+        let mut viewer = Viewer::new(stream, beginning.offset);
+        viewer.until = shared.over.map(|_| shared.ring.end());
+        match open.mode {
+            Mode::Control => {
+                shared.control = Some(viewer);
+                if let Some(at) = shared.idle_until.take() {
+                    wires.timers.remove(at, key, Timer::Idle);
+                }
+            }
+            Mode::Watch => shared.watchers.push(viewer),
+        }
+        wires.streams.insert(stream, Target::Process(key));
+        let attached = Attached {
+            session: &open.session,
+            pid,
+            tty,
+            stdin,
+            offset: beginning.offset,
+            prelude: &beginning.prelude,
+        };
+        wires.outgoing.json(stream, kind::OPENED, &attached);
+        if let Some(size) = open.tty.filter(|_| open.mode == Mode::Control) {
+            show_again(key, process, size, wires);
+        }
+        self.advance(key, wires);
+        Ok(())
+    }
+
+    pub(super) fn find_session(&self, name: &str) -> Result<u32, Failure> {
+        let mut all = self.processes.iter();
+        let found = all.find(|(_, process)| {
+            let shared = process.shared.as_ref();
+            process.session == name
+                && process.waiting.is_none()
+                && shared.is_some_and(|shared| !shared.forgotten)
+        });
+        found.map(|(&key, _)| key).ok_or_else(|| not_found(name))
+    }
+
+    /// A stream lets go of a session, which goes on.
+    pub(super) fn leave(&mut self, key: u32, stream: u32, wires: &mut Wires) {
+        let Some(process) = self.processes.get_mut(&key) else {
+            return;
+        };
+        let runs = process.exit.is_none();
+        let Some(shared) = process.shared.as_mut() else {
+            return;
+        };
+        shared.watchers.retain(|viewer| viewer.stream != stream);
+        if shared.is_controlled_by(stream) {
+            shared.control = None;
+            if shared.max_idle > 0 && runs {
+                let until = clock::now().saturating_add(shared.max_idle);
+                shared.idle_until = Some(until);
+                wires.timers.add(until, key, Timer::Idle);
+            }
+        }
+        self.advance(key, wires);
+        self.forget_oldest();
+    }
+
+    /// There is nothing to be read or told: has it ended?
+    pub(super) fn advance_session(&mut self, key: u32, wires: &mut Wires) {
+        let Some(process) = self.processes.get_mut(&key) else {
+            return;
+        };
+        let (Some(exit), Some(shared)) = (process.exit, &process.shared) else {
+            return;
+        };
+        if shared.over.is_some() {
+            if process.outputs[0].is_none() {
+                self.let_go(key);
+            }
+            return;
+        }
+        let output = process.outputs[0].as_ref();
+        match output.filter(|output| !output.is_settled()) {
+            // Whoever has control is slow.
+            Some(output) if output.ready => {}
+            Some(_) if !process.was_silent => {
+                if process.silence.is_none() {
+                    let until = clock::now() + SILENCE;
+                    process.silence = Some(until);
+                    wires.timers.add(until, key, Timer::Silence);
+                }
+            }
+            _ => self.conclude(key, exit, wires),
+        }
+    }
+
+    /// All that belongs to it has been read. What it has left in the background may go on writing: that is logged and
+    /// kept, too.
+    fn conclude(&mut self, key: u32, exit: Exit, wires: &mut Wires) {
+        let Some(process) = self.processes.get_mut(&key) else {
+            return;
+        };
+        forget_timers(key, process, wires);
+        process.input.abandon();
+        process.terminal = None;
+        for output in process.outputs.iter_mut().flatten() {
+            output.owed = None;
+        }
+        if let Some(shared) = &mut process.shared {
+            shared.end(exit);
+        }
+        if process.kind != Kind::Init {
+            self.past.push_back(key);
+        }
+        self.wake_readers(key);
+        self.forget_oldest();
+        self.advance(key, wires);
+    }
+
+    /// Nothing writes any more.
+    fn let_go(&mut self, key: u32) {
+        let Some(process) = self.processes.get_mut(&key) else {
+            return;
+        };
+        if let Some(shared) = &mut process.shared {
+            shared.log.close();
+            if shared.forgotten {
+                self.processes.remove(&key);
+            }
+        }
+    }
+
+    /// Keeps the last that have ended, and the init script. What somebody is still told stays until that is done.
+    fn forget_oldest(&mut self) {
+        while self.past.len() > KEPT {
+            let is_free = |key: &u32| {
+                let process = self.processes.get(key);
+                !process.is_some_and(Process::is_attended)
+            };
+            let Some(at) = self.past.iter().position(is_free) else {
+                return;
+            };
+            let Some(key) = self.past.remove(at) else {
+                return;
+            };
+            if let Some(process) = self.processes.get_mut(&key) {
+                if let Some(shared) = &mut process.shared {
+                    shared.forgotten = true;
+                    shared.ring.clear();
+                }
+                if process.outputs[0].is_none() {
+                    self.processes.remove(&key);
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn not_found(name: &str) -> Failure {
+    Failure::new("session_not_found", format!("There is no session '{name}'"))
+}
+
+/// The stream that loses control, if any has it.
+fn make_way(process: &mut Process, open: &OpenAttach) -> Result<Option<u32>, Failure> {
+    let Some(shared) = process.shared.as_mut() else {
+        return Ok(None);
+    };
+    if open.mode == Mode::Watch {
+        if shared.watchers.len() < MOST_WATCHERS {
+            return Ok(None);
+        }
+        let message = format!("{MOST_WATCHERS} watch '{}' already", open.session);
+        return Err(Failure::new("limit", message));
+    }
+    if shared.control.is_some() && open.if_detached {
+        let message = format!("Session '{}' is attached", open.session);
+        return Err(Failure::new("session_attached", message));
+    }
+    if !process.input.renew() {
+        let message = format!("'{}' has not read what was sent to it", open.session);
+        return Err(Failure::new("limit", message));
+    }
+    Ok(shared.control.take().map(|viewer| viewer.stream))
+}
+
+/// Gives the terminal its size. A program that fills the screen draws itself again only when the size changes.
+fn show_again(key: u32, process: &mut Process, size: Size, wires: &mut Wires) {
+    if let Some((at, _)) = process.redraw.take() {
+        wires.timers.remove(at, key, Timer::Redraw);
+    }
+    let screen = process.shared.as_ref().and_then(|it| it.screen.as_ref());
+    let fills = screen.is_some_and(|screen| screen.is_alternate());
+    if fills && process.exit.is_none() && process.size() == Some(size) {
+        let cols = match size.cols {
+            0 | 1 => size.cols + 1,
+            cols => cols - 1,
+        };
+        process.resize(Size { cols, ..size });
+        let at = clock::now() + OTHER_SIZE;
+        process.redraw = Some((at, size));
+        wires.timers.add(at, key, Timer::Redraw);
+    } else {
+        process.resize(size);
+    }
+}

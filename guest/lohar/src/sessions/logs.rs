@@ -1,0 +1,119 @@
+//! Streams that read the logs of sessions, those of sessions that are only known by their log included.
+
+use super::attach::not_found;
+use super::log_folder::is_name;
+use super::log_reader::{LogReader, Source, Step};
+use super::process::Process;
+use super::table::Sessions;
+use crate::machine::Machine;
+use crate::protocol::frame::kind;
+use crate::protocol::messages::{Failure, Nothing, OpenLog};
+use crate::reactor::wires::{Target, Wires};
+use crate::reason::{reason, reason_of};
+
+impl Sessions {
+    pub fn open_log(
+        &mut self,
+        stream: u32,
+        open: &OpenLog,
+        wires: &mut Wires,
+        machine: &Machine,
+    ) -> Result<(), Failure> {
+        let OpenLog {
+            session,
+            follow,
+            tail,
+        } = open;
+        if !is_name(session) {
+            return Err(not_found(session));
+        }
+        let source = self.source(session);
+        let folder = machine.logs.clone();
+        let reader = LogReader::open(stream, session, folder, source, *follow, *tail)
+            .map_err(|error| cannot_read(session, &reason_of(&error)))?
+            .ok_or_else(|| not_found(session))?;
+        let key = wires.next_key();
+        wires.streams.insert(stream, Target::Log(key));
+        wires.outgoing.json(stream, kind::OPENED, &Nothing {});
+        self.readers.insert(key, reader);
+        Ok(())
+    }
+
+    pub fn close_log(&mut self, key: u32) {
+        self.readers.remove(&key);
+    }
+
+    pub fn credit_log(&mut self, key: u32, bytes: u32) {
+        if let Some(reader) = self.readers.get_mut(&key) {
+            reader.credit.add(bytes);
+        }
+    }
+
+    /// What still writes a log of this name, or did.
+    fn source(&self, session: &str) -> Option<Source> {
+        let mut all = self.processes.values();
+        let process = all.find(|process| process.session == session)?;
+        let shared = process.shared.as_ref()?;
+        Some(Source {
+            generation: shared.log.generation,
+            ended: shared.over.is_some(),
+        })
+    }
+
+    /// A session has written something, or has ended.
+    pub(super) fn wake_readers(&mut self, key: u32) {
+        if self.readers.is_empty() {
+            return;
+        }
+        let session = self
+            .processes
+            .get(&key)
+            .map(|process: &Process| &process.session);
+        for reader in self.readers.values_mut() {
+            reader.waits &= Some(&reader.session) != session;
+        }
+    }
+
+    /// One piece for every stream that takes one; false when nothing moved.
+    pub(super) fn pump_readers(&mut self, wires: &mut Wires) -> bool {
+        if self.readers.is_empty() {
+            return false;
+        }
+        let due = self.readers.iter().filter(|(_, reader)| reader.is_due());
+        let due: Vec<u32> = due.map(|(&key, _)| key).collect();
+        let mut moved = false;
+        for key in due {
+            if !wires.outgoing.has_room() {
+                break;
+            }
+            let Some(mut reader) = self.readers.remove(&key) else {
+                continue;
+            };
+            let source = self.source(&reader.session);
+            moved = true;
+            match reader.step(&mut wires.outgoing, source) {
+                Step::Over => {
+                    wires.streams.remove(&reader.stream);
+                    wires
+                        .outgoing
+                        .json(reader.stream, kind::RESULT, &Nothing {});
+                    continue;
+                }
+                Step::Failed(error) => {
+                    let failure = cannot_read(&reader.session, reason(error).as_ref());
+                    wires.fail(reader.stream, &failure);
+                    continue;
+                }
+                Step::Waits => reader.waits = true,
+                Step::Moved => {}
+            }
+            self.readers.insert(key, reader);
+        }
+        moved
+    }
+}
+
+fn cannot_read(session: &str, reason: &str) -> Failure {
+    let message = format!("Cannot read the log of '{session}': {reason}");
+    Failure::new("io_error", message)
+}

@@ -1,0 +1,189 @@
+//! What makes a process a session: its output is kept and logged, and told to one stream that has control of it and to
+//! others that watch. Each stream is a place in what is kept, so there is no gap between what was and what comes.
+
+use super::credit::Credit;
+use super::ended::Exit;
+use super::ring::{Beginning, Ring};
+use super::screen::Screen;
+use super::session_log::SessionLog;
+use crate::protocol::frame::kind;
+use crate::protocol::outgoing::{Outgoing, MAX_DATA};
+use crate::reactor::wires::Wires;
+
+pub const MOST_WATCHERS: usize = 8;
+
+pub struct Shared {
+    pub ring: Ring,
+    /// As the terminal's programs have left it, when there is one.
+    pub screen: Option<Screen>,
+    pub log: SessionLog,
+    /// The path of the log.
+    pub path: String,
+    /// In nanoseconds; 0 is for ever.
+    pub max_idle: u64,
+    /// When that is over.
+    pub idle_until: Option<u64>,
+    pub control: Option<Viewer>,
+    pub watchers: Vec<Viewer>,
+    /// How it ended, once all that belongs to its output has been read.
+    pub over: Option<Exit>,
+    /// So many others have ended since that it is not known any more.
+    pub forgotten: bool,
+}
+
+/// A stream that is told the output.
+pub struct Viewer {
+    pub stream: u32,
+    /// The offset of the next byte that it is told.
+    pub at: u64,
+    /// Where its result comes, once that is known.
+    pub until: Option<u64>,
+    pub credit: Credit,
+    pub missed: u64,
+}
+
+impl Viewer {
+    pub fn new(stream: u32, at: u64) -> Self {
+        Viewer {
+            stream,
+            at,
+            until: None,
+            credit: Credit::default(),
+            missed: 0,
+        }
+    }
+
+    fn end(&self, ring: &Ring) -> u64 {
+        self.until.unwrap_or(u64::MAX).min(ring.end())
+    }
+
+    fn has_more(&self, ring: &Ring) -> bool {
+        self.at < self.end(ring) && self.credit.left() > 0
+    }
+
+    fn is_done(&self) -> bool {
+        self.until.is_some_and(|until| self.at >= until)
+    }
+
+    fn tell(&mut self, ring: &Ring, outgoing: &mut Outgoing) {
+        let lost = ring.start().saturating_sub(self.at);
+        self.missed += lost;
+        self.at += lost;
+        let left = usize::try_from(self.end(ring).saturating_sub(self.at)).unwrap_or(MAX_DATA);
+        let most = left.min(MAX_DATA).min(self.credit.left());
+        let (front, back) = ring.slices(self.at, most);
+        let count = front.len() + back.len();
+        if count > 0 {
+            outgoing.data(self.stream, 1, front, back);
+            self.credit.spend(count);
+            self.at += count as u64;
+        }
+    }
+}
+
+impl Shared {
+    pub fn new(log: SessionLog, path: String, tty: bool, max_idle_ms: u64) -> Self {
+        Shared {
+            ring: Ring::default(),
+            screen: tty.then(Screen::default),
+            log,
+            path,
+            max_idle: max_idle_ms.saturating_mul(1_000_000),
+            idle_until: None,
+            control: None,
+            watchers: Vec::new(),
+            over: None,
+            forgotten: false,
+        }
+    }
+
+    pub fn viewers(&self) -> impl Iterator<Item = &Viewer> {
+        self.control.iter().chain(&self.watchers)
+    }
+
+    pub fn viewer(&mut self, stream: u32) -> Option<&mut Viewer> {
+        let mut all = self.control.iter_mut().chain(&mut self.watchers);
+        all.find(|viewer| viewer.stream == stream)
+    }
+
+    pub fn is_controlled_by(&self, stream: u32) -> bool {
+        let control = self.control.as_ref();
+        control.is_some_and(|viewer| viewer.stream == stream)
+    }
+
+    /// How much output may be read without taking anything away from who has control. Watchers are not waited for.
+    pub fn room(&self) -> usize {
+        let needed = self.control.as_ref().map_or(u64::MAX, |viewer| viewer.at);
+        self.ring.room_behind(needed)
+    }
+
+    pub fn take(&mut self, bytes: &[u8]) {
+        self.log.write(bytes);
+        if let Some(screen) = &mut self.screen {
+            screen.feed(bytes);
+        }
+        if !self.forgotten {
+            self.ring.push(bytes);
+        }
+    }
+
+    /// Something can be told, as soon as the line has room for it.
+    pub fn has_news(&self) -> bool {
+        self.viewers()
+            .any(|viewer| viewer.has_more(&self.ring) || viewer.is_done())
+    }
+
+    /// One piece for each stream, and the result for those that have got all; false when nothing moved.
+    pub fn tell(&mut self, wires: &mut Wires) -> bool {
+        let mut moved = false;
+        for viewer in self.control.iter_mut().chain(&mut self.watchers) {
+            if viewer.has_more(&self.ring) && wires.outgoing.has_room() {
+                viewer.tell(&self.ring, &mut wires.outgoing);
+                moved = true;
+            }
+        }
+        if let Some(exit) = self.over {
+            let mut conclude = |viewer: &Viewer| {
+                let is_done = viewer.is_done();
+                if is_done {
+                    tell_result(viewer, exit, wires);
+                    moved = true;
+                }
+                is_done
+            };
+            if self.control.as_ref().is_some_and(&mut conclude) {
+                self.control = None;
+            }
+            self.watchers.retain(|viewer| !conclude(viewer));
+        }
+        moved
+    }
+
+    /// No more of its output counts than there is now.
+    pub fn end(&mut self, exit: Exit) {
+        self.over = Some(exit);
+        let until = Some(self.ring.end());
+        for viewer in self.control.iter_mut().chain(&mut self.watchers) {
+            viewer.until = until;
+        }
+    }
+
+    /// Where a stream that comes now begins. Only a terminal has a state that outlasts what it is told.
+    pub fn beginning(&self, from: Option<u64>) -> Beginning {
+        let mut beginning = self.ring.beginning(from);
+        if self.screen.is_none() {
+            beginning.prelude.clear();
+        }
+        beginning
+    }
+}
+
+fn tell_result(viewer: &Viewer, exit: Exit, wires: &mut Wires) {
+    let stream = viewer.stream;
+    wires.outgoing.end(stream, 1);
+    let missed = (viewer.missed > 0).then_some(viewer.missed);
+    exit.with_result(missed, |result| {
+        wires.outgoing.json(stream, kind::RESULT, result);
+    });
+    wires.streams.remove(&stream);
+}
