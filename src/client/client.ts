@@ -20,8 +20,20 @@ export interface Answer<T> {
   headers: Headers;
 }
 
-/** All that one answer can be had for; commands in sandboxes have their WebSocket. */
-export type CallId = Exclude<EndpointId, "exec.run" | "exec.stream">;
+/** All that one JSON answer can be had for: not what is a WebSocket, nor bytes. */
+export type CallId = Exclude<
+  EndpointId,
+  | "exec.run"
+  | "exec.stream"
+  | "exec.shell"
+  | "exec.piped"
+  | "session.log"
+  | "file.read"
+  | "file.write"
+  | "file.pull"
+  | "file.push"
+  | "file.watch"
+>;
 
 /** Longer than the daemon's own deadlines, so that its words are heard when those pass. */
 const patience: Partial<Record<CallId, number>> = {

@@ -1,7 +1,7 @@
 /** The session endpoints: what runs in a sandbox without anybody having to stay connected to it. */
 import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
-import { ExecEvent, ExecReason, SignalName } from "./exec.ts";
+import { ExecEvent, ExecReason, ExecStart, SignalName } from "./exec.ts";
 import { wakeErrors } from "./sandboxes.ts";
 
 export const SessionRef = z.object({ ref: z.string().min(1), session: z.string().min(1) });
@@ -36,6 +36,15 @@ export const KillSession = z
   .prefault({});
 
 const sessionErrors = ["sandbox_not_found", "session_not_found", "guest_busy"] as const;
+
+/** First message of `exec.piped` when no session is named. */
+export const PipedStart = ExecStart.pick({
+  cmd: true,
+  env: true,
+  user: true,
+  workdir: true,
+  max_idle_sec: true,
+});
 
 export const sessionEndpoints = {
   "exec.shell": endpoint("exec.shell", {

@@ -16,6 +16,8 @@ import { recover } from "../services/recovery.ts";
 import { SandboxActors } from "../services/sandbox-actor.ts";
 import { SandboxCopies } from "../services/sandbox-copies.ts";
 import { Sandboxes } from "../services/sandboxes.ts";
+import { SessionMemory } from "../services/session-memory.ts";
+import { Sessions } from "../services/sessions.ts";
 import { Snapshots } from "../services/snapshots.ts";
 import { Templates } from "../services/templates.ts";
 import { Users } from "../services/users.ts";
@@ -67,12 +69,15 @@ export async function startDaemon(
   const actors = new SandboxActors(clock);
   const keeper = new MachineKeeper(store, events, log);
   const parts = { store, engine, actors, keeper, events, log };
-  const sandboxes = new Sandboxes({ ...parts, images, defaults, thermal: config.thermal });
+  const memory = new SessionMemory(store, log);
+  const settings = { defaults, thermal: config.thermal };
+  const sandboxes = new Sandboxes({ ...parts, images, memory, ...settings });
   const copies = new SandboxCopies({ ...parts, onMade: (id) => sandboxes.watch(id) });
   const forks = new Forks({ ...parts, copies });
   const snapshots = new Snapshots({ ...parts, sandboxes, copies });
   const templates = new Templates(store, events);
-  const exec = new Exec(sandboxes, log);
+  const exec = new Exec({ sandboxes, events, log });
+  const sessions = new Sessions({ sandboxes, actors, memory, events, log });
   await recover({ ...parts, sandboxes });
   await snapshots.recover();
   engine.start();
@@ -81,7 +86,7 @@ export async function startDaemon(
 
   const { limits } = config;
   const identity = { version, ...identityOf(engine), jsonBodyBytes: limits.jsonBodyBytes };
-  const services = { users, sandboxes, forks, snapshots, templates, exec };
+  const services = { users, sandboxes, forks, snapshots, templates, exec, sessions };
   const server = startServer({ address, ...services, events, log, identity, limits });
   undo.defer(() => server.stop(0));
   const url = urlOf(server);

@@ -16,6 +16,8 @@ const eventTypes = [
   "thermal.snapshot_failed",
   "thermal.wake",
   "thermal.wake_failed",
+  "shell.session",
+  "exec.piped_session",
   "snapshot.created",
   "snapshot.resumed",
   "snapshot.restored",

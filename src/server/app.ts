@@ -9,6 +9,7 @@ import { newRequestId } from "../observability/trace.ts";
 import type { Exec } from "../services/exec.ts";
 import type { Forks } from "../services/forks.ts";
 import type { Sandboxes } from "../services/sandboxes.ts";
+import type { Sessions } from "../services/sessions.ts";
 import type { Snapshots } from "../services/snapshots.ts";
 import type { Templates } from "../services/templates.ts";
 import type { Users } from "../services/users.ts";
@@ -17,10 +18,12 @@ import { type Binder, refuseOtherMethods } from "./implement.ts";
 import { Authenticator } from "./middleware/authenticate.ts";
 import { RateLimited, RateLimiter, type RateLimits } from "./middleware/rate-limit.ts";
 import type { Environment, RequestContext } from "./request.ts";
+import { bindEarlierSockets } from "./routes/earlier-sockets.ts";
 import { bindExec } from "./routes/exec.ts";
 import { bindHealth, type DaemonIdentity } from "./routes/health.ts";
 import { bindLifecycle } from "./routes/lifecycle.ts";
 import { bindSandboxes } from "./routes/sandboxes.ts";
+import { bindSessions } from "./routes/sessions.ts";
 import { bindSnapshots } from "./routes/snapshots.ts";
 import { bindTemplates } from "./routes/templates.ts";
 
@@ -31,6 +34,7 @@ export interface AppOptions {
   snapshots: Snapshots;
   templates: Templates;
   exec: Exec;
+  sessions: Sessions;
   events: EventSink;
   log: Logger;
   identity: DaemonIdentity;
@@ -41,7 +45,7 @@ export interface AppOptions {
   closing: AbortSignal;
 }
 
-const streamPath = /^\/sandboxes\/[^/]+\/exec\/stream$/;
+const socketPath = /^\/sandboxes\/[^/]+\/(ws|exec\/(stream|ws))$/;
 const publicRoutes = new Set(
   Object.values(endpoints)
     .filter((endpoint) => "public" in endpoint)
@@ -69,6 +73,8 @@ export function createApp(options: AppOptions): Hono<Environment> {
   bindSnapshots(binder, options);
   bindTemplates(binder, options);
   bindExec(binder, { ...options, limiter });
+  bindEarlierSockets(binder, { ...options, limiter });
+  bindSessions(binder, options.sessions);
   refuseOtherMethods(app, Object.values(endpoints));
   app.notFound((context) => {
     throw new BhattiError(
@@ -119,6 +125,6 @@ function admit(context: RequestContext, authenticator: Authenticator, limiter: R
   const user = authenticator.authenticate(context.req.raw.headers.get("authorization"), ip);
   context.set("user", user);
   // A WebSocket client cannot read an HTTP refusal: there the limit is told on the socket.
-  if (streamPath.test(path)) return;
+  if (socketPath.test(path)) return;
   limiter.check(user.id, method, path);
 }

@@ -1,12 +1,27 @@
 /** What the server knows of a request, from its first middleware to its handler. */
-import type { Server } from "bun";
+import type { Server, ServerWebSocket } from "bun";
 import type { Context } from "hono";
 import type { Logger } from "../observability/log.ts";
 import type { User } from "../services/users.ts";
-import type { ExecSocket } from "./streams/exec-websocket.ts";
+
+/** Whoever answers on a WebSocket: what the server tells it of the connection, and how the server ends it. */
+export interface ServedSocket {
+  opened(socket: ServerWebSocket<SocketData>): void;
+  received(message: string | Buffer): void;
+  /** The client has taken what was sent. */
+  drained(): void;
+  /** The client gave a sign of life. */
+  heard(): void;
+  /** Asks for a sign of life, every 30 s. */
+  checkLife(): void;
+  /** The connection is gone, by whoever's will. */
+  closed(): void;
+  /** Tells the error as the last message. */
+  fail(error: unknown): void;
+}
 
 export interface SocketData {
-  session: ExecSocket;
+  served: ServedSocket;
 }
 
 export interface Environment {

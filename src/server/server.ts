@@ -2,8 +2,8 @@
 import type { Server } from "bun";
 import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
 import { type AppOptions, createApp } from "./app.ts";
-import type { SocketData } from "./request.ts";
-import { type ExecSocket, largestMessage } from "./streams/exec-websocket.ts";
+import type { ServedSocket, SocketData } from "./request.ts";
+import { largestMessage } from "./streams/socket-connection.ts";
 
 export interface ListenAddress {
   hostname: string;
@@ -27,7 +27,7 @@ const pingMs = 30_000;
 export function startServer(options: HttpServerOptions): HttpServer {
   const draining = new AbortController();
   const closing = new AbortController();
-  const sessions = new Set<ExecSocket>();
+  const sockets = new Set<ServedSocket>();
   const app = createApp({ ...options, draining: draining.signal, closing: closing.signal });
   const server = listen(options.address, {
     development: false,
@@ -36,24 +36,24 @@ export function startServer(options: HttpServerOptions): HttpServer {
     maxRequestBodySize: Number.MAX_SAFE_INTEGER, // the limits are the routes', with an answer that says so
     fetch: (request: Request, self: Server<SocketData>) => app.fetch(request, { server: self }),
     websocket: {
-      idleTimeout: 0, // the sessions judge for themselves
+      idleTimeout: 0, // the connections judge for themselves
       sendPings: false,
       maxPayloadLength: largestMessage(options.limits.jsonBodyBytes),
       open(socket) {
-        sessions.add(socket.data.session);
-        socket.data.session.opened(socket);
+        sockets.add(socket.data.served);
+        socket.data.served.opened(socket);
       },
-      message: (socket, message) => socket.data.session.received(message),
-      pong: (socket) => socket.data.session.heard(),
-      drain: (socket) => socket.data.session.drained(),
+      message: (socket, message) => socket.data.served.received(message),
+      pong: (socket) => socket.data.served.heard(),
+      drain: (socket) => socket.data.served.drained(),
       close(socket) {
-        sessions.delete(socket.data.session);
-        socket.data.session.closed();
+        sockets.delete(socket.data.served);
+        socket.data.served.closed();
       },
     },
   });
   const pings = setInterval(() => {
-    for (const session of sessions) session.checkLife();
+    for (const socket of sockets) socket.checkLife();
   }, pingMs);
 
   return {
@@ -67,7 +67,7 @@ export function startServer(options: HttpServerOptions): HttpServer {
       while (isBusy(server) && performance.now() < deadline) await Bun.sleep(10);
       const reason = new BhattiError("shutting_down", "the daemon is shutting down");
       closing.abort(reason);
-      for (const session of [...sessions]) session.fail(reason);
+      for (const socket of [...sockets]) socket.fail(reason);
       await Bun.sleep(isBusy(server) ? 50 : 0); // for the last words to leave
       await server.stop(true);
       await stopped;

@@ -11,6 +11,7 @@ import type { MachineKeeper } from "./machine-keeper.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
 import { diskGone, requireSandbox } from "./sandbox-lookup.ts";
 import { checkUsable } from "./sandbox-states.ts";
+import type { SessionMemory } from "./session-memory.ts";
 import type { Wake } from "./wake.ts";
 
 export interface LifecycleOptions {
@@ -19,6 +20,7 @@ export interface LifecycleOptions {
   actors: SandboxActors;
   keeper: MachineKeeper;
   wake: Wake;
+  memory: SessionMemory;
   events: EventSink;
   log: Logger;
 }
@@ -74,6 +76,8 @@ export class Lifecycle {
     const { machine } = actor;
     const started = performance.now();
     const kept = machine ? "all" : await this.#keptOf(sandbox);
+    // Of one that stands still it is known since it does.
+    if (machine?.isAwake) await this.#options.memory.ask(actor, machine, signal);
     await machine?.suspend(signal);
     faultPoint("cold.suspended");
     if (kept === "disk") keeper.detach(actor, status, sandbox.statusReason ?? memoryIsGone);

@@ -28,6 +28,7 @@ export class MachineKeeper {
     const thermal = machine.isAwake ? "hot" : "warm";
     this.#change(actor.id, { status: "running", thermal, engineId: machine.id, reason });
     actor.machine = machine;
+    if (machine.origin.kind === "booted") this.#forgetSessions(actor.id);
     void machine.ended.then((end) => this.#ended(actor, machine, end));
   }
 
@@ -56,6 +57,7 @@ export class MachineKeeper {
   detach(actor: SandboxActor, status: "running" | "stopped" | "unknown", reason: string): void {
     actor.machine = undefined;
     this.#change(actor.id, { status, thermal: "cold", reason });
+    this.#forgetSessions(actor.id);
   }
 
   /** As `detach`, which its user did not ask for: one that is kept hot is to run again with the next daemon. */
@@ -83,6 +85,7 @@ export class MachineKeeper {
       this.#log.error("a machine's end could not be stored", { sandbox: actor.id, error });
       this.#storeLater(actor, crashed ? "unknown" : "stopped", reason);
     }
+    this.#forgetSessions(actor.id);
     const fields = { sandbox: actor.id, machine: machine.id, detail: end.detail };
     if (crashed) this.#log.error("machine crashed", fields);
     else this.#log.info("machine powered off", fields);
@@ -99,6 +102,15 @@ export class MachineKeeper {
     } catch (error) {
       // Whoever suspended it fails as well, and says so.
       this.#log.error("that a sandbox is cold could not be stored", { sandbox: id, error });
+    }
+  }
+
+  /** They ended with its memory. What is told of a sandbox that sleeps must not keep anything from its work. */
+  #forgetSessions(id: string): void {
+    try {
+      this.#store.sandboxes.forgetSessions(id);
+    } catch (error) {
+      this.#log.warn("sessions that are gone were not forgotten", { sandbox: id, error });
     }
   }
 

@@ -9,6 +9,7 @@ import { Images } from "./images.ts";
 import { MachineKeeper } from "./machine-keeper.ts";
 import { SandboxActors } from "./sandbox-actor.ts";
 import { Sandboxes } from "./sandboxes.ts";
+import { SessionMemory } from "./session-memory.ts";
 import { Users } from "./users.ts";
 
 function open() {
@@ -25,6 +26,7 @@ function open() {
     ...{ store, engine, images, events, log },
     actors: new SandboxActors(),
     keeper: new MachineKeeper(store, events, log),
+    memory: new SessionMemory(store, log),
     defaults: { image: "tiny", cpus: 1, memoryMB: 512 },
     thermal: { warmAfterSeconds: 0, coldAfterSeconds: 0 },
     powerOffMs: 30,

@@ -15,6 +15,7 @@ import { SandboxCreates } from "./sandbox-creates.ts";
 import { editSandbox, type SandboxChangeRequest } from "./sandbox-edit.ts";
 import { requireSandbox, sandboxOf } from "./sandbox-lookup.ts";
 import type { SandboxDefaults, SandboxRequest } from "./sandbox-plan.ts";
+import type { SessionMemory } from "./session-memory.ts";
 import { suspendAll } from "./suspend-all.ts";
 import { type Condition, Thermal, type ThermalSettings } from "./thermal.ts";
 import { type MachineUse, Wake } from "./wake.ts";
@@ -27,6 +28,7 @@ export interface SandboxesOptions {
   images: Images;
   actors: SandboxActors;
   keeper: MachineKeeper;
+  memory: SessionMemory;
   events: EventSink;
   log: Logger;
   defaults: SandboxDefaults;

@@ -23,6 +23,7 @@ import { type Look, workSeen } from "./guest-work.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
+import type { SessionMemory } from "./session-memory.ts";
 
 export type { Condition, ThermalSettings };
 
@@ -31,6 +32,7 @@ export interface ThermalOptions {
   actors: SandboxActors;
   keeper: MachineKeeper;
   lifecycle: Lifecycle;
+  memory: SessionMemory;
   events: EventSink;
   log: Logger;
   settings: ThermalSettings;
@@ -191,6 +193,7 @@ export class Thermal {
       if (cooling.to === "cold") {
         await this.#options.lifecycle.suspend(id, actor, "running", signal);
       } else {
+        await this.#options.memory.ask(actor, machine, signal);
         await machine.pause(signal);
         this.#options.keeper.turn(actor, "warm");
         faultPoint("cool.stored");

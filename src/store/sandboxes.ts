@@ -80,6 +80,12 @@ export type SandboxEdit = Pick<
   "name" | "keepHot" | "labels" | "idleWarmSeconds" | "idleColdSeconds" | "expiresAt"
 >;
 
+/** What ran in a sandbox, in whatever form it is kept, and when (RFC 3339). */
+export interface KeptSessions {
+  json: string;
+  at: string;
+}
+
 export class SandboxTable {
   readonly #insert;
   readonly #byId;
@@ -91,6 +97,8 @@ export class SandboxTable {
   readonly #edit;
   readonly #active;
   readonly #requestDestroy;
+  readonly #rememberSessions;
+  readonly #sessionsOf;
   readonly #delete;
 
   constructor(database: Database) {
@@ -122,6 +130,12 @@ export class SandboxTable {
     this.#active = database.prepare("UPDATE sandboxes SET last_active_at = $at WHERE id = $id");
     this.#requestDestroy = database.prepare(
       "UPDATE sandboxes SET destroy_requested_at = $at WHERE id = $id",
+    );
+    this.#rememberSessions = database.prepare(
+      "UPDATE sandboxes SET sessions = $json, sessions_at = $at WHERE id = $id",
+    );
+    this.#sessionsOf = database.prepare<KeptSessions, [string]>(
+      "SELECT sessions AS json, sessions_at AS at FROM sandboxes WHERE id = ? AND sessions IS NOT NULL",
     );
     this.#delete = database.prepare("DELETE FROM sandboxes WHERE id = ?");
   }
@@ -177,6 +191,18 @@ export class SandboxTable {
 
   requestDestroy(id: string, at: string): void {
     this.#requestDestroy.run({ id, at });
+  }
+
+  rememberSessions(id: string, { json, at }: KeptSessions): void {
+    this.#rememberSessions.run({ id, json, at });
+  }
+
+  forgetSessions(id: string): void {
+    this.#rememberSessions.run({ id, json: null, at: null });
+  }
+
+  sessionsOf(id: string): KeptSessions | undefined {
+    return this.#sessionsOf.get(id) ?? undefined;
   }
 
   delete(id: string): boolean {

@@ -17,11 +17,12 @@ import type {
   GuestProcessInfo,
   LogRequest,
 } from "../../agent/guest-sessions.ts";
-import { abortable } from "../../async/deadline.ts";
+import { abortable, reasonOf } from "../../async/deadline.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { MachineEnd } from "../engine.ts";
 import { FakeProcess } from "./fake-process.ts";
-import type { FakeFile } from "./fake-programs.ts";
+import type { FakeFile, FakeSurroundings } from "./fake-programs.ts";
+import { FakeSessions } from "./fake-sessions.ts";
 
 export class FakeGuest implements Guest {
   /** By path. */
@@ -40,19 +41,20 @@ export class FakeGuest implements Guest {
   networkBytes = 0;
   /** Its agent answers nothing. */
   isDeaf = false;
-  /** Processes that were let go, which a fake loses sight of: they count as running until a test takes them away. */
-  readonly letGo = { commands: 0, terminals: 0 };
+  /** Commands that were let go, which a fake loses sight of: they count as running until a test takes them away. */
+  readonly letGo = { commands: 0 };
+  readonly #sessions = new FakeSessions(this.tree);
   readonly #end: (end: MachineEnd) => void;
   readonly #close: (reason: Error) => void;
-  readonly #processes = new Map<FakeProcess, "commands" | "terminals">();
+  readonly #processes = new Set<FakeProcess>();
   /** Those that run on although their stream was cut. */
-  readonly #detached = new Map<FakeProcess, "commands" | "terminals">();
+  readonly #detached = new Set<FakeProcess>();
   /** Resolves when its processors run. */
   #runs = Promise.withResolvers<void>();
   readonly #bootId = crypto.randomUUID();
   #lost: Error | undefined;
   #configured = false;
-  #sessions = 0;
+  #started = 0;
 
   constructor(end: (end: MachineEnd) => void) {
     this.#end = end;
@@ -64,7 +66,7 @@ export class FakeGuest implements Guest {
 
   get hello(): GuestHello {
     const stage = this.#configured ? "configured" : "mounted";
-    return { version: "fake", bootId: this.#bootId, stage, processes: [] };
+    return { version: "fake", bootId: this.#bootId, stage, processes: this.#told };
   }
 
   async ping(signal: AbortSignal): Promise<void> {
@@ -74,7 +76,11 @@ export class FakeGuest implements Guest {
   async configure(configuration: GuestConfiguration, signal: AbortSignal): Promise<void> {
     await this.#check(signal);
     this.identity = { ...this.identity, ...configuration };
-    if (configuration.init !== undefined) this.inits.push(configuration.init);
+    const { init } = configuration;
+    if (init !== undefined) {
+      this.inits.push(init);
+      this.#sessions.init(init, this.#surroundings());
+    }
     this.#configured = true;
   }
 
@@ -117,50 +123,50 @@ export class FakeGuest implements Guest {
 
   async activity(signal: AbortSignal): Promise<GuestActivity> {
     await this.#check(signal);
-    const running = { ...this.letGo };
-    const processes = [...this.#processes.values(), ...this.#detached.values()];
-    for (const kind of processes) running[kind] += 1;
+    const kinds = this.#sessions.list.filter((one) => one.running).map(({ kind }) => kind);
+    const plain = this.#processes.size + this.#detached.size + this.letGo.commands;
+    const commands = plain + kinds.filter((kind) => kind === "detached").length;
+    const terminals = kinds.filter((kind) => kind === "terminal" || kind === "piped").length;
+    const attached = this.#told.filter((one) => one.attached).length;
     const { cpuMicroseconds, networkBytes } = this;
-    return { cpuMicroseconds, networkBytes, ...running, attached: this.#processes.size };
+    return { cpuMicroseconds, networkBytes, commands, terminals, attached };
   }
 
   async exec(request: ExecRequest, signal: AbortSignal): Promise<GuestProcess> {
     await this.#check(signal);
-    this.#sessions += 1;
-    const process = new FakeProcess(request, this.#sessions, {
-      env: { ...this.identity.env, ...request.env },
-      hostname: this.identity.hostname ?? "localhost",
-      files: this.tree,
-      memory: this.memory,
-      wrote: (bytes) => {
-        this.outputBytes += bytes;
-      },
-      end: this.#end,
-    });
-    const kind = request.tty ? "terminals" : "commands";
-    this.#processes.set(process, kind);
+    this.#started += 1;
+    const surroundings = this.#surroundings(request.env);
+    if (request.tty || request.session) {
+      return letGoBy(this.#sessions.start(request, this.#started, surroundings), signal);
+    }
+    const process = new FakeProcess(request, this.#started, surroundings);
+    this.#processes.add(process);
     const forget = () => this.#processes.delete(process);
     process.result.then(({ reason }) => {
       forget();
-      if (reason === "lost") this.letGo[kind] += 1;
+      if (reason === "lost") this.letGo.commands += 1;
     }, forget);
     return process;
   }
 
-  processes(_signal: AbortSignal): Promise<GuestProcessInfo[]> {
-    return notYet("processes");
+  async processes(signal: AbortSignal): Promise<GuestProcessInfo[]> {
+    await this.#check(signal);
+    return this.#told;
   }
 
-  kill(_session: string, _name: string, _signal: AbortSignal): Promise<void> {
-    return notYet("kill");
+  async kill(session: string, name: string, signal: AbortSignal): Promise<void> {
+    await this.#check(signal);
+    this.#sessions.kill(session, name);
   }
 
-  attach(_request: AttachRequest, _signal: AbortSignal): Promise<AttachedSession> {
-    return notYet("attach");
+  async attach(request: AttachRequest, signal: AbortSignal): Promise<AttachedSession> {
+    await this.#check(signal);
+    return letGoBy(this.#sessions.attach(request), signal);
   }
 
-  readLog(_request: LogRequest, _signal: AbortSignal): Promise<GuestBytes> {
-    return notYet("log");
+  async readLog(request: LogRequest, signal: AbortSignal): Promise<GuestBytes> {
+    await this.#check(signal);
+    return this.#sessions.readLog(request);
   }
 
   get files(): GuestFiles {
@@ -192,8 +198,9 @@ export class FakeGuest implements Guest {
 
   /** Its line is gone: processes are lost to who started them, and run on. */
   detach(reason: Error): void {
-    for (const [process, kind] of this.#processes) {
-      this.#detached.set(process, kind);
+    this.#sessions.cut(reason);
+    for (const process of this.#processes) {
+      this.#detached.add(process);
       void process.over.then(() => this.#detached.delete(process));
       process.cut(reason);
     }
@@ -203,9 +210,26 @@ export class FakeGuest implements Guest {
   lose(reason: Error): void {
     if (this.#lost) return;
     this.#lost = reason;
-    for (const process of this.#processes.keys()) process.lose(reason);
-    for (const process of this.#detached.keys()) process.lose(reason);
+    this.#sessions.lose(reason);
+    for (const process of [...this.#processes, ...this.#detached]) process.lose(reason);
     this.#close(reason);
+  }
+
+  get #told(): GuestProcessInfo[] {
+    return [...[...this.#processes].map(({ info }) => info), ...this.#sessions.list];
+  }
+
+  #surroundings(env?: Record<string, string>): FakeSurroundings {
+    return {
+      env: { ...this.identity.env, ...env },
+      hostname: this.identity.hostname ?? "localhost",
+      files: this.tree,
+      memory: this.memory,
+      wrote: (bytes) => {
+        this.outputBytes += bytes;
+      },
+      end: this.#end,
+    };
   }
 
   async #check(signal: AbortSignal): Promise<void> {
@@ -216,8 +240,18 @@ export class FakeGuest implements Guest {
   }
 }
 
-function notYet(what: string): Promise<never> {
-  return Promise.reject(new BhattiError("internal", `not built yet: ${what}`));
+/** As the guest does when whoever waits for a stream gives it up. */
+function letGoBy<T extends GuestProcess & { cut(reason: Error): void }>(
+  process: T,
+  signal: AbortSignal,
+): T {
+  const cut = () => process.cut(reasonOf(signal));
+  signal.addEventListener("abort", cut, { once: true });
+  void process.result.then(
+    () => signal.removeEventListener("abort", cut),
+    () => {},
+  );
+  return process;
 }
 
 async function bytesOf(content: Uint8Array | SizedContent): Promise<Uint8Array> {

@@ -4,8 +4,8 @@ import type { ExecOutput } from "../../agent/guest.ts";
 const capacity = 262_144;
 const largestChunk = 32_768;
 
-/** Wakes one waiter at a time about a change. */
-class Bell {
+/** Wakes those who wait about a change. */
+export class Bell {
   #wake = Promise.withResolvers<void>();
 
   ring(): void {

@@ -1,145 +1,95 @@
-/** A process of a fake guest: bounded output, stdin with flow control, signals, a timeout, a program in TypeScript. */
-import {
-  Channel,
-  type ExecOutput,
-  type ExecRequest,
-  type ExecResult,
-  type GuestProcess,
-  type TerminalSize,
+/** A plain command of a fake guest: a program whose output goes to whoever started it, through a bounded queue. */
+import type {
+  ExecOutput,
+  ExecRequest,
+  ExecResult,
+  GuestProcess,
+  TerminalSize,
 } from "../../agent/guest.ts";
-import { BhattiError } from "../../errors/bhatti-error.ts";
-import { OutputQueue, StdinQueue } from "./fake-pipes.ts";
-import { type FakeSurroundings, type ProgramContext, runProgram } from "./fake-programs.ts";
-
-const signalNumbers: Record<string, number> = {
-  HUP: 1,
-  INT: 2,
-  QUIT: 3,
-  KILL: 9,
-  USR1: 10,
-  USR2: 12,
-  PIPE: 13,
-  TERM: 15,
-};
+import type { GuestProcessInfo } from "../../agent/guest-sessions.ts";
+import { OutputQueue } from "./fake-pipes.ts";
+import type { FakeSurroundings } from "./fake-programs.ts";
+import { FakeRun } from "./fake-run.ts";
 
 export class FakeProcess implements GuestProcess {
   readonly session: string;
   readonly pid: number;
   readonly log = "";
   readonly result: Promise<ExecResult>;
-  /** Resolves when it has ended, whoever hears of it. */
-  readonly over: Promise<void>;
   readonly #output = new OutputQueue();
-  readonly #stdin = new StdinQueue();
-  readonly #ended = new AbortController();
+  readonly #run: FakeRun;
   readonly #settle: (result: ExecResult) => void;
   readonly #fail: (reason: Error) => void;
-  readonly #tty: boolean;
-  #size: TerminalSize | undefined;
-  #trap: ((signal: string) => void) | undefined;
-  #outcome: ExecResult | undefined;
+  readonly #request: ExecRequest;
+  readonly #started = Date.now();
 
   constructor(request: ExecRequest, number: number, surroundings: FakeSurroundings) {
-    this.session = `sess-${(0x1000 + number).toString(16)}`;
+    this.session = sessionName(number);
     this.pid = 100 + number;
-    this.#tty = request.tty !== undefined;
-    this.#size = request.tty;
+    this.#request = request;
     const { promise, resolve, reject } = Promise.withResolvers<ExecResult>();
     this.result = promise;
     promise.catch(() => {}); // whoever wants to know asks; nobody has to
     this.#settle = resolve;
     this.#fail = reject;
-    if (!request.stdin && !request.tty) this.#stdin.end();
-    const timer = setTimeout(
-      () => this.#finish({ exitCode: 137, reason: "timeout" }),
-      request.timeoutMs,
-    );
-    const { promise: over, resolve: end } = Promise.withResolvers<void>();
-    this.over = over;
-    this.#ended.signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      end();
+    this.#run = new FakeRun(request, surroundings, {
+      write: (channel, data) => this.#output.put(channel, data),
+      finished: (result) => void this.#output.end().then(() => this.#settle(result)),
     });
-    void this.#run(request, surroundings);
+  }
+
+  /** Resolves when it has ended, whoever hears of it. */
+  get over(): Promise<void> {
+    return this.#run.over;
+  }
+
+  get info(): GuestProcessInfo {
+    const { argv, stdin, user = "lohar" } = this.#request;
+    return {
+      ...{ session: this.session, kind: "exec", pid: this.pid, argv, tty: false, stdin, user },
+      ...{ startedUnixMs: this.#started, running: true, attached: true, watchers: 0, logBytes: 0 },
+    };
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<ExecOutput> {
     yield* this.#output;
   }
 
-  async write(data: Uint8Array): Promise<void> {
-    if (this.#ended.signal.aborted) throw new BhattiError("guest_failed", "stdin is closed");
-    await this.#stdin.put(data);
+  write(data: Uint8Array): Promise<void> {
+    return this.#run.write(data);
   }
 
   closeStdin(): void {
-    this.#stdin.end();
+    this.#run.stdin.end();
   }
 
   resize(size: TerminalSize): void {
-    this.#size = size;
+    this.#run.resize(size);
   }
 
   signal(name: string): void {
-    const bare = name.replace(/^SIG/, "");
-    const number = signalNumbers[bare];
-    if (number === undefined) return;
-    if (this.#trap && bare !== "KILL") {
-      this.#trap(bare);
-      return;
-    }
-    this.#finish({ exitCode: 128 + number, reason: "signal", signal: `SIG${bare}` });
+    this.#run.signal(name);
   }
 
   release(): void {
-    this.#stdin.end();
+    this.#run.stdin.end();
     this.#output.discard();
-    this.#settle(this.#outcome ?? { exitCode: -1, reason: "lost" });
+    this.#settle(this.#run.outcome ?? { exitCode: -1, reason: "lost" });
   }
 
   lose(reason: Error): void {
-    this.#ended.abort();
+    this.#run.end();
     this.cut(reason);
   }
 
   /** Whoever started it is told that it is lost; it runs on, until it has something to say. */
   cut(reason: Error): void {
     this.#output.fail(reason);
-    this.#stdin.end();
+    this.#run.stdin.end();
     this.#fail(reason);
   }
+}
 
-  async #run(request: ExecRequest, surroundings: FakeSurroundings): Promise<void> {
-    const context: ProgramContext = {
-      ...surroundings,
-      cwd: request.cwd ?? "/workspace",
-      stdin: this.#stdin,
-      tty: this.#tty,
-      size: () => this.#size,
-      ended: this.#ended.signal,
-      trap: (handler) => {
-        this.#trap = handler;
-      },
-      write: async (channel, data) => {
-        await this.#output.put(this.#tty ? Channel.stdout : channel, data);
-        surroundings.wrote(data.length);
-      },
-    };
-    try {
-      await Promise.resolve(); // the guest must know of it before it does anything
-      const exitCode = await runProgram(request.argv, context);
-      this.#finish({ exitCode, reason: "exited" });
-    } catch {
-      // It was ended in the middle; what ended it has told the outcome.
-      this.#ended.abort();
-    }
-  }
-
-  #finish(result: ExecResult): void {
-    if (this.#outcome) return;
-    this.#outcome = result;
-    this.#ended.abort();
-    this.#stdin.end();
-    void this.#output.end().then(() => this.#settle(result));
-  }
+export function sessionName(number: number): string {
+  return `sess-${(0x1000 + number).toString(16)}`;
 }

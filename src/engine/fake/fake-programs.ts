@@ -2,6 +2,7 @@
 import { Channel, type TerminalSize } from "../../agent/guest.ts";
 import { abortable, pause } from "../../async/deadline.ts";
 import type { MachineEnd } from "../engine.ts";
+import { runScript, talk } from "./fake-shell.ts";
 
 export interface FakeFile {
   mode: number;
@@ -21,6 +22,7 @@ export interface FakeSurroundings {
 
 export interface ProgramContext extends FakeSurroundings {
   cwd: string;
+  user: "lohar" | "root";
   stdin: AsyncIterable<Uint8Array>;
   tty: boolean;
   size(): TerminalSize | undefined;
@@ -150,7 +152,7 @@ const programs: Record<string, Program> = {
     return 0;
   },
   async whoami(_args, context) {
-    await print(context, "lohar\n");
+    await print(context, `${context.user}\n`);
     return 0;
   },
   async stty(_args, context) {
@@ -172,36 +174,14 @@ const programs: Record<string, Program> = {
     return 0;
   },
   async sh(args, context) {
-    if (args[0] !== "-c") return 2;
-    return runScript(args[1] ?? "", context);
+    if (args[0] === "-c") return runScript(args[1] ?? "", context, runProgram);
+    return args.length === 0 || args[0] === "-l" ? talk(context, runProgram) : 2;
   },
+  /** `command -v NAME` */
+  command: async ([_, name = ""]) => (Object.hasOwn(programs, name) ? 0 : 1),
+  exec: (args, context) => runProgram(args, context),
   bash: async (args, context) => programs["sh"]?.(args, context) ?? 127,
 };
-
-/** Commands separated by `;`, words by spaces, with quotes, `$NAME`, `>&2` and `exit N`: no more of the language. */
-async function runScript(script: string, context: ProgramContext): Promise<number> {
-  let code = 0;
-  for (const command of script.split(";")) {
-    const words = wordsOf(command, context.env);
-    if (words.length === 0) continue;
-    if (words[0] === "exit") return Number(words[1] ?? code);
-    const toStderr = words.at(-1) === ">&2";
-    const write: ProgramContext["write"] = (channel, data) =>
-      context.write(toStderr ? Channel.stderr : channel, data);
-    code = await runProgram(toStderr ? words.slice(0, -1) : words, { ...context, write });
-    context.ended.throwIfAborted();
-  }
-  return code;
-}
-
-function wordsOf(command: string, env: Record<string, string>): string[] {
-  const words = command.match(/'[^']*'|"[^"]*"|\S+/g) ?? [];
-  return words.map((word) => {
-    if (word.startsWith("'")) return word.slice(1, -1);
-    const bare = word.startsWith('"') ? word.slice(1, -1) : word;
-    return bare.replace(/\$(\w+)/g, (_, name: string) => env[name] ?? "");
-  });
-}
 
 /** `\0HH` stands for the byte. */
 function unescapeBytes(text: string): Uint8Array {

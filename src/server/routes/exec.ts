@@ -1,19 +1,23 @@
-/** The exec endpoints: buffered, as NDJSON, or over a WebSocket. */
+/** The exec endpoints: buffered, as NDJSON, detached, or over a WebSocket. */
 import type { z } from "zod";
 import { endpoints } from "../../contract/all.ts";
 import type { ExecBody } from "../../contract/exec.ts";
 import { defaultExecTimeoutSeconds } from "../../contract/exec-limits.ts";
-import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Logger } from "../../observability/log.ts";
-import type { Command, Exec } from "../../services/exec.ts";
+import type { Command, Exec, RunningCommand } from "../../services/exec.ts";
+import type { Sessions } from "../../services/sessions.ts";
+import type { User } from "../../services/users.ts";
 import { type Binder, implement } from "../implement.ts";
 import type { RateLimiter } from "../middleware/rate-limit.ts";
 import { collectOutput } from "../streams/exec-buffer.ts";
 import { streamOutput } from "../streams/exec-ndjson.ts";
-import { ExecSocket } from "../streams/exec-websocket.ts";
+import { ExecConversation, type ExecOpening } from "../streams/exec-websocket.ts";
+import { SocketConnection } from "../streams/socket-connection.ts";
+import { upgrade } from "../streams/upgrade.ts";
 
 export interface ExecRouteOptions {
   exec: Exec;
+  sessions: Sessions;
   limiter: RateLimiter;
   log: Logger;
   identity: { version: string };
@@ -23,42 +27,88 @@ export interface ExecRouteOptions {
 export function bindExec(binder: Binder, options: ExecRouteOptions): void {
   const { exec } = options;
   implement(binder, endpoints["exec.run"], async (call) => {
-    const { context, user, params, requestId } = call;
+    const { context, user, params, body, requestId } = call;
     const signal = call.signal();
-    const command = { ...commandOf(call.body), stdin: false };
+    if (body.detach) return await detached(exec, user, params.ref, body, signal);
+    const command = { ...commandOf(body), stdin: false };
     const running = await exec.start(user, params.ref, command, signal);
     const accept = context.req.raw.headers.get("accept");
     if (!accept?.includes("application/x-ndjson")) return collectOutput(running, signal);
     return streamOutput(running, { requestId, log: context.get("log"), signal });
   });
 
-  implement(binder, endpoints["exec.stream"], ({ context, user, params, requestId }) => {
-    const request = context.req.raw;
-    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-      throw new BhattiError("bad_request", "this endpoint speaks WebSocket only");
-    }
-    const session = new ExecSocket({
-      requestId,
-      log: context.get("log"),
-      admit: () => options.limiter.check(user.id, "GET", context.req.path),
-      start: ({ stdin, tty, ...start }, signal) => {
-        const command = { ...commandOf(start), tty, stdin: stdin ?? tty !== undefined };
-        return exec.start(user, params.ref, command, signal);
-      },
-    });
-    const headers = { "X-Bhatti-Version": options.identity.version, "X-Request-Id": requestId };
-    if (!context.env.server.upgrade(request, { data: { session }, headers })) {
-      throw new BhattiError("bad_request", "the WebSocket handshake is not valid");
-    }
-    return new Response(null, { status: 101 }); // for the log; the connection is the socket's now
-  });
+  implement(binder, endpoints["exec.stream"], ({ context, user, params, requestId }) =>
+    upgrade(context, options.identity.version, () => {
+      const start = (opening: ExecOpening, signal: AbortSignal) =>
+        startOf(options, user, params.ref, opening, signal);
+      return new SocketConnection({
+        requestId,
+        log: context.get("log"),
+        admit: () => options.limiter.check(user.id, "GET", context.req.path),
+        clientBegins: true,
+        talk: (connection) => new ExecConversation(connection, start),
+      });
+    }),
+  );
 }
 
-function commandOf(body: z.output<typeof ExecBody>): Omit<Command, "stdin"> {
+function startOf(
+  { exec, sessions }: ExecRouteOptions,
+  user: User,
+  ref: string,
+  opening: ExecOpening,
+  signal: AbortSignal,
+): Promise<RunningCommand> {
+  switch (opening.kind) {
+    case "exec": {
+      const { stdin, tty, session, max_idle_sec, ...start } = opening.request;
+      const command = {
+        ...commandOf(start, session ? 0 : defaultExecTimeoutSeconds),
+        tty,
+        stdin: stdin ?? tty !== undefined,
+        session,
+        maxIdleSeconds: max_idle_sec,
+      };
+      return exec.start(user, ref, command, signal);
+    }
+    case "attach": {
+      const { attach, mode = "control", from, tty } = opening.request;
+      const size = { ...(from !== undefined && { from }), ...(tty && { tty }) };
+      return sessions.attach(user, ref, { session: attach, mode, ...size }, signal);
+    }
+    case "shell": {
+      const { shell, tty } = opening.request;
+      return sessions.shell(user, ref, { reattach: shell === "reattach", tty }, signal);
+    }
+  }
+}
+
+async function detached(
+  exec: Exec,
+  user: User,
+  ref: string,
+  body: z.output<typeof ExecBody>,
+  signal: AbortSignal,
+) {
+  const { session, pid, log, warning } = await exec.detach(user, ref, commandOf(body, 0), signal);
+  return {
+    detached: true as const,
+    session_id: session,
+    pid,
+    output_file: log,
+    ...(warning && { warning }),
+  };
+}
+
+function commandOf(
+  body: Omit<z.output<typeof ExecBody>, "detach">,
+  timeoutSeconds = defaultExecTimeoutSeconds,
+): Omit<Command, "stdin"> {
   return {
     argv: body.cmd,
     env: body.env,
     workdir: body.workdir,
-    timeoutSeconds: body.timeout_sec ?? defaultExecTimeoutSeconds,
+    user: body.user,
+    timeoutSeconds: body.timeout_sec ?? timeoutSeconds,
   };
 }

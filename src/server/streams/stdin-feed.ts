@@ -3,37 +3,39 @@ import { stdinWindowBytes } from "../../contract/exec-limits.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { RunningCommand } from "../../services/exec.ts";
 
-/** Credit is given back in pieces of this size, so that typing costs no messages. */
-const creditStep = stdinWindowBytes / 4;
-
 export class StdinFeed {
   readonly #grant: (bytes: number) => void;
+  readonly #window: number;
   #queue: Uint8Array[] = [];
-  #credit = stdinWindowBytes;
+  #credit: number;
   /** Taken by the guest, and not yet given back as credit. */
   #taken = 0;
-  #refused = false;
+  #refusal: string | undefined;
   #ended = false;
   #stopped = false;
   #wake: (() => void) | undefined;
 
-  constructor(grant: (bytes: number) => void) {
+  /** `grant` tells the client that it may send so many bytes more than its `window`. */
+  constructor(grant: (bytes: number) => void, window = stdinWindowBytes) {
     this.#grant = grant;
+    this.#window = window;
+    this.#credit = window;
   }
 
-  /** The command has no stdin. */
-  refuse(): void {
-    this.#refused = true;
+  /** The command has no stdin; `why` goes on from "stdin:". */
+  refuse(why: string): void {
+    this.#refusal = why;
   }
 
   take(bytes: Uint8Array): void {
-    if (this.#refused) throw new BhattiError("bad_request", "stdin: was not asked for");
+    if (this.#refusal !== undefined)
+      throw new BhattiError("bad_request", `stdin: ${this.#refusal}`);
     if (this.#ended) throw new BhattiError("bad_request", "stdin: was ended before");
     this.#credit -= bytes.length;
     if (this.#credit < 0) {
       throw new BhattiError(
         "bad_request",
-        `stdin: ${-this.#credit} bytes were sent beyond the credit, which starts at ${stdinWindowBytes}`,
+        `stdin: ${-this.#credit} bytes were sent beyond the credit, which starts at ${this.#window}`,
       );
     }
     if (bytes.length > 0) this.#queue.push(bytes);
@@ -75,7 +77,8 @@ export class StdinFeed {
 
   #giveBack(bytes: number): void {
     this.#taken += bytes;
-    if (this.#taken < creditStep || this.#stopped) return;
+    // In pieces, so that typing costs no messages.
+    if (this.#taken < this.#window / 4 || this.#stopped) return;
     this.#credit += this.#taken;
     this.#grant(this.#taken);
     this.#taken = 0;

@@ -1,21 +1,53 @@
-/** A command whose errors are told in better words than the line to its guest has for them. */
+/** A process as its user sees it: what it is, and errors in better words than the line to its guest has for them. */
 import type { ExecOutput, ExecResult, GuestProcess, TerminalSize } from "../agent/guest.ts";
-import type { RunningCommand } from "./exec.ts";
 
-export class ExplainedCommand implements RunningCommand {
+export type { ExecResult };
+
+export interface CommandFacts {
+  /** What its user should know about how its sandbox came to run for it. */
+  readonly warning: string | undefined;
+  readonly tty: boolean;
+  /** It was there before. */
+  readonly reattached: boolean;
+  /** The number, within all of its output, of the first byte that is told. */
+  readonly offset: number;
+  /** What puts a fresh terminal into the state that the output expects. */
+  readonly prelude: string;
+}
+
+/** Its output must be consumed, or it must be released: a session goes on then. */
+export interface RunningCommand extends GuestProcess, CommandFacts {}
+
+/** `explain` gives the error to tell instead. */
+export function runningCommand(
+  process: GuestProcess,
+  facts: CommandFacts,
+  explain: (error: unknown) => Promise<unknown>,
+): RunningCommand {
+  return new ExplainedCommand(process, facts, explain);
+}
+
+class ExplainedCommand implements RunningCommand {
   readonly result: Promise<ExecResult>;
   readonly warning: string | undefined;
+  readonly tty: boolean;
+  readonly reattached: boolean;
+  readonly offset: number;
+  readonly prelude: string;
   readonly #process: GuestProcess;
   readonly #fail: (error: unknown) => Promise<never>;
 
-  /** `explain` gives the error to tell instead. */
   constructor(
     process: GuestProcess,
+    facts: CommandFacts,
     explain: (error: unknown) => Promise<unknown>,
-    warning?: string,
   ) {
     this.#process = process;
-    this.warning = warning;
+    this.warning = facts.warning;
+    this.tty = facts.tty;
+    this.reattached = facts.reattached;
+    this.offset = facts.offset;
+    this.prelude = facts.prelude;
     this.#fail = async (error) => {
       throw await explain(error);
     };

@@ -1,0 +1,62 @@
+/** The WebSockets of earlier clients, for terminals and for programs that speak over stdio. */
+import { endpoints } from "../../contract/all.ts";
+import { type Binder, implement } from "../implement.ts";
+import type { RequestContext } from "../request.ts";
+import { PipedConversation } from "../streams/piped-websocket.ts";
+import { ShellConversation } from "../streams/shell-websocket.ts";
+import { SocketConnection, type SocketOptions } from "../streams/socket-connection.ts";
+import { upgrade } from "../streams/upgrade.ts";
+import type { ExecRouteOptions } from "./exec.ts";
+
+/** Until the client says otherwise. */
+const usualSize = { rows: 24, cols: 80 };
+
+export function bindEarlierSockets(binder: Binder, options: ExecRouteOptions): void {
+  const { exec, sessions } = options;
+  const serve = (
+    context: RequestContext,
+    userId: string,
+    how: Pick<SocketOptions, "clientBegins" | "talk">,
+  ) =>
+    upgrade(context, options.identity.version, () => {
+      const requestId = context.get("requestId");
+      const admit = () => options.limiter.check(userId, "GET", context.req.path);
+      return new SocketConnection({ requestId, log: context.get("log"), admit, ...how });
+    });
+
+  implement(binder, endpoints["exec.shell"], ({ context, user, params, query }) => {
+    const { session } = query;
+    const start = (signal: AbortSignal) =>
+      session === undefined
+        ? sessions.shell(
+            user,
+            params.ref,
+            { reattach: query.new !== "true", tty: usualSize },
+            signal,
+          )
+        : sessions.attach(user, params.ref, { session, mode: "control" }, signal);
+    return serve(context, user.id, {
+      clientBegins: false,
+      talk: (connection) => new ShellConversation(connection, start),
+    });
+  });
+
+  implement(binder, endpoints["exec.piped"], ({ context, user, params, query }) => {
+    const { session } = query;
+    const request = session === undefined ? undefined : { session, mode: "control" as const };
+    return serve(context, user.id, {
+      clientBegins: !request,
+      talk: (connection) =>
+        new PipedConversation(connection, {
+          ...(request && {
+            attach: (signal: AbortSignal) => sessions.attach(user, params.ref, request, signal),
+          }),
+          start: ({ cmd, max_idle_sec, ...rest }, signal) => {
+            const command = { argv: cmd, ...rest, timeoutSeconds: 0, stdin: true, session: true };
+            const idle = { maxIdleSeconds: max_idle_sec };
+            return exec.start(user, params.ref, { ...command, ...idle }, signal);
+          },
+        }),
+    });
+  });
+}

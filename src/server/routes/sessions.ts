@@ -1,0 +1,55 @@
+/** The session endpoints: what there is, signals, and logs. */
+import { endpoints } from "../../contract/all.ts";
+import type { Session } from "../../contract/sessions.ts";
+import { commandText } from "../../services/login-shell.ts";
+import type { GuestProcessInfo, Sessions } from "../../services/sessions.ts";
+import { type Binder, implement } from "../implement.ts";
+import { byteStream } from "../streams/byte-stream.ts";
+
+export function bindSessions(binder: Binder, sessions: Sessions): void {
+  implement(binder, endpoints["session.list"], async ({ params, query, user }) => {
+    const list = await sessions.list(user, params.ref, { all: query.all === "true" });
+    const age = list.asOf === undefined ? {} : { headers: { "X-Bhatti-As-Of": list.asOf } };
+    return Response.json(list.sessions.map(presented), age);
+  });
+  implement(binder, endpoints["session.kill"], async ({ params, body, user, signal }) => {
+    await sessions.kill(user, params.ref, params.session, body.signal, signal());
+    return { session_id: params.session, signal: `SIG${body.signal.replace(/^SIG/, "")}` };
+  });
+  implement(binder, endpoints["session.log"], async ({ params, query, user, signal }) => {
+    const request = {
+      session: params.session,
+      follow: query.follow === "true",
+      ...(query.tail !== undefined && { tail: Number(query.tail) }),
+    };
+    const until = signal();
+    return byteStream(await sessions.log(user, params.ref, request, until), until);
+  });
+}
+
+function presented(session: GuestProcessInfo): Session {
+  const { kind, argv, exitCode, reason, signal, endedUnixMs } = session;
+  return {
+    session_id: session.session,
+    kind: kind === "exec" ? "detached" : kind,
+    argv: commandText(argv),
+    command: argv,
+    pid: session.pid,
+    user: session.user,
+    tty: session.tty,
+    running: session.running,
+    attached: session.attached,
+    watchers: session.watchers,
+    created_at: seconds(session.startedUnixMs),
+    ...(endedUnixMs !== undefined && { ended_at: seconds(endedUnixMs) }),
+    ...(exitCode !== undefined && { exit_code: exitCode }),
+    ...(reason !== undefined && { reason }),
+    ...(signal !== undefined && { signal }),
+    log_bytes: session.logBytes,
+    log: `/var/log/lohar/sessions/${session.session}.log`,
+  };
+}
+
+function seconds(milliseconds: number): number {
+  return Math.floor(milliseconds / 1000);
+}

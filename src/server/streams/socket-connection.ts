@@ -1,0 +1,146 @@
+/** One WebSocket, whatever is talked about on it: signs of life, back-pressure, and an error as the last word. */
+import type { ServerWebSocket } from "bun";
+import { stdinWindowBytes } from "../../contract/exec-limits.ts";
+import { BhattiError } from "../../errors/bhatti-error.ts";
+import type { Logger } from "../../observability/log.ts";
+import { failureOf } from "../failure.ts";
+import type { ServedSocket, SocketData } from "../request.ts";
+
+type Socket = ServerWebSocket<SocketData>;
+
+/** What is talked about. What it throws is told to the client, and ends the connection. */
+export interface Conversation {
+  /** The client is connected; nothing has come from it yet. */
+  begin?(): void;
+  received(message: string | Buffer): void;
+}
+
+export interface SocketOptions {
+  requestId: string;
+  log: Logger;
+  /** Throws when the client may not talk now. */
+  admit(): void;
+  /** Whether the client has to speak first, and soon. */
+  clientBegins: boolean;
+  talk(connection: SocketConnection): Conversation;
+}
+
+const firstMessageMs = 10_000;
+const silenceMs = 90_000;
+/** Close codes of RFC 6455. */
+export const closeCodes = { done: 1000, refused: 1008, failed: 1011 } as const;
+
+export class SocketConnection implements ServedSocket {
+  readonly #options: SocketOptions;
+  readonly #over = new AbortController();
+  readonly #conversation: Conversation;
+  #socket: Socket | undefined;
+  #firstMessage: ReturnType<typeof setTimeout> | undefined;
+  #drained: PromiseWithResolvers<void> | undefined;
+  #lastHeard = performance.now();
+
+  constructor(options: SocketOptions) {
+    this.#options = options;
+    this.#conversation = options.talk(this);
+  }
+
+  /** Aborted when the client is gone, or was told the last word. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  opened(socket: Socket): void {
+    this.#socket = socket;
+    if (this.#options.clientBegins) {
+      const late = () => new BhattiError("bad_request", "the first message did not come in 10 s");
+      this.#firstMessage = setTimeout(() => this.fail(late()), firstMessageMs);
+    }
+    this.#guard(() => {
+      this.#options.admit();
+      this.#conversation.begin?.();
+    });
+  }
+
+  received(message: string | Buffer): void {
+    this.heard();
+    clearTimeout(this.#firstMessage);
+    if (!this.over.aborted) this.#guard(() => this.#conversation.received(message));
+  }
+
+  drained(): void {
+    this.#drained?.resolve();
+    this.#drained = undefined;
+    this.heard();
+  }
+
+  heard(): void {
+    this.#lastHeard = performance.now();
+  }
+
+  /** Gives up on a client that gave no sign of life for long although it takes what it is sent. */
+  checkLife(): void {
+    const socket = this.#socket;
+    // Who does not read, such as a pager at the end of a pipe, sees no pings either: there TCP must tell.
+    const stalled = this.#drained !== undefined || (socket?.getBufferedAmount() ?? 0) > 0;
+    if (!stalled && performance.now() - this.#lastHeard > silenceMs) socket?.terminate();
+    else socket?.ping();
+  }
+
+  closed(): void {
+    clearTimeout(this.#firstMessage);
+    this.#over.abort(new BhattiError("cancelled", "the client went away"));
+    this.drained();
+  }
+
+  fail(error: unknown): void {
+    if (this.over.aborted) return;
+    const { body, status } = failureOf(error, this.#options.requestId, this.#options.log);
+    this.tell({ type: "error", ...body });
+    this.end(status < 500 ? closeCodes.refused : closeCodes.failed);
+  }
+
+  /** The client hears how it fails, if it does. */
+  run(work: () => Promise<void>): void {
+    void work().catch((error: unknown) => this.fail(error));
+  }
+
+  /** A few words, for which there is always room. */
+  tell(event: object): void {
+    this.#socket?.sendText(JSON.stringify(event));
+  }
+
+  /** Resolves when the client has taken enough for more to be sent, or is gone. */
+  async send(message: string | Uint8Array): Promise<void> {
+    if (this.#socket?.send(message) !== -1) return;
+    this.#drained ??= Promise.withResolvers<void>();
+    await this.#drained.promise;
+  }
+
+  end(code: number): void {
+    const socket = this.#socket;
+    this.closed();
+    this.#socket = undefined;
+    socket?.close(code);
+  }
+
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+}
+
+export function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new BhattiError("bad_request", "message: must be JSON", { cause: error });
+  }
+}
+
+/** Larger messages end the connection: a request with its environment, or a window full of stdin. */
+export function largestMessage(jsonBodyBytes: number): number {
+  return Math.max(jsonBodyBytes, stdinWindowBytes + 1);
+}

@@ -1,0 +1,43 @@
+/** The shell that somebody gets who wants one: a terminal that is there and that nobody has, or a new one. */
+import type { ExecRequest, Guest, TerminalSize } from "../agent/guest.ts";
+import type { AttachedSession, GuestProcessInfo } from "../agent/guest-sessions.ts";
+import { isBhattiError } from "../errors/bhatti-error.ts";
+import type { ErrorCode } from "../errors/catalogue.ts";
+
+const argv = ["sh", "-c", "command -v bash >/dev/null && exec bash -l || exec sh -l"];
+
+/** What becomes of a session between looking for one and taking it. */
+const goneMeanwhile: ErrorCode[] = ["session_attached", "session_not_found", "session_ended"];
+
+export function newShell(tty: TerminalSize): ExecRequest {
+  return { argv, tty, stdin: true, timeoutMs: 0 };
+}
+
+/** A login shell is told as what it is, not as how it was found. */
+export function commandText(command: readonly string[]): string {
+  const isShell = command.length === argv.length && argv.every((word, i) => word === command[i]);
+  return isShell ? "login shell" : command.join(" ");
+}
+
+/** Undefined when there is none. */
+export async function attachNewestFree(
+  guest: Guest,
+  tty: TerminalSize,
+  signal: AbortSignal,
+): Promise<AttachedSession | undefined> {
+  const free = (await guest.processes(signal)).filter(isFreeTerminal);
+  free.sort((a, b) => b.startedUnixMs - a.startedUnixMs);
+  for (const { session } of free) {
+    const request = { session, mode: "control", ifDetached: true, tty } as const;
+    try {
+      return await guest.attach(request, signal);
+    } catch (error) {
+      if (!isBhattiError(error) || !goneMeanwhile.includes(error.code)) throw error;
+    }
+  }
+  return undefined;
+}
+
+function isFreeTerminal({ kind, running, attached }: GuestProcessInfo): boolean {
+  return kind === "terminal" && running && !attached;
+}

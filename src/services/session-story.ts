@@ -1,0 +1,36 @@
+/** What is told of a client's time with a session, once that is over. */
+import type { EventSink } from "../observability/events.ts";
+import type { Logger } from "../observability/log.ts";
+import type { RunningCommand } from "./running-command.ts";
+import type { SandboxRecord } from "./sandboxes.ts";
+
+export interface SessionStory {
+  sandbox: SandboxRecord;
+  running: RunningCommand;
+  /** For the log: `started`, `taken up`, `watched`. */
+  how: string;
+}
+
+export function tellOfSession(
+  { events, log }: { events: EventSink; log: Logger },
+  { sandbox, running, how }: SessionStory,
+): void {
+  const started = performance.now();
+  const { session, tty, reattached, offset } = running;
+  const fields = { sandbox: sandbox.id, session };
+  log.debug("client of a session came", { ...fields, how, tty, offset });
+  const left = (outcome: object) => {
+    const seconds = Math.round((performance.now() - started) / 100) / 10;
+    log.debug("client of a session left", { ...fields, duration_s: seconds, ...outcome });
+    events.record({
+      type: tty ? "shell.session" : "exec.piped_session",
+      userId: sandbox.userId,
+      sandboxId: sandbox.id,
+      meta: { session_id: session, reattach: reattached, duration_s: seconds },
+    });
+  };
+  running.result.then(
+    ({ reason, exitCode }) => left(reason === "lost" ? {} : { exit_code: exitCode, reason }),
+    (error: unknown) => left({ error }),
+  );
+}

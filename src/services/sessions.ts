@@ -1,0 +1,184 @@
+/** Sessions: what runs in sandboxes without anybody having to stay connected to it. */
+import type { Guest, GuestProcess, TerminalSize } from "../agent/guest.ts";
+import type {
+  AttachedSession,
+  AttachRequest,
+  GuestProcessInfo,
+  LogRequest,
+} from "../agent/guest-sessions.ts";
+import { within } from "../async/deadline.ts";
+import type { EventSink } from "../observability/events.ts";
+import type { Logger } from "../observability/log.ts";
+import type { User } from "../store/users.ts";
+import { type GuestBytes, whileRead } from "./guest-bytes.ts";
+import { askGuest, type Begun, beginInGuest } from "./in-guest.ts";
+import { attachNewestFree, newShell } from "./login-shell.ts";
+import { type RunningCommand, runningCommand } from "./running-command.ts";
+import type { SandboxActors } from "./sandbox-actor.ts";
+import type { Sandboxes, SandboxRecord } from "./sandboxes.ts";
+import { type SessionMemory, sessionsAmong } from "./session-memory.ts";
+import { tellOfSession } from "./session-story.ts";
+
+export type { AttachRequest, GuestBytes, GuestProcessInfo, LogRequest };
+
+export interface SessionsOptions {
+  sandboxes: Sandboxes;
+  actors: SandboxActors;
+  memory: SessionMemory;
+  events: EventSink;
+  log: Logger;
+}
+
+export interface SessionList {
+  sessions: GuestProcessInfo[];
+  /** When it was so (RFC 3339, UTC); undefined: now. */
+  asOf: string | undefined;
+}
+
+export interface ShellRequest {
+  /** Takes up the newest terminal that nobody has, if there is one. */
+  reattach: boolean;
+  tty: TerminalSize;
+}
+
+const listMs = 5000;
+interface Attachment {
+  process: GuestProcess;
+  tty: boolean;
+  offset: number;
+  prelude: string;
+  reattached: boolean;
+}
+
+export class Sessions {
+  readonly #options: SessionsOptions;
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+  }
+
+  /** Never wakes it. Without `all`, those that run. */
+  async list(user: User, ref: string, { all }: { all: boolean }): Promise<SessionList> {
+    const sandbox = this.#options.sandboxes.get(user, ref);
+    const { sessions, asOf } = await this.#known(sandbox);
+    return { sessions: all ? sessions : sessions.filter(({ running }) => running), asOf };
+  }
+
+  /** Throws session_not_found, session_ended. `name` is such as `TERM`. */
+  async kill(
+    user: User,
+    ref: string,
+    session: string,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { sandboxes, log } = this.#options;
+    const sandbox = sandboxes.get(user, ref);
+    const begin = (guest: Guest, both: AbortSignal) => guest.kill(session, name, both);
+    await askGuest(sandboxes, sandbox, { use: "kill", what: "it was told", begin }, signal);
+    log.debug("session signalled", { sandbox: sandbox.id, session, signal: name });
+  }
+
+  /** Must be consumed or released. Throws session_not_found. */
+  async log(
+    user: User,
+    ref: string,
+    request: LogRequest,
+    signal: AbortSignal,
+  ): Promise<GuestBytes> {
+    const { sandboxes } = this.#options;
+    const begin = (guest: Guest, both: AbortSignal) => guest.readLog(request, both);
+    const begun = await beginInGuest(
+      sandboxes,
+      sandboxes.get(user, ref),
+      { use: "logs", what: "its log was read", begin },
+      signal,
+    );
+    return whileRead(begun);
+  }
+
+  /** The signal ends the attempt, and afterwards detaches. Throws session_not_found, session_attached. */
+  async attach(
+    user: User,
+    ref: string,
+    request: AttachRequest,
+    signal: AbortSignal,
+  ): Promise<RunningCommand> {
+    const { sandboxes } = this.#options;
+    const sandbox = sandboxes.get(user, ref);
+    const begin = async (guest: Guest, both: AbortSignal) =>
+      attachment(await guest.attach(request, both));
+    const begun = await beginInGuest(
+      sandboxes,
+      sandbox,
+      { use: "attach", what: "it was attached", begin },
+      signal,
+    );
+    const how = request.mode === "watch" ? "watched" : "taken up";
+    return this.#running(sandbox, begun, how);
+  }
+
+  /** A login shell: one that is there and that nobody has, or a new one. The signal as in `attach`. */
+  async shell(
+    user: User,
+    ref: string,
+    request: ShellRequest,
+    signal: AbortSignal,
+  ): Promise<RunningCommand> {
+    const { sandboxes } = this.#options;
+    const sandbox = sandboxes.get(user, ref);
+    const begin = async (guest: Guest, both: AbortSignal): Promise<Attachment> => {
+      const old = request.reattach && (await attachNewestFree(guest, request.tty, both));
+      if (old) return attachment(old);
+      const process = await guest.exec(newShell(request.tty), both);
+      return { process, tty: true, offset: 0, prelude: "", reattached: false };
+    };
+    const begun = await beginInGuest(
+      sandboxes,
+      sandbox,
+      { use: "shell", what: "the shell ran", begin },
+      signal,
+    );
+    const how = begun.value.reattached ? "taken up" : "started";
+    return this.#running(sandbox, begun, how);
+  }
+
+  async #known(sandbox: SandboxRecord): Promise<SessionList> {
+    const { actors, memory, log } = this.#options;
+    const actor = actors.peek(sandbox.id);
+    const machine = actor?.isExclusive ? undefined : actor?.machine;
+    if (!machine?.isAwake) return remembered(memory, sandbox.id);
+    try {
+      const processes = await within(listMs, "Its answer", undefined, async (signal) =>
+        (await machine.guest(signal)).processes(signal),
+      );
+      return { sessions: sessionsAmong(processes), asOf: undefined };
+    } catch (error) {
+      log.debug("a sandbox did not tell its sessions", { sandbox: sandbox.id, error });
+      if (machine.isAwake && !memory.recall(sandbox.id)) throw error;
+      return remembered(memory, sandbox.id);
+    }
+  }
+
+  #running(
+    sandbox: SandboxRecord,
+    { value: { process, ...facts }, use, explain }: Begun<Attachment>,
+    how: string,
+  ): RunningCommand {
+    const running = runningCommand(process, { ...facts, warning: use.warning }, explain);
+    const end = () => use[Symbol.dispose]();
+    process.result.then(end, end);
+    tellOfSession(this.#options, { sandbox, running, how });
+    return running;
+  }
+}
+
+function attachment(process: AttachedSession): Attachment {
+  const { tty, offset, prelude } = process;
+  return { process, tty, offset, prelude, reattached: true };
+}
+
+function remembered(memory: SessionMemory, id: string): SessionList {
+  const known = memory.recall(id);
+  return { sessions: known?.sessions ?? [], asOf: known?.at };
+}
