@@ -10,6 +10,11 @@ const codes = new Map<string, { code: ErrorCode; hint?: string }>([
   ["not_found", { code: "not_found" }],
   ["no_space", { code: "disk_full", hint: "Free space in the sandbox" }],
   ["limit", { code: "guest_busy" }],
+  ["session_not_found", { code: "session_not_found" }],
+  ["session_limit", { code: "session_limit" }],
+  ["session_attached", { code: "session_attached" }],
+  ["session_taken", { code: "session_taken" }],
+  ["session_ended", { code: "session_ended" }],
 ]);
 
 const maxMessageLength = 1000;

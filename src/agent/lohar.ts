@@ -2,6 +2,7 @@
 import { abortable, within } from "../async/deadline.ts";
 import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
 import { connectUnix } from "../host/socket.ts";
+import { attachSession } from "./attach.ts";
 import { startExec } from "./exec.ts";
 import type {
   ExecRequest,
@@ -22,7 +23,15 @@ import type {
   LogRequest,
 } from "./guest-sessions.ts";
 import { Line } from "./line.ts";
-import { activityResult, emptyResult, statsResult, timersResult } from "./messages.ts";
+import {
+  activityResult,
+  emptyResult,
+  processesResult,
+  statsResult,
+  timersResult,
+} from "./messages.ts";
+import { signalName } from "./process-stream.ts";
+import { readLog } from "./read-log.ts";
 import { writeFile } from "./write-file.ts";
 
 const greetEveryMs = 1000;
@@ -139,20 +148,20 @@ class Lohar implements Guest {
     return startExec(this.#line, request, signal);
   }
 
-  processes(_signal: AbortSignal): Promise<GuestProcessInfo[]> {
-    return notYet("processes");
+  async processes(signal: AbortSignal): Promise<GuestProcessInfo[]> {
+    return (await this.#line.request("processes", {}, processesResult, signal)).processes;
   }
 
-  kill(_session: string, _name: string, _signal: AbortSignal): Promise<void> {
-    return notYet("kill");
+  kill(session: string, name: string, signal: AbortSignal): Promise<void> {
+    return this.#call("kill", { session, signal: signalName(name) }, signal);
   }
 
-  attach(_request: AttachRequest, _signal: AbortSignal): Promise<AttachedSession> {
-    return notYet("attach");
+  attach(request: AttachRequest, signal: AbortSignal): Promise<AttachedSession> {
+    return attachSession(this.#line, request, signal);
   }
 
-  readLog(_request: LogRequest, _signal: AbortSignal): Promise<GuestBytes> {
-    return notYet("log");
+  readLog(request: LogRequest, signal: AbortSignal): Promise<GuestBytes> {
+    return readLog(this.#line, request, signal);
   }
 
   get files(): GuestFiles {
@@ -179,8 +188,4 @@ class Lohar implements Guest {
 /** Date.now() is cut to milliseconds; the middle of the one that it means is 250 µs off on average. */
 function unixNanoseconds(): bigint {
   return BigInt(Date.now()) * 1_000_000n + 500_000n;
-}
-
-function notYet(what: string): Promise<never> {
-  return Promise.reject(new BhattiError("internal", `not built yet: ${what}`));
 }

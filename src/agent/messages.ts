@@ -86,6 +86,17 @@ export const openedExecMessage = z.object({
   log: z.string().default(""),
 });
 
+export const attachedMessage = z.object({
+  session: z.string(),
+  pid: count,
+  tty: z.boolean(),
+  stdin: z.boolean(),
+  offset: count,
+  prelude: z.string().default(""),
+});
+
+export const processesResult = z.object({ processes: z.array(processInfo) });
+
 export const execResultMessage = z
   .object({
     exit_code: exitCode,

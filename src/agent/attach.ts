@@ -1,0 +1,23 @@
+/** Takes up a session in the guest, or looks on. */
+import type { AttachedSession, AttachRequest } from "./guest-sessions.ts";
+import type { Line } from "./line.ts";
+import { attachedMessage, parseMessage } from "./messages.ts";
+import { openProcess } from "./process-stream.ts";
+
+/** Resolves when it is attached. The signal ends the attempt and, afterwards, detaches. */
+export function attachSession(
+  line: Line,
+  request: AttachRequest,
+  signal: AbortSignal,
+): Promise<AttachedSession> {
+  const { session, mode, ifDetached, from, tty } = request;
+  const opening = {
+    message: { kind: "attach", session, mode, if_detached: ifDetached, from, tty },
+    understand: (payload: Uint8Array) => {
+      const attached = parseMessage(attachedMessage, "opened", payload);
+      return { ...attached, log: `/var/log/lohar/sessions/${attached.session}.log` };
+    },
+    onlyWatches: mode === "watch",
+  };
+  return openProcess(line, opening, signal);
+}
