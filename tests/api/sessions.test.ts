@@ -1,0 +1,231 @@
+/** Sessions over the API: what there is, signals, logs, and what is known of them while the sandbox sleeps. */
+import { expect, test } from "bun:test";
+import type { Sandbox } from "../../src/contract/sandboxes.ts";
+import type { Session } from "../../src/contract/sessions.ts";
+import { type FakeDaemon, startFakeDaemon } from "../support/fake-daemon.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { leave, listSessions, oneSession, openSession, says, size } from "../support/sessions.ts";
+import { until } from "../support/until.ts";
+
+const sessions = "/sandboxes/dev/sessions";
+
+async function withSandbox(request: object = {}) {
+  const daemon = await startFakeDaemon();
+  await daemon.create({ name: "dev", ...request });
+  return daemon;
+}
+
+async function detach(daemon: FakeDaemon, ...cmd: string[]) {
+  const { body } = await daemon.call<{ session_id: string; output_file: string }>(
+    "POST",
+    "/sandboxes/dev/exec",
+    { cmd, detach: true },
+  );
+  return body;
+}
+
+const logOf = (daemon: FakeDaemon, id: string, query = "") =>
+  daemon.fetch(`${sessions}/${id}/log${query}`);
+const thermalOf = async (daemon: FakeDaemon) =>
+  (await daemon.call<Sandbox>("GET", "/sandboxes/dev")).body.thermal;
+
+test("a detached command is a session: its id at once, its output in a log", async () => {
+  await using daemon = await withSandbox();
+  const { status, body } = await daemon.call("POST", "/sandboxes/dev/exec", {
+    cmd: ["sh", "-c", "echo out; echo err >&2; sleep 60"],
+    detach: true,
+    user: "root",
+  });
+  expect(status).toBe(200);
+  expect(body).toEqual({
+    detached: true,
+    session_id: expect.stringMatching(/^sess-/),
+    pid: expect.any(Number),
+    output_file: expect.stringMatching(/^\/var\/log\/lohar\/sessions\/sess-.*\.log$/),
+  } as never);
+  const [session] = await listSessions(daemon);
+  expect(session).toMatchObject({
+    kind: "detached",
+    argv: "sh -c echo out; echo err >&2; sleep 60",
+    command: ["sh", "-c", "echo out; echo err >&2; sleep 60"],
+    user: "root",
+    tty: false,
+    running: true,
+    attached: false,
+    watchers: 0,
+  });
+  const id = session?.session_id ?? "";
+  await until("its output", async () => (await oneSession(daemon, id)).log_bytes === 8);
+  expect(await (await logOf(daemon, id)).text()).toBe("out\nerr\n");
+});
+
+test("a plain command is no session, and those that ended are told when asked for", async () => {
+  await using daemon = await withSandbox();
+  const plain = await openSession(daemon, { cmd: ["sleep", "60"] });
+  const { session_id } = await detach(daemon, "sh", "-c", "exit 3");
+  await until("it ended", async () => (await listSessions(daemon)).length === 0);
+  expect(await listSessions(daemon, "?all=true")).toEqual([
+    expect.objectContaining({
+      session_id,
+      running: false,
+      exit_code: 3,
+      reason: "exited",
+      ended_at: expect.any(Number),
+    }) as never,
+  ]);
+  plain.client.close();
+});
+
+test("an init script is the session init", async () => {
+  await using daemon = await withSandbox({ init: "echo begun; sleep 60" });
+  const [init] = await listSessions(daemon);
+  expect(init).toMatchObject({ session_id: "init", kind: "init", tty: true, running: true });
+  const { client } = await openSession(daemon, { attach: "init", mode: "watch" });
+  await says(client, "begun");
+  client.close();
+});
+
+test("a signal, and the kill that is meant without one", async () => {
+  await using daemon = await withSandbox();
+  const first = await detach(daemon, "sleep", "60");
+  const second = await detach(daemon, "sleep", "60");
+  const kill = (id: string, body?: object) =>
+    daemon.call<unknown>("POST", `${sessions}/${id}/kill`, body);
+  expect((await kill(first.session_id, { signal: "TERM" })).body).toEqual({
+    session_id: first.session_id,
+    signal: "SIGTERM",
+  });
+  expect(await oneSession(daemon, first.session_id)).toMatchObject({
+    ...{ running: false, exit_code: 143, reason: "signal", signal: "SIGTERM" },
+  });
+  expect((await kill(second.session_id)).status).toBe(200);
+  expect(await oneSession(daemon, second.session_id)).toMatchObject({ exit_code: 137 });
+  expect(await kill(second.session_id)).toMatchObject({
+    status: 409,
+    body: { code: "session_ended" },
+  });
+  expect(await kill("sess-none")).toMatchObject({
+    status: 404,
+    body: { code: "session_not_found" },
+  });
+  expect((await kill(second.session_id, { signal: "NOPE" })).status).toBe(400);
+});
+
+test("a log: all of it, its end, and what comes until the session ends", async () => {
+  await using daemon = await withSandbox();
+  const { client, id } = await openSession(daemon, { cmd: ["cat"], stdin: true, session: true });
+  client.stdin("one\n");
+  await says(client, "one\n");
+  const whole = await logOf(daemon, id);
+  expect(whole.headers.get("content-type")).toBe("application/octet-stream");
+  expect(whole.headers.get("x-content-type-options")).toBe("nosniff");
+  expect(await whole.text()).toBe("one\n");
+  expect(await (await logOf(daemon, id, "?tail=3")).text()).toBe("ne\n");
+  const followed = (await logOf(daemon, id, "?follow=true")).text();
+  client.stdin("two\n");
+  client.tell({ type: "stdin_end" });
+  expect(await followed).toBe("one\ntwo\n");
+  expect((await logOf(daemon, "sess-none")).status).toBe(404);
+  expect((await logOf(daemon, id, "?tail=x")).status).toBe(400);
+});
+
+test("whoever stops following a log no longer keeps the sandbox at work", async () => {
+  await using daemon = await withSandbox();
+  const { session_id } = await detach(daemon, "sleep", "60");
+  const reasonOf = async () =>
+    (await daemon.call<Sandbox>("GET", "/sandboxes/dev")).body.activity.reason;
+  const gone = new AbortController();
+  const path = `${sessions}/${session_id}/log?follow=true`;
+  const following = daemon.fetch(path, { signal: gone.signal });
+  await until("it is in use", async () => (await reasonOf()) === "in use: logs");
+  gone.abort();
+  await following.then((response) => response.text()).catch(() => {});
+  await until("it is no more", async () => !(await reasonOf()).startsWith("in use"));
+});
+
+test("listing wakes nothing: of a sandbox that sleeps what it had is told, also by the next daemon", async () => {
+  await using daemon = await withSandbox();
+  const shell = await openSession(daemon, { shell: "new", tty: size });
+  expect(await oneSession(daemon, shell.id)).toMatchObject({ attached: true, argv: "login shell" });
+  await daemon.call("POST", "/sandboxes/dev/stop");
+  await daemon.restart();
+  const { body, headers } = await daemon.call<Session[]>("GET", sessions);
+  expect(body).toEqual([
+    expect.objectContaining({ session_id: shell.id, running: true, attached: false }) as never,
+  ]);
+  expect(headers.get("x-bhatti-as-of")).toMatch(/^\d{4}-.*Z$/);
+  expect(await thermalOf(daemon)).toBe("cold");
+
+  await daemon.call("POST", "/sandboxes/dev/start");
+  const live = await daemon.call<Session[]>("GET", sessions);
+  expect(live.headers.get("x-bhatti-as-of")).toBeNull();
+  expect(live.body.map(({ session_id }) => session_id)).toEqual([shell.id]);
+});
+
+test("one that is paused by itself is remembered, too, and not woken", async () => {
+  const clock = new ManualClock();
+  await using daemon = await startFakeDaemon({ clock });
+  await daemon.create({ name: "dev" });
+  const shell = await openSession(daemon, { shell: "new", tty: size });
+  await leave(daemon, shell.client, shell.id);
+  await clock.pass(100_000, () => Bun.sleep(10));
+  expect(await thermalOf(daemon)).toBe("warm");
+  expect((await listSessions(daemon)).map(({ session_id }) => session_id)).toEqual([shell.id]);
+  expect(await thermalOf(daemon)).toBe("warm");
+});
+
+test("a detached command keeps its sandbox hot, a shell that nobody has does not", async () => {
+  const clock = new ManualClock();
+  await using daemon = await startFakeDaemon({ clock });
+  await daemon.create({ name: "dev" });
+  const { session_id } = await detach(daemon, "sleep", "600");
+  await clock.pass(300_000, () => Bun.sleep(2));
+  expect(await thermalOf(daemon)).toBe("hot");
+  await daemon.call("POST", `${sessions}/${session_id}/kill`);
+  await clock.pass(300_000, () => Bun.sleep(2));
+  expect(await thermalOf(daemon)).not.toBe("hot");
+});
+
+test("a machine that starts from its disk has none of them", async () => {
+  await using daemon = await withSandbox();
+  await openSession(daemon, { shell: "new", tty: size });
+  const [machine] = daemon.engine.machines.values();
+  await daemon.call("POST", "/sandboxes/dev/stop");
+  if (machine) machine.body.saved = "damaged";
+  await daemon.call("POST", "/sandboxes/dev/start", { force: true });
+  expect(await listSessions(daemon, "?all=true")).toEqual([]);
+  await daemon.call("POST", "/sandboxes/dev/stop");
+  expect(await listSessions(daemon, "?all=true")).toEqual([]);
+});
+
+test("a guest that does not tell its sessions goes to sleep all the same", async () => {
+  await using daemon = await withSandbox();
+  const [machine] = daemon.engine.machines.values();
+  if (!machine) throw new Error("it has no machine");
+  machine.fakeGuest.processes = () => Promise.reject(new Error("nonsense"));
+  expect((await daemon.call("POST", "/sandboxes/dev/stop")).status).toBe(200);
+  expect(await listSessions(daemon)).toEqual([]);
+});
+
+test("at most 20 sessions, and a typed error for the one too many", async () => {
+  await using daemon = await withSandbox();
+  for (let i = 0; i < 20; i += 1) await detach(daemon, "sleep", "60");
+  const refused = await daemon.call("POST", "/sandboxes/dev/exec", { cmd: ["ls"], detach: true });
+  expect(refused).toMatchObject({ status: 429, body: { code: "session_limit" } });
+  expect((await daemon.call("POST", "/sandboxes/dev/exec", { cmd: ["true"] })).status).toBe(200);
+});
+
+test("another user's sandbox is as good as none", async () => {
+  await using daemon = await withSandbox();
+  const eve = daemon.operator.users.create({ name: "eve" }).key;
+  for (const [method, path] of [
+    ["GET", sessions],
+    ["POST", `${sessions}/init/kill`],
+    ["GET", `${sessions}/init/log`],
+  ] as const) {
+    expect(await daemon.call(method, path, undefined, eve)).toMatchObject({
+      status: 404,
+      body: { code: "sandbox_not_found" },
+    });
+  }
+});

@@ -1,0 +1,34 @@
+/** Sessions as a client of the API sees them. */
+import type { Session } from "../../src/contract/sessions.ts";
+import { ExecSocketClient } from "./exec-socket.ts";
+import type { FakeDaemon } from "./fake-daemon.ts";
+import { until } from "./until.ts";
+
+export const size = { rows: 24, cols: 80 };
+
+export async function listSessions(daemon: FakeDaemon, query = ""): Promise<Session[]> {
+  return (await daemon.call<Session[]>("GET", `/sandboxes/dev/sessions${query}`)).body;
+}
+
+export async function oneSession(daemon: FakeDaemon, id: string): Promise<Session> {
+  const found = (await listSessions(daemon, "?all=true")).find((one) => one.session_id === id);
+  if (!found) throw new Error(`there is no session ${id}`);
+  return found;
+}
+
+/** A client of `dev`'s exec WebSocket, with the id of its session. */
+export async function openSession(daemon: FakeDaemon, request: object) {
+  const client = await ExecSocketClient.start(daemon, "dev", request);
+  const session = await client.event("session");
+  return { client, session, id: session.session_id };
+}
+
+/** The client goes away, and the sandbox knows it. */
+export async function leave(daemon: FakeDaemon, client: ExecSocketClient, id: string) {
+  client.close();
+  await until("it is detached", async () => !(await oneSession(daemon, id)).attached);
+}
+
+export async function says(client: { stdout: string }, text: string): Promise<void> {
+  await until(`output has ${JSON.stringify(text)}`, () => client.stdout.includes(text));
+}
