@@ -4,6 +4,7 @@ import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
 import { connectUnix } from "../host/socket.ts";
 import { attachSession } from "./attach.ts";
 import { startExec } from "./exec.ts";
+import { LoharFiles } from "./files.ts";
 import type {
   ExecRequest,
   Guest,
@@ -86,12 +87,14 @@ function asUnresponsive(error: unknown, timeoutMs: number): unknown {
 class Lohar implements Guest {
   readonly hello: GuestHello;
   readonly closed: Promise<Error>;
+  readonly files: GuestFiles;
   readonly #line: Line;
 
   constructor(line: Line, hello: GuestHello) {
     this.#line = line;
     this.hello = hello;
     this.closed = line.closed;
+    this.files = new LoharFiles(line);
   }
 
   ping(signal: AbortSignal): Promise<void> {
@@ -162,10 +165,6 @@ class Lohar implements Guest {
 
   readLog(request: LogRequest, signal: AbortSignal): Promise<GuestBytes> {
     return readLog(this.#line, request, signal);
-  }
-
-  get files(): GuestFiles {
-    throw new BhattiError("internal", "not built yet: files");
   }
 
   writeFile(

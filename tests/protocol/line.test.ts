@@ -51,7 +51,7 @@ describe("requests", () => {
 
   test.each([
     ["bad_request", "bad_request"],
-    ["not_found", "not_found"],
+    ["not_found", "path_not_found"],
     ["no_space", "disk_full"],
     ["limit", "guest_busy"],
     ["freeze_failed", "guest_failed"],

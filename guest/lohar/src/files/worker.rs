@@ -1,130 +1,128 @@
-//! A process of its own for each file that is written: it *is* the user, so the kernel checks every step, and its
-//! waiting for the disk holds nobody up. It takes the content from a pipe, and one more byte as the word to go ahead;
-//! a pipe that ends without it means that the old file stays. Its exit code is an errno.
+//! A process of its own for each piece of work: it *is* the user, so the kernel checks every step, and its waiting for
+//! a disk or for somebody's file system holds nobody up.
 
-use std::ffi::CString;
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::{fchown, lchown, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
+use rustix::fs::Mode;
+use rustix::io::Errno;
+use serde::Serialize;
+
+use super::answers::Answers;
+use super::order::{parse_mode, Work};
+use super::place::Trust;
+use super::refusal::Explain;
+use super::write::{self, Wanted};
+use super::{list, make, read, relocate, remove};
 use crate::accounts::Identity;
+use crate::protocol::messages::Failure;
 
-pub const GO_AHEAD: u8 = b'\n';
-/// The exit code of a write that was given up; no errno.
-pub const ABANDONED: i32 = 200;
-
-const PIPE: i32 = 3;
-const PIECE: usize = 64 * 1024;
-
-/// What is to be there in the end.
-pub struct Order<'a> {
-    pub path: &'a Path,
-    pub size: u64,
-    pub mode: u32,
-    /// Whose what is made shall be; the writing user's without it. A file that exists keeps its own.
-    pub owner: Option<Owner>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Owner {
-    uid: u32,
-    gid: u32,
-}
-
-impl Owner {
-    pub fn of(identity: &Identity) -> Self {
-        Owner {
-            uid: identity.uid,
-            gid: identity.gid,
-        }
-    }
+/// The worker's ends of its pipes.
+pub struct Ends {
+    pub messages: OwnedFd,
+    pub input: Option<OwnedFd>,
+    pub output: Option<OwnedFd>,
 }
 
 /// Forks the worker; returns its pid.
-pub fn start(content: OwnedFd, order: &Order<'_>, identity: &Identity) -> io::Result<i32> {
+pub fn start(work: &Work, ends: Ends, trust: Trust, identity: &Identity) -> io::Result<i32> {
     // SAFETY: we have a single thread, so the child may do whatever the parent may.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => {
-            let code = match work(&content, order, identity) {
-                Ok(true) => 0,
-                Ok(false) => ABANDONED,
-                Err(error) => error.raw_os_error().unwrap_or(libc::EIO),
-            };
+            be_a_worker(work, ends, trust, identity);
             // SAFETY: ends the child without running what the parent has registered for its own end.
-            unsafe { libc::_exit(code) }
+            unsafe { libc::_exit(0) }
         }
         pid => Ok(pid),
     }
 }
 
-fn work(content: &OwnedFd, order: &Order<'_>, identity: &Identity) -> io::Result<bool> {
-    let mut content = keep_only(content)?;
-    if identity.switch {
-        become_user(identity)?;
+fn be_a_worker(work: &Work, ends: Ends, trust: Trust, identity: &Identity) {
+    close_others(&ends);
+    let mut answers = Answers::new(ends.messages, ends.output);
+    // Modes are as they are asked for.
+    rustix::process::umask(Mode::empty());
+    let outcome = match become_user(identity) {
+        Ok(()) => run(work, ends.input.as_ref(), trust, &mut answers),
+        Err(error) => Err(error).explain("become the user for", work.path()),
+    };
+    if let Err(failure) = outcome {
+        answers.error(&failure);
     }
-    write(&mut content, order)
 }
 
-fn write(content: &mut impl Read, order: &Order<'_>) -> io::Result<bool> {
-    let path = destination(order.path)?;
-    if let Some(parent) = path.parent() {
-        make_directories(parent, order.owner)?;
-    }
-    let owner = order.owner.map(|new| owner_of(&path).unwrap_or(new));
-    let temporary = temporary_name(&path)?;
-    let outcome = write_beside(content, &temporary, order, owner).and_then(|whole| {
-        if whole {
-            fs::rename(&temporary, &path).map(|()| true)
-        } else {
-            Ok(false)
+fn run(
+    work: &Work,
+    input: Option<&OwnedFd>,
+    trust: Trust,
+    answers: &mut Answers,
+) -> Result<(), Failure> {
+    match work {
+        Work::Read { path, part } => {
+            let done = read::read(path, *part, trust, answers);
+            tell(done, answers)
         }
-    });
-    if !matches!(outcome, Ok(true)) {
-        let _ = fs::remove_file(&temporary);
+        Work::List { path } => tell(list::list(path, trust, answers), answers),
+        Work::Stat { path, follow } => list::stat(path, follow.unwrap_or(true), trust, answers),
+        Work::Mkdir {
+            path,
+            mode,
+            parents,
+        } => {
+            let mode = mode.as_deref().map_or(Ok(0o755), parse_mode)?;
+            tell(make::make(path, mode, *parents, trust), answers)
+        }
+        Work::Remove { path, recursive } => tell(remove::remove(path, *recursive, trust), answers),
+        Work::Move { from, to } => tell(relocate::relocate(from, to, trust), answers),
+        Work::Write {
+            path,
+            size,
+            mode,
+            owner,
+        } => {
+            let wanted = Wanted {
+                size: *size,
+                mode: *mode,
+                owner: *owner,
+            };
+            let input = input.ok_or(Errno::BADF).explain("write", path)?;
+            tell(write::write(path, &wanted, trust, input), answers)
+        }
     }
-    outcome
 }
 
-fn owner_of(path: &Path) -> Option<Owner> {
-    let data = fs::symlink_metadata(path).ok()?;
-    Some(Owner {
-        uid: data.uid(),
-        gid: data.gid(),
-    })
-}
-
-/// Only those that it makes get the owner.
-fn make_directories(directory: &Path, owner: Option<Owner>) -> io::Result<()> {
-    if directory.is_dir() {
-        return Ok(());
-    }
-    if let Some(parent) = directory.parent() {
-        make_directories(parent, owner)?;
-    }
-    match (fs::create_dir(directory), owner) {
-        (Ok(()), Some(Owner { uid, gid })) => lchown(directory, Some(uid), Some(gid)),
-        // Another worker was faster.
-        (Err(_), _) if directory.is_dir() => Ok(()),
-        (outcome, _) => outcome,
-    }
+fn tell<T: Serialize>(outcome: Result<T, Failure>, answers: &Answers) -> Result<(), Failure> {
+    answers.result(&outcome?);
+    Ok(())
 }
 
 /// Inherited ends of other processes' pipes would keep those open.
-fn keep_only(content: &OwnedFd) -> io::Result<File> {
-    // SAFETY: descriptor 3 is ours from here on, and none above it is used again.
-    unsafe {
-        if libc::dup2(content.as_raw_fd(), PIPE) < 0 {
-            return Err(io::Error::last_os_error());
+fn close_others(ends: &Ends) {
+    let mut kept: Vec<RawFd> = [
+        Some(&ends.messages),
+        ends.input.as_ref(),
+        ends.output.as_ref(),
+    ]
+    .into_iter()
+    .flatten()
+    .map(AsRawFd::as_raw_fd)
+    .collect();
+    kept.sort_unstable();
+    let mut first = libc::STDERR_FILENO + 1;
+    for fd in kept.into_iter().chain([RawFd::MAX]) {
+        if fd > first {
+            // SAFETY: nothing of what is closed is used again in this process.
+            unsafe { libc::syscall(libc::SYS_close_range, first, fd - 1, 0) };
         }
-        libc::syscall(libc::SYS_close_range, PIPE + 1, u32::MAX, 0);
-        Ok(File::from_raw_fd(PIPE))
+        first = fd.saturating_add(1);
     }
 }
 
 fn become_user(identity: &Identity) -> io::Result<()> {
+    if !identity.switch {
+        return Ok(());
+    }
     // SAFETY: plain system calls on values that outlive them.
     let refused = unsafe {
         libc::setgroups(identity.groups.len(), identity.groups.as_ptr()) != 0
@@ -135,148 +133,4 @@ fn become_user(identity: &Identity) -> io::Result<()> {
         return Err(io::Error::last_os_error());
     }
     Ok(())
-}
-
-/// What a symbolic link leads to is written, and the link stays.
-fn destination(path: &Path) -> io::Result<PathBuf> {
-    match fs::symlink_metadata(path) {
-        Ok(data) if data.is_symlink() => fs::canonicalize(path).and_then(|path| destination(&path)),
-        Ok(data) if data.is_dir() => Err(io::Error::from_raw_os_error(libc::EISDIR)),
-        Ok(_) => Ok(path.to_owned()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
-        Err(error) => Err(error),
-    }
-}
-
-fn temporary_name(path: &Path) -> io::Result<PathBuf> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| io::Error::from_raw_os_error(libc::EISDIR))?;
-    let name = name.to_string_lossy();
-    let start: String = name.chars().take(50).collect();
-    let name = format!(".{start}.{}.bhatti-tmp", std::process::id());
-    Ok(path.with_file_name(name))
-}
-
-fn write_beside(
-    content: &mut impl Read,
-    temporary: &Path,
-    order: &Order<'_>,
-    owner: Option<Owner>,
-) -> io::Result<bool> {
-    let size = order.size;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(temporary)?;
-    if size > 0 {
-        // An early "no space" instead of a late one. A file system that cannot reserve is no reason to fail.
-        let length = i64::try_from(size).unwrap_or(i64::MAX);
-        // SAFETY: touches no memory.
-        let refused = unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, length) } != 0;
-        let error = io::Error::last_os_error();
-        if refused
-            && matches!(
-                error.raw_os_error(),
-                Some(libc::ENOSPC | libc::EFBIG | libc::EDQUOT)
-            )
-        {
-            return Err(error);
-        }
-    }
-    let mut buffer = vec![0; PIECE];
-    let mut left = size;
-    while left > 0 {
-        let most = left.min(PIECE as u64) as usize;
-        let count = content.read(&mut buffer[..most])?;
-        if count == 0 {
-            return Ok(false);
-        }
-        file.write_all(&buffer[..count])?;
-        left -= count as u64;
-    }
-    let mut word = [0];
-    if content.read(&mut word)? == 0 || word[0] != GO_AHEAD {
-        return Ok(false);
-    }
-    // Before its mode, as a new owner takes the set-user-id bit away.
-    if let Some(Owner { uid, gid }) = owner {
-        fchown(&file, Some(uid), Some(gid))?;
-    }
-    file.set_permissions(Permissions::from_mode(order.mode))?;
-    file.sync_all()?;
-    Ok(true)
-}
-
-/// A path as the system calls take it.
-pub fn is_possible(path: &str) -> bool {
-    !path.is_empty() && CString::new(path).is_ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Without root's rights only one's own files can be given away, to oneself.
-    fn somebody() -> Owner {
-        let gid = rustix::process::getgid().as_raw();
-        match rustix::process::getuid().as_raw() {
-            0 => Owner {
-                uid: 1000,
-                gid: 1001,
-            },
-            uid => Owner { uid, gid },
-        }
-    }
-
-    fn put(path: &Path, mode: u32, owner: Option<Owner>) -> io::Result<bool> {
-        let order = Order {
-            path,
-            size: 4,
-            mode,
-            owner,
-        };
-        write(&mut &b"text\n"[..], &order)
-    }
-
-    #[test]
-    fn what_is_made_gets_the_owner_and_what_exists_keeps_its_own() {
-        let root = std::env::temp_dir().join(format!("lohar-owner-{}", std::process::id()));
-        fs::create_dir(&root).unwrap();
-        let own = owner_of(&root);
-        let file = root.join("made/too/file");
-
-        assert!(put(&file, 0o4750, Some(somebody())).unwrap());
-        for path in [&file, &root.join("made/too"), &root.join("made")] {
-            assert_eq!(owner_of(path), Some(somebody()), "{}", path.display());
-        }
-        assert_eq!(owner_of(&root), own);
-        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o4750);
-
-        assert!(put(&root.join("mine"), 0o644, None).unwrap());
-        assert!(put(&root.join("mine"), 0o644, Some(somebody())).unwrap());
-        assert_eq!(owner_of(&root.join("mine")), own);
-        // Whoever writes without naming an owner asks for himself.
-        assert!(put(&file, 0o644, None).unwrap());
-        assert_eq!(owner_of(&file), own);
-        fs::remove_dir_all(&root).unwrap();
-    }
-
-    #[test]
-    fn what_a_link_leads_to_keeps_its_owner() {
-        let root = std::env::temp_dir().join(format!("lohar-link-{}", std::process::id()));
-        fs::create_dir(&root).unwrap();
-        let own = owner_of(&root);
-        assert!(put(&root.join("file"), 0o644, None).unwrap());
-        std::os::unix::fs::symlink("file", root.join("link")).unwrap();
-        assert!(put(&root.join("link"), 0o600, Some(somebody())).unwrap());
-        assert!(root.join("link").is_symlink());
-        assert_eq!(owner_of(&root.join("file")), own);
-        assert_eq!(
-            fs::metadata(root.join("file")).unwrap().mode() & 0o777,
-            0o600
-        );
-        fs::remove_dir_all(&root).unwrap();
-    }
 }

@@ -239,11 +239,6 @@ pub struct ExecResult<'a> {
     pub missed: Option<u64>,
 }
 
-#[derive(Serialize)]
-pub struct WriteResult {
-    pub size: u64,
-}
-
 /// What a REPLY or an ERROR says when something did not work.
 #[derive(Serialize, Debug)]
 pub struct Failure {

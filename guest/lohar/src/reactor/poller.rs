@@ -19,9 +19,11 @@ pub enum Role {
     Stdout,
     Stderr,
     Terminal,
+    Messages,
+    Content,
 }
 
-const ROLES: [Role; 7] = [
+const ROLES: [Role; 9] = [
     Role::Line,
     Role::Listener,
     Role::Signals,
@@ -29,6 +31,8 @@ const ROLES: [Role; 7] = [
     Role::Stdout,
     Role::Stderr,
     Role::Terminal,
+    Role::Messages,
+    Role::Content,
 ];
 
 pub struct Poller {

@@ -20,7 +20,7 @@ pub struct Wires {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Target {
     Process(u32),
-    Write(u32),
+    File(u32),
     Log(u32),
 }
 

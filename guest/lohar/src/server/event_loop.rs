@@ -27,7 +27,9 @@ pub fn run(guest: &mut Guest, line: &mut Line, signals: &Signals) -> io::Result<
             return Ok(());
         }
         // Asked after the flush, which makes room for output that waits.
-        let busy = line.is_readable() || guest.sessions.has_work(&guest.wires);
+        let busy = line.is_readable()
+            || guest.sessions.has_work(&guest.wires)
+            || guest.files.has_work(&guest.wires);
         let wait = if busy { Some(0) } else { guest.time_to_next() };
         guest.wires.poller.wait(&mut events, wait)?;
         let mut children = false;
@@ -45,9 +47,7 @@ pub fn run(guest: &mut Guest, line: &mut Line, signals: &Signals) -> io::Result<
                     }
                 }
                 Some((key, role)) => {
-                    if role == Role::Input {
-                        guest.writes.pump(key, &mut guest.wires);
-                    }
+                    guest.files.event(key, role, &mut guest.wires);
                     guest
                         .sessions
                         .event(key, role, event.flags, &mut guest.wires);
@@ -64,7 +64,8 @@ pub fn run(guest: &mut Guest, line: &mut Line, signals: &Signals) -> io::Result<
         }
         guest.expire();
         for _ in 0..PUMPS {
-            if !guest.sessions.pump(&mut guest.wires) {
+            let more = guest.sessions.pump(&mut guest.wires);
+            if !(guest.files.pump(&mut guest.wires) || more) {
                 break;
             }
         }
@@ -105,7 +106,7 @@ impl Guest {
                     }
                     let wires = &mut self.wires;
                     let _orphan = !self.sessions.exited(pid, status, wires, &self.machine)
-                        && !self.writes.exited(pid, status, wires);
+                        && !self.files.exited(pid, status, wires);
                 }
                 Reaped::NoMore => return,
                 Reaped::Childless => {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::freezer::Freezer;
 use super::shutdown::Shutdown;
-use crate::files::write::Writes;
+use crate::files::jobs::Jobs;
 use crate::machine::Machine;
 use crate::protocol::assembly::{Assembled, Assembly};
 use crate::protocol::decoder::{Event, Nonce};
@@ -17,7 +17,7 @@ pub struct Guest {
     pub wires: Wires,
     pub machine: Machine,
     pub sessions: Sessions,
-    pub writes: Writes,
+    pub files: Jobs,
     pub freezer: Freezer,
     pub shutdown: Shutdown,
     /// Helpers that sync the disks, with the request that waits for each, if it still does.
@@ -33,7 +33,7 @@ impl Guest {
             wires: Wires::new()?,
             machine,
             sessions: Sessions::new()?,
-            writes: Writes::default(),
+            files: Jobs::default(),
             freezer: Freezer::default(),
             shutdown: Shutdown::default(),
             syncs: HashMap::new(),
@@ -137,7 +137,7 @@ impl Guest {
         match target {
             Target::Process(key) => self.sessions.detach(key, stream, &mut self.wires),
             Target::Log(key) => self.sessions.close_log(key),
-            Target::Write(key) => self.writes.detach(key),
+            Target::File(key) => self.files.detach(key),
         }
     }
 }
@@ -151,7 +151,7 @@ mod tests {
     use crate::protocol::frame::append;
     use crate::random::Random;
 
-    const MESSAGES: [&str; 19] = [
+    const MESSAGES: [&str; 21] = [
         r#"{"id":1,"method":"ping","params":{}}"#,
         r#"{"id":2,"method":"mount_root","params":{"device":"vda","grow":true}}"#,
         r#"{"id":3,"method":"configure","params":{"time_unix_ns":"1","entropy":"AAAA","env":{"A":"1"}}}"#,
@@ -170,6 +170,8 @@ mod tests {
         r#"{"id":8,"method":"kill","params":{"session":"sess-9e37","signal":"TERM"}}"#,
         r#"{"id":9,"method":"processes"}"#,
         r#"{"kind":"write","path":"","size":18446744073709551615,"mode":"0644","user":"root"}"#,
+        r#"{"kind":"file","op":"list","path":"/nonexistent"}"#,
+        r#"{"kind":"file","op":"read","path":"/etc/passwd","offset":2,"limit":1}"#,
         r#"{"type":"signal","signal":"SIGKILL","rows":65535,"cols":0}"#,
     ];
 
@@ -244,7 +246,7 @@ mod tests {
         let machine = Machine::test("/".into(), PathBuf::from("/nonexistent"));
         let mut guest = Guest::new(machine).unwrap();
         guest.handle(Event::Marker([1; 16]));
-        guest.wires.streams.insert(1, Target::Write(9));
+        guest.wires.streams.insert(1, Target::File(9));
         guest.handle(Event::Marker([1; 16]));
         assert_eq!(guest.wires.streams.len(), 1);
         guest.handle(Event::Marker([2; 16]));

@@ -35,7 +35,7 @@ impl Guest {
             return;
         }
         self.shutdown.phase = Phase::Asked;
-        self.writes.give_up();
+        self.files.give_up();
         // A frozen process could not end.
         if let Some(cgroup) = &self.machine.cgroup {
             let _ = cgroup.set_frozen(false);

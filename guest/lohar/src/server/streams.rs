@@ -1,10 +1,10 @@
 //! Frames of the streams: OPEN, DATA, END, CREDIT, CONTROL, CLOSE.
 
 use super::guest::Guest;
-use crate::files::write::too_much;
+use crate::files::jobs::too_much;
 use crate::protocol::frame::{kind, Frame};
 use crate::protocol::messages::{
-    Control, Failure, OpenAttach, OpenExec, OpenKind, OpenLog, OpenWrite, Size, Stage,
+    Control, Failure, OpenAttach, OpenExec, OpenKind, OpenLog, Size, Stage,
 };
 use crate::reactor::wires::Target;
 use crate::sessions::signals;
@@ -51,9 +51,12 @@ impl Guest {
                     .open_log(stream, &open, &mut self.wires, &self.machine)
             }
             "write" => {
-                let open: OpenWrite = parse(payload)?;
-                self.writes
-                    .open(stream, open, &mut self.wires, &mut self.machine)
+                let (wires, machine) = (&mut self.wires, &mut self.machine);
+                self.files.open_write(stream, payload, wires, machine)
+            }
+            "file" => {
+                let (wires, machine) = (&mut self.wires, &mut self.machine);
+                self.files.open_file(stream, payload, wires, machine)
             }
             other => Err(Failure::bad_request(format!("Unknown kind '{other}'"))),
         }
@@ -80,7 +83,7 @@ impl Guest {
                         self.sessions.credit(key, stream, bytes, &mut self.wires);
                     }
                     Target::Log(key) => self.sessions.credit_log(key, bytes),
-                    Target::Write(_) => {}
+                    Target::File(key) => self.files.credit(key, bytes),
                 }
             }
             (kind::CLOSE, _) => {
@@ -103,7 +106,7 @@ impl Guest {
                 process.map_or(true, |process| process.stream() == Some(stream))
             }
             Target::Log(_) => false,
-            Target::Write(_) => true,
+            Target::File(_) => true,
         }
     }
 
@@ -114,7 +117,7 @@ impl Guest {
 
     fn receive(&mut self, stream: u32, target: Target, bytes: &[u8]) {
         match target {
-            Target::Write(key) => self.writes.receive(key, bytes, &mut self.wires),
+            Target::File(key) => self.files.receive(key, bytes, &mut self.wires),
             Target::Log(_) => {}
             Target::Process(key) => {
                 let Some(process) = self.sessions.get(key) else {
@@ -131,7 +134,7 @@ impl Guest {
 
     fn end(&mut self, target: Target) {
         match target {
-            Target::Write(key) => self.writes.end(key, &mut self.wires),
+            Target::File(key) => self.files.end(key, &mut self.wires),
             Target::Log(_) => {}
             Target::Process(key) => {
                 if let Some(process) = self.sessions.get(key) {

@@ -1,0 +1,169 @@
+//! One piece of work as lohar sees it: the worker's pipes, and what it has said so far.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::process::WaitStatus;
+use serde_json::value::RawValue;
+
+use super::answers::{ERROR, OPENED, RESULT};
+use super::order::Ending;
+use crate::protocol::frame::kind;
+use crate::protocol::messages::{Failure, Nothing};
+use crate::protocol::outgoing::{Outgoing, MAX_DATA};
+use crate::reactor::wires::Wires;
+use crate::sessions::credit::Credit;
+use crate::sessions::input::Input;
+use crate::sessions::output::widen_pipe;
+
+/// No message of a worker is longer: the longest has two paths of 4 KiB, each byte of which takes six in JSON at most.
+const MOST_HEARD: usize = 128 * 1024;
+const STDOUT: u8 = 1;
+
+pub struct Job {
+    pub stream: Option<u32>,
+    pub pid: i32,
+    /// Such as "read '/file'".
+    pub task: String,
+    pub ending: Ending,
+    pub input: Input,
+    /// How many bytes of input there will be, if that is known.
+    pub expected: Option<u64>,
+    pub received: u64,
+    pub ended: bool,
+    pub content: Option<Content>,
+    pub credit: Credit,
+    pub messages: OwnedFd,
+    pub heard: Vec<u8>,
+    pub opened: bool,
+    pub outcome: Option<Outcome>,
+    pub exit: Option<WaitStatus>,
+}
+
+/// What the worker reads or lists.
+pub struct Content {
+    pub source: OwnedFd,
+    /// Events come once per change, so this holds until a read finds nothing.
+    pub ready: bool,
+    pub widened: bool,
+}
+
+pub enum Outcome {
+    Result(Box<RawValue>),
+    Error(Box<RawValue>),
+    Garbage,
+}
+
+impl Job {
+    /// Reads what the worker says.
+    pub fn listen(&mut self, wires: &mut Wires) {
+        let mut buffer = [0; 4096];
+        loop {
+            match rustix::io::read(&self.messages, &mut buffer) {
+                Ok(0) | Err(Errno::AGAIN) => break,
+                Ok(count) => self.heard.extend_from_slice(&buffer[..count]),
+                Err(Errno::INTR) => {}
+                Err(_) => break,
+            }
+            if self.heard.len() > MOST_HEARD {
+                self.outcome = Some(Outcome::Garbage);
+                self.heard.clear();
+            }
+        }
+        while let Some(end) = self.heard.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = self.heard.drain(..=end).collect();
+            self.hear(&line[..end], &mut wires.outgoing);
+        }
+    }
+
+    fn hear(&mut self, line: &[u8], outgoing: &mut Outgoing) {
+        if self.outcome.is_some() {
+            return;
+        }
+        let parsed = match line {
+            [kind, message @ ..] => serde_json::from_slice(message)
+                .map(|json| (*kind, json))
+                .ok(),
+            [] => None,
+        };
+        match parsed {
+            Some((OPENED, message)) => self.open(&message, outgoing),
+            Some((RESULT, message)) => self.outcome = Some(Outcome::Result(message)),
+            Some((ERROR, message)) => self.outcome = Some(Outcome::Error(message)),
+            _ => self.outcome = Some(Outcome::Garbage),
+        }
+    }
+
+    pub fn open(&mut self, message: &impl serde::Serialize, outgoing: &mut Outgoing) {
+        if let (false, Some(stream)) = (std::mem::replace(&mut self.opened, true), self.stream) {
+            outgoing.json(stream, kind::OPENED, message);
+        }
+    }
+
+    /// There is content, and room for it.
+    pub fn is_due(&self, wires: &Wires) -> bool {
+        let ready = self.content.as_ref().is_some_and(|content| content.ready);
+        ready && self.opened && self.credit.left() > 0 && wires.outgoing.has_room()
+    }
+
+    /// Sends one piece of content.
+    pub fn send(&mut self, wires: &mut Wires) {
+        let (Some(content), Some(stream)) = (&mut self.content, self.stream) else {
+            return;
+        };
+        let most = MAX_DATA.min(self.credit.left());
+        let source = content.source.as_fd();
+        match wires.outgoing.read_data(source, stream, STDOUT, most) {
+            Ok(0) => self.content = None,
+            Ok(count) => {
+                if count == MAX_DATA && !std::mem::replace(&mut content.widened, true) {
+                    widen_pipe(&content.source);
+                }
+                self.credit.spend(count);
+            }
+            Err(Errno::AGAIN) => content.ready = false,
+            Err(Errno::INTR) => {}
+            Err(_) => self.content = None,
+        }
+    }
+
+    /// The last word, once everything has been said and the worker is gone.
+    pub fn finish(&mut self, wires: &mut Wires) -> bool {
+        let (Some(exit), None) = (self.exit, &self.content) else {
+            return false;
+        };
+        let Some(stream) = self.stream else {
+            return true;
+        };
+        match (self.outcome.take(), exit.exit_status()) {
+            (Some(Outcome::Result(message)), Some(0)) => {
+                self.open(&Nothing {}, &mut wires.outgoing);
+                wires.streams.remove(&stream);
+                wires.outgoing.json(stream, kind::RESULT, &message);
+            }
+            (Some(Outcome::Error(message)), Some(0)) => {
+                wires.streams.remove(&stream);
+                wires.outgoing.json(stream, kind::ERROR, &message);
+            }
+            _ => {
+                let message = format!("Cannot {}: its process died", self.task);
+                wires.fail(stream, &Failure::new("io_error", message));
+            }
+        }
+        true
+    }
+
+    /// Nobody is interested any more.
+    pub fn let_go(&mut self) {
+        self.stream = None;
+        self.content = None;
+        if self.ended && self.expected.is_some() {
+            return;
+        }
+        self.input.close();
+        if self.ending == Ending::Kill && self.exit.is_none() {
+            // SAFETY: a child that has not been waited for, so that the pid is still its own.
+            unsafe { libc::kill(self.pid, libc::SIGKILL) };
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The streams `file` and `write`: from the host's frames into a worker's pipe, from what the worker says and sends to
+//! the host's answer.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use rustix::pipe::{pipe_with, PipeFlags};
+use rustix::process::WaitStatus;
+
+use super::job::{Content, Job};
+use super::order::{trust_of, OpenFile, Work};
+use super::worker::{self, Ends};
+use super::write::GO_AHEAD;
+use crate::machine::Machine;
+use crate::protocol::messages::{Failure, Nothing, OpenWrite, User};
+use crate::reactor::poller::Role;
+use crate::reactor::wires::{Target, Wires};
+use crate::reason::{reason, reason_of};
+use crate::server::streams::parse;
+use crate::sessions::credit::Credit;
+use crate::sessions::input::Input;
+
+const MOST_JOBS: usize = 64;
+
+#[derive(Default)]
+pub struct Jobs {
+    jobs: HashMap<u32, Job>,
+    keys_by_pid: HashMap<i32, u32>,
+}
+
+impl Jobs {
+    pub fn open_file(
+        &mut self,
+        stream: u32,
+        payload: &[u8],
+        wires: &mut Wires,
+        machine: &mut Machine,
+    ) -> Result<(), Failure> {
+        let user = parse::<OpenFile>(payload)?.user.unwrap_or(User::Lohar);
+        self.start(stream, parse(payload)?, user, wires, machine)
+    }
+
+    pub fn open_write(
+        &mut self,
+        stream: u32,
+        payload: &[u8],
+        wires: &mut Wires,
+        machine: &mut Machine,
+    ) -> Result<(), Failure> {
+        let open: OpenWrite = parse(payload)?;
+        let user = open.user.unwrap_or(User::Lohar);
+        let owner = match open.owner {
+            Some(owner) => Some(machine.accounts.identity(owner)?),
+            None => None,
+        };
+        let work = Work::write(open, owner.as_deref())?;
+        self.start(stream, work, user, wires, machine)
+    }
+
+    fn start(
+        &mut self,
+        stream: u32,
+        work: Work,
+        user: User,
+        wires: &mut Wires,
+        machine: &mut Machine,
+    ) -> Result<(), Failure> {
+        let work = work.placed(&machine.directory)?;
+        if self.jobs.len() >= MOST_JOBS {
+            let message = format!("{MOST_JOBS} file operations are under way already");
+            return Err(Failure::new("limit", message));
+        }
+        let identity = machine.accounts.identity(user)?;
+        let task = format!("{} '{}'", work.action(), work.path().display());
+        let no_resources =
+            |error| Failure::new("limit", format!("Cannot {task}: {}", reason(error)));
+        let (ours, theirs) = pipes(&work).map_err(no_resources)?;
+        let key = wires.next_key();
+        wires
+            .poller
+            .watch_readable(&ours.messages, key, Role::Messages)
+            .map_err(no_resources)?;
+        if let Some(source) = &ours.output {
+            wires
+                .poller
+                .watch_readable(source, key, Role::Content)
+                .map_err(no_resources)?;
+        }
+        let pid = worker::start(&work, theirs, trust_of(user), &identity).map_err(|error| {
+            Failure::new("limit", format!("Cannot {task}: {}", reason_of(&error)))
+        })?;
+        let mut job = Job {
+            stream: Some(stream),
+            pid,
+            task,
+            ending: work.ending(),
+            input: ours.input.map_or_else(Input::default, Input::pipe),
+            expected: work.expects(),
+            received: 0,
+            ended: false,
+            content: ours.output.map(|source| Content {
+                source,
+                ready: false,
+                widened: false,
+            }),
+            credit: Credit::default(),
+            messages: ours.messages,
+            heard: Vec::new(),
+            opened: false,
+            outcome: None,
+            exit: None,
+        };
+        if job.expected.is_some() {
+            job.open(&Nothing {}, &mut wires.outgoing);
+        }
+        wires.streams.insert(stream, Target::File(key));
+        self.keys_by_pid.insert(pid, key);
+        self.jobs.insert(key, job);
+        Ok(())
+    }
+
+    pub fn receive(&mut self, key: u32, bytes: &[u8], wires: &mut Wires) {
+        let Some(job) = self.jobs.get_mut(&key) else {
+            return;
+        };
+        job.received += bytes.len() as u64;
+        if job
+            .expected
+            .is_some_and(|size| job.ended || job.received > size)
+        {
+            return self.refuse_size(key, wires);
+        }
+        if !job.input.receive(bytes) {
+            return self.fail(key, &too_much(), wires);
+        }
+        self.pump_input(key, wires);
+    }
+
+    pub fn end(&mut self, key: u32, wires: &mut Wires) {
+        let Some(job) = self.jobs.get_mut(&key) else {
+            return;
+        };
+        if job.expected.is_some_and(|size| job.received != size) {
+            return self.refuse_size(key, wires);
+        }
+        if !std::mem::replace(&mut job.ended, true) {
+            if job.expected.is_some() {
+                job.input.push_byte(GO_AHEAD);
+            }
+            job.input.end();
+            self.pump_input(key, wires);
+        }
+    }
+
+    fn pump_input(&mut self, key: u32, wires: &mut Wires) {
+        if let Some(job) = self.jobs.get_mut(&key) {
+            let grant = job.input.pump(&wires.poller, key);
+            if let (Some(grant), Some(stream)) = (grant, job.stream) {
+                wires.outgoing.credit(stream, grant);
+            }
+        }
+    }
+
+    pub fn credit(&mut self, key: u32, bytes: u32) {
+        if let Some(job) = self.jobs.get_mut(&key) {
+            job.credit.add(bytes);
+        }
+    }
+
+    pub fn event(&mut self, key: u32, role: Role, wires: &mut Wires) {
+        match (role, self.jobs.get_mut(&key)) {
+            (Role::Input, Some(_)) => self.pump_input(key, wires),
+            (Role::Messages, Some(job)) => job.listen(wires),
+            (
+                Role::Content,
+                Some(Job {
+                    content: Some(content),
+                    ..
+                }),
+            ) => content.ready = true,
+            _ => {}
+        }
+    }
+
+    pub fn has_work(&self, wires: &Wires) -> bool {
+        self.jobs.values().any(|job| job.is_due(wires))
+    }
+
+    /// Sends one piece of each; true when there may be more.
+    pub fn pump(&mut self, wires: &mut Wires) -> bool {
+        let mut over = Vec::new();
+        for (&key, job) in &mut self.jobs {
+            if job.is_due(wires) {
+                job.send(wires);
+                if job.finish(wires) {
+                    over.push(key);
+                }
+            }
+        }
+        for key in over {
+            self.jobs.remove(&key);
+        }
+        self.has_work(wires)
+    }
+
+    /// The host is gone: what has not ended is given up.
+    pub fn detach(&mut self, key: u32) {
+        if let Some(job) = self.jobs.get_mut(&key) {
+            job.let_go();
+            self.forget_if_over(key);
+        }
+    }
+
+    pub fn give_up(&mut self) {
+        for job in self.jobs.values_mut() {
+            job.input.close();
+        }
+    }
+
+    /// False when the pid is none of ours.
+    pub fn exited(&mut self, pid: i32, status: WaitStatus, wires: &mut Wires) -> bool {
+        let Some(key) = self.keys_by_pid.remove(&pid) else {
+            return false;
+        };
+        if let Some(job) = self.jobs.get_mut(&key) {
+            job.exit = Some(status);
+            job.listen(wires);
+            // Content that nobody was told to expect is none.
+            if !job.opened {
+                job.content = None;
+            } else if let Some(content) = &mut job.content {
+                content.ready = true;
+            }
+            if job.finish(wires) {
+                self.jobs.remove(&key);
+            }
+        }
+        true
+    }
+
+    fn refuse_size(&mut self, key: u32, wires: &mut Wires) {
+        if let Some(job) = self.jobs.get(&key) {
+            let size = job.expected.unwrap_or(0);
+            let message = format!("Expected {size} bytes, got {}", job.received);
+            self.fail(key, &Failure::new("size_mismatch", message), wires);
+        }
+    }
+
+    fn fail(&mut self, key: u32, failure: &Failure, wires: &mut Wires) {
+        let Some(job) = self.jobs.get_mut(&key) else {
+            return;
+        };
+        if let Some(stream) = job.stream.take() {
+            wires.fail(stream, failure);
+        }
+        job.ended = false;
+        job.let_go();
+        self.forget_if_over(key);
+    }
+
+    fn forget_if_over(&mut self, key: u32) {
+        if self.jobs.get(&key).is_some_and(|job| job.exit.is_some()) {
+            self.jobs.remove(&key);
+        }
+    }
+}
+
+pub fn too_much() -> Failure {
+    Failure::new("protocol", "More data than there was credit for")
+}
+
+/// Lohar's ends, which never wait, and the worker's.
+fn pipes(work: &Work) -> rustix::io::Result<(Ends, Ends)> {
+    let (messages, their_messages) = pipe()?;
+    do_not_wait(&messages)?;
+    let (mut input, mut their_input, mut output, mut their_output) = (None, None, None, None);
+    if work.takes_content() {
+        let (source, sink) = pipe()?;
+        do_not_wait(&sink)?;
+        (input, their_input) = (Some(sink), Some(source));
+    }
+    if work.gives_content() {
+        let (source, sink) = pipe()?;
+        do_not_wait(&source)?;
+        (output, their_output) = (Some(source), Some(sink));
+    }
+    let ours = Ends {
+        messages,
+        input,
+        output,
+    };
+    let theirs = Ends {
+        messages: their_messages,
+        input: their_input,
+        output: their_output,
+    };
+    Ok((ours, theirs))
+}
+
+fn pipe() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
+    pipe_with(PipeFlags::CLOEXEC)
+}
+
+fn do_not_wait(end: impl AsFd) -> Result<(), Errno> {
+    rustix::fs::fcntl_setfl(end, OFlags::NONBLOCK)
+}

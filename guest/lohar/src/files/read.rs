@@ -1,0 +1,173 @@
+//! `read`: a file, or some lines of it.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{fstat, FileType, OFlags, Stat};
+use rustix::io::Errno;
+use rustix::pipe::{splice, SpliceFlags};
+use serde::{Deserialize, Serialize};
+
+use super::answers::Answers;
+use super::entry::{mtime_ms, Octal};
+use super::lines::Selection;
+use super::place::{Last, Place, Trust};
+use super::refusal::{Explain, Refusal};
+use crate::protocol::messages::Failure;
+
+const PIECE: usize = 64 * 1024;
+/// Less than this is copied, which takes fewer steps than passing pages on.
+const SMALL: u64 = 16 * 1024;
+
+#[derive(Deserialize, Clone, Copy, Debug)]
+pub struct Part {
+    pub offset: Option<u64>,
+    pub limit: Option<u64>,
+    pub max_bytes: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct OpenedFile {
+    size: u64,
+    mode: Octal,
+    mtime_ms: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+}
+
+#[derive(Serialize, Debug, PartialEq, Eq)]
+pub struct Done {
+    pub bytes: u64,
+    /// It ended before the file did.
+    pub truncated: bool,
+}
+
+pub fn read(path: &Path, part: Part, trust: Trust, answers: &Answers) -> Result<Done, Failure> {
+    let place = Place::find(path, trust, Last::Target).explain("read", path)?;
+    let (file, stat) = open_regular(&place).explain("read", path)?;
+    send(&file, &stat, part, answers).explain("read", path)
+}
+
+/// Never waits, as opening a FIFO would.
+pub fn open_regular(place: &Place) -> Result<(OwnedFd, Stat), Refusal> {
+    let file = match place.open(OFlags::RDONLY | OFlags::NONBLOCK) {
+        // A socket.
+        Err(Errno::NXIO) => return Err(not_regular()),
+        outcome => outcome?,
+    };
+    let stat = fstat(&file)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok((file, stat)),
+        FileType::Directory => Err(Errno::ISDIR.into()),
+        _ => Err(not_regular()),
+    }
+}
+
+fn not_regular() -> Refusal {
+    Refusal::Rule("bad_request", "It is not a regular file")
+}
+
+fn send(file: &OwnedFd, stat: &Stat, part: Part, answers: &Answers) -> Result<Done, Refusal> {
+    let size = stat.st_size as u64;
+    let tell = |bytes| {
+        answers.opened(&OpenedFile {
+            size,
+            mode: Octal(stat.st_mode),
+            mtime_ms: mtime_ms(stat),
+            bytes,
+        });
+    };
+    let selects = part.offset.is_some_and(|offset| offset > 1) || part.limit.is_some();
+    // What the kernel makes up as it is read, as in /proc, has no size.
+    if selects || size == 0 {
+        let mut buffer = vec![0; PIECE];
+        let first = read_some(file, &mut buffer)?;
+        tell((first == 0).then_some(0));
+        return send_selected(file, &mut buffer, first, part, answers);
+    }
+    let bytes = part.max_bytes.map_or(size, |most| most.min(size));
+    tell(Some(bytes));
+    send_exactly(file, bytes, answers)?;
+    Ok(Done {
+        bytes,
+        truncated: bytes < size,
+    })
+}
+
+fn send_selected(
+    file: &OwnedFd,
+    buffer: &mut [u8],
+    first: usize,
+    part: Part,
+    answers: &Answers,
+) -> Result<Done, Refusal> {
+    let mut selection = Selection::new(part.offset, part.limit, part.max_bytes);
+    let (mut bytes, mut count) = (0, first);
+    while count > 0 && !selection.is_over() {
+        let wanted = selection.take(&buffer[..count]);
+        let end = wanted.end;
+        bytes += wanted.len() as u64;
+        answers.write(&buffer[wanted])?;
+        if end < count {
+            let truncated = true;
+            return Ok(Done { bytes, truncated });
+        }
+        count = read_some(file, buffer)?;
+    }
+    let truncated = count > 0;
+    Ok(Done { bytes, truncated })
+}
+
+/// What was promised, or an error.
+fn send_exactly(file: &OwnedFd, bytes: u64, answers: &Answers) -> Result<(), Refusal> {
+    let mut left = bytes;
+    if left >= SMALL {
+        left = pass_on(file, left, answers)?;
+    }
+    if left == 0 {
+        return Ok(());
+    }
+    let mut buffer = vec![0; PIECE.min(usize::try_from(left).unwrap_or(PIECE))];
+    while left > 0 {
+        let most = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        let count = read_some(file, &mut buffer[..most])?;
+        if count == 0 {
+            return Err(Refusal::Rule("io_error", "It became shorter meanwhile"));
+        }
+        answers.write(&buffer[..count])?;
+        left -= count as u64;
+    }
+    Ok(())
+}
+
+/// The file's pages go into the pipe as they are. Returns how much is left, where the file system cannot do that or the
+/// file has ended.
+fn pass_on(file: &OwnedFd, bytes: u64, answers: &Answers) -> rustix::io::Result<u64> {
+    let mut left = bytes;
+    while left > 0 {
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(1 << 30);
+        match splice(
+            file,
+            None,
+            answers.content()?,
+            None,
+            most,
+            SpliceFlags::MOVE,
+        ) {
+            Ok(0) | Err(Errno::INVAL | Errno::OPNOTSUPP) => break,
+            Ok(count) => left -= count as u64,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(left)
+}
+
+fn read_some(file: &OwnedFd, buffer: &mut [u8]) -> rustix::io::Result<usize> {
+    loop {
+        match rustix::io::read(file, &mut *buffer) {
+            Err(Errno::INTR) => {}
+            outcome => return outcome,
+        }
+    }
+}

@@ -1,0 +1,56 @@
+/** What the guest says about files, parsed at the edge. */
+import { z } from "zod";
+import type { FileChange, FileEntry, TransferResult } from "./guest-files.ts";
+
+const count = z.number().int().nonnegative();
+const mode = z
+  .string()
+  .regex(/^[0-7]{4}$/)
+  .transform((text) => Number.parseInt(text, 8));
+
+export const openedFileMessage = z
+  .object({ size: count, mode, mtime_ms: z.number().int(), bytes: count.optional() })
+  .transform((raw) => ({
+    size: raw.size,
+    mode: raw.mode,
+    mtimeMs: raw.mtime_ms,
+    ...(raw.bytes !== undefined && { bytes: raw.bytes }),
+  }));
+
+export const readMessage = z.object({ bytes: count, truncated: z.boolean() });
+
+export const listedMessage = z.object({ entries: count, truncated: z.boolean() });
+
+export const entryMessage = z
+  .object({
+    name: z.string(),
+    path: z.string(),
+    type: z.enum(["file", "directory", "link", "other"]),
+    size: count,
+    mode,
+    mtime_ms: z.number().int(),
+    uid: count,
+    gid: count,
+    target: z.string().optional(),
+  })
+  .transform((raw): FileEntry => {
+    const { mtime_ms, target, ...rest } = raw;
+    return { ...rest, mtimeMs: mtime_ms, ...(target !== undefined && { target }) };
+  });
+
+export const transferMessage: z.ZodType<TransferResult> = z.object({
+  entries: count,
+  bytes: count,
+});
+
+export const changeMessage = z
+  .object({
+    type: z.enum(["created", "modified", "deleted", "moved", "overflow"]),
+    path: z.string(),
+    from: z.string().optional(),
+    is_dir: z.boolean(),
+  })
+  .transform((raw): FileChange => {
+    const { is_dir, from, ...rest } = raw;
+    return { ...rest, isDirectory: is_dir, ...(from !== undefined && { from }) };
+  });

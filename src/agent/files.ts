@@ -1,0 +1,144 @@
+/** The guest's files as lohar sees to them: one stream for each piece of work. */
+import { BhattiError } from "../errors/bhatti-error.ts";
+import {
+  changeMessage,
+  entryMessage,
+  listedMessage,
+  openedFileMessage,
+  readMessage,
+  transferMessage,
+} from "./file-messages.ts";
+import { FileStream, type Schemas } from "./file-stream.ts";
+import type {
+  FileChange,
+  FileEntry,
+  FileList,
+  FileSelection,
+  GuestBytes,
+  GuestFiles,
+  GuestPath,
+  OpenedFile,
+  TransferResult,
+} from "./guest-files.ts";
+import type { Line } from "./line.ts";
+import { linesOf } from "./lines-of.ts";
+import { emptyResult } from "./messages.ts";
+
+const maxEntries = 10_000;
+const permissionBits = 0o7777;
+
+const nothing = emptyResult.transform(() => {});
+
+export class LoharFiles implements GuestFiles {
+  readonly #line: Line;
+
+  constructor(line: Line) {
+    this.#line = line;
+  }
+
+  async read(at: GuestPath, selection: FileSelection, signal: AbortSignal): Promise<OpenedFile> {
+    const { offset, limit, maxBytes } = selection;
+    const open = { op: "read", ...where(at), offset, limit, max_bytes: maxBytes };
+    const stream = this.#open(open, { opened: openedFileMessage, result: readMessage }, signal);
+    const file = await stream.opened;
+    return {
+      ...file,
+      release: () => stream.release(),
+      [Symbol.asyncIterator]: () => stream[Symbol.asyncIterator](),
+    };
+  }
+
+  async list(at: GuestPath, signal: AbortSignal): Promise<FileList> {
+    const schemas = { opened: nothing, result: listedMessage };
+    const stream = this.#open({ op: "list", ...where(at) }, schemas, signal);
+    const entries: FileEntry[] = [];
+    for await (const entry of linesOf(stream, entryMessage, "entry")) {
+      entries.push(entry);
+      if (entries.length > maxEntries) throw tooMany();
+    }
+    const { truncated } = await stream.result;
+    return { entries, truncated };
+  }
+
+  stat(at: GuestPath & { follow?: boolean }, signal: AbortSignal): Promise<FileEntry> {
+    const open = { op: "stat", ...where(at), follow: at.follow };
+    return this.#open(open, { opened: nothing, result: entryMessage }, signal).result;
+  }
+
+  makeDirectory(
+    at: GuestPath & { mode?: number; parents?: boolean },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const mode = at.mode === undefined ? undefined : octal(at.mode);
+    return this.#do({ op: "mkdir", ...where(at), mode, parents: at.parents }, signal);
+  }
+
+  remove(at: GuestPath & { recursive?: boolean }, signal: AbortSignal): Promise<void> {
+    return this.#do({ op: "remove", ...where(at), recursive: at.recursive }, signal);
+  }
+
+  move(from: GuestPath, to: string, signal: AbortSignal): Promise<void> {
+    return this.#do({ op: "move", from: from.path, to, user: from.user }, signal);
+  }
+
+  copy(from: GuestPath & { recursive?: boolean }, to: string, signal: AbortSignal): Promise<void> {
+    const { path, user, recursive } = from;
+    return this.#do({ op: "copy", from: path, to, user, recursive }, signal);
+  }
+
+  async pack(at: GuestPath, signal: AbortSignal): Promise<GuestBytes> {
+    const schemas = { opened: nothing, result: transferMessage };
+    const stream = this.#open({ op: "pack", ...where(at) }, schemas, signal);
+    await stream.opened;
+    return stream;
+  }
+
+  async unpack(
+    at: GuestPath,
+    content: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<TransferResult> {
+    const schemas = { opened: nothing, result: transferMessage };
+    const stream = this.#open({ op: "unpack", ...where(at) }, schemas, signal);
+    await stream.opened;
+    void stream.send(content);
+    return await stream.result;
+  }
+
+  async watch(
+    at: GuestPath & { recursive?: boolean },
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<FileChange> & { release(): void }> {
+    const open = { op: "watch", ...where(at), recursive: at.recursive };
+    const stream = this.#open(open, { opened: nothing, result: nothing }, signal);
+    await stream.opened;
+    return {
+      release: () => stream.release(),
+      [Symbol.asyncIterator]: () => linesOf(stream, changeMessage, "change"),
+    };
+  }
+
+  async #do(open: object, signal: AbortSignal): Promise<void> {
+    await this.#open(open, { opened: nothing, result: nothing }, signal).result;
+  }
+
+  #open<Opened, Result>(
+    open: object,
+    schemas: Schemas<Opened, Result>,
+    signal: AbortSignal,
+  ): FileStream<Opened, Result> {
+    return new FileStream(this.#line, open, schemas, signal);
+  }
+}
+
+function where({ path, user }: GuestPath): object {
+  return { path, user };
+}
+
+function octal(mode: number): string {
+  return (mode & permissionBits).toString(8).padStart(4, "0");
+}
+
+function tooMany(): BhattiError {
+  return new BhattiError("guest_failed", `The guest lists more than ${maxEntries} entries`);
+}

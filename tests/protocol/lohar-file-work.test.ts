@@ -1,0 +1,270 @@
+import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import {
+  chmod,
+  lchown,
+  mkdir,
+  readdir,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+} from "node:fs/promises";
+import { join } from "node:path";
+import type { Guest } from "../../src/agent/guest.ts";
+import type { FileSelection, GuestBytes, GuestPath } from "../../src/agent/guest-files.ts";
+import { isBhattiError } from "../../src/errors/bhatti-error.ts";
+import { failureOf } from "../support/failure.ts";
+import { generous, RealLohar, run, until } from "../support/lohar.ts";
+
+setDefaultTimeout(120_000);
+
+let lohar: RealLohar;
+let guest: Guest;
+beforeAll(async () => {
+  lohar = await RealLohar.start();
+  guest = await lohar.connect();
+});
+afterAll(() => lohar[Symbol.asyncDispose]());
+beforeEach(async () => {
+  await rm(lohar.directory, { recursive: true });
+  await mkdir(lohar.directory);
+});
+
+/** In the default directory. */
+function here(path: string): string {
+  return join(lohar.directory, path);
+}
+
+function at(path: string, user: GuestPath["user"] = "lohar"): GuestPath {
+  return { path, user };
+}
+
+async function bytesOf(content: GuestBytes): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of content) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
+
+async function read(path: string, selection: FileSelection = {}): Promise<string> {
+  const file = await guest.files.read(at(path), selection, generous());
+  return (await bytesOf(file)).toString();
+}
+
+test.each([0, 1, 1000, 16_384, 32_768, 3_000_001])(
+  "a file of %d bytes is read as it is",
+  async (size) => {
+    const content = Buffer.alloc(size, "some words ");
+    await Bun.write(here("file"), content);
+    await chmod(here("file"), 0o640);
+    await utimes(here("file"), 1_700_000_000.5, 1_700_000_000.5);
+    const file = await guest.files.read(at("file"), {}, generous());
+    expect(file).toMatchObject({ size, mode: 0o640, mtimeMs: 1_700_000_000_500, bytes: size });
+    expect((await bytesOf(file)).equals(content)).toBe(true);
+  },
+);
+
+test("some lines, some bytes, whichever ends first", async () => {
+  await Bun.write(here("file"), "one\ntwo\nthree\nfour\nlast");
+  expect(await read("file", { offset: 2, limit: 2 })).toBe("two\nthree\n");
+  expect(await read("file", { offset: 5 })).toBe("last");
+  expect(await read("file", { offset: 9 })).toBe("");
+  expect(await read("file", { limit: 1 })).toBe("one\n");
+  expect(await read("file", { maxBytes: 5 })).toBe("one\nt");
+  expect(await read("file", { offset: 3, maxBytes: 2 })).toBe("th");
+  const known = await guest.files.read(at("file"), { maxBytes: 5 }, generous());
+  expect(known.bytes).toBe(5);
+  known.release();
+  const unknown = await guest.files.read(at("file"), { limit: 5 }, generous());
+  expect(unknown.bytes).toBeUndefined();
+  unknown.release();
+});
+
+test("what the kernel makes up is read to its end", async () => {
+  const file = await guest.files.read(at("/proc/self/status"), {}, generous());
+  expect(file.bytes).toBeUndefined();
+  expect((await bytesOf(file)).toString()).toStartWith("Name:\tlohar\n");
+});
+
+test.each([
+  ["missing", "path_not_found", "Cannot read '"],
+  ["directory", "is_directory", "Is a directory"],
+  ["fifo", "bad_request", "not a regular file"],
+  ["/dev/null", "bad_request", "not a regular file"],
+  ["file/below", "not_directory", "Not a directory"],
+  ["loop", "bad_request", "Cannot read '"],
+  ["x".repeat(300), "bad_request", "File name too long"],
+  ["", "bad_request", "empty"],
+  ["zero\0byte", "bad_request", "zero byte"],
+])("reading %j is %s", async (path, code, words) => {
+  await mkdir(here("directory"));
+  await Bun.write(here("file"), "");
+  await symlink("loop", here("loop"));
+  await run(guest, "mkfifo fifo");
+  const error = await failureOf(guest.files.read(at(path), {}, generous()));
+  expect(error).toMatchObject({ code, message: expect.stringContaining(words) });
+});
+
+test("a file that becomes shorter while it is read is an error, not a short file", async () => {
+  await Bun.write(here("file"), Buffer.alloc(5_000_000));
+  const file = await guest.files.read(at("file"), {}, generous());
+  await truncate(here("file"), 1000);
+  expect((await failureOf(bytesOf(file))).message).toContain("shorter");
+});
+
+test("a reader that stops holds nobody up, and one that goes ends the work", async () => {
+  await Bun.write(here("file"), Buffer.alloc(20_000_000));
+  const files = await Promise.all(
+    Array.from({ length: 70 }, () =>
+      guest.files.read(at("file"), {}, generous()).catch((error) => error),
+    ),
+  );
+  const refused = files.filter((file) => file instanceof Error);
+  expect(refused.map((error) => isBhattiError(error) && error.code)).toEqual(
+    Array(6).fill("guest_busy"),
+  );
+  for (const file of files) if (!(file instanceof Error)) file.release();
+  await until(async () => (await children()) === 0);
+  expect(await read("file", { maxBytes: 1 })).toBe("\0");
+});
+
+async function children(): Promise<number> {
+  const text = await Bun.file(`/proc/${lohar.pid}/task/${lohar.pid}/children`).text();
+  return text.split(" ").filter(Boolean).length;
+}
+
+test("a list is sorted, tells what there is and where links lead", async () => {
+  await Bun.write(here("some/b"), "text");
+  await mkdir(here("some/c"));
+  await symlink("b", here("some/a"));
+  await run(guest, "mkfifo some/d; printf x > \"$(printf 'some/e\\377')\"");
+  const { entries, truncated } = await guest.files.list(at("some"), generous());
+  expect(truncated).toBe(false);
+  expect(entries.map(({ name, type }) => [name, type])).toEqual([
+    ["a", "link"],
+    ["b", "file"],
+    ["c", "directory"],
+    ["d", "other"],
+    ["e\u{fffd}", "file"],
+  ]);
+  expect(entries[0]?.target).toBe("b");
+  expect(entries[1]).toMatchObject({ path: here("some/b"), size: 4, mode: 0o644, uid: 0 });
+});
+
+test("of a long list the first 10,000 are told", async () => {
+  await run(guest, "seq -f 'many/%06g' 1 10005 > names; mkdir many; xargs touch < names");
+  const { entries, truncated } = await guest.files.list(at("many"), generous());
+  expect(truncated).toBe(true);
+  expect(entries).toHaveLength(10_000);
+  expect(entries.at(-1)?.name).toBe("010000");
+});
+
+test("a list of a file, or of nothing, is refused", async () => {
+  await Bun.write(here("file"), "");
+  expect((await failureOf(guest.files.list(at("file"), generous()))).code).toBe("not_directory");
+  expect((await failureOf(guest.files.list(at("none"), generous()))).code).toBe("path_not_found");
+});
+
+test("stat tells of a link or of what it leads to", async () => {
+  await Bun.write(here("file"), "text");
+  await symlink("file", here("link"));
+  const followed = await guest.files.stat(at("link"), generous());
+  expect(followed).toMatchObject({ name: "link", type: "file", size: 4 });
+  const itself = await guest.files.stat({ ...at("link"), follow: false }, generous());
+  expect(itself).toMatchObject({ name: "link", type: "link", target: "file" });
+  expect(await guest.files.stat(at("/"), generous())).toMatchObject({ name: "/", path: "/" });
+  expect(await guest.files.stat(at("."), generous())).toMatchObject({ type: "directory" });
+});
+
+test("directories are made", async () => {
+  const make = (path: string, more = {}) =>
+    guest.files.makeDirectory({ ...at(path), ...more }, generous());
+  await make("plain");
+  expect((await stat(here("plain"))).mode & 0o7777).toBe(0o755);
+  await make("own", { mode: 0o2770 });
+  expect((await stat(here("own"))).mode & 0o7777).toBe(0o2770);
+  expect((await failureOf(make("plain"))).code).toBe("path_exists");
+  expect((await failureOf(make("a/b"))).code).toBe("path_not_found");
+  await make("a/b", { parents: true });
+  await make("a/b", { parents: true });
+  await make("/", { parents: true });
+  await Bun.write(here("file"), "");
+  expect((await failureOf(make("file", { parents: true }))).code).toBe("path_exists");
+  expect((await failureOf(make("file/a", { parents: true }))).code).toBe("not_directory");
+});
+
+test("what is removed is gone, and never what a link leads to", async () => {
+  const remove = (path: string, recursive = false) =>
+    guest.files.remove({ ...at(path), recursive }, generous());
+  await Bun.write(here("kept/file"), "");
+  await Bun.write(here("tree/deep/er/file"), "");
+  await symlink("../kept", here("tree/link"));
+  await symlink("kept", here("link"));
+  await mkdir(here("empty"));
+  await remove("link", true);
+  await remove("empty");
+  expect((await failureOf(remove("tree"))).code).toBe("directory_not_empty");
+  await remove("tree", true);
+  expect(await readdir(lohar.directory)).toEqual(["kept"]);
+  expect(await readdir(here("kept"))).toEqual(["file"]);
+  expect((await failureOf(remove("tree", true))).code).toBe("path_not_found");
+  for (const path of ["/", ".", "kept/..", "kept/."]) {
+    expect((await failureOf(remove(path, true))).code).toBe("bad_request");
+  }
+});
+
+test("a deep tree is removed", async () => {
+  await run(guest, "p=a; for i in $(seq 300); do p=$p/a; done; mkdir -p $p; touch $p/file");
+  await guest.files.remove({ ...at("a"), recursive: true }, generous());
+  expect(await readdir(lohar.directory)).toEqual([]);
+});
+
+test("a file is moved to a name, in place of another, or into a directory", async () => {
+  const move = (from: string, to: string) => guest.files.move(at(from), to, generous());
+  await Bun.write(here("a"), "a");
+  await Bun.write(here("b"), "b");
+  await mkdir(here("into"));
+  await move("a", "b");
+  expect(await readdir(lohar.directory)).toEqual(["b", "into"]);
+  await move("b", "into");
+  await symlink("into", here("link"));
+  await Bun.write(here("c"), "c");
+  await move("c", "link");
+  expect((await readdir(here("into"))).toSorted()).toEqual(["b", "c"]);
+  await move("link", "renamed");
+  expect(await readlink(here("renamed"))).toBe("into");
+  expect((await failureOf(move("into", "into/b"))).code).toBe("bad_request");
+  expect((await failureOf(move("none", "into"))).code).toBe("path_not_found");
+  expect((await failureOf(move("into", "no/where"))).code).toBe("path_not_found");
+});
+
+test("root is not led by somebody else's link", async () => {
+  await Bun.write(here("real/file"), "text");
+  await symlink("real", here("theirs"));
+  await lchown(here("theirs"), 1000, 1000);
+  await symlink("real", here("roots"));
+  await chmod(lohar.directory, 0o755);
+  const files = guest.files;
+  for (const attempt of [
+    files.read(at("theirs/file", "root"), {}, generous()),
+    files.list(at("theirs", "root"), generous()),
+    files.remove(at("theirs/file", "root"), generous()),
+    files.move(at("real/file", "root"), "theirs", generous()),
+    files.makeDirectory(at("theirs/made", "root"), generous()),
+    guest.writeFile(
+      { path: here("theirs/file"), mode: 0o644, user: "root" },
+      Buffer.of(1),
+      generous(),
+    ),
+  ]) {
+    const error = await failureOf(attempt);
+    expect(error.code).toBe("unsafe_path");
+    expect(error.message).toContain(here("theirs"));
+  }
+  (await files.read(at("roots/file", "root"), {}, generous())).release();
+  (await files.read(at("theirs/file"), {}, generous())).release();
+  expect(await files.stat({ ...at("theirs", "root"), follow: false }, generous())).toMatchObject({
+    type: "link",
+  });
+});
