@@ -9,6 +9,7 @@ import { EventRecorder } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import { type HttpServer, startServer } from "../server/server.ts";
 import { Exec } from "../services/exec.ts";
+import { Files } from "../services/files.ts";
 import { Forks } from "../services/forks.ts";
 import { Images } from "../services/images.ts";
 import { MachineKeeper } from "../services/machine-keeper.ts";
@@ -78,6 +79,7 @@ export async function startDaemon(
   const templates = new Templates(store, events);
   const exec = new Exec({ sandboxes, events, log });
   const sessions = new Sessions({ sandboxes, actors, memory, events, log });
+  const files = new Files(sandboxes);
   await recover({ ...parts, sandboxes });
   await snapshots.recover();
   engine.start();
@@ -86,7 +88,7 @@ export async function startDaemon(
 
   const { limits } = config;
   const identity = { version, ...identityOf(engine), jsonBodyBytes: limits.jsonBodyBytes };
-  const services = { users, sandboxes, forks, snapshots, templates, exec, sessions };
+  const services = { users, sandboxes, forks, snapshots, templates, exec, sessions, files };
   const server = startServer({ address, ...services, events, log, identity, limits });
   undo.defer(() => server.stop(0));
   const url = urlOf(server);

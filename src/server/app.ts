@@ -7,6 +7,7 @@ import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import { newRequestId } from "../observability/trace.ts";
 import type { Exec } from "../services/exec.ts";
+import type { Files } from "../services/files.ts";
 import type { Forks } from "../services/forks.ts";
 import type { Sandboxes } from "../services/sandboxes.ts";
 import type { Sessions } from "../services/sessions.ts";
@@ -20,8 +21,10 @@ import { RateLimited, RateLimiter, type RateLimits } from "./middleware/rate-lim
 import type { Environment, RequestContext } from "./request.ts";
 import { bindEarlierSockets } from "./routes/earlier-sockets.ts";
 import { bindExec } from "./routes/exec.ts";
+import { bindFiles } from "./routes/files.ts";
 import { bindHealth, type DaemonIdentity } from "./routes/health.ts";
 import { bindLifecycle } from "./routes/lifecycle.ts";
+import { headerLine } from "./routes/presented-sandbox.ts";
 import { bindSandboxes } from "./routes/sandboxes.ts";
 import { bindSessions } from "./routes/sessions.ts";
 import { bindSnapshots } from "./routes/snapshots.ts";
@@ -35,6 +38,7 @@ export interface AppOptions {
   templates: Templates;
   exec: Exec;
   sessions: Sessions;
+  files: Files;
   events: EventSink;
   log: Logger;
   identity: DaemonIdentity;
@@ -75,6 +79,7 @@ export function createApp(options: AppOptions): Hono<Environment> {
   bindExec(binder, { ...options, limiter });
   bindEarlierSockets(binder, { ...options, limiter });
   bindSessions(binder, options.sessions);
+  bindFiles(binder, options.files);
   refuseOtherMethods(app, Object.values(endpoints));
   app.notFound((context) => {
     throw new BhattiError(
@@ -106,6 +111,8 @@ function traced({ log, identity }: AppOptions) {
     const { headers } = context.res;
     headers.set("X-Bhatti-Version", identity.version);
     headers.set("X-Request-Id", requestId);
+    const warning = context.get("warning");
+    if (warning !== undefined) headers.set("X-Bhatti-Warning", headerLine(warning));
     log.info("request", {
       request_id: requestId,
       method: context.req.method,

@@ -31,6 +31,8 @@ export interface Environment {
     /** Undefined on public endpoints. */
     user: User | undefined;
     log: Logger;
+    /** What its user should know about how the sandbox came to run for it. */
+    warning: string | undefined;
   };
 }
 

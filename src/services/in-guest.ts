@@ -1,8 +1,8 @@
 /** Whatever is done in a sandbox's guest: its machine is woken and kept hot for it, and its end explains a lost line. */
 import type { Guest } from "../agent/guest.ts";
 import { within } from "../async/deadline.ts";
-import type { Machine } from "../engine/engine.ts";
 import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
+import { explainLoss } from "./machine-loss.ts";
 import type { Sandboxes, SandboxRecord } from "./sandboxes.ts";
 import type { MachineUse } from "./wake.ts";
 
@@ -25,8 +25,6 @@ export interface Begun<T> {
 
 /** How long a guest may take to begin with something. */
 const beginMs = 20_000;
-/** A lost line is often the first sign that a machine ends; how long to wait for the reason. */
-const endMs = 3000;
 
 /** Resolves when the guest has begun with it. Throws guest_unresponsive, and what waking and `begin` throw. */
 export async function beginInGuest<T>(
@@ -42,12 +40,13 @@ export async function beginInGuest<T>(
     const value = await within(beginMs, "Its begin", signal, async (both) =>
       task.begin(await machine.guest(both), both),
     );
-    const explain = (error: unknown) => explained(error, machine, `${ended} while ${task.what}`);
+    const explain = (error: unknown) =>
+      explainLoss(error, machine, `${ended} while ${task.what}`, goesOn);
     return { value, use, explain };
   } catch (error) {
     use[Symbol.dispose]();
     if (!isBhattiError(error, "timeout")) {
-      throw await explained(error, machine, `${ended} before ${task.what}`);
+      throw await explainLoss(error, machine, `${ended} before ${task.what}`, goesOn);
     }
     const late = `Sandbox "${sandbox.name}" did not answer within ${beginMs / 1000} s`;
     throw new BhattiError("guest_unresponsive", late, { cause: error });
@@ -67,14 +66,3 @@ export async function askGuest<T>(
 }
 
 const goesOn = "What ran in it goes on, without anybody to hear of it, when it is used again";
-
-/** The error that a lost line leaves behind says nothing; the machine's own end does, when that is what it was. */
-async function explained(error: unknown, machine: Machine, what: string): Promise<unknown> {
-  if (!isBhattiError(error, "machine_lost")) return error;
-  const end = await within(endMs, "The machine's end", undefined, () => machine.ended).catch(
-    () => undefined, // it runs on: the line alone was lost
-  );
-  if (!end) return error;
-  const options = end.reason === "suspended" ? { hint: goesOn } : {};
-  return new BhattiError("machine_lost", `${what}: ${end.detail}`, { cause: error, ...options });
-}

@@ -20,6 +20,7 @@ import type {
 import { abortable, reasonOf } from "../../async/deadline.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { MachineEnd } from "../engine.ts";
+import { FakeFiles } from "./fake-files.ts";
 import { FakeProcess } from "./fake-process.ts";
 import type { FakeFile, FakeSurroundings } from "./fake-programs.ts";
 import { FakeSessions } from "./fake-sessions.ts";
@@ -44,6 +45,13 @@ export class FakeGuest implements Guest {
   /** Commands that were let go, which a fake loses sight of: they count as running until a test takes them away. */
   readonly letGo = { commands: 0 };
   readonly #sessions = new FakeSessions(this.tree);
+  readonly #files = new FakeFiles({
+    tree: this.tree,
+    check: (signal) => this.#check(signal),
+    wrote: (bytes) => {
+      this.outputBytes += bytes;
+    },
+  });
   readonly #end: (end: MachineEnd) => void;
   readonly #close: (reason: Error) => void;
   readonly #processes = new Set<FakeProcess>();
@@ -170,7 +178,7 @@ export class FakeGuest implements Guest {
   }
 
   get files(): GuestFiles {
-    throw new BhattiError("internal", "not built yet: files");
+    return this.#files;
   }
 
   async writeFile(
@@ -182,7 +190,7 @@ export class FakeGuest implements Guest {
     if (file.path.endsWith("/")) {
       throw new BhattiError("bad_request", `${file.path} is a directory`);
     }
-    this.tree.set(file.path, { mode: file.mode, user: file.user, content: await bytesOf(content) });
+    await this.#files.write(file, await bytesOf(content, signal));
   }
 
   close(): void {}
@@ -212,6 +220,7 @@ export class FakeGuest implements Guest {
     this.#lost = reason;
     this.#sessions.lose(reason);
     for (const process of [...this.#processes, ...this.#detached]) process.lose(reason);
+    this.#files.lose(reason);
     this.#close(reason);
   }
 
@@ -254,9 +263,15 @@ function letGoBy<T extends GuestProcess & { cut(reason: Error): void }>(
   return process;
 }
 
-async function bytesOf(content: Uint8Array | SizedContent): Promise<Uint8Array> {
+async function bytesOf(
+  content: Uint8Array | SizedContent,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
   if (content instanceof Uint8Array) return content.slice();
   const pieces: Uint8Array[] = [];
-  for await (const piece of content) pieces.push(piece.slice());
+  for await (const piece of content) {
+    signal.throwIfAborted();
+    pieces.push(piece.slice());
+  }
   return Buffer.concat(pieces);
 }

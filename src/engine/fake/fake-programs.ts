@@ -8,6 +8,10 @@ export interface FakeFile {
   mode: number;
   user: "lohar" | "root";
   content: Uint8Array;
+  kind?: "directory";
+  /** Of a link. */
+  target?: string;
+  mtimeMs?: number;
 }
 
 export interface FakeSurroundings {

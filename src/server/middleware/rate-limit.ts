@@ -42,7 +42,7 @@ export class RateLimited extends BhattiError {
 
 function rateClassOf(method: string, path: string): RateClass {
   if (path.endsWith("/ws") || path.endsWith("/exec/stream")) return "exec";
-  if (method === "PUT" && path.endsWith("/files")) return "exec";
+  if (method === "PUT" && /\/files(\/tar)?$/.test(path)) return "exec";
   if (method !== "POST") return "read";
   if (path.endsWith("/exec")) return "exec";
   return path === "/sandboxes" || /\/(fork|resume)$/.test(path) ? "create" : "read";

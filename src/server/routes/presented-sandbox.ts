@@ -34,15 +34,19 @@ export function sandboxPresenter(sandboxes: Sandboxes): Present {
   };
 }
 
-/** What could not be kept of it is said beside the sandbox, in the one line that a header holds. */
+/** What could not be kept of it is said beside the sandbox. */
 export function withWarning(
   sandbox: Sandbox,
   warning: string | null | undefined,
   status = 200,
 ): Response {
-  const line = warning?.replace(/[^\x21-\x7e]+/g, " ");
   return Response.json(sandbox, {
     status,
-    ...(line && { headers: { "X-Bhatti-Warning": line } }),
+    ...(warning && { headers: { "X-Bhatti-Warning": headerLine(warning) } }),
   });
+}
+
+/** The one line that a header holds. */
+export function headerLine(text: string): string {
+  return text.replace(/[^\x21-\x7e]+/g, " ");
 }

@@ -1,0 +1,66 @@
+/** Things as they happen, one JSON object a line. */
+import { reasonOf } from "../../async/deadline.ts";
+import type { Logger } from "../../observability/log.ts";
+import { failureOf } from "../failure.ts";
+
+interface Items<T> extends AsyncIterable<T> {
+  release(): void;
+}
+
+export interface JsonLinesOptions {
+  requestId: string;
+  log: Logger;
+  signal: AbortSignal;
+}
+
+/** The last line is an error if it does not end well. An item that is undefined is an empty line. */
+export function respondWithLines<T>(
+  items: Items<T>,
+  lineOf: (item: T) => object,
+  options: JsonLinesOptions,
+): Response {
+  const { signal } = options;
+  const release = () => items.release();
+  signal.addEventListener("abort", release, { once: true });
+  if (signal.aborted) {
+    release();
+    throw reasonOf(signal);
+  }
+  const encoder = new TextEncoder();
+  const lines = linesOf(items, lineOf, options);
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const next = await lines.next();
+        if (!next.done) {
+          controller.enqueue(encoder.encode(`${JSON.stringify(next.value)}\n`));
+          return;
+        }
+        signal.removeEventListener("abort", release);
+        controller.close();
+      },
+      cancel: release,
+    },
+    { highWaterMark: 0 },
+  );
+  return new Response(body, {
+    headers: {
+      "Content-Type": "application/x-ndjson",
+      "X-Content-Type-Options": "nosniff",
+      "Cache-Control": "no-store",
+    },
+  });
+}
+
+async function* linesOf<T>(
+  items: AsyncIterable<T>,
+  lineOf: (item: T) => object,
+  { requestId, log }: JsonLinesOptions,
+) {
+  try {
+    for await (const item of items) yield lineOf(item);
+  } catch (error) {
+    const { body } = failureOf(error, requestId, log);
+    yield { type: "error", ...body };
+  }
+}

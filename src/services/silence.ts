@@ -1,0 +1,47 @@
+/** Ends a transfer when one of its two sides does nothing for too long; it may last as long as both go on. */
+import { BhattiError } from "../errors/bhatti-error.ts";
+
+export type Side = "sandbox" | "client";
+
+/** What a guest may be busy with between two pieces: a disk that writes 100 MB back, a directory of 100,000 files. */
+const silenceMs = { sandbox: 120_000, client: 300_000 };
+
+export class Silence implements Disposable {
+  readonly #ended = new AbortController();
+  readonly #name: string;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(sandboxName: string) {
+    this.#name = sandboxName;
+  }
+
+  /** Aborted when it was silent for too long. */
+  get signal(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  /** From now on it is this side's turn. */
+  expect(side: Side): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#ended.abort(this.#error(side)), silenceMs[side]);
+  }
+
+  /** Nobody is expected to do anything. */
+  rest(): void {
+    clearTimeout(this.#timer);
+  }
+
+  [Symbol.dispose](): void {
+    this.rest();
+  }
+
+  #error(side: Side): BhattiError {
+    const seconds = silenceMs[side] / 1000;
+    return side === "sandbox"
+      ? new BhattiError(
+          "guest_unresponsive",
+          `Sandbox "${this.#name}" did not go on with a transfer for ${seconds} s`,
+        )
+      : new BhattiError("timeout", `the client sent nothing for ${seconds} s`);
+  }
+}
