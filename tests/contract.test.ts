@@ -63,6 +63,21 @@ test("replies are what their schemas say", async () => {
   ExecResult.strict().parse(exec);
   endpoints["version.get"].result.strict().parse(await reply("GET", "/version"));
   endpoints["health.get"].result.strict().parse(await reply("GET", "/health"));
+  await daemon.fetch("/sandboxes/dev/files?path=a", { method: "PUT", body: "text" });
+  endpoints["file.stat"].result
+    .strict()
+    .parse(await reply("GET", "/sandboxes/dev/files/stat?path=a"));
+  endpoints["file.read"].result.parse(await reply("GET", "/sandboxes/dev/files?path=.&ls=true"));
+  for (const [what, body] of [
+    ["mkdir", { path: "d" }],
+    ["copy", { from: "a", to: "d" }],
+    ["move", { from: "a", to: "b" }],
+  ] as const) {
+    const done = await reply("POST", `/sandboxes/dev/files/${what}`, body);
+    endpoints[`file.${what}`].result.strict().parse(done);
+  }
+  const removed = await reply("DELETE", "/sandboxes/dev/files?path=b");
+  endpoints["file.remove"].result.strict().parse(removed);
   const template = await reply("POST", "/templates", { name: "base", labels: { a: "b" } });
   expect(endpoints["template.create"].result.strict().parse(template)).toEqual(template as never);
   const kept = await reply("GET", "/templates/base");

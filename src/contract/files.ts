@@ -61,7 +61,7 @@ const done = z.object({ status: z.literal("ok") });
 export const fileEndpoints = {
   "file.read": endpoint("file.read", {
     summary:
-      "A file's bytes, or with ls=true a directory's entries as JSON. X-File-Size is the whole file's; Content-Length is there when nothing is left out. HEAD answers with X-File-Size, X-File-Mode and X-File-IsDir alone",
+      "A file's bytes, or with ls=true a directory's entries as JSON. X-File-Size is the whole file's; Content-Length is there when nothing is left out and it is short. HEAD answers with X-File-Size, X-File-Mode and X-File-IsDir alone",
     params: SandboxRef,
     query: z.object({
       ...at,
@@ -145,7 +145,8 @@ export const fileEndpoints = {
     errors: [...pathErrors, "path_exists", "bad_request"],
   }),
   "file.watch": endpoint("file.watch", {
-    summary: "Changes at a path as they happen, one JSON object a line, until the client goes",
+    summary:
+      "Changes at a path as they happen, one JSON object a line, until the client goes. An empty line says that it watches; a last line of type error why it ended",
     params: SandboxRef,
     query: z.object({ ...at, recursive: flag }),
     result: FileChange,

@@ -1,4 +1,4 @@
-/** Things as they happen, one JSON object a line. */
+/** Things as they happen, one JSON object a line, after an empty line: the server sends no headers before a first byte. */
 import { reasonOf } from "../../async/deadline.ts";
 import type { Logger } from "../../observability/log.ts";
 import { failureOf } from "../failure.ts";
@@ -13,7 +13,7 @@ export interface JsonLinesOptions {
   signal: AbortSignal;
 }
 
-/** The last line is an error if it does not end well. An item that is undefined is an empty line. */
+/** The last line is an error if it does not end well. */
 export function respondWithLines<T>(
   items: Items<T>,
   lineOf: (item: T) => object,
@@ -33,7 +33,7 @@ export function respondWithLines<T>(
       async pull(controller) {
         const next = await lines.next();
         if (!next.done) {
-          controller.enqueue(encoder.encode(`${JSON.stringify(next.value)}\n`));
+          controller.enqueue(encoder.encode(next.value));
           return;
         }
         signal.removeEventListener("abort", release);
@@ -57,10 +57,11 @@ async function* linesOf<T>(
   lineOf: (item: T) => object,
   { requestId, log }: JsonLinesOptions,
 ) {
+  yield "\n";
   try {
-    for await (const item of items) yield lineOf(item);
+    for await (const item of items) yield `${JSON.stringify(lineOf(item))}\n`;
   } catch (error) {
     const { body } = failureOf(error, requestId, log);
-    yield { type: "error", ...body };
+    yield `${JSON.stringify({ type: "error", ...body })}\n`;
   }
 }

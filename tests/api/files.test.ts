@@ -1,0 +1,317 @@
+/** Files over the API: what can be asked for, what it answers, and that nothing is held in memory on the way. */
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { packTar, unpackTar } from "modern-tar";
+import { endpoints } from "../../src/contract/all.ts";
+import { FileChange, type FileEntry } from "../../src/contract/files.ts";
+import type { Sandbox } from "../../src/contract/sandboxes.ts";
+import { type FakeDaemon, type Refusal, startFakeDaemon } from "../support/fake-daemon.ts";
+import { RawConnection } from "../support/raw-connection.ts";
+import { until } from "../support/until.ts";
+
+let daemon: FakeDaemon;
+beforeAll(async () => {
+  daemon = await startFakeDaemon();
+});
+afterAll(() => daemon[Symbol.asyncDispose]());
+
+beforeEach(async () => {
+  for (const { name } of (await daemon.call<{ name: string }[]>("GET", "/sandboxes")).body) {
+    await daemon.call("DELETE", `/sandboxes/${name}`);
+  }
+  await daemon.create({ name: "dev" });
+});
+
+const at = (path: string, query: Record<string, string> = {}, below = "") =>
+  `/sandboxes/dev/files${below}?${new URLSearchParams({ path, ...query })}`;
+const put = (path: string, body: string | Uint8Array<ArrayBuffer>, query = {}) =>
+  daemon.fetch(at(path, query), { method: "PUT", body });
+const get = (path: string, query = {}) => daemon.fetch(at(path, query));
+const refused = async (response: Response) => ({
+  status: response.status,
+  ...((await response.json()) as Refusal),
+});
+const isInUse = async () =>
+  JSON.stringify((await daemon.call("GET", "/sandboxes/dev")).body).includes("in use: files");
+const guest = () => {
+  const [machine] = daemon.engine.machines.values();
+  if (!machine) throw new Error("there is no machine");
+  return machine.fakeGuest;
+};
+
+test("what is written is read again, byte for byte", async () => {
+  const bytes = crypto.getRandomValues(new Uint8Array(50_000));
+  const written = await put("/workspace/a b/ü\n.bin", bytes, { mode: "0600" });
+  expect([written.status, await written.json()]).toEqual([200, { status: "ok" }]);
+  const read = await get("/workspace/a b/ü\n.bin");
+  expect(read.status).toBe(200);
+  expect(Object.fromEntries(read.headers)).toMatchObject({
+    "content-type": "application/octet-stream",
+    "content-length": "50000",
+    "x-file-size": "50000",
+    "x-file-mode": "0600",
+    "x-file-isdir": "false",
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+  });
+  expect(await read.bytes()).toEqual(bytes);
+});
+
+test("a path that is relative is below /workspace, an empty file is a file", async () => {
+  await put("notes", "");
+  const read = await get("/workspace/notes");
+  expect([read.status, read.headers.get("content-length"), await read.text()]).toEqual([
+    200,
+    "0",
+    "",
+  ]);
+});
+
+test.each([
+  [{ offset: "2" }, "two\nthree\n"],
+  [{ offset: "2", limit: "1" }, "two\n"],
+  [{ limit: "2", max_bytes: "5" }, "one\nt"],
+  [{ offset: "9" }, ""],
+])("a part of it: %p", async (query, text) => {
+  await put("lines", "one\ntwo\nthree\n");
+  const read = await get("lines", query);
+  expect([read.headers.get("x-file-size"), await read.text()]).toEqual(["14", text]);
+});
+
+test("HEAD tells about it and reads nothing", async () => {
+  await put("big", new Uint8Array(1_000_000));
+  const before = guest().outputBytes;
+  const head = await daemon.fetch(at("big"), { method: "HEAD" });
+  expect(Object.fromEntries(head.headers)).toMatchObject({
+    "x-file-size": "1000000",
+    "x-file-mode": "0644",
+    "x-file-isdir": "false",
+  });
+  expect(guest().outputBytes).toBe(before);
+  const directory = await daemon.fetch(at("/workspace"), { method: "HEAD" });
+  expect(directory.headers.get("x-file-isdir")).toBe("true");
+  expect((await daemon.fetch(at("nothing"), { method: "HEAD" })).status).toBe(404);
+});
+
+test("a directory's entries, by name", async () => {
+  await put("b/file", "123", { mode: "0755" });
+  await put("a", "");
+  await daemon.call("POST", "/sandboxes/dev/files/mkdir", { path: "c", mode: "0700" });
+  const reply = await get("", {}); // the path is missing
+  expect(await refused(reply)).toMatchObject({ status: 400, code: "bad_request" });
+  const list = await get("/workspace", { ls: "true" });
+  expect(list.headers.get("x-bhatti-truncated")).toBe("false");
+  const entries = (await list.json()) as FileEntry[];
+  expect(entries.map(({ name, is_dir, mode }) => ({ name, is_dir, mode }))).toEqual([
+    { name: "a", is_dir: false, mode: "0644" },
+    { name: "b", is_dir: true, mode: "0755" },
+    { name: "c", is_dir: true, mode: "0700" },
+  ]);
+  for (const entry of entries) endpoints["file.stat"].result.strict().parse(entry);
+  const { body } = await daemon.call<FileEntry>("GET", at("b/file", {}, "/stat"));
+  expect(body).toMatchObject({ name: "file", size: 3, type: "file", uid: 1000 });
+});
+
+test("more entries than are listed at once", async () => {
+  const content = new Uint8Array();
+  for (let n = 0; n < 10_001; n += 1) {
+    guest().tree.set(`/workspace/many/${n}`, { mode: 0o644, user: "lohar", content });
+  }
+  const list = await get("many", { ls: "true" });
+  expect(list.headers.get("x-bhatti-truncated")).toBe("true");
+  expect((await list.json()) as unknown[]).toHaveLength(10_000);
+});
+
+const post = (what: string, body: object) =>
+  daemon.call<Refusal & { status: string }>("POST", `/sandboxes/dev/files/${what}`, body);
+
+test("make, move, copy, remove", async () => {
+  expect((await post("mkdir", { path: "x/y" })).body.code).toBe("path_not_found");
+  expect(await post("mkdir", { path: "x/y", parents: true })).toMatchObject({
+    status: 201,
+    body: { status: "ok" },
+  });
+  expect((await post("mkdir", { path: "x" })).body.code).toBe("path_exists");
+  await put("x/one", "1");
+  expect((await post("move", { from: "x/one", to: "x/y" })).status).toBe(200);
+  expect(await (await get("x/y/one")).text()).toBe("1");
+  expect((await post("copy", { from: "x", to: "z" })).body.code).toBe("is_directory");
+  expect((await post("copy", { from: "x", to: "z", recursive: true })).status).toBe(200);
+  expect(await (await get("z/y/one")).text()).toBe("1");
+  const remove = (query: Record<string, string>) => daemon.call("DELETE", at("z", query));
+  expect((await remove({})).body.code).toBe("directory_not_empty");
+  expect((await remove({ recursive: "true" })).status).toBe(200);
+  expect((await get("z/y/one")).status).toBe(404);
+});
+
+test.each<[string, Record<string, string>, number, string]>([
+  ["nothing", {}, 404, "path_not_found"],
+  ["/workspace", {}, 400, "is_directory"],
+  ["file/below", {}, 400, "not_directory"],
+  ["file", { ls: "true" }, 400, "not_directory"],
+  ["/root/key", {}, 403, "permission_denied"],
+  ["", {}, 400, "bad_request"],
+  ["a\0b", {}, 400, "bad_request"],
+  ["file", { offset: "0" }, 400, "bad_request"],
+  ["file", { limit: "-1" }, 400, "bad_request"],
+  ["file", { as_root: "yes" }, 400, "bad_request"],
+])("reading %p with %p is refused: %d %s", async (path, query, status, code) => {
+  await put("file", "text");
+  expect(await refused(await get(path, query))).toMatchObject({ status, code });
+});
+
+test.each<[string, Record<string, string>, number, string]>([
+  ["/workspace", {}, 400, "is_directory"],
+  ["file/below", {}, 400, "not_directory"],
+  ["/root/key", {}, 403, "permission_denied"],
+  ["file", { mode: "9999" }, 400, "bad_request"],
+])("writing %p with %p is refused: %d %s", async (path, query, status, code) => {
+  await put("file", "text");
+  expect(await refused(await put(path, "new", query))).toMatchObject({ status, code });
+  expect(await (await get("file")).text()).toBe("text");
+});
+
+test("root may write where the user may not", async () => {
+  expect((await put("/root/key", "secret", { as_root: "true" })).status).toBe(200);
+  expect(await (await get("/root/key", { as_root: "true" })).text()).toBe("secret");
+});
+
+test("a sandbox that is another's, or none, is not found", async () => {
+  const { key } = daemon.operator.users.create({ name: `eve-${crypto.randomUUID().slice(0, 8)}` });
+  expect((await daemon.call("GET", at("file"), undefined, key)).body.code).toBe(
+    "sandbox_not_found",
+  );
+});
+
+test("a file that is too large is refused before it is sent, and wakes nobody", async () => {
+  await daemon.call("POST", "/sandboxes/dev/stop");
+  using connection = await RawConnection.open(daemon.url);
+  const head = (length: string) =>
+    `PUT ${at("file")} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${daemon.key}\r\n${length}\r\n\r\n`;
+  connection.send(head("Content-Length: 104857601"));
+  await until("an answer", () => connection.bytes > 0);
+  expect(connection.text).toContain("413");
+  expect(connection.text).toContain('"file_too_large"');
+  expect((await daemon.call<Sandbox>("GET", "/sandboxes/dev")).body.thermal).toBe("cold");
+});
+
+test("a body without a length is refused", async () => {
+  const body = new Blob(["text"]).stream().pipeThrough(new TransformStream());
+  const response = await daemon.fetch(at("file"), { method: "PUT", body });
+  expect(await refused(response)).toMatchObject({ status: 400, code: "bad_request" });
+});
+
+test("a client that goes in the middle leaves the old file, and nothing in use", async () => {
+  await put("file", "old");
+  const connection = await RawConnection.open(daemon.url);
+  connection.send(
+    `PUT ${at("file")} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${daemon.key}\r\nContent-Length: 1000\r\n\r\nnew`,
+  );
+  await until("it is taken", isInUse);
+  connection[Symbol.dispose]();
+  await until("it is let go", async () => !(await isInUse()));
+  expect(await (await get("file")).text()).toBe("old");
+});
+
+test("a directory as a tar stream, there and back", async () => {
+  const tar = await packTar([
+    { header: { name: "empty/", type: "directory", size: 0, mode: 0o700 } },
+    { header: { name: "bin/run", size: 4, mode: 0o755 }, body: "true" },
+    { header: { name: "link", type: "symlink", linkname: "bin/run", size: 0 } },
+  ]);
+  const pushed = await daemon.fetch(at("app", {}, "/tar"), { method: "PUT", body: tar });
+  expect([pushed.status, await pushed.json()]).toEqual([200, { entries: 3, bytes: 4 }]);
+  expect(await (await get("app/link")).text()).toBe("true");
+  const pulled = await daemon.fetch(at("app", {}, "/tar"));
+  expect(pulled.headers.get("content-type")).toBe("application/x-tar");
+  const entries = await unpackTar(await pulled.bytes());
+  expect(
+    entries.map(({ header: { name, type, mode, linkname } }) => [name, type, mode, linkname]),
+  ).toEqual([
+    ["empty", "directory", 0o700, ""],
+    ["bin/run", "file", 0o755, ""],
+    ["link", "symlink", 0o644, "bin/run"],
+  ]);
+  const one = await unpackTar(await (await daemon.fetch(at("app/bin/run", {}, "/tar"))).bytes());
+  expect(one.map(({ header }) => header.name)).toEqual(["run"]);
+});
+
+test.each([
+  ["no tar at all", new TextEncoder().encode("x".repeat(2000)), "bad_request"],
+  ["one that is cut off", new Uint8Array(700).fill(65), "bad_request"],
+])("a push of %s is refused", async (_what, body, code) => {
+  const pushed = await daemon.fetch(at("app", {}, "/tar"), { method: "PUT", body });
+  expect((await refused(pushed)).code).toBe(code);
+});
+
+test("a name that leads out of the directory is refused", async () => {
+  const tar = await packTar([{ header: { name: "../out", size: 1 }, body: "x" }]);
+  const pushed = await daemon.fetch(at("app", {}, "/tar"), { method: "PUT", body: tar });
+  expect((await refused(pushed)).code).toBe("unsafe_path");
+});
+
+async function* linesOf(response: Response): AsyncGenerator<Record<string, unknown>> {
+  let rest = "";
+  const decoder = new TextDecoder();
+  if (!response.body) return;
+  for await (const chunk of response.body) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines.filter(Boolean)) yield JSON.parse(line);
+  }
+}
+
+test("changes as they happen, until the client goes", async () => {
+  const gone = new AbortController();
+  const watch = await daemon.fetch(at("/workspace", {}, "/watch"), { signal: gone.signal });
+  expect(watch.headers.get("content-type")).toBe("application/x-ndjson");
+  const lines = linesOf(watch);
+  await put("file", "1");
+  const { value } = await lines.next();
+  expect(FileChange.parse(value)).toEqual({
+    type: "created",
+    path: "/workspace/file",
+    is_dir: false,
+  });
+  await post("move", { from: "file", to: "other" });
+  expect((await lines.next()).value).toMatchObject({
+    type: "moved",
+    path: "/workspace/other",
+    from: "/workspace/file",
+  });
+  expect(await isInUse()).toBe(true);
+  gone.abort();
+  await until("it is let go", async () => !(await isInUse()));
+});
+
+test("a machine that is lost in the middle is the last line", async () => {
+  const watch = await daemon.fetch(at("/workspace", {}, "/watch"));
+  const [machine] = daemon.engine.machines.values();
+  machine?.finish({ reason: "crashed", detail: "kernel panic" });
+  const lines = await Array.fromAsync(linesOf(watch));
+  expect(lines).toMatchObject([
+    { type: "error", code: "machine_lost", error: expect.stringContaining("kernel panic") },
+  ]);
+});
+
+test("a reader that stalls costs no memory, and a read that fails is cut off", async () => {
+  const content = new Uint8Array(300_000_000);
+  guest().tree.set("/workspace/big", { mode: 0o644, user: "lohar", content });
+  using connection = await RawConnection.open(daemon.url);
+  connection.send(
+    `GET ${at("big")} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${daemon.key}\r\n\r\n`,
+  );
+  await until("an answer", () => connection.bytes > 0);
+  connection.stall();
+  let before = -1;
+  await until("the read stalls", async () => {
+    before = guest().outputBytes;
+    await Bun.sleep(100);
+    return guest().outputBytes === before;
+  });
+  expect(before).toBeLessThan(32_000_000);
+  const [machine] = daemon.engine.machines.values();
+  machine?.finish({ reason: "crashed", detail: "kernel panic" });
+  connection.resume();
+  await connection.closed;
+  expect(connection.bytes).toBeLessThan(content.length);
+});
