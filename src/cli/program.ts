@@ -11,6 +11,7 @@ import { buildImage, listImages } from "./commands/image.ts";
 import { inspect } from "./commands/inspect.ts";
 import { list } from "./commands/list.ts";
 import { serve } from "./commands/serve.ts";
+import { attach, kill, logs, ps, shell } from "./commands/session.ts";
 import { setup } from "./commands/setup.ts";
 import {
   createSnapshot,
@@ -149,6 +150,13 @@ export const entries: readonly Entry[] = [
     summary: "Run a command in a sandbox",
     command: exec,
   },
+  {
+    name: "shell",
+    aliases: ["sh"],
+    group: "Core",
+    summary: "Open a shell in a sandbox, or go back to one",
+    command: shell,
+  },
   { name: "image", group: "Resources", summary: "Build and list images", commands: imageCommands },
   {
     name: "snapshot",
@@ -180,6 +188,30 @@ export const entries: readonly Entry[] = [
     group: "More",
     summary: "Show one sandbox in detail",
     command: inspect,
+  },
+  {
+    name: "ps",
+    group: "More",
+    summary: "List the sessions of a sandbox: shells, and what runs in the background",
+    command: ps,
+  },
+  {
+    name: "attach",
+    group: "More",
+    summary: "Take up a session, or look on",
+    command: attach,
+  },
+  {
+    name: "kill",
+    group: "More",
+    summary: "End a session, or send it a signal",
+    command: kill,
+  },
+  {
+    name: "logs",
+    group: "More",
+    summary: "Print what a session has written",
+    command: logs,
   },
   {
     name: "version",

@@ -25,6 +25,8 @@ export interface Input {
 export interface LocalTerminal {
   /** Undefined when stdout is no terminal. */
   size(): TerminalSize | undefined;
+  /** Whether stdout is a terminal, even one without a size. */
+  isOutput(): Promise<boolean>;
   /** Whether stderr is a terminal. */
   isWatched(): Promise<boolean>;
   /** Keystrokes instead of lines, until disposed. */

@@ -13,12 +13,12 @@ const lowWater = 256 * 1024;
 
 export async function connectWebSocket(
   address: string,
-  { headers, signal }: UpgradeRequest,
+  { headers, silenceMs, signal }: UpgradeRequest,
 ): Promise<Upgraded> {
   const url = new URL(address);
   const secure = url.protocol === "https:" || url.protocol === "wss:";
   const opening = handshake(url, headers);
-  const channel = new Channel(opening, secure ? url.hostname : undefined);
+  const channel = new Channel(opening, silenceMs, secure ? url.hostname : undefined);
   const onAbort = () => channel.abort();
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
@@ -37,6 +37,7 @@ export async function connectWebSocket(
 class Channel implements WebSocketChannel {
   readonly messages: AsyncIterable<string | Uint8Array>;
   readonly #handshake: Handshake;
+  readonly #silence: ReturnType<typeof setInterval>;
   readonly #serverName: string | undefined;
   readonly #opened = Promise.withResolvers<Headers>();
   readonly #frames = new FrameReader();
@@ -46,13 +47,16 @@ class Channel implements WebSocketChannel {
   #isOpen = false;
   #isOver = false;
   #isPaused = false;
+  #heardAt = performance.now();
   #wakeReader: (() => void) | undefined;
   #fragments: { opcode: number; pieces: Uint8Array[] } | undefined;
   readonly #unsent: Uint8Array[] = [];
   #drained: PromiseWithResolvers<void> | undefined;
 
-  constructor(opening: Handshake, serverName: string | undefined) {
+  constructor(opening: Handshake, silenceMs: number, serverName: string | undefined) {
     this.#handshake = opening;
+    this.#silence = setInterval(() => this.#checkLife(silenceMs), silenceMs / 3);
+    this.#silence.unref();
     this.#serverName = serverName;
     this.#opened.promise.catch(() => {}); // whoever waits for it sees it too
     this.messages = { [Symbol.asyncIterator]: () => this.#read() };
@@ -105,6 +109,7 @@ class Channel implements WebSocketChannel {
   fail(error: Error): void {
     if (!this.#isOpen) this.#opened.reject(this.#handshake.end() ?? error);
     this.#isOver = true;
+    clearInterval(this.#silence);
     this.#drained?.resolve();
     this.#wakeReader?.();
   }
@@ -123,7 +128,14 @@ class Channel implements WebSocketChannel {
     socket.terminate();
   }
 
+  /** What is not read is not heard either: then TCP must tell. */
+  #checkLife(silenceMs: number): void {
+    if (this.#isPaused) this.#heardAt = performance.now();
+    else if (performance.now() - this.#heardAt > silenceMs) this.abort();
+  }
+
   #receive(chunk: Uint8Array): void {
+    this.#heardAt = performance.now();
     try {
       if (this.#isOpen) this.#receiveFrames(chunk);
       else this.#receiveAnswer(chunk);

@@ -3,7 +3,7 @@ import { abortable } from "../async/deadline.ts";
 import type { Input, Result } from "../contract/all.ts";
 import { type EndpointId, paths } from "../contract/paths.ts";
 import type { BhattiError } from "../errors/bhatti-error.ts";
-import { failureOf, notBhatti, silent, unreachable } from "./failure.ts";
+import { failureOf, lost, notBhatti, silent, unreachable } from "./failure.ts";
 import type { Timing } from "./timing.ts";
 import { type ConnectWebSocket, type Fetch, type Upgraded, UpgradeRefused } from "./transport.ts";
 
@@ -20,10 +20,9 @@ export interface Answer<T> {
   headers: Headers;
 }
 
-/** All that one JSON answer can be had for: not what is a WebSocket, nor bytes. */
+/** All that one JSON answer can be had for: not what is a WebSocket (`upgrade`), nor bytes (`download`). */
 export type CallId = Exclude<
   EndpointId,
-  | "exec.run"
   | "exec.stream"
   | "exec.shell"
   | "exec.piped"
@@ -49,6 +48,8 @@ const patience: Partial<Record<CallId, number>> = {
   "snapshot.restore": 180_000,
 };
 const usualPatience = 30_000;
+/** The daemon pings every 30 s. */
+const silenceMs = 90_000;
 
 interface Parts {
   params?: Record<string, string>;
@@ -103,6 +104,27 @@ export class Client {
     return { result: result as Result<Id>, headers: response.headers };
   }
 
+  /** The bytes of an answer as they come, until its end or the signal's. Throws as `call` does. */
+  async *download(
+    id: "session.log",
+    input: Input<"session.log">,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array> {
+    const { method, url } = this.#request(id, input as Parts);
+    const gone = (cause: unknown) => unreachable(this.url, cause);
+    const response = await this.#send(url, { method, headers: this.#headers(), signal }, gone);
+    if (!response.ok) throw await failureOf(response, this.url);
+    const reader = response.body?.getReader();
+    for (;;) {
+      const next = await reader?.read().catch((cause: unknown) => {
+        throw lost(this.url, cause);
+      });
+      if (!next?.value) break;
+      yield next.value;
+    }
+    this.#options.timing?.end();
+  }
+
   /** Opens the WebSocket of an endpoint. */
   async upgrade(
     id: "exec.stream",
@@ -116,7 +138,7 @@ export class Client {
     this.#options.timing?.start();
     try {
       const upgraded = await abortable(
-        this.#options.connectWebSocket(url, { headers: this.#headers(), signal: both }),
+        this.#options.connectWebSocket(url, { headers: this.#headers(), silenceMs, signal: both }),
         both,
       );
       this.#options.timing?.connected();

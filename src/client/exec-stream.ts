@@ -1,5 +1,11 @@
-/** One command in a sandbox over its WebSocket: output as it comes, stdin as fast as it is taken, signals, the end. */
-import type { ExecControl, ExecEvent, ExecStart } from "../contract/exec.ts";
+/** One command or session over one WebSocket: output as it comes, stdin as fast as it is taken, signals, the end. */
+import type {
+  AttachStart,
+  ExecControl,
+  ExecEvent,
+  ExecStart,
+  ShellStart,
+} from "../contract/exec.ts";
 import { stdinWindowBytes } from "../contract/exec-limits.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import type { Client } from "./client.ts";
@@ -10,6 +16,7 @@ export type ExecOutput =
   | { type: "stdout" | "stderr"; data: Uint8Array }
   | Exclude<ExecEvent, { type: "error" | "stdin_credit" }>;
 
+export type SessionEvent = Extract<ExecEvent, { type: "session" }>;
 export type ExecExit = Extract<ExecEvent, { type: "exit" }>;
 
 const streamNumber = { stdin: 0, stdout: 1, stderr: 2 } as const;
@@ -28,11 +35,11 @@ export class ExecStream {
     this.#url = url;
   }
 
-  /** Starts the command. Throws as Client does. */
+  /** Starts the command, or takes up a session. Throws as Client does. */
   static async open(
     client: Client,
     ref: string,
-    start: ExecStart,
+    start: ExecStart | AttachStart | ShellStart,
     signal?: AbortSignal,
   ): Promise<ExecStream> {
     const { channel } = await client.upgrade("exec.stream", { ref }, signal);

@@ -14,6 +14,8 @@ export interface WebSocketChannel {
 
 export interface UpgradeRequest {
   headers: Record<string, string>;
+  /** The connection counts as lost when nothing at all has come for so long, although it is read. */
+  silenceMs: number;
   signal?: AbortSignal;
 }
 

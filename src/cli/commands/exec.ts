@@ -1,25 +1,21 @@
 /** `bhatti exec`: a command in a sandbox, as if it ran here: streams byte for byte, signals, and its exit code. */
-import { ExecStream } from "../../client/exec-stream.ts";
 import type { ExecStart } from "../../contract/exec.ts";
 import {
   defaultExecTimeoutSeconds,
   maximumExecTimeoutSeconds,
 } from "../../contract/exec-limits.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
-import { pairs, text, toggle, whole } from "../arguments/flags.ts";
+import { choice, pairs, text, toggle, whole } from "../arguments/flags.ts";
+import { given } from "../arguments/given.ts";
 import { command } from "../command.ts";
-import type { Context } from "../context.ts";
-import type { ExecSink } from "../exec/exec-sink.ts";
-import { exitCodeOf } from "../exec/exit-code.ts";
-import { forwardSignals } from "../exec/signals.ts";
+import { runCommand } from "../exec/run-command.ts";
 import { openSink } from "../exec/sink.ts";
-import { forwardStdin } from "../exec/stdin.ts";
-import { OutputClosed } from "../system.ts";
 
 export const exec = command({
   description:
     "The command runs as user lohar in /workspace. Its exit code is the exit code of bhatti exec.\n" +
-    "Put -- before a command that has flags of its own.",
+    "Put -- before a command that has flags of its own.\n" +
+    "With -t, --detach or --session it goes on when this client is gone, as a session: see bhatti ps, attach, logs and kill.",
   arguments: ["sandbox"],
   rest: "command",
   flags: {
@@ -34,6 +30,13 @@ export const exec = command({
     ),
     workdir: text("Directory to run it in (default /workspace)", { placeholder: "path" }),
     env: pairs("Its environment; can be repeated", { placeholder: "KEY=VALUE,..." }),
+    user: choice("Who runs it (default lohar)", ["lohar", "root"], { short: "u" }),
+    detach: toggle("Start it in the background, and print its pid and where its output goes", {
+      short: "d",
+    }),
+    session: toggle(
+      "Keep it, and its stdin, when this client goes: bhatti attach takes it up. The end of stdin does not end its own",
+    ),
     tty: toggle("Allocate a terminal", { short: "t" }),
     "no-stdin": toggle("Forward nothing on stdin", { short: "n" }),
   },
@@ -42,18 +45,27 @@ export const exec = command({
     "bhatti exec dev -- bash -c 'echo $HOME'",
     "tar c . | bhatti exec dev -- tar x",
     "bhatti exec dev -t -- bash",
+    "bhatti exec dev --detach -- make all",
   ],
   async run(context, input) {
-    const { json } = context.flags;
-    if (json && input.tty)
-      throw new BhattiError("bad_usage", "--tty and --json exclude each other");
+    refuseTogether({ ...input, json: context.flags.json });
+    const command = {
+      cmd: input.command,
+      ...given("timeout_sec", input.timeout),
+      ...given("env", input.env),
+      ...given("workdir", input.workdir),
+      ...given("user", input.user),
+    };
+    if (input.detach) {
+      const { runDetached } = await import("../exec/run-detached.ts");
+      await runDetached(context, input.sandbox, command);
+      return undefined;
+    }
     const stdin = input["no-stdin"] ? "nothing" : await context.system.stdin.kind();
     const forwards = stdin === "pipe" || stdin === "file" || (input.tty && stdin === "terminal");
     const start: ExecStart = {
-      cmd: input.command,
-      ...(input.timeout !== undefined && { timeout_sec: input.timeout }),
-      ...(input.env && { env: input.env }),
-      ...(input.workdir !== undefined && { workdir: input.workdir }),
+      ...command,
+      ...(input.session && { session: true }),
       ...(forwards && { stdin: true }),
       ...(input.tty && { tty: context.system.terminal.size() ?? { rows: 24, cols: 80 } }),
     };
@@ -61,62 +73,18 @@ export const exec = command({
     // A terminal whose stdin has nothing to give ends it as somebody who types ^D does.
     const atEnd = input.tty && !forwards && !input["no-stdin"];
     const { sandbox } = input;
-    return await runCommand(context, {
-      sandbox,
-      start,
-      sink,
-      onTerminal: stdin === "terminal",
-      atEnd,
-    });
+    return await runCommand(context, { sandbox, start, sink, stdin, atEnd });
   },
 });
 
-interface Plan {
-  sandbox: string;
-  start: ExecStart;
-  sink: ExecSink;
-  onTerminal: boolean;
-  /** Its stdin is at its end before anything is typed. */
-  atEnd: boolean;
-}
+/** Pairs that cannot both be had. */
+const exclusive = [
+  ["tty", "json"],
+  ["detach", "tty"],
+  ["detach", "session"],
+] as const;
 
-async function runCommand(context: Context, plan: Plan): Promise<number> {
-  const { start, sink, onTerminal } = plan;
-  const { system, timing } = context;
-  const client = await context.client();
-  const interrupted = new AbortController();
-  using signals = forwardSignals(system, () => interrupted.abort());
-  const stream = await ExecStream.open(client, plan.sandbox, start, interrupted.signal);
-  using raw = start.tty && start.stdin && onTerminal ? system.terminal.raw() : undefined;
-  signals.restore = () => raw?.[Symbol.dispose]();
-  using _stdin = start.stdin ? forwardStdin(system.stdin, stream) : undefined;
-  using _resize = start.tty ? followSize(system, stream) : undefined;
-  try {
-    for await (const event of stream.events()) {
-      timing?.firstByte();
-      // Before this there is nobody to tell: a signal ends us.
-      if (event.type === "session") {
-        signals.attach(stream);
-        if (plan.atEnd) stream.control({ type: "stdin_end" });
-      }
-      const exitCode = event.type === "exit" ? exitCodeOf(event) : undefined;
-      await sink.take(event).catch((error: unknown) => {
-        // as the kernel does to a local program that writes where nobody reads
-        if (error instanceof OutputClosed) stream.control({ type: "signal", signal: "PIPE" });
-        throw error;
-      });
-      if (exitCode !== undefined) return exitCode;
-    }
-  } finally {
-    timing?.end();
-    stream.close();
-  }
-  throw new BhattiError("connection_lost", "the command's end was never told");
-}
-
-function followSize(system: Context["system"], stream: ExecStream): Disposable {
-  return system.onSignal("SIGWINCH", () => {
-    const size = system.terminal.size();
-    if (size) stream.control({ type: "resize", ...size });
-  });
+function refuseTogether(flags: Record<(typeof exclusive)[number][number], boolean>): void {
+  const pair = exclusive.find(([one, other]) => flags[one] && flags[other]);
+  if (pair) throw new BhattiError("bad_usage", `--${pair[0]} and --${pair[1]} exclude each other`);
 }

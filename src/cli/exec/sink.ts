@@ -25,7 +25,7 @@ function rawSink({ system, remark }: Context): ExecSink {
 }
 
 /** What the exit code alone does not tell. */
-function unusualEnd({ reason }: ExecExit): string | undefined {
+export function unusualEnd({ reason }: ExecExit): string | undefined {
   if (reason === "timeout") return "bhatti: the command was killed because its time was up";
   return reason === "oom" ? "bhatti: the command was killed because memory ran out" : undefined;
 }

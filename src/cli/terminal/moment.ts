@@ -24,6 +24,11 @@ export function soon(at: string, now = Date.now()): string {
   return `in ${distance(ms)} (${ms < 43_200_000 ? time.slice(time.indexOf("T") + 1) : time})`;
 }
 
+/** How long ago a Unix time in seconds was: `5 min`. */
+export function since(seconds: number, now = Date.now()): string {
+  return distance(now - seconds * 1000);
+}
+
 /** Wherever a text has such times. */
 export function withoutMilliseconds(text: string): string {
   return text.replace(/(T\d\d:\d\d:\d\d)\.\d+Z/g, "$1Z");

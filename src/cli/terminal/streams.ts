@@ -80,6 +80,10 @@ export function openTerminal(host: () => NodeJS.Process): LocalTerminal {
       const [cols, rows] = stdout.getWindowSize();
       return cols > 0 && rows > 0 ? { rows, cols } : undefined;
     },
+    async isOutput() {
+      const { isatty } = await import("node:tty");
+      return isatty(1);
+    },
     async isWatched() {
       const { isatty } = await import("node:tty");
       return isatty(2);
@@ -87,7 +91,20 @@ export function openTerminal(host: () => NodeJS.Process): LocalTerminal {
     raw() {
       const { stdin } = host();
       stdin.setRawMode?.(true);
+      stopPostprocessing();
       return { [Symbol.dispose]: () => void stdin.setRawMode?.(false) };
     },
   };
+}
+
+/**
+ * The runtime's raw mode goes on to make CR LF of LF, which spoils what a full-screen program draws: to it LF is one
+ * line down in the same column. Leaving raw mode puts it back.
+ */
+function stopPostprocessing(): void {
+  try {
+    Bun.spawnSync(["stty", "-opost"], { stdin: "inherit", stdout: "ignore", stderr: "ignore" });
+  } catch {
+    // without stty some programs look a little odd
+  }
 }

@@ -1,0 +1,38 @@
+/** Sessions as a person reads them. */
+import type { Session } from "../../contract/sessions.ts";
+import { since } from "../terminal/moment.ts";
+import { type Column, table } from "../terminal/table.ts";
+
+const commandWidth = 40;
+
+const columns: Column<Session>[] = [
+  ["ID", 10, (session) => session.session_id],
+  ["COMMAND", commandWidth, ({ argv }) => shortened(argv)],
+  ["RUNNING", 7, ({ running }) => yesNo(running)],
+  ["ATTACHED", 8, ({ attached }) => yesNo(attached)],
+  ["KIND", 8, ({ kind }) => kind],
+  ["STARTED", 7, ({ created_at }) => `${since(created_at)} ago`],
+];
+const exit: Column<Session> = ["EXIT", 0, (session) => ending(session)];
+
+/** With `all`, how they ended too. */
+export function sessionTable(sessions: readonly Session[], all: boolean): string {
+  return table(all ? [...columns, exit] : columns, sessions);
+}
+
+/** On one line, as wide as the table's column at most. */
+export function shortened(text: string): string {
+  const characters = [...text];
+  if (characters.length <= commandWidth) return text;
+  return `${characters.slice(0, commandWidth - 1).join("")}…`;
+}
+
+function yesNo(is: boolean): string {
+  return is ? "yes" : "no";
+}
+
+function ending({ running, exit_code, reason, signal }: Session): string {
+  if (running) return "-";
+  if (reason === undefined || reason === "exited") return String(exit_code ?? "-");
+  return `${exit_code ?? "-"} (${signal ?? reason})`;
+}
