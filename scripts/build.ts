@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import manifest from "../package.json" with { type: "json" };
+import { shellAssets } from "../src/server/web/assets.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const words = process.argv.slice(2);
@@ -25,6 +26,18 @@ const agentIfBuilt: Bun.BunPlugin = {
   },
 };
 
+/** The page of the web shell goes in as it is sent: a binary has neither its source nor a use for a bundler. */
+const finishedPage: Bun.BunPlugin = {
+  name: "finished-page",
+  setup(build) {
+    build.onLoad({ filter: /src\/server\/web\/assets\.ts$/ }, async () => ({
+      contents: `const made = ${JSON.stringify(await shellAssets())};
+        export const shellAssets = async () => made;`,
+      loader: "js",
+    }));
+  },
+};
+
 mkdirSync(dirname(outfile), { recursive: true });
 const noAgent = `${outfile}.${process.pid}.no-agent`;
 // A name of its own first: a running bhatti keeps its file, and nobody ever sees half a binary.
@@ -40,7 +53,7 @@ try {
       autoloadTsconfig: false,
       autoloadPackageJson: false,
     },
-    plugins: [agentIfBuilt],
+    plugins: [agentIfBuilt, finishedPage],
     target: "bun",
     format: "esm",
     minify: true,

@@ -17,7 +17,8 @@ const layers: Record<string, readonly string[]> = {
   contract: [],
   daemon: ["server", "services", "store", "contract", "config", "host", "observability", "engine"],
   operator: ["services", "store", "host", "observability"],
-  server: ["contract", "services", "observability"],
+  server: ["contract", "services", "observability", "server/web"],
+  "server/web": ["contract"],
   services: [
     "contract/limits.ts",
     "engine/engine.ts",

@@ -13,6 +13,7 @@ import { list } from "./commands/list.ts";
 import { serve } from "./commands/serve.ts";
 import { attach, kill, logs, ps, shell } from "./commands/session.ts";
 import { setup } from "./commands/setup.ts";
+import { share } from "./commands/share.ts";
 import {
   createSnapshot,
   deleteSnapshot,
@@ -156,6 +157,12 @@ export const entries: readonly Entry[] = [
     group: "Core",
     summary: "Open a shell in a sandbox, or go back to one",
     command: shell,
+  },
+  {
+    name: "share",
+    group: "Core",
+    summary: "Make a link to a shell in the browser, or revoke it",
+    command: share,
   },
   { name: "image", group: "Resources", summary: "Build and list images", commands: imageCommands },
   {

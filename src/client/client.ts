@@ -32,6 +32,8 @@ export type CallId = Exclude<
   | "file.pull"
   | "file.push"
   | "file.watch"
+  | "share.page"
+  | "share.stream"
 >;
 
 /** Longer than the daemon's own deadlines, so that its words are heard when those pass. */

@@ -40,6 +40,8 @@ export const paths = {
   "file.watch": "GET /sandboxes/:ref/files/watch",
   "share.create": "POST /sandboxes/:ref/shell-token",
   "share.revoke": "DELETE /sandboxes/:ref/shell-token",
+  "share.page": "GET /_shell/:id",
+  "share.stream": "GET /_shell/:id/ws",
 } as const satisfies Record<string, `${"GET" | "POST" | "PATCH" | "PUT" | "DELETE"} /${string}`>;
 
 export type EndpointId = keyof typeof paths;

@@ -26,6 +26,67 @@ export const Share = z.object({
 });
 export type Share = z.infer<typeof Share>;
 
+const size = z.int().min(1).max(1000);
+
+/** The first message on the socket, as JSON. */
+export const ShareAuth = z.object({
+  type: z.literal("auth"),
+  token: z.string().max(200),
+  rows: size.default(24),
+  cols: size.default(80),
+  /** The session to go back to; only one that was started through the same link. */
+  session: z.string().max(64).optional(),
+  /** How much of its output was seen; without it, all that is kept is told. */
+  from: z.int().min(0).optional(),
+  /** So many bytes of output at most are on their way until the client tells that it took some; without it, no limit. */
+  window: z.int().min(65_536).max(4_194_304).optional(),
+});
+export type ShareAuth = z.infer<typeof ShareAuth>;
+
+/** What a client sends as JSON text after that; binary frames are what was typed. */
+export const ShareControl = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("resize"), rows: size, cols: size }),
+  z.object({ type: z.literal("taken"), bytes: z.int().min(1) }),
+]);
+export type ShareControl = z.infer<typeof ShareControl>;
+
+/** What the daemon sends as JSON text; binary frames are output. */
+export const ShareEvent = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("connected"),
+    sandbox: z.string().describe("Its name"),
+    status: z.string(),
+    thermal: z.string().optional(),
+    read_only: z.boolean(),
+  }),
+  z.object({
+    type: z.literal("session"),
+    session_id: z.string(),
+    offset: z.int().describe("Number of the first byte of output that follows"),
+    prelude: z.string().optional().describe("What a fresh terminal is to be told before"),
+    warning: z.string().optional(),
+  }),
+  z.object({
+    type: z.literal("stdin_credit"),
+    bytes: z.int().describe("So many more may be typed; 256 KiB at first"),
+  }),
+  z.object({ type: z.literal("alive") }).describe("Every half minute"),
+  z.object({
+    type: z.literal("exit"),
+    exit_code: z.int(),
+    reason: z.string(),
+    signal: z.string().optional(),
+  }),
+  z.object({
+    type: z.literal("error"),
+    error: z.string(),
+    code: z.string().optional().describe("None when it says no more than unauthorized"),
+  }),
+]);
+export type ShareEvent = z.infer<typeof ShareEvent>;
+
+const ShareRef = z.object({ id: z.string().min(1).describe("A sandbox's id, never its name") });
+
 export const shareEndpoints = {
   "share.create": endpoint("share.create", {
     summary: "Make a link to a web shell; an earlier link of this sandbox is dead from then on",
@@ -40,5 +101,22 @@ export const shareEndpoints = {
     result: z.undefined(),
     status: 204,
     errors: ["sandbox_not_found", "disk_full"],
+  }),
+  "share.page": endpoint("share.page", {
+    summary:
+      "The page of a web shell: the same for every id, whether there is such a sandbox or not",
+    public: true,
+    params: ShareRef,
+    result: z.string().describe("text/html"),
+    errors: [],
+  }),
+  "share.stream": endpoint("share.stream", {
+    summary:
+      "WebSocket of that page: the token as first message, then what is typed and shown as binary frames",
+    public: true,
+    params: ShareRef,
+    result: ShareEvent,
+    status: 101,
+    errors: ["rate_limited"],
   }),
 };

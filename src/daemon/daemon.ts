@@ -19,6 +19,7 @@ import { SandboxCopies } from "../services/sandbox-copies.ts";
 import { Sandboxes } from "../services/sandboxes.ts";
 import { SessionMemory } from "../services/session-memory.ts";
 import { Sessions } from "../services/sessions.ts";
+import { Shares } from "../services/shares.ts";
 import { Snapshots } from "../services/snapshots.ts";
 import { Templates } from "../services/templates.ts";
 import { Users } from "../services/users.ts";
@@ -72,7 +73,9 @@ export async function startDaemon(
   const parts = { store, engine, actors, keeper, events, log };
   const memory = new SessionMemory(store, log);
   const settings = { defaults, thermal: config.thermal };
-  const sandboxes = new Sandboxes({ ...parts, images, memory, ...settings });
+  const shares = new Shares({ store, events, log, clock });
+  const onDestroy = (id: string) => shares.close(id);
+  const sandboxes = new Sandboxes({ ...parts, images, memory, onDestroy, ...settings });
   const copies = new SandboxCopies({ ...parts, onMade: (id) => sandboxes.watch(id) });
   const forks = new Forks({ ...parts, copies });
   const snapshots = new Snapshots({ ...parts, sandboxes, copies });
@@ -88,7 +91,7 @@ export async function startDaemon(
 
   const { limits } = config;
   const identity = { version, ...identityOf(engine), jsonBodyBytes: limits.jsonBodyBytes };
-  const services = { users, sandboxes, forks, snapshots, templates, exec, sessions, files };
+  const services = { users, sandboxes, forks, snapshots, templates, exec, sessions, files, shares };
   const server = startServer({ address, ...services, events, log, identity, limits });
   undo.defer(() => server.stop(0));
   const url = urlOf(server);

@@ -11,6 +11,7 @@ import type { Files } from "../services/files.ts";
 import type { Forks } from "../services/forks.ts";
 import type { Sandboxes } from "../services/sandboxes.ts";
 import type { Sessions } from "../services/sessions.ts";
+import type { Shares } from "../services/shares.ts";
 import type { Snapshots } from "../services/snapshots.ts";
 import type { Templates } from "../services/templates.ts";
 import type { Users } from "../services/users.ts";
@@ -18,7 +19,7 @@ import { failureOf } from "./failure.ts";
 import { type Binder, refuseOtherMethods } from "./implement.ts";
 import { Authenticator } from "./middleware/authenticate.ts";
 import { RateLimited, RateLimiter, type RateLimits } from "./middleware/rate-limit.ts";
-import type { Environment, RequestContext } from "./request.ts";
+import { addressOf, type Environment, type RequestContext } from "./request.ts";
 import { bindEarlierSockets } from "./routes/earlier-sockets.ts";
 import { bindExec } from "./routes/exec.ts";
 import { bindFiles } from "./routes/files.ts";
@@ -27,6 +28,7 @@ import { bindLifecycle } from "./routes/lifecycle.ts";
 import { headerLine } from "./routes/presented-sandbox.ts";
 import { bindSandboxes } from "./routes/sandboxes.ts";
 import { bindSessions } from "./routes/sessions.ts";
+import { bindShares } from "./routes/share.ts";
 import { bindSnapshots } from "./routes/snapshots.ts";
 import { bindTemplates } from "./routes/templates.ts";
 
@@ -39,6 +41,7 @@ export interface AppOptions {
   exec: Exec;
   sessions: Sessions;
   files: Files;
+  shares: Shares;
   events: EventSink;
   log: Logger;
   identity: DaemonIdentity;
@@ -80,6 +83,7 @@ export function createApp(options: AppOptions): Hono<Environment> {
   bindEarlierSockets(binder, { ...options, limiter });
   bindSessions(binder, options.sessions);
   bindFiles(binder, options.files);
+  bindShares(binder, options);
   refuseOtherMethods(app, Object.values(endpoints));
   app.notFound((context) => {
     throw new BhattiError(
@@ -128,7 +132,8 @@ function traced({ log, identity }: AppOptions) {
 function admit(context: RequestContext, authenticator: Authenticator, limiter: RateLimiter): void {
   const { method, path } = context.req;
   if (publicRoutes.has(`${method === "HEAD" ? "GET" : method} ${path}`)) return;
-  const ip = () => context.env.server.requestIP(context.req.raw)?.address ?? "unknown";
+  if (path.startsWith("/_shell/")) return; // its visitors have a token, and tell it later
+  const ip = () => addressOf(context);
   const user = authenticator.authenticate(context.req.raw.headers.get("authorization"), ip);
   context.set("user", user);
   // A WebSocket client cannot read an HTTP refusal: there the limit is told on the socket.

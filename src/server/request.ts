@@ -37,3 +37,8 @@ export interface Environment {
 }
 
 export type RequestContext = Context<Environment>;
+
+/** Whose connection it is; behind a proxy, the proxy's. */
+export function addressOf(context: RequestContext): string {
+  return context.env.server.requestIP(context.req.raw)?.address ?? "unknown";
+}

@@ -12,6 +12,7 @@ export const newTemplateId = (): string => `tpl_${hex(4)}`;
 export const newUserId = (): string => `usr_${hex(4)}`;
 export const newKeyId = (): string => `key_${hex(8)}`;
 export const newImageId = (): string => `img_${hex(8)}`;
+export const newShareToken = (): string => hex(32);
 export const newApiKey = (): string => `bht_${hex(32)}`;
 
 export function sha256Hex(text: string): string {

@@ -35,6 +35,8 @@ export interface SandboxesOptions {
   thermal: ThermalSettings;
   /** For `suspendAll`: how long a guest that cannot be put into files may take to shut down. */
   powerOffMs?: number;
+  /** Told of each that is on its way out. */
+  onDestroy?(id: string): void;
 }
 
 const destroyMs = 60_000;
@@ -158,6 +160,7 @@ export class Sandboxes {
     const sandbox = store.sandboxes.byId(id);
     if (!sandbox) return; // whoever came first did it
     this.#intend(id);
+    this.#options.onDestroy?.(id);
     faultPoint("destroy.stored");
     actor.machine = undefined;
     if (sandbox.engineId !== null) await this.#destroyMachine(actor, engine, sandbox.engineId);

@@ -5,6 +5,7 @@ import { EventTable } from "./events.ts";
 import { ImageTable } from "./images.ts";
 import { KeyTable } from "./keys.ts";
 import { SandboxTable } from "./sandboxes.ts";
+import { ShareTable } from "./shares.ts";
 import { SnapshotTable } from "./snapshots.ts";
 import { TemplateTable } from "./templates.ts";
 import { UserTable } from "./users.ts";
@@ -14,6 +15,7 @@ export interface Store extends Disposable {
   keys: KeyTable;
   sandboxes: SandboxTable;
   snapshots: SnapshotTable;
+  shares: ShareTable;
   templates: TemplateTable;
   images: ImageTable;
   events: EventTable;
@@ -32,6 +34,7 @@ export function openStore(path: string): Store {
     keys: new KeyTable(database),
     sandboxes: new SandboxTable(database),
     snapshots: new SnapshotTable(database),
+    shares: new ShareTable(database),
     templates: new TemplateTable(database),
     images: new ImageTable(database),
     events: new EventTable(database),

@@ -3,7 +3,7 @@ import type { ServerWebSocket } from "bun";
 import { stdinWindowBytes } from "../../contract/exec-limits.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Logger } from "../../observability/log.ts";
-import { failureOf } from "../failure.ts";
+import { type FailureBody, failureOf } from "../failure.ts";
 import type { ServedSocket, SocketData } from "../request.ts";
 
 type Socket = ServerWebSocket<SocketData>;
@@ -13,6 +13,10 @@ export interface Conversation {
   /** The client is connected; nothing has come from it yet. */
   begin?(): void;
   received(message: string | Buffer): void;
+  /** Twice a minute. */
+  checkLife?(): void;
+  /** How the client is told of a failure, when it is not in the usual words. */
+  wording?(failure: FailureBody): object;
 }
 
 export interface SocketOptions {
@@ -84,6 +88,7 @@ export class SocketConnection implements ServedSocket {
     const stalled = this.#drained !== undefined || (socket?.getBufferedAmount() ?? 0) > 0;
     if (!stalled && performance.now() - this.#lastHeard > silenceMs) socket?.terminate();
     else socket?.ping();
+    this.#conversation.checkLife?.();
   }
 
   closed(): void {
@@ -95,7 +100,7 @@ export class SocketConnection implements ServedSocket {
   fail(error: unknown): void {
     if (this.over.aborted) return;
     const { body, status } = failureOf(error, this.#options.requestId, this.#options.log);
-    this.tell({ type: "error", ...body });
+    this.tell(this.#conversation.wording?.(body) ?? { type: "error", ...body });
     this.end(status < 500 ? closeCodes.refused : closeCodes.failed);
   }
 

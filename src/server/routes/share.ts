@@ -1,0 +1,85 @@
+/** Share links: made and revoked with a key, and opened in a browser without one. */
+import { endpoints } from "../../contract/all.ts";
+import type { Logger } from "../../observability/log.ts";
+import type { Sessions } from "../../services/sessions.ts";
+import type { Shares } from "../../services/shares.ts";
+import { enterShell } from "../../services/web-shell.ts";
+import { type Binder, implement } from "../implement.ts";
+import { RateLimited } from "../middleware/rate-limit.ts";
+import { TokenBuckets } from "../middleware/token-buckets.ts";
+import { addressOf, type RequestContext } from "../request.ts";
+import { SocketConnection } from "../streams/socket-connection.ts";
+import { upgrade } from "../streams/upgrade.ts";
+import { ShellConversation } from "../streams/web-shell-websocket.ts";
+import { ShellPage } from "../web/page.ts";
+
+export interface ShareRouteOptions {
+  shares: Shares;
+  sessions: Sessions;
+  log: Logger;
+  identity: { version: string };
+}
+
+/** Of one address. */
+const connects = { perMinute: 600, burst: 10 };
+const failures = { perMinute: 10, burst: 10 };
+/** Until a failure beyond those is told. */
+const penaltyMs = 2000;
+
+export function bindShares(binder: Binder, options: ShareRouteOptions): void {
+  const { shares } = options;
+  implement(binder, endpoints["share.create"], ({ params, body, user, context }) => {
+    const request = { readOnly: body.read_only, ttlSeconds: body.ttl_s };
+    const { sandboxId, token, readOnly, expiresAt } = shares.create(user, params.ref, request);
+    return {
+      token,
+      url: `${originOf(context)}/_shell/${sandboxId}#token=${token}`,
+      read_only: readOnly,
+      ...(expiresAt !== null && { expires_at: expiresAt }),
+    };
+  });
+  implement(binder, endpoints["share.revoke"], ({ params, user }) => {
+    shares.revoke(user, params.ref);
+    return new Response(null, { status: 204 });
+  });
+  const page = new ShellPage();
+  implement(binder, endpoints["share.page"], () => page.respond());
+  bindStream(binder, options);
+}
+
+function bindStream(binder: Binder, { shares, sessions, log, identity }: ShareRouteOptions): void {
+  const connected = new TokenBuckets(connects);
+  const failed = new TokenBuckets(failures);
+  implement(binder, endpoints["share.stream"], ({ params, context, requestId }) => {
+    const ip = addressOf(context);
+    const wait = connected.take(ip);
+    if (wait > 0) throw new RateLimited(wait);
+    const isOwn = isOwnOrigin(context);
+    const talk = (connection: SocketConnection) =>
+      new ShellConversation(connection, {
+        open: (token) => shares.open(isOwn ? params.id : "", token, ip),
+        penalty: () => (failed.take(ip) > 0 ? penaltyMs : 0),
+        enter: (visitor, auth, signal) => enterShell(sessions, visitor, auth, signal),
+      });
+    const serve = () =>
+      new SocketConnection({
+        ...{ requestId, talk, clientBegins: true },
+        log: context.get("log") ?? log,
+        admit: () => {},
+      });
+    return upgrade(context, identity.version, serve);
+  });
+}
+
+/** A page of another site has no business here. Programs send no Origin. */
+function isOwnOrigin(context: RequestContext): boolean {
+  const { headers } = context.req.raw;
+  const origin = headers.get("origin");
+  return origin === null || URL.parse(origin)?.host === headers.get("host")?.toLowerCase();
+}
+
+/** The address by which the client reached us. */
+function originOf(context: RequestContext): string {
+  const { protocol, host } = new URL(context.req.url);
+  return `${protocol}//${host}`;
+}

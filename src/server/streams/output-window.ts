@@ -1,0 +1,32 @@
+/** So much output is on its way at most, where the client tells what it has taken: a page has no other brake. */
+export class OutputWindow {
+  readonly #over: AbortSignal;
+  #limit = Number.POSITIVE_INFINITY;
+  #onItsWay = 0;
+  #room: PromiseWithResolvers<void> | undefined;
+
+  /** Nobody waits any more once `over` is aborted. */
+  constructor(over: AbortSignal) {
+    this.#over = over;
+    over.addEventListener("abort", () => this.#room?.resolve(), { once: true });
+  }
+
+  limit(bytes: number): void {
+    this.#limit = bytes;
+  }
+
+  /** Resolves when more may be sent. */
+  async add(bytes: number): Promise<void> {
+    this.#onItsWay += bytes;
+    while (this.#onItsWay >= this.#limit && !this.#over.aborted) {
+      this.#room ??= Promise.withResolvers<void>();
+      await this.#room.promise;
+    }
+  }
+
+  take(bytes: number): void {
+    this.#onItsWay = Math.max(0, this.#onItsWay - bytes);
+    this.#room?.resolve();
+    this.#room = undefined;
+  }
+}

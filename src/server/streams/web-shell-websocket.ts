@@ -1,0 +1,157 @@
+/** One WebSocket of the web shell: the token as its first message, then a terminal as bytes both ways. */
+
+import { pause } from "../../async/deadline.ts";
+import { ShareAuth, ShareControl, type ShareEvent } from "../../contract/shares.ts";
+import { BhattiError } from "../../errors/bhatti-error.ts";
+import type { RunningCommand } from "../../services/running-command.ts";
+import type { WebSession } from "../../services/web-session.ts";
+import { parse } from "../validation.ts";
+import { OutputWindow } from "./output-window.ts";
+import { relay } from "./relay.ts";
+import {
+  type Conversation,
+  closeCodes,
+  jsonOf,
+  type SocketConnection,
+} from "./socket-connection.ts";
+import { StdinFeed } from "./stdin-feed.ts";
+
+export interface ShellDoor {
+  /** Throws unauthorized, session_limit. */
+  open(token: string): WebSession;
+  /** What a failure costs: so many milliseconds until it is told. */
+  penalty(): number;
+  enter(visitor: WebSession, auth: ShareAuth, signal: AbortSignal): Promise<RunningCommand>;
+}
+
+/** Of the first message, in characters: whoever sends it is not known yet. */
+const longestAuth = 2048;
+
+export class ShellConversation implements Conversation {
+  readonly #connection: SocketConnection;
+  readonly #door: ShellDoor;
+  readonly #stdin: StdinFeed;
+  readonly #window: OutputWindow;
+  #asked = false;
+  #visitor: WebSession | undefined;
+  #size: { rows: number; cols: number } | undefined;
+  #command: RunningCommand | undefined;
+
+  constructor(connection: SocketConnection, door: ShellDoor) {
+    this.#connection = connection;
+    this.#door = door;
+    this.#stdin = new StdinFeed((bytes) => this.#tell({ type: "stdin_credit", bytes }));
+    this.#window = new OutputWindow(connection.over);
+    connection.over.addEventListener("abort", () => this.#end(), { once: true });
+  }
+
+  received(message: string | Buffer): void {
+    if (!this.#asked) this.#begin(message);
+    else if (!this.#visitor)
+      return; // it was refused, and will hear of it
+    else if (typeof message === "string") this.#control(message);
+    else if (!this.#visitor.readOnly) this.#stdin.take(message);
+  }
+
+  /** For a page, which sees no pings. */
+  checkLife(): void {
+    if (this.#visitor) this.#tell({ type: "alive" });
+  }
+
+  /** Until the token was right there is one answer to everything, and to whoever was right it says what is wrong. */
+  wording({ error, code }: { error: string; code: string }): ShareEvent {
+    if (!this.#visitor && code !== "session_limit") return { type: "error", error: "unauthorized" };
+    return { type: "error", error, code: code === "unauthorized" ? "revoked" : code };
+  }
+
+  #begin(message: string | Buffer): void {
+    this.#asked = true;
+    this.#connection.run(async () => {
+      const auth = authOf(message);
+      const visitor = auth && this.#admitted(auth.token);
+      if (!visitor) {
+        await pause(this.#door.penalty(), this.#connection.over);
+        throw new BhattiError("unauthorized", "unauthorized");
+      }
+      await this.#visit(visitor, auth);
+    });
+  }
+
+  #admitted(token: string): WebSession | undefined {
+    try {
+      return this.#door.open(token);
+    } catch (error) {
+      if (error instanceof BhattiError && error.code === "unauthorized") return undefined;
+      throw error;
+    }
+  }
+
+  async #visit(visitor: WebSession, auth: ShareAuth): Promise<void> {
+    this.#visitor = visitor;
+    const { over } = this.#connection;
+    if (over.aborted) return this.#end();
+    const { whileGood } = visitor;
+    whileGood.addEventListener("abort", () => this.#connection.fail(whileGood.reason), {
+      once: true,
+    });
+    if (auth.window !== undefined) this.#window.limit(auth.window);
+    const { name, status, thermal } = visitor.sandbox;
+    const { readOnly } = visitor;
+    this.#tell({ type: "connected", sandbox: name, status, thermal, read_only: readOnly });
+    const command = await this.#door.enter(visitor, auth, over);
+    this.#command = command;
+    this.#tell(sessionEvent(command));
+    if (this.#size && !readOnly) command.resize(this.#size);
+    if (!readOnly) this.#stdin.feed(command);
+    const result = await relay(this.#connection, command, (chunk) => this.#show(chunk.subarray(1)));
+    if (!result) return;
+    const { exitCode, reason, signal } = result;
+    const event = { type: "exit", exit_code: exitCode, reason } as const;
+    this.#tell(signal === undefined ? event : { ...event, signal });
+    this.#connection.end(closeCodes.done);
+  }
+
+  async #show(bytes: Uint8Array): Promise<void> {
+    await this.#connection.send(bytes);
+    await this.#window.add(bytes.length);
+  }
+
+  #control(message: string): void {
+    const control = parse(ShareControl, jsonOf(message), "control message");
+    if (control.type === "taken") {
+      this.#window.take(control.bytes);
+      return;
+    }
+    const { rows, cols } = control;
+    this.#size = { rows, cols };
+    if (!this.#visitor?.readOnly) this.#command?.resize(this.#size);
+  }
+
+  #end(): void {
+    this.#stdin.stop();
+    this.#visitor?.[Symbol.dispose]();
+  }
+
+  #tell(event: ShareEvent): void {
+    this.#connection.tell(event);
+  }
+}
+
+function authOf(message: string | Buffer): ShareAuth | undefined {
+  if (typeof message !== "string" || message.length > longestAuth) return undefined;
+  try {
+    return ShareAuth.safeParse(JSON.parse(message)).data;
+  } catch {
+    return undefined; // no JSON
+  }
+}
+
+function sessionEvent({ session, offset, prelude, warning }: RunningCommand): ShareEvent {
+  return {
+    type: "session",
+    session_id: session,
+    offset: offset ?? 0,
+    ...(prelude && { prelude }),
+    ...(warning && { warning }),
+  };
+}

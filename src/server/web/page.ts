@@ -1,0 +1,62 @@
+/** The answer to whoever opens a share link: one page for every id, so that it tells nothing about what there is. */
+import type { ShellAssets } from "./assets.ts";
+
+export class ShellPage {
+  /** What lies between the places where the nonce goes. */
+  #pieces: Promise<string[]> | undefined;
+
+  async respond(): Promise<Response> {
+    this.#pieces ??= piecesOf();
+    const nonce = crypto.getRandomValues(new Uint8Array(18)).toBase64();
+    const pieces = await this.#pieces;
+    return new Response(pieces.join(nonce), { headers: headersWith(nonce) });
+  }
+}
+
+async function piecesOf(): Promise<string[]> {
+  const { shellAssets } = await import("./assets.ts");
+  return filled(await shellAssets()).split("{{nonce}}");
+}
+
+function filled({ html, style, script }: ShellAssets): string {
+  // Functions, as a replacement's text has a meaning for `$`.
+  return html.replace("{{style}}", () => style).replace("{{script}}", () => inElement(script));
+}
+
+/** Within a script element these two would end it, or begin a comment; in a string or pattern they mean the same so. */
+function inElement(script: string): string {
+  return script.replaceAll(/<(?=\/script|!--)/gi, "\\x3c");
+}
+
+/** Nothing but what is on the page itself runs, and it talks to nobody but the daemon that it came from. */
+function headersWith(nonce: string): Record<string, string> {
+  const policy = {
+    "default-src": "'none'",
+    "script-src": `'nonce-${nonce}'`,
+    "style-src": `'nonce-${nonce}'`,
+    // Also the WebSocket of the same host and port.
+    "connect-src": "'self'",
+    "img-src": "data:",
+    "font-src": "data:",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+  };
+  return {
+    "Content-Type": "text/html; charset=utf-8",
+    "Content-Security-Policy": Object.entries(policy)
+      .map((words) => words.join(" "))
+      .join("; "),
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": permissions,
+    "X-Robots-Tag": "noindex, nofollow",
+  };
+}
+
+const denied = ["camera", "display-capture", "geolocation", "microphone", "midi", "payment", "usb"];
+const permissions = [...denied.map((name) => `${name}=()`), "clipboard-write=(self)"].join(", ");

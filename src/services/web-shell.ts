@@ -1,0 +1,62 @@
+/** Where a share link leads: a shell of the visitor's own, or a look at the newest terminal. */
+import type { TerminalSize } from "../agent/guest.ts";
+import { BhattiError } from "../errors/bhatti-error.ts";
+import type { RunningCommand } from "./running-command.ts";
+import type { GuestProcessInfo, Sessions } from "./sessions.ts";
+import type { WebSession } from "./web-session.ts";
+
+export interface ShellVisit extends TerminalSize {
+  /** To go back to. */
+  session?: string | undefined;
+  /** How much of its output was seen. */
+  from?: number | undefined;
+}
+
+/** Wakes the sandbox. The signal ends the attempt, and afterwards detaches. Throws session_not_found, session_limit. */
+export async function enterShell(
+  sessions: Sessions,
+  visitor: WebSession,
+  visit: ShellVisit,
+  signal: AbortSignal,
+): Promise<RunningCommand> {
+  if (visitor.readOnly) return await watchNewest(sessions, visitor, visit, signal);
+  const { owner, sandbox } = visitor;
+  const { rows, cols, session, from } = visit;
+  const tty = { rows, cols };
+  if (session === undefined) {
+    const shell = await sessions.shell(owner, sandbox.id, { reattach: false, tty }, signal);
+    visitor.started(shell.session);
+    return shell;
+  }
+  // Whoever has the link has a shell of the sandbox, not of those who work in it.
+  if (!visitor.hasStarted(session)) throw new BhattiError("session_not_found", "The shell is gone");
+  const request = { session, mode: "control" as const, tty };
+  return await sessions.attach(
+    owner,
+    sandbox.id,
+    from === undefined ? request : { ...request, from },
+    signal,
+  );
+}
+
+async function watchNewest(
+  sessions: Sessions,
+  { owner, sandbox }: WebSession,
+  { session, from }: ShellVisit,
+  signal: AbortSignal,
+): Promise<RunningCommand> {
+  const { sessions: running } = await sessions.list(owner, sandbox.id, { all: false });
+  const found = running.filter(({ tty }) => tty).toSorted(byInterest)[0];
+  if (!found) {
+    throw new BhattiError("session_not_found", "Nothing to watch: no terminal session runs");
+  }
+  const request = { session: found.session, mode: "watch" as const };
+  const goesOn = from !== undefined && session === found.session;
+  return await sessions.attach(owner, sandbox.id, goesOn ? { ...request, from } : request, signal);
+}
+
+/** The newest first, the init script last. */
+function byInterest(a: GuestProcessInfo, b: GuestProcessInfo): number {
+  const init = Number(a.kind === "init") - Number(b.kind === "init");
+  return init || b.startedUnixMs - a.startedUnixMs;
+}
