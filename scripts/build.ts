@@ -26,12 +26,16 @@ const agentIfBuilt: Bun.BunPlugin = {
   },
 };
 
-/** The page of the web shell goes in as it is sent: a binary has neither its source nor a use for a bundler. */
+/**
+ * The page of the web shell goes in as it is sent: a binary has neither its source nor a use for a bundler. It is made
+ * first: a build that is started from within another one waits for it for ever, now and then (seen in Bun 1.4.5).
+ */
+const page = JSON.stringify(await shellAssets());
 const finishedPage: Bun.BunPlugin = {
   name: "finished-page",
   setup(build) {
-    build.onLoad({ filter: /src\/server\/web\/assets\.ts$/ }, async () => ({
-      contents: `const made = ${JSON.stringify(await shellAssets())};
+    build.onLoad({ filter: /src\/server\/web\/assets\.ts$/ }, () => ({
+      contents: `const made = ${page};
         export const shellAssets = async () => made;`,
       loader: "js",
     }));
