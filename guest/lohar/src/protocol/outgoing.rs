@@ -104,6 +104,21 @@ impl Outgoing {
         Ok(count)
     }
 
+    /// All the data that is queued, with the streams that it is for, and nothing else.
+    #[cfg(test)]
+    pub fn take_data(&mut self) -> Vec<(u32, Vec<u8>)> {
+        let mut rest = &self.bytes[self.sent..];
+        let mut data = Vec::new();
+        while let frame::Parsed::Frame(frame, length) = frame::parse(rest) {
+            if frame.kind == kind::DATA {
+                data.push((frame.stream, frame.payload[1..].to_vec()));
+            }
+            rest = &rest[length..];
+        }
+        self.clear();
+        data
+    }
+
     /// Writes until nothing is left (true) or the line takes no more (false).
     pub fn flush(&mut self, line: BorrowedFd<'_>) -> io::Result<bool> {
         while self.sent < self.bytes.len() {

@@ -201,8 +201,9 @@ mod tests {
 
     #[test]
     fn survives_any_conversation() {
-        let directory = std::env::temp_dir();
-        let machine = Machine::test("/".into(), directory);
+        let directory = std::env::temp_dir().join(format!("lohar-guest-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let machine = Machine::test("/".into(), directory.clone());
         let mut guest = Guest::new(machine).unwrap();
         let mut random = Random::new(5);
         let mut decoder = Decoder::new();
@@ -226,6 +227,7 @@ mod tests {
             assert_eq!(guest.nonce, Some([round; 16]));
         }
         guest.sessions.signal_all(libc::SIGKILL);
+        std::fs::remove_dir_all(&directory).unwrap();
     }
 
     #[test]

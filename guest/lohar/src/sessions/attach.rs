@@ -1,12 +1,10 @@
-//! Coming back to a session and leaving it, and its end.
+//! The `attach` stream: coming back to a session, or looking on.
 
-use super::ended::{Exit, KEPT};
-use super::endings::forget_timers;
-use super::process::{Process, SILENCE};
+use super::process::Process;
 use super::shared::{Viewer, MOST_WATCHERS};
 use super::table::Sessions;
 use crate::protocol::frame::kind;
-use crate::protocol::messages::{Attached, Failure, Kind, Mode, OpenAttach, Size};
+use crate::protocol::messages::{Attached, Failure, Mode, OpenAttach, Size};
 use crate::reactor::clock;
 use crate::reactor::timers::Timer;
 use crate::reactor::wires::{Target, Wires};
@@ -73,118 +71,6 @@ impl Sessions {
                 && shared.is_some_and(|shared| !shared.forgotten)
         });
         found.map(|(&key, _)| key).ok_or_else(|| not_found(name))
-    }
-
-    /// A stream lets go of a session, which goes on.
-    pub(super) fn leave(&mut self, key: u32, stream: u32, wires: &mut Wires) {
-        let Some(process) = self.processes.get_mut(&key) else {
-            return;
-        };
-        let runs = process.exit.is_none();
-        let Some(shared) = process.shared.as_mut() else {
-            return;
-        };
-        shared.watchers.retain(|viewer| viewer.stream != stream);
-        if shared.is_controlled_by(stream) {
-            shared.control = None;
-            if shared.max_idle > 0 && runs {
-                let until = clock::now().saturating_add(shared.max_idle);
-                shared.idle_until = Some(until);
-                wires.timers.add(until, key, Timer::Idle);
-            }
-        }
-        self.advance(key, wires);
-        self.forget_oldest();
-    }
-
-    /// There is nothing to be read or told: has it ended?
-    pub(super) fn advance_session(&mut self, key: u32, wires: &mut Wires) {
-        let Some(process) = self.processes.get_mut(&key) else {
-            return;
-        };
-        let (Some(exit), Some(shared)) = (process.exit, &process.shared) else {
-            return;
-        };
-        if shared.over.is_some() {
-            if process.outputs[0].is_none() {
-                self.let_go(key);
-            }
-            return;
-        }
-        let output = process.outputs[0].as_ref();
-        match output.filter(|output| !output.is_settled()) {
-            // Whoever has control is slow.
-            Some(output) if output.ready => {}
-            Some(_) if !process.was_silent => {
-                if process.silence.is_none() {
-                    let until = clock::now() + SILENCE;
-                    process.silence = Some(until);
-                    wires.timers.add(until, key, Timer::Silence);
-                }
-            }
-            _ => self.conclude(key, exit, wires),
-        }
-    }
-
-    /// All that belongs to it has been read. What it has left in the background may go on writing: that is logged and
-    /// kept, too.
-    fn conclude(&mut self, key: u32, exit: Exit, wires: &mut Wires) {
-        let Some(process) = self.processes.get_mut(&key) else {
-            return;
-        };
-        forget_timers(key, process, wires);
-        process.input.abandon();
-        process.terminal = None;
-        for output in process.outputs.iter_mut().flatten() {
-            output.owed = None;
-        }
-        if let Some(shared) = &mut process.shared {
-            shared.end(exit);
-        }
-        if process.kind != Kind::Init {
-            self.past.push_back(key);
-        }
-        self.wake_readers(key);
-        self.forget_oldest();
-        self.advance(key, wires);
-    }
-
-    /// Nothing writes any more.
-    fn let_go(&mut self, key: u32) {
-        let Some(process) = self.processes.get_mut(&key) else {
-            return;
-        };
-        if let Some(shared) = &mut process.shared {
-            shared.log.close();
-            if shared.forgotten {
-                self.processes.remove(&key);
-            }
-        }
-    }
-
-    /// Keeps the last that have ended, and the init script. What somebody is still told stays until that is done.
-    fn forget_oldest(&mut self) {
-        while self.past.len() > KEPT {
-            let is_free = |key: &u32| {
-                let process = self.processes.get(key);
-                !process.is_some_and(Process::is_attended)
-            };
-            let Some(at) = self.past.iter().position(is_free) else {
-                return;
-            };
-            let Some(key) = self.past.remove(at) else {
-                return;
-            };
-            if let Some(process) = self.processes.get_mut(&key) {
-                if let Some(shared) = &mut process.shared {
-                    shared.forgotten = true;
-                    shared.ring.clear();
-                }
-                if process.outputs[0].is_none() {
-                    self.processes.remove(&key);
-                }
-            }
-        }
     }
 }
 

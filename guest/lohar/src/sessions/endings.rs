@@ -120,43 +120,6 @@ impl Sessions {
             _ => {}
         }
     }
-
-    /// The host takes so much more.
-    pub fn credit(&mut self, key: u32, stream: u32, bytes: u32, wires: &mut Wires) {
-        let Some(process) = self.processes.get_mut(&key) else {
-            return;
-        };
-        match &mut process.shared {
-            Some(shared) => {
-                if let Some(viewer) = shared.viewer(stream) {
-                    viewer.credit.add(bytes);
-                }
-            }
-            None => process.credit.add(bytes),
-        }
-        self.advance(key, wires);
-    }
-
-    /// Nobody listens any more: input ends, output is dropped, the process goes on. A session keeps both.
-    pub fn detach(&mut self, key: u32, stream: u32, wires: &mut Wires) {
-        let Some(process) = self.processes.get_mut(&key) else {
-            return;
-        };
-        if process.waiting.is_some() {
-            self.processes.remove(&key);
-            return;
-        }
-        if process.shared.is_some() {
-            return self.leave(key, stream, wires);
-        }
-        process.stream = None;
-        process.input.close();
-        if process.exit.is_some() {
-            self.ended.keep(process.info());
-            forget_timers(key, process, wires);
-        }
-        self.advance(key, wires);
-    }
 }
 
 /// After its end, its pid may become somebody else's.

@@ -193,3 +193,39 @@ impl Input {
         self.window.pass(bytes - carried)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::pipe::{pipe_with, PipeFlags};
+
+    use super::*;
+    use crate::sessions::credit::WINDOW;
+
+    #[test]
+    fn every_stream_has_credit_of_its_own_and_what_waits_keeps_its_place() {
+        let poller = Poller::new().unwrap();
+        let (read, write) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).unwrap();
+        let mut input = Input::pipe(write);
+        let whole = |byte: u8| vec![byte; WINDOW as usize];
+        // Nobody reads: the pipe takes some of the first, the rest is in the queue.
+        for stream in b'a'..=b'f' {
+            assert!(input.renew());
+            assert!(input.receive(&whole(stream)));
+            assert!(!input.receive(b"!"));
+            input.pump(&poller, 1);
+        }
+        assert!(!input.renew());
+        let mut got = Vec::new();
+        let mut granted = 0;
+        let mut buffer = [0; 65_536];
+        while let Ok(count) = rustix::io::read(&read, &mut buffer) {
+            got.extend_from_slice(&buffer[..count]);
+            granted += input.pump(&poller, 1).unwrap_or(0);
+        }
+        let expected: Vec<u8> = (b'a'..=b'f').flat_map(whole).collect();
+        assert!(got == expected);
+        // What earlier streams have sent is not paid for with the last one's credit.
+        assert_eq!(granted, WINDOW);
+        assert!(input.renew());
+    }
+}

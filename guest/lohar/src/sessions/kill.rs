@@ -25,7 +25,7 @@ impl Sessions {
                 return Err(Failure::new("session_ended", message));
             }
         };
-        process.signal_all(number);
+        process.signal_widely(number);
         Ok(())
     }
 }

@@ -54,10 +54,14 @@ impl LogReader {
     ) -> std::io::Result<Option<Self>> {
         let mut files = VecDeque::new();
         let mut sizes = VecDeque::new();
+        let mut generation = source.map_or(0, |source| source.generation);
         for part in [Part::Older, Part::Newest] {
             if let Some(file) = folder.open(session, part)? {
                 sizes.push_back(file.metadata()?.len());
                 files.push_back(file);
+            } else if part == Part::Newest {
+                // It was put aside, and could not be begun again so far.
+                generation = generation.saturating_sub(1);
             }
         }
         if files.is_empty() && source.is_none() {
@@ -76,7 +80,7 @@ impl LogReader {
             credit: Credit::default(),
             folder,
             files,
-            generation: source.map_or(0, |source| source.generation),
+            generation,
             left: (!follow).then_some(told),
             waits: false,
         }))
@@ -143,5 +147,142 @@ impl LogReader {
             true => Ok(Step::Over),
             false => Ok(Step::Waits),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::random::Random;
+    use crate::sessions::session_log::{SessionLog, MOST};
+
+    struct Logs {
+        path: PathBuf,
+        folder: Rc<LogFolder>,
+    }
+
+    impl Logs {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("lohar-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&path).unwrap();
+            let folder = Rc::new(LogFolder::test(path.clone()));
+            Logs { path, folder }
+        }
+
+        fn reader(&self, log: Option<&SessionLog>, follow: bool, tail: Option<u64>) -> LogReader {
+            let source = log.map(|log| source(log, false));
+            LogReader::open(1, "sess-1", self.folder.clone(), source, follow, tail)
+                .unwrap()
+                .unwrap()
+        }
+    }
+
+    impl Drop for Logs {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+
+    fn source(log: &SessionLog, ended: bool) -> Source {
+        let generation = log.generation;
+        Source { generation, ended }
+    }
+
+    /// Reads until nothing moves; what was told and the last step.
+    fn told(reader: &mut LogReader, source: Option<Source>) -> (usize, Vec<u8>, Step) {
+        let mut outgoing = Outgoing::default();
+        let mut all = Vec::new();
+        loop {
+            reader.credit.add(32_768);
+            let step = reader.step(&mut outgoing, source);
+            all.extend(outgoing.take_data().into_iter().flat_map(|(_, data)| data));
+            if step != Step::Moved {
+                return (all.len(), all, step);
+            }
+        }
+    }
+
+    fn bytes(from: u64, count: usize) -> Vec<u8> {
+        (from..from + count as u64)
+            .map(|at| (at % 251) as u8)
+            .collect()
+    }
+
+    #[test]
+    fn a_follower_gets_every_byte_once_however_often_the_log_is_put_aside() {
+        let logs = Logs::new("follow");
+        let mut random = Random::new(21);
+        let mut log = SessionLog::new(logs.folder.clone(), "sess-1", None);
+        let mut reader = logs.reader(Some(&log), true, None);
+        let (mut written, mut read) = (0, 0);
+        while log.generation < 4 {
+            for _ in 0..random.below(60) {
+                let piece = bytes(written, random.below(32_768));
+                written += piece.len() as u64;
+                log.write(&piece);
+            }
+            let (count, all, step) = told(&mut reader, Some(source(&log, false)));
+            assert_eq!(step, Step::Waits);
+            assert_eq!(all, bytes(read, count));
+            read += count as u64;
+            assert_eq!(read, written);
+        }
+        assert_eq!(told(&mut reader, Some(source(&log, true))).2, Step::Over);
+        assert!(log.bytes() > MOST && log.bytes() <= 2 * MOST);
+        let sizes = ["sess-1.log", "sess-1.log.1"]
+            .map(|name| std::fs::metadata(logs.path.join(name)).unwrap().len());
+        assert_eq!(sizes.iter().sum::<u64>(), log.bytes());
+        assert!(sizes.iter().all(|&size| size <= MOST));
+        // Both parts, and the end of them.
+        let (_, all, step) = told(&mut logs.reader(None, false, None), None);
+        assert_eq!(
+            (all == bytes(written - log.bytes(), all.len()), step),
+            (true, Step::Over)
+        );
+        let tail = sizes[0] + 5;
+        let (count, all, _) = told(&mut logs.reader(None, true, Some(tail)), None);
+        assert_eq!(all, bytes(written - tail, count));
+        assert_eq!(count as u64, tail);
+    }
+
+    #[test]
+    fn what_comes_after_the_opening_is_for_followers() {
+        let logs = Logs::new("limit");
+        let mut log = SessionLog::new(logs.folder.clone(), "sess-1", None);
+        log.write(b"before");
+        let mut reader = logs.reader(Some(&log), false, None);
+        log.write(b", after");
+        let (_, all, step) = told(&mut reader, Some(source(&log, false)));
+        assert_eq!((&all[..], step), (&b"before"[..], Step::Over));
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_goes_on_when_it_can() {
+        let logs = Logs::new("away");
+        std::fs::remove_dir_all(&logs.path).unwrap();
+        let mut log = SessionLog::new(logs.folder.clone(), "sess-1", None);
+        log.write(b"lost");
+        assert_eq!(log.bytes(), 0);
+        let mut reader = {
+            std::fs::create_dir_all(&logs.path).unwrap();
+            logs.reader(Some(&log), true, None)
+        };
+        assert_eq!(told(&mut reader, Some(source(&log, false))).2, Step::Waits);
+        log.try_again();
+        log.write(b"kept");
+        assert_eq!(log.bytes(), 4);
+        let (_, all, step) = told(&mut reader, Some(source(&log, true)));
+        assert_eq!((&all[..], step), (&b"kept"[..], Step::Over));
+    }
+
+    #[test]
+    fn there_may_be_no_log() {
+        let logs = Logs::new("none");
+        let folder = logs.folder.clone();
+        assert!(LogReader::open(1, "sess-1", folder, None, true, None)
+            .unwrap()
+            .is_none());
     }
 }

@@ -34,12 +34,8 @@ impl Sessions {
         self.check_room()?;
         let session = self.name(|name| machine.logs.has(name));
         let shared = shared(&session, &open, machine)?;
-        let process = Process::session(session.clone(), kind, Some(stream), open, shared);
-        let outcome = self.add(process, wires, machine);
-        if outcome.is_err() {
-            machine.logs.remove(&session);
-        }
-        outcome
+        let process = Process::session(session, kind, Some(stream), open, shared);
+        self.add(process, wires, machine)
     }
 
     fn name(&mut self, has_log: impl Fn(&str) -> bool) -> String {

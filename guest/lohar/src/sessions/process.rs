@@ -1,6 +1,6 @@
 //! One process and all that belongs to it, from its start to its result.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use super::credit::Credit;
@@ -8,7 +8,6 @@ use super::ended::Exit;
 use super::input::Input;
 use super::output::{Output, Read, MOST_HELD};
 use super::shared::{Shared, Viewer};
-use super::terminal;
 use crate::protocol::messages::{Kind, OpenExec, ProcessInfo, Size, User};
 use crate::reactor::wires::Wires;
 
@@ -218,72 +217,6 @@ impl Process {
             Some(shared) => shared.tell(wires) || moved,
             None => moved,
         }
-    }
-
-    /// A signal that the host asks for.
-    pub fn signal(&self, signal: i32) {
-        let Some(pid) = self.pid.filter(|_| self.exit.is_none()) else {
-            return;
-        };
-        let foreground = self
-            .terminal
-            .as_ref()
-            .and_then(|terminal| terminal::foreground_group(terminal.as_fd()));
-        signal_group(foreground.unwrap_or(pid), signal);
-    }
-
-    /// What somebody else than who has control of it sends: it reaches the leader, too, so that a shell is not spared by
-    /// the command that it runs.
-    pub fn signal_all(&self, signal: i32) {
-        match (signal, self.pid) {
-            (libc::SIGKILL, _) => self.kill(),
-            (_, Some(pid)) => {
-                let terminal = self.terminal.as_ref();
-                let foreground = terminal.and_then(|terminal| {
-                    terminal::foreground_group(terminal.as_fd()).filter(|&group| group != pid)
-                });
-                if let Some(foreground) = foreground {
-                    signal_group(foreground, signal);
-                }
-                signal_group(pid, signal);
-            }
-            _ => {}
-        }
-    }
-
-    /// Reaches what it left behind as well.
-    pub fn signal_group(&self, signal: i32) {
-        if let Some(pid) = self.pid {
-            signal_group(pid, signal);
-        }
-    }
-
-    /// Kills its whole group, and with a terminal every group of its session.
-    pub fn kill(&self) {
-        self.signal_group(libc::SIGKILL);
-        if let Some(pid) = self.pid.filter(|_| self.tty) {
-            terminal::kill_session(pid);
-        }
-    }
-
-    pub fn size(&self) -> Option<Size> {
-        let terminal = self.terminal.as_ref()?;
-        terminal::size(terminal.as_fd())
-    }
-
-    pub fn resize(&self, size: Size) {
-        if let Some(terminal) = &self.terminal {
-            // A terminal that has gone cannot be resized; its end is told anyway.
-            let _ = terminal::resize(terminal.as_fd(), size);
-        }
-    }
-}
-
-fn signal_group(group: i32, signal: i32) {
-    // 0 and 1 would mean our own group and everybody.
-    if group > 1 {
-        // SAFETY: touches no memory.
-        unsafe { libc::kill(-group, signal) };
     }
 }
 

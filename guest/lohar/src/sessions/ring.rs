@@ -43,6 +43,12 @@ impl Ring {
         self.evict((self.bytes.len() + late.len()).saturating_sub(KEPT));
         self.before.feed(early);
         self.start += early.len() as u64;
+        let needed = self.bytes.len() + late.len();
+        if needed > self.bytes.capacity() {
+            // Twice as much as needed at most, and never more than is kept.
+            let capacity = (2 * needed).min(KEPT);
+            self.bytes.reserve_exact(capacity - self.bytes.len());
+        }
         self.bytes.extend(late);
     }
 
@@ -91,7 +97,12 @@ impl Ring {
         }
     }
 
-    /// Gives its memory back. What was kept is lost.
+    /// Gives back the memory that it does not need.
+    pub fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
+    }
+
+    /// Gives all its memory back. What was kept is lost.
     pub fn clear(&mut self) {
         self.start = self.end();
         self.bytes = VecDeque::new();

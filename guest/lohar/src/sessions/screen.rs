@@ -1,6 +1,8 @@
 //! What a terminal is told by the bytes that a program writes, as far as it outlasts them: whether it stands within a
 //! character or an escape sequence, and which modes are set.
 
+use super::modes::Modes;
+
 #[derive(Clone, Default, Debug)]
 pub struct Screen {
     state: State,
@@ -29,31 +31,6 @@ enum State {
     /// A title, a clipboard, a picture: until BEL or ESC \.
     Text,
 }
-
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-struct Modes {
-    /// A bit for each of `PRIVATE` that is not as in a fresh terminal.
-    changed: u16,
-    /// The number with which the alternate screen was chosen.
-    alternate: Option<u16>,
-    keypad: bool,
-}
-
-/// The number of a mode, and whether a fresh terminal has it.
-const PRIVATE: [(u16, bool); 11] = [
-    (1, false),
-    (7, true),
-    (25, true),
-    (1000, false),
-    (1002, false),
-    (1003, false),
-    (1004, false),
-    (1005, false),
-    (1006, false),
-    (1015, false),
-    (2004, false),
-];
-const ALTERNATE: [u16; 3] = [47, 1047, 1049];
 
 impl Screen {
     pub fn feed(&mut self, bytes: &[u8]) {
@@ -156,10 +133,7 @@ impl Screen {
             }
             // A soft reset leaves the screen, the mouse and pasting as they are.
             (b'p', false, true) => {
-                self.modes.keypad = false;
-                for (number, fresh) in &PRIVATE[..3] {
-                    self.modes.set(*number, *fresh);
-                }
+                self.modes.reset_softly();
             }
             _ => {}
         }
@@ -167,35 +141,7 @@ impl Screen {
 
     /// What makes a fresh terminal one like this.
     pub fn prelude(&self) -> String {
-        let mut text = String::new();
-        let mut set = |number: u16, on: bool| {
-            text.push_str(&format!("\x1b[?{number}{}", if on { 'h' } else { 'l' }));
-        };
-        if let Some(number) = self.modes.alternate {
-            set(number, true);
-        }
-        for (at, (number, fresh)) in PRIVATE.iter().enumerate() {
-            if self.modes.changed & 1 << at != 0 {
-                set(*number, !fresh);
-            }
-        }
-        if self.modes.keypad {
-            text.push_str("\x1b=");
-        }
-        text
-    }
-}
-
-impl Modes {
-    fn set(&mut self, number: u16, on: bool) {
-        if ALTERNATE.contains(&number) {
-            self.alternate = on.then_some(number);
-        } else if let Some(at) = PRIVATE.iter().position(|&(known, _)| known == number) {
-            match PRIVATE[at].1 == on {
-                true => self.changed &= !(1 << at),
-                false => self.changed |= 1 << at,
-            }
-        }
+        self.modes.prelude()
     }
 }
 

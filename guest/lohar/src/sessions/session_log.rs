@@ -82,6 +82,18 @@ impl SessionLog {
         self.paused_until = u64::MAX;
     }
 
+    /// Its session was never started.
+    pub fn discard(&mut self) {
+        self.close();
+        self.folder.remove(&self.session);
+    }
+
+    /// As if the time had passed.
+    #[cfg(test)]
+    pub fn try_again(&mut self) {
+        self.paused_until = 0;
+    }
+
     fn begin(&mut self) {
         match self.folder.create(&self.session, self.owner) {
             Ok(file) => self.file = Some(file),

@@ -162,6 +162,7 @@ impl Shared {
     /// No more of its output counts than there is now.
     pub fn end(&mut self, exit: Exit) {
         self.over = Some(exit);
+        self.ring.shrink();
         let until = Some(self.ring.end());
         for viewer in self.control.iter_mut().chain(&mut self.watchers) {
             viewer.until = until;
@@ -186,4 +187,80 @@ fn tell_result(viewer: &Viewer, exit: Exit, wires: &mut Wires) {
         wires.outgoing.json(stream, kind::RESULT, result);
     });
     wires.streams.remove(&stream);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::random::Random;
+    use crate::sessions::log_folder::LogFolder;
+    use crate::sessions::ring::KEPT;
+
+    fn shared() -> Shared {
+        let folder = Rc::new(LogFolder::test("/nonexistent".into()));
+        let log = SessionLog::new(folder, "sess-1", None);
+        Shared::new(log, String::new(), true, 0)
+    }
+
+    #[test]
+    fn who_has_control_gets_all_and_who_watches_what_he_is_fast_enough_for() {
+        let mut random = Random::new(31);
+        let mut wires = Wires::new().unwrap();
+        let mut shared = shared();
+        shared.control = Some(Viewer::new(1, 0));
+        shared.watchers.push(Viewer::new(3, 0));
+        let (mut written, mut told) = (0u64, 0u64);
+        let mut output = Vec::new();
+        while written < 3_000_000 {
+            let count = shared.room().min(random.below(40_000));
+            let bytes: Vec<u8> = (0..count).map(|at| (written + at as u64) as u8).collect();
+            shared.take(&bytes);
+            written += count as u64;
+            shared.tell(&mut wires);
+            for (stream, data) in wires.outgoing.take_data() {
+                if stream == 1 {
+                    output.extend(data);
+                } else {
+                    told += data.len() as u64;
+                }
+            }
+            if random.below(2) == 0 {
+                let credit = random.below(60_000) as u32;
+                shared.viewer(1).unwrap().credit.add(credit);
+            }
+        }
+        shared.end(Exit::Code(0));
+        for stream in [1, 3] {
+            shared.viewer(stream).unwrap().credit.add(u32::MAX);
+        }
+        while shared.has_news() {
+            shared.tell(&mut wires);
+            for (stream, data) in wires.outgoing.take_data() {
+                if stream == 1 {
+                    output.extend(data);
+                } else {
+                    told += data.len() as u64;
+                }
+            }
+        }
+        assert!(shared.viewers().next().is_none());
+        assert_eq!(output.len() as u64, written);
+        assert!(output
+            .iter()
+            .enumerate()
+            .all(|(at, &byte)| byte == at as u8));
+        assert!(told < written && told > KEPT as u64);
+    }
+
+    #[test]
+    fn nobody_stalls_what_nobody_controls() {
+        let mut shared = shared();
+        shared.watchers.push(Viewer::new(3, 0));
+        shared.take(&[b'x'; 3 * KEPT]);
+        assert_eq!(shared.room(), KEPT);
+        shared.control = Some(Viewer::new(1, shared.ring.start()));
+        assert_eq!(shared.room(), 0);
+    }
 }

@@ -110,7 +110,7 @@ impl Sessions {
         let pid = match outcome {
             Ok(pid) => pid,
             Err(failure) => {
-                self.processes.remove(&key);
+                self.give_up(key);
                 return Err(failure);
             }
         };
@@ -131,6 +131,14 @@ impl Sessions {
         }
         self.pump_input(key, wires);
         Ok(())
+    }
+
+    /// It was never started.
+    pub(super) fn give_up(&mut self, key: u32) {
+        let process = self.processes.remove(&key);
+        if let Some(mut shared) = process.and_then(|process| process.shared) {
+            shared.log.discard();
+        }
     }
 
     pub fn get(&mut self, key: u32) -> Option<&mut Process> {
