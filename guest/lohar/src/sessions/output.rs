@@ -75,9 +75,19 @@ impl Output {
         read
     }
 
+    /// From now on no more of it is told than it holds now.
+    pub fn bound(&mut self) {
+        self.ready = true;
+        self.owed.get_or_insert(MOST_HELD);
+    }
+
     fn settle(&mut self, read: &Read) {
-        if let (Some(owed), Read::Bytes(count)) = (&mut self.owed, read) {
-            *owed = owed.saturating_sub(*count);
+        let Some(owed) = &mut self.owed else { return };
+        match read {
+            // What comes once it was empty is not what it held.
+            _ if !self.ready => *owed = 0,
+            Read::Bytes(count) => *owed = owed.saturating_sub(*count),
+            Read::Nothing | Read::End => {}
         }
     }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::credit::Credit;
 use super::ended::Exit;
 use super::input::Input;
-use super::output::{Output, Read, MOST_HELD};
+use super::output::{Output, Read};
 use super::shared::{Shared, Viewer};
 use crate::protocol::messages::{Kind, OpenExec, ProcessInfo, Size, User};
 use crate::reactor::wires::Wires;
@@ -162,7 +162,7 @@ impl Process {
     /// reader. Without this bound, grandchildren that never fall silent would keep the result back for ever.
     pub fn last_call(&mut self) {
         for output in self.outputs.iter_mut().flatten() {
-            output.owed.get_or_insert(MOST_HELD);
+            output.bound();
         }
     }
 
