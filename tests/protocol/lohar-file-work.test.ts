@@ -13,10 +13,11 @@ import {
 } from "node:fs/promises";
 import { join } from "node:path";
 import type { Guest } from "../../src/agent/guest.ts";
-import type { FileSelection, GuestBytes, GuestPath } from "../../src/agent/guest-files.ts";
+import type { FileSelection } from "../../src/agent/guest-files.ts";
 import { isBhattiError } from "../../src/errors/bhatti-error.ts";
 import { failureOf } from "../support/failure.ts";
 import { generous, RealLohar, run, until } from "../support/lohar.ts";
+import { at, bytesOf } from "../support/lohar-files.ts";
 
 setDefaultTimeout(120_000);
 
@@ -35,16 +36,6 @@ beforeEach(async () => {
 /** In the default directory. */
 function here(path: string): string {
   return join(lohar.directory, path);
-}
-
-function at(path: string, user: GuestPath["user"] = "lohar"): GuestPath {
-  return { path, user };
-}
-
-async function bytesOf(content: GuestBytes): Promise<Buffer> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of content) pieces.push(piece);
-  return Buffer.concat(pieces);
 }
 
 async function read(path: string, selection: FileSelection = {}): Promise<string> {

@@ -66,7 +66,7 @@ impl<'a> Entry<'a> {
 
 pub fn mtime_ms(stat: &Stat) -> i64 {
     let milliseconds = stat.st_mtime_nsec as i64 / 1_000_000;
-    (stat.st_mtime as i64)
+    (stat.st_mtime)
         .saturating_mul(1000)
         .saturating_add(milliseconds)
 }

@@ -161,9 +161,14 @@ impl Job {
             return;
         }
         self.input.close();
-        if self.ending == Ending::Kill && self.exit.is_none() {
+        let signal = match self.ending {
+            Ending::Kill => libc::SIGKILL,
+            Ending::Ask => libc::SIGTERM,
+            Ending::ClosePipe => return,
+        };
+        if self.exit.is_none() {
             // SAFETY: a child that has not been waited for, so that the pid is still its own.
-            unsafe { libc::kill(self.pid, libc::SIGKILL) };
+            unsafe { libc::kill(self.pid, signal) };
         }
     }
 }

@@ -1,21 +1,27 @@
 //! The guest's files, as the host reads and changes them.
 
 mod answers;
+mod copy;
 mod directory;
 mod entry;
+mod inside;
 pub mod job;
 pub mod jobs;
 mod lines;
 mod list;
 mod make;
 mod order;
+mod pack;
 mod place;
+mod put;
 mod read;
 mod refusal;
 mod relocate;
 mod remove;
 #[cfg(test)]
 mod scratch;
+mod tar;
+mod unpack;
 mod walk;
 pub mod worker;
 mod write;

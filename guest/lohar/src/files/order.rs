@@ -45,6 +45,18 @@ pub enum Work {
         from: PathBuf,
         to: PathBuf,
     },
+    Copy {
+        from: PathBuf,
+        to: PathBuf,
+        #[serde(default)]
+        recursive: bool,
+    },
+    Pack {
+        path: PathBuf,
+    },
+    Unpack {
+        path: PathBuf,
+    },
     /// A stream kind of its own.
     #[serde(skip)]
     Write {
@@ -61,6 +73,8 @@ pub enum Ending {
     Kill,
     /// It finds its pipe closed, and cleans up.
     ClosePipe,
+    /// It gets SIGTERM, and cleans up.
+    Ask,
 }
 
 impl Work {
@@ -92,8 +106,10 @@ impl Work {
             | Work::Stat { path, .. }
             | Work::Mkdir { path, .. }
             | Work::Remove { path, .. }
+            | Work::Pack { path }
+            | Work::Unpack { path }
             | Work::Write { path, .. } => [Some(path), None],
-            Work::Move { from, to } => [Some(from), Some(to)],
+            Work::Move { from, to } | Work::Copy { from, to, .. } => [Some(from), Some(to)],
         }
     }
 
@@ -104,7 +120,10 @@ impl Work {
             | Work::Stat { path, .. }
             | Work::Mkdir { path, .. }
             | Work::Remove { path, .. }
+            | Work::Pack { path }
+            | Work::Unpack { path }
             | Work::Write { path, .. }
+            | Work::Copy { from: path, .. }
             | Work::Move { from: path, .. } => path,
         }
     }
@@ -119,15 +138,21 @@ impl Work {
             Work::Remove { .. } => "remove",
             Work::Write { .. } => "write",
             Work::Move { .. } => "move",
+            Work::Copy { .. } => "copy",
+            Work::Pack { .. } => "pack",
+            Work::Unpack { .. } => "unpack to",
         }
     }
 
     pub fn takes_content(&self) -> bool {
-        matches!(self, Work::Write { .. })
+        matches!(self, Work::Write { .. } | Work::Unpack { .. })
     }
 
     pub fn gives_content(&self) -> bool {
-        matches!(self, Work::Read { .. } | Work::List { .. })
+        matches!(
+            self,
+            Work::Read { .. } | Work::List { .. } | Work::Pack { .. }
+        )
     }
 
     /// How much content it takes, if that is known.
@@ -140,7 +165,8 @@ impl Work {
 
     pub fn ending(&self) -> Ending {
         match self {
-            Work::Write { .. } => Ending::ClosePipe,
+            Work::Write { .. } | Work::Unpack { .. } => Ending::ClosePipe,
+            Work::Copy { .. } | Work::Move { .. } => Ending::Ask,
             _ => Ending::Kill,
         }
     }

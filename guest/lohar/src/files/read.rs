@@ -1,9 +1,10 @@
 //! `read`: a file, or some lines of it.
 
+use std::ffi::CStr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{fstat, FileType, OFlags, Stat};
+use rustix::fs::{fstat, openat, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use rustix::pipe::{splice, SpliceFlags};
 use serde::{Deserialize, Serialize};
@@ -50,7 +51,12 @@ pub fn read(path: &Path, part: Part, trust: Trust, answers: &Answers) -> Result<
 
 /// Never waits, as opening a FIFO would.
 pub fn open_regular(place: &Place) -> Result<(OwnedFd, Stat), Refusal> {
-    let file = match place.open(OFlags::RDONLY | OFlags::NONBLOCK) {
+    open_regular_at(&place.directory, &place.name)
+}
+
+pub fn open_regular_at(directory: &OwnedFd, name: &CStr) -> Result<(OwnedFd, Stat), Refusal> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = match openat(directory, name, flags, Mode::empty()) {
         // A socket.
         Err(Errno::NXIO) => return Err(not_regular()),
         outcome => outcome?,
@@ -120,24 +126,32 @@ fn send_selected(
 
 /// What was promised, or an error.
 fn send_exactly(file: &OwnedFd, bytes: u64, answers: &Answers) -> Result<(), Refusal> {
+    match send_up_to(file, bytes, answers)? {
+        0 => Ok(()),
+        _ => Err(Refusal::Rule("io_error", "It became shorter meanwhile")),
+    }
+}
+
+/// Returns how much the file lacked.
+pub fn send_up_to(file: &OwnedFd, bytes: u64, answers: &Answers) -> Result<u64, Refusal> {
     let mut left = bytes;
     if left >= SMALL {
         left = pass_on(file, left, answers)?;
     }
     if left == 0 {
-        return Ok(());
+        return Ok(0);
     }
     let mut buffer = vec![0; PIECE.min(usize::try_from(left).unwrap_or(PIECE))];
     while left > 0 {
         let most = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
         let count = read_some(file, &mut buffer[..most])?;
         if count == 0 {
-            return Err(Refusal::Rule("io_error", "It became shorter meanwhile"));
+            break;
         }
         answers.write(&buffer[..count])?;
         left -= count as u64;
     }
-    Ok(())
+    Ok(left)
 }
 
 /// The file's pages go into the pipe as they are. Returns how much is left, where the file system cannot do that or the
@@ -163,7 +177,7 @@ fn pass_on(file: &OwnedFd, bytes: u64, answers: &Answers) -> rustix::io::Result<
     Ok(left)
 }
 
-fn read_some(file: &OwnedFd, buffer: &mut [u8]) -> rustix::io::Result<usize> {
+pub fn read_some(file: &OwnedFd, buffer: &mut [u8]) -> rustix::io::Result<usize> {
     loop {
         match rustix::io::read(file, &mut *buffer) {
             Err(Errno::INTR) => {}

@@ -1,25 +1,29 @@
-//! `move`.
+//! `move`, and where something lands that is moved or copied.
 
 use std::path::Path;
 
-use rustix::fs::renameat;
+use rustix::fs::{openat, renameat, Mode, OFlags};
+use rustix::io::Errno;
 
+use super::copy::{copy_place, Owners};
 use super::place::{is_directory, Last, Place, Trust};
 use super::refusal::{Explain, Refusal};
+use super::remove::remove_place;
 use crate::protocol::messages::{Failure, Nothing};
 
 pub fn relocate(from: &Path, to: &Path, trust: Trust) -> Result<Nothing, Failure> {
     let source = Place::find(from, trust, Last::Link).explain("move", from)?;
     named(&source).explain("move", from)?;
-    source.stat().explain("move", from)?;
+    let stat = source.stat().explain("move", from)?;
     let target = destination(to, &source, trust).explain("move to", to)?;
-    renameat(
-        &source.directory,
-        &source.name,
-        &target.directory,
-        &target.name,
-    )
-    .explain("move to", to)?;
+    let (old, new) = (&source.directory, &target.directory);
+    match renameat(old, &source.name, new, &target.name) {
+        Err(Errno::XDEV) => {
+            copy_place(&source, &stat, &target, Owners::Kept, from, to)?;
+            remove_place(&source, from, true)?;
+        }
+        outcome => outcome.explain("move to", to)?,
+    }
     Ok(Nothing {})
 }
 
@@ -31,20 +35,13 @@ pub fn named(place: &Place) -> Result<(), Refusal> {
     Err(Refusal::Rule("bad_request", why))
 }
 
-/// In the directory that is there, or in place of whatever else is. A link that leads elsewhere is replaced.
+/// In the directory that is there, or in place of whatever else is. A link that leads to no directory is replaced.
 pub fn destination(path: &Path, source: &Place, trust: Trust) -> Result<Place, Refusal> {
     let place = Place::find(path, trust, Last::Target)?;
     if place.stat().is_ok_and(|stat| is_directory(&stat)) {
         let name = source.name.clone();
-        let directory = rustix::fs::openat(
-            &place.directory,
-            &place.name,
-            rustix::fs::OFlags::PATH
-                | rustix::fs::OFlags::DIRECTORY
-                | rustix::fs::OFlags::NOFOLLOW
-                | rustix::fs::OFlags::CLOEXEC,
-            rustix::fs::Mode::empty(),
-        )?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let directory = openat(&place.directory, &place.name, flags, Mode::empty())?;
         return Ok(Place { directory, name });
     }
     let place = Place::find(path, trust, Last::Link)?;

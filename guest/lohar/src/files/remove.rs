@@ -9,26 +9,29 @@ use rustix::io::Errno;
 
 use super::directory;
 use super::place::{Last, Place, Trust};
-use super::refusal::{Explain, Refusal};
+use super::refusal::Explain;
+use super::relocate::named;
 use super::walk::{Step, Walk};
 use crate::protocol::messages::{Failure, Nothing};
 
 pub fn remove(path: &Path, recursive: bool, trust: Trust) -> Result<Nothing, Failure> {
     let place = Place::find(path, trust, Last::Link).explain("remove", path)?;
-    if !place.has_name() {
-        let why = Refusal::Rule("bad_request", "Its last component must be a name");
-        return Err(why).explain("remove", path);
-    }
-    if is_unlinked(&place).explain("remove", path)? {
-        return Ok(Nothing {});
+    named(&place).explain("remove", path)?;
+    remove_place(&place, path, recursive)?;
+    Ok(Nothing {})
+}
+
+/// `path` is for messages.
+pub fn remove_place(place: &Place, path: &Path, recursive: bool) -> Result<(), Failure> {
+    if is_unlinked(place).explain("remove", path)? {
+        return Ok(());
     }
     if recursive {
         let directory = directory::open(&place.directory, &place.name).explain("remove", path)?;
         let mut walk = Walk::new(directory).explain("remove", path)?;
         while remove_next(&mut walk).explain("remove", path.join(walk.path()))? {}
     }
-    unlinkat(&place.directory, &place.name, AtFlags::REMOVEDIR).explain("remove", path)?;
-    Ok(Nothing {})
+    unlinkat(&place.directory, &place.name, AtFlags::REMOVEDIR).explain("remove", path)
 }
 
 /// False of a directory.

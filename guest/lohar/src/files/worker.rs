@@ -13,7 +13,7 @@ use super::order::{parse_mode, Work};
 use super::place::Trust;
 use super::refusal::Explain;
 use super::write::{self, Wanted};
-use super::{list, make, read, relocate, remove};
+use super::{copy, list, make, pack, read, relocate, remove, unpack};
 use crate::accounts::Identity;
 use crate::protocol::messages::Failure;
 
@@ -44,7 +44,7 @@ fn be_a_worker(work: &Work, ends: Ends, trust: Trust, identity: &Identity) {
     // Modes are as they are asked for.
     rustix::process::umask(Mode::empty());
     let outcome = match become_user(identity) {
-        Ok(()) => run(work, ends.input.as_ref(), trust, &mut answers),
+        Ok(()) => run(work, ends.input, trust, &mut answers),
         Err(error) => Err(error).explain("become the user for", work.path()),
     };
     if let Err(failure) = outcome {
@@ -54,7 +54,7 @@ fn be_a_worker(work: &Work, ends: Ends, trust: Trust, identity: &Identity) {
 
 fn run(
     work: &Work,
-    input: Option<&OwnedFd>,
+    input: Option<OwnedFd>,
     trust: Trust,
     answers: &mut Answers,
 ) -> Result<(), Failure> {
@@ -74,7 +74,23 @@ fn run(
             tell(make::make(path, mode, *parents, trust), answers)
         }
         Work::Remove { path, recursive } => tell(remove::remove(path, *recursive, trust), answers),
-        Work::Move { from, to } => tell(relocate::relocate(from, to, trust), answers),
+        Work::Move { from, to } => {
+            copy::heed_the_end();
+            tell(relocate::relocate(from, to, trust), answers)
+        }
+        Work::Copy {
+            from,
+            to,
+            recursive,
+        } => {
+            copy::heed_the_end();
+            tell(copy::copy(from, to, *recursive, trust), answers)
+        }
+        Work::Pack { path } => tell(pack::pack(path, trust, answers), answers),
+        Work::Unpack { path } => {
+            let input = input.ok_or(Errno::BADF).explain("unpack to", path)?;
+            tell(unpack::unpack(path, trust, input, answers), answers)
+        }
         Work::Write {
             path,
             size,
@@ -87,7 +103,7 @@ fn run(
                 owner: *owner,
             };
             let input = input.ok_or(Errno::BADF).explain("write", path)?;
-            tell(write::write(path, &wanted, trust, input), answers)
+            tell(write::write(path, &wanted, trust, &input), answers)
         }
     }
 }

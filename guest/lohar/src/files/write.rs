@@ -1,19 +1,19 @@
 //! `write`: to a temporary name beside the path, which then takes its place. A pipe that ends without the word to go
 //! ahead means that the old file stays.
 
-use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::{
-    fallocate, fchmod, fchown, fsync, openat, renameat, unlinkat, AtFlags, FallocateFlags, Gid,
-    Mode, OFlags, Uid,
+    fallocate, fchmod, fchown, fsync, renameat, unlinkat, AtFlags, FallocateFlags, Gid, Mode, Uid,
 };
 use rustix::io::Errno;
 use rustix::pipe::{splice, SpliceFlags};
 use serde::Serialize;
 
 use super::place::{is_directory, Lacking, Last, Owner, Place, Trust};
+use super::put;
+use super::read::read_some;
 use super::refusal::{Explain, Refusal};
 use crate::protocol::messages::Failure;
 
@@ -59,14 +59,8 @@ fn put(path: &Path, wanted: &Wanted, trust: Trust, content: &OwnedFd) -> Result<
         Err(error) => return Err(error.into()),
     };
     let owner = wanted.owner.map(|new| old.unwrap_or(new));
-    let temporary = temporary_name(&place.name)?;
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let file = openat(
-        &place.directory,
-        &temporary,
-        flags,
-        Mode::from_raw_mode(0o600),
-    )?;
+    let mode = Mode::from_raw_mode(0o600);
+    let (temporary, file) = put::create_beside(&place.directory, &place.name, mode)?;
     let outcome = fill(&file, wanted, owner, content).and_then(|()| {
         Ok(renameat(
             &place.directory,
@@ -79,13 +73,6 @@ fn put(path: &Path, wanted: &Wanted, trust: Trust, content: &OwnedFd) -> Result<
         let _ = unlinkat(&place.directory, &temporary, AtFlags::empty());
     }
     outcome
-}
-
-/// Beside the file, and nobody else's while this process lives.
-pub fn temporary_name(name: &CString) -> rustix::io::Result<CString> {
-    let name = name.to_string_lossy();
-    let start: String = name.chars().take(50).collect();
-    super::place::to_name(format!(".{start}.{}.bhatti-tmp", std::process::id()).as_bytes())
 }
 
 fn fill(
@@ -169,15 +156,6 @@ pub fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> rustix::io::Result<()> {
         }
     }
     Ok(())
-}
-
-pub fn read_some(source: &OwnedFd, buffer: &mut [u8]) -> rustix::io::Result<usize> {
-    loop {
-        match rustix::io::read(source, &mut *buffer) {
-            Err(Errno::INTR) => {}
-            outcome => return outcome,
-        }
-    }
 }
 
 #[cfg(test)]

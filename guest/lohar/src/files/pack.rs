@@ -1,0 +1,156 @@
+//! `pack`: what is in a directory, or one file, as a tar stream.
+
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{readlinkat, FileType, OFlags, Stat};
+use rustix::io::Errno;
+
+use super::answers::Answers;
+use super::place::{is_directory, Last, Place, Trust};
+use super::read::{open_regular, open_regular_at, read_some, send_up_to};
+use super::refusal::{Explain, Refusal};
+use super::tar::header::{append, pad, padding, END};
+use super::tar::{Kind, Member};
+use super::unpack::Transferred;
+use super::walk::{Step, Walk};
+use crate::protocol::messages::{Failure, Nothing};
+
+/// Less than this goes out together with what is beside it.
+const SMALL: u64 = 16 * 1024;
+const ZEROS: [u8; 16 * 1024] = [0; 16 * 1024];
+
+pub fn pack(path: &Path, trust: Trust, answers: &mut Answers) -> Result<Transferred, Failure> {
+    let place = Place::find(path, trust, Last::Target).explain("pack", path)?;
+    let stat = place.stat().explain("pack", path)?;
+    let mut packing = Packing {
+        answers,
+        done: Transferred::default(),
+    };
+    if is_directory(&stat) {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let directory = place.open(flags).explain("pack", path)?;
+        let mut walk = Walk::new(directory).explain("pack", path)?;
+        packing.answers.opened(&Nothing {});
+        while packing
+            .step(&mut walk)
+            .explain("pack", path.join(walk.path()))?
+        {}
+    } else {
+        let (file, stat) = open_regular(&place).explain("pack", path)?;
+        packing.answers.opened(&Nothing {});
+        packing
+            .file(place.name.as_bytes(), &file, &stat)
+            .explain("pack", path)?;
+    }
+    packing.answers.push(&END).explain("pack", path)?;
+    packing.answers.flush().explain("pack", path)?;
+    Ok(packing.done)
+}
+
+struct Packing<'a> {
+    answers: &'a mut Answers,
+    done: Transferred,
+}
+
+impl Packing<'_> {
+    fn step(&mut self, walk: &mut Walk) -> Result<bool, Refusal> {
+        let step = walk.next()?;
+        let mut path = walk.path().as_os_str().as_bytes().to_vec();
+        match step {
+            Some(Step::Leaf(name, stat)) => self.leaf(&path, walk.directory()?, &name, &stat)?,
+            Some(Step::Enter(_, stat)) => {
+                path.push(b'/');
+                self.header(&member(Kind::Directory, &path, &stat))?;
+            }
+            Some(Step::Leave(_)) => {}
+            None => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn leaf(
+        &mut self,
+        path: &[u8],
+        directory: &OwnedFd,
+        name: &CString,
+        stat: &Stat,
+    ) -> Result<(), Refusal> {
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => match open_regular_at(directory, name) {
+                // Gone, or something else, since it was looked at.
+                Err(Refusal::Kernel(Errno::NOENT | Errno::LOOP | Errno::ISDIR)) => Ok(()),
+                Err(Refusal::Rule(..)) => Ok(()),
+                opened => {
+                    let (file, stat) = opened?;
+                    self.file(path, &file, &stat)
+                }
+            },
+            FileType::Symlink => {
+                let mut member = member(Kind::Link, path, stat);
+                member.target = readlinkat(directory, name, Vec::new())?.into_bytes();
+                self.header(&member)
+            }
+            _ => {
+                self.done.skipped += 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// As long as it was when it was opened, whatever becomes of it.
+    fn file(&mut self, path: &[u8], file: &OwnedFd, stat: &Stat) -> Result<(), Refusal> {
+        let mut member = member(Kind::File, path, stat);
+        member.size = stat.st_size as u64;
+        self.header(&member)?;
+        self.done.bytes += member.size;
+        if member.size < SMALL {
+            return self.small(file, member.size);
+        }
+        self.answers.flush()?;
+        let mut lacking = send_up_to(file, member.size, self.answers)?;
+        while lacking > 0 {
+            let count = lacking.min(ZEROS.len() as u64);
+            self.answers.write(&ZEROS[..count as usize])?;
+            lacking -= count;
+        }
+        self.answers.push(&ZEROS[..padding(member.size)])?;
+        Ok(())
+    }
+
+    fn small(&mut self, file: &OwnedFd, size: u64) -> Result<(), Refusal> {
+        let mut content = vec![0; size as usize];
+        let mut at = 0;
+        while at < content.len() {
+            match read_some(file, &mut content[at..])? {
+                0 => break,
+                count => at += count,
+            }
+        }
+        pad(&mut content, size);
+        Ok(self.answers.push(&content)?)
+    }
+
+    fn header(&mut self, member: &Member) -> Result<(), Refusal> {
+        let mut bytes = Vec::new();
+        append(&mut bytes, member);
+        self.done.entries += 1;
+        Ok(self.answers.push(&bytes)?)
+    }
+}
+
+fn member(kind: Kind, path: &[u8], stat: &Stat) -> Member {
+    Member {
+        kind,
+        path: path.to_vec(),
+        target: Vec::new(),
+        size: 0,
+        mode: stat.st_mode & 0o7777,
+        mtime: stat.st_mtime,
+        nanoseconds: stat.st_mtime_nsec as u32,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+    }
+}

@@ -1,0 +1,372 @@
+//! A tar stream taken apart as it comes, in bounded memory.
+
+use std::io::{self, Read};
+
+use super::header::{is_whole, number, padding, text};
+use super::pax::{self, Records};
+use super::{Kind, Member, BLOCK};
+use crate::files::refusal::Refusal;
+
+const BUFFER: usize = 128 * 1024;
+/// Of a long name or of extended headers.
+const MOST_EXTENDED: u64 = 1024 * 1024;
+
+pub struct Reader<R> {
+    source: R,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Content of the last member that has not been taken.
+    left: u64,
+    padding: usize,
+}
+
+impl<R: Read> Reader<R> {
+    pub fn new(source: R) -> Self {
+        Reader {
+            source,
+            buffer: vec![0; BUFFER],
+            start: 0,
+            end: 0,
+            left: 0,
+            padding: 0,
+        }
+    }
+
+    /// None after the last one. What has not been taken of a member's content is passed over.
+    pub fn next(&mut self) -> Result<Option<Member>, Refusal> {
+        let (mut records, mut long) = (Records::default(), Records::default());
+        loop {
+            self.skip_content()?;
+            let block = self.block()?;
+            if block.iter().all(|&byte| byte == 0) {
+                return Ok(None);
+            }
+            if !is_whole(&block) {
+                return Err(malformed("It is not a tar stream, or a broken one"));
+            }
+            let size = u64::try_from(field(&block, 124, 12)?).map_err(|_| bad_number())?;
+            match block[156] {
+                b'x' => records = pax::parse(&self.extended(size)?).ok_or_else(bad_records)?,
+                b'L' => long.path = Some(name(&self.extended(size)?)),
+                b'K' => long.target = Some(name(&self.extended(size)?)),
+                // For all that follow; nothing in it that we need.
+                b'g' => drop(self.extended(size)?),
+                b'S' => return Err(sparse()),
+                _ if records.sparse => return Err(sparse()),
+                _ => return self.member(&block, size, records, long).map(Some),
+            }
+        }
+    }
+
+    fn member(
+        &mut self,
+        block: &[u8; BLOCK],
+        size: u64,
+        records: Records,
+        long: Records,
+    ) -> Result<Member, Refusal> {
+        let path = records
+            .path
+            .or(long.path)
+            .unwrap_or_else(|| short_path(block));
+        let kind = match block[156] {
+            // Before there were directories in tar, a slash made one.
+            b'0' | 0 | b'7' if path.ends_with(b"/") => Kind::Directory,
+            b'0' | 0 | b'7' => Kind::File,
+            b'1' => Kind::HardLink,
+            b'2' => Kind::Link,
+            b'5' => Kind::Directory,
+            _ => Kind::Other,
+        };
+        let size = match block[156] {
+            b'1'..=b'6' => 0,
+            _ => records.size.unwrap_or(size),
+        };
+        if size > i64::MAX as u64 {
+            return Err(bad_number());
+        }
+        (self.left, self.padding) = (size, padding(size));
+        let (mtime, nanoseconds) = match records.mtime {
+            Some(time) => time,
+            None => (field(block, 136, 12)?, 0),
+        };
+        let target = records.target.or(long.target);
+        Ok(Member {
+            kind,
+            path,
+            target: target.unwrap_or_else(|| text(&block[157..257]).to_vec()),
+            size,
+            mode: field(block, 100, 8)? as u32 & 0o7777,
+            mtime,
+            nanoseconds,
+            // Who unpacks has it.
+            uid: 0,
+            gid: 0,
+        })
+    }
+
+    /// The next piece of the member's content, which counts as taken; empty after the last.
+    pub fn content(&mut self) -> Result<&[u8], Refusal> {
+        if self.left == 0 {
+            return Ok(&[]);
+        }
+        if self.start == self.end {
+            self.fill()?;
+        }
+        let waiting = self.end - self.start;
+        let count = usize::try_from(self.left).map_or(waiting, |left| left.min(waiting));
+        let start = self.start;
+        self.start += count;
+        self.left -= count as u64;
+        Ok(&self.buffer[start..start + count])
+    }
+
+    /// How much content is still to come from the source itself, which then may be read directly: what was is told by
+    /// `passed`.
+    pub fn direct(&self) -> Option<(&R, u64)> {
+        (self.start == self.end).then_some((&self.source, self.left))
+    }
+
+    pub fn passed(&mut self, bytes: u64) {
+        self.left = self.left.saturating_sub(bytes);
+    }
+
+    /// Passes over what follows the end mark.
+    pub fn drain(&mut self) -> Result<(), Refusal> {
+        loop {
+            (self.start, self.end) = (0, 0);
+            if self.read()? == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn skip_content(&mut self) -> Result<(), Refusal> {
+        while !self.content()?.is_empty() {}
+        let mut padding = std::mem::take(&mut self.padding);
+        while padding > 0 {
+            if self.start == self.end {
+                self.fill()?;
+            }
+            let count = padding.min(self.end - self.start);
+            self.start += count;
+            padding -= count;
+        }
+        Ok(())
+    }
+
+    fn block(&mut self) -> Result<[u8; BLOCK], Refusal> {
+        if self.end - self.start < BLOCK {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+            while self.end < BLOCK {
+                if self.read()? == 0 {
+                    return Err(cut_off());
+                }
+            }
+        }
+        let mut block = [0; BLOCK];
+        block.copy_from_slice(&self.buffer[self.start..self.start + BLOCK]);
+        self.start += BLOCK;
+        Ok(block)
+    }
+
+    fn extended(&mut self, size: u64) -> Result<Vec<u8>, Refusal> {
+        if size > MOST_EXTENDED {
+            return Err(malformed("A header in the tar stream is longer than 1 MiB"));
+        }
+        (self.left, self.padding) = (size, padding(size));
+        let mut bytes = Vec::with_capacity(size as usize);
+        loop {
+            match self.content()? {
+                [] => return Ok(bytes),
+                piece => bytes.extend_from_slice(piece),
+            }
+        }
+    }
+
+    /// At least one byte, into an empty buffer.
+    fn fill(&mut self) -> Result<(), Refusal> {
+        (self.start, self.end) = (0, 0);
+        match self.read()? {
+            0 => Err(cut_off()),
+            _ => Ok(()),
+        }
+    }
+
+    fn read(&mut self) -> io::Result<usize> {
+        loop {
+            match self.source.read(&mut self.buffer[self.end..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => {
+                    let count = outcome?;
+                    self.end += count;
+                    return Ok(count);
+                }
+            }
+        }
+    }
+}
+
+fn short_path(block: &[u8; BLOCK]) -> Vec<u8> {
+    let name = text(&block[..100]);
+    match text(&block[345..500]) {
+        prefix if &block[257..263] == b"ustar\0" && !prefix.is_empty() => {
+            [prefix, b"/", name].concat()
+        }
+        _ => name.to_vec(),
+    }
+}
+
+fn name(extended: &[u8]) -> Vec<u8> {
+    text(extended).to_vec()
+}
+
+fn field(block: &[u8; BLOCK], start: usize, length: usize) -> Result<i64, Refusal> {
+    number(&block[start..start + length]).ok_or_else(bad_number)
+}
+
+fn malformed(why: &'static str) -> Refusal {
+    Refusal::Rule("bad_request", why)
+}
+
+fn bad_number() -> Refusal {
+    malformed("A number in the tar stream is malformed")
+}
+
+fn bad_records() -> Refusal {
+    malformed("An extended header of the tar stream is malformed")
+}
+
+fn sparse() -> Refusal {
+    malformed("The tar stream has a sparse file, which is not supported")
+}
+
+pub fn cut_off() -> Refusal {
+    malformed("The tar stream ends before its end mark")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::tar::header::{append, pad, END};
+    use crate::random::Random;
+
+    fn member(kind: Kind, path: &str, target: &str, size: u64) -> Member {
+        Member {
+            kind,
+            path: path.into(),
+            target: target.into(),
+            size,
+            mode: 0o750,
+            mtime: 1_700_000_000,
+            nanoseconds: 0,
+            uid: 0,
+            gid: 0,
+        }
+    }
+
+    fn members() -> Vec<Member> {
+        let long = "long/".repeat(60);
+        let mut all = vec![
+            member(Kind::File, "empty", "", 0),
+            member(Kind::File, "a/file", "", 700),
+            member(Kind::Directory, "a/", "", 0),
+            member(Kind::File, &format!("{long}name"), "", 512),
+            member(Kind::Link, "link", &long, 0),
+            member(Kind::HardLink, "hard", "a/file", 0),
+        ];
+        (all[0].mtime, all[0].nanoseconds) = (-7, 250_000_000);
+        all
+    }
+
+    fn stream(members: &[Member]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for member in members {
+            append(&mut out, member);
+            out.resize(out.len() + member.size as usize, b'x');
+            pad(&mut out, member.size);
+        }
+        out.extend_from_slice(&END);
+        out
+    }
+
+    /// Gives what it has in pieces of any size.
+    struct Pieces<'a>(&'a [u8], Random);
+
+    impl Read for Pieces<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = (1 + self.1.below(2000)).min(buffer.len()).min(self.0.len());
+            buffer[..count].copy_from_slice(&self.0[..count]);
+            self.0 = &self.0[count..];
+            Ok(count)
+        }
+    }
+
+    fn read_all(bytes: &[u8], seed: u64) -> Result<(Vec<Member>, u64), Refusal> {
+        let mut reader = Reader::new(Pieces(bytes, Random::new(seed)));
+        let (mut found, mut taken) = (Vec::new(), 0);
+        while let Some(member) = reader.next()? {
+            if seed % 2 == 0 {
+                loop {
+                    match reader.content()?.len() {
+                        0 => break,
+                        count => taken += count as u64,
+                    }
+                }
+            }
+            found.push(member);
+        }
+        reader.drain()?;
+        Ok((found, taken))
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let expected = members();
+        let bytes = stream(&expected);
+        for seed in 0..20 {
+            let (found, taken) = read_all(&bytes, seed).unwrap();
+            assert_eq!(found, expected);
+            assert_eq!(taken, if seed % 2 == 0 { 1212 } else { 0 });
+        }
+    }
+
+    #[test]
+    fn a_stream_that_was_cut_off_is_refused_wherever() {
+        let bytes = stream(&members());
+        for length in (0..=bytes.len() - END.len()).step_by(37) {
+            assert!(read_all(&bytes[..length], 2).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn survives_whatever_it_is_given() {
+        let bytes = stream(&members());
+        let mut random = Random::new(9);
+        for round in 0..3000 {
+            let mut bytes = bytes.clone();
+            for _ in 0..1 + random.below(8) {
+                let at = random.below(bytes.len());
+                bytes[at] = random.byte();
+                // Mutations of headers that pass the checksum are the interesting ones.
+                let start = at / BLOCK * BLOCK;
+                mend(&mut bytes[start..start + BLOCK]);
+            }
+            let _ = read_all(&bytes, round);
+        }
+    }
+
+    fn mend(block: &mut [u8]) {
+        let mut sum = 8 * 32;
+        for (at, &byte) in block.iter().enumerate() {
+            sum += if (148..156).contains(&at) {
+                0
+            } else {
+                u64::from(byte)
+            };
+        }
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    }
+}
