@@ -4,20 +4,28 @@ import { RawConnection, textFrame } from "../support/raw-connection.ts";
 import { until } from "../support/until.ts";
 
 const body = '{"cmd":["yes"]}';
+const handshake = (path: string, auth: string) =>
+  `GET ${path} HTTP/1.1\r\nHost: x\r\n${auth}Connection: Upgrade\r\n` +
+  "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 const requests = {
   NDJSON: (auth: string) => [
     `POST /sandboxes/dev/exec HTTP/1.1\r\nHost: x\r\n${auth}Accept: application/x-ndjson\r\n` +
       `Content-Length: ${body.length}\r\n\r\n${body}`,
   ],
-  WebSocket: (auth: string) => [
-    `GET /sandboxes/dev/exec/stream HTTP/1.1\r\nHost: x\r\n${auth}Connection: Upgrade\r\n` +
-      "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
-      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+  WebSocket: (auth: string) => [handshake("/sandboxes/dev/exec/stream", auth), textFrame(body)],
+  "a session's WebSocket": (auth: string) => [
+    handshake("/sandboxes/dev/exec/stream", auth),
+    textFrame('{"cmd":["yes"],"session":true}'),
+  ],
+  "an earlier client's WebSocket": (auth: string) => [
+    handshake("/sandboxes/dev/exec/ws", auth),
     textFrame(body),
   ],
 };
 
-test.each(["NDJSON", "WebSocket"] as const)(
+const kinds = Object.keys(requests) as (keyof typeof requests)[];
+test.each(kinds)(
   "%s: a reader that stalls stalls the command, and costs no memory",
   async (kind) => {
     await using daemon = await startFakeDaemon();
