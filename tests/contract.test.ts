@@ -1,9 +1,11 @@
 /** The contract is true: every endpoint is bound, described, and answers what it promises. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { z } from "zod";
 import { endpoints } from "../src/contract/all.ts";
 import type { Endpoint, EndpointShape } from "../src/contract/endpoint.ts";
-import { ExecResult } from "../src/contract/exec.ts";
+import { ExecDetached, ExecResult } from "../src/contract/exec.ts";
 import { type EndpointId, paths } from "../src/contract/paths.ts";
+import { Session } from "../src/contract/sessions.ts";
 import { catalogue } from "../src/errors/catalogue.ts";
 import { type FakeDaemon, startFakeDaemon } from "./support/fake-daemon.ts";
 
@@ -61,6 +63,17 @@ test("replies are what their schemas say", async () => {
   endpoints["sandbox.list"].result.parse(await reply("GET", "/sandboxes"));
   const exec = await reply("POST", "/sandboxes/dev/exec", { cmd: ["true"] });
   ExecResult.strict().parse(exec);
+  const detached = await reply("POST", "/sandboxes/dev/exec", {
+    cmd: ["sleep", "9"],
+    detach: true,
+  });
+  const { session_id } = ExecDetached.strict().parse(detached);
+  const listed = await reply("GET", "/sandboxes/dev/sessions");
+  expect(z.array(Session.strict()).parse(listed)).toEqual(listed as never);
+  const killed = await reply("POST", `/sandboxes/dev/sessions/${session_id}/kill`);
+  endpoints["session.kill"].result.strict().parse(killed);
+  const ended = await reply("GET", "/sandboxes/dev/sessions?all=true");
+  expect(z.array(Session.strict()).parse(ended)).toEqual(ended as never);
   endpoints["version.get"].result.strict().parse(await reply("GET", "/version"));
   endpoints["health.get"].result.strict().parse(await reply("GET", "/health"));
   await daemon.fetch("/sandboxes/dev/files?path=a", { method: "PUT", body: "text" });
