@@ -184,6 +184,12 @@ export const execEndpoints = {
     params: SandboxRef,
     result: ExecEvent,
     status: 101,
-    errors: [...execErrors, "session_not_found", "session_limit"],
+    errors: [
+      ...execErrors,
+      "session_not_found",
+      "session_limit",
+      "session_taken",
+      "connection_lost",
+    ],
   }),
 };

@@ -64,7 +64,12 @@ export class Exec {
     const { value, use, explain } = await beginInGuest(
       sandboxes,
       sandbox,
-      { use: "exec", what: "the command ran", begin: (guest, both) => guest.exec(request, both) },
+      {
+        use: "exec",
+        what: "the command ran",
+        isSession: command.session === true || command.tty !== undefined,
+        begin: (guest, both) => guest.exec(request, both),
+      },
       signal,
     );
     const running = runningCommand(value, factsOf(command, use.warning), explain);

@@ -205,7 +205,7 @@ export class Files {
     if (use.warning !== undefined) place.warn?.(use.warning);
     const { machine } = use;
     const what = `Sandbox "${sandbox.name}" ended before it was done`;
-    const explain = (error: unknown) => explainLoss(error, machine, what);
+    const explain = (error: unknown) => explainLoss(error, machine, { what });
     const ask = async <T>(milliseconds: number, both: AbortSignal, work: Work<T>): Promise<T> => {
       try {
         return await within(milliseconds, "It", both, async (all) =>

@@ -11,6 +11,8 @@ export interface Task<T> {
   use: string;
   /** For messages, such as `the command ran`. */
   what: string;
+  /** It outlives its stream: when the line alone is lost, whoever had it may take it up again. */
+  isSession?: boolean;
   /** Resolves when it has begun. */
   begin(guest: Guest, signal: AbortSignal): Promise<T>;
 }
@@ -35,20 +37,26 @@ export async function beginInGuest<T>(
 ): Promise<Begun<T>> {
   const use = await sandboxes.use(sandbox, task.use, signal);
   const { machine } = use;
-  const ended = `Sandbox "${sandbox.name}" ended`;
+  const { name } = sandbox;
+  const ended = `Sandbox "${name}" ended`;
+  const goesOn = task.isSession && `The line to sandbox "${name}" was lost; its session runs`;
   try {
     const value = await within(beginMs, "Its begin", signal, async (both) =>
       task.begin(await machine.guest(both), both),
     );
     const explain = (error: unknown) =>
-      explainLoss(error, machine, `${ended} while ${task.what}`, goesOn);
+      explainLoss(error, machine, {
+        ...{ what: `${ended} while ${task.what}`, hint: wakesWithIt },
+        goesOn: goesOn || undefined,
+      });
     return { value, use, explain };
   } catch (error) {
     use[Symbol.dispose]();
     if (!isBhattiError(error, "timeout")) {
-      throw await explainLoss(error, machine, `${ended} before ${task.what}`, goesOn);
+      const what = `${ended} before ${task.what}`;
+      throw await explainLoss(error, machine, { what, hint: wakesWithIt });
     }
-    const late = `Sandbox "${sandbox.name}" did not answer within ${beginMs / 1000} s`;
+    const late = `Sandbox "${name}" did not answer within ${beginMs / 1000} s`;
     throw new BhattiError("guest_unresponsive", late, { cause: error });
   }
 }
@@ -65,4 +73,4 @@ export async function askGuest<T>(
   return value;
 }
 
-const goesOn = "What ran in it goes on, without anybody to hear of it, when it is used again";
+const wakesWithIt = "What ran in it goes on, without anybody to hear of it, when it is used again";

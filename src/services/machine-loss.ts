@@ -1,23 +1,47 @@
 /** The error that a lost line leaves behind says nothing; the machine's own end does, when that is what it was. */
 import { within } from "../async/deadline.ts";
-import type { Machine } from "../engine/engine.ts";
+import type { Machine, MachineEnd } from "../engine/engine.ts";
 import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
 
-/** A lost line is often the first sign that a machine ends; how long to wait for the reason. */
+export interface LossWords {
+  /** What could not be done. */
+  what: string;
+  /** What to do when the machine was suspended. */
+  hint?: string;
+  /** What to say when the line alone was lost, to whoever may come back to what it had. */
+  goesOn?: string | undefined;
+}
+
+/** A lost line is often the first sign that a machine ends; how long to wait for the reason, or for a sign of life. */
 const endMs = 3000;
 
-/** `what` says what could not be done; `hint` what to do when the machine was suspended. */
 export async function explainLoss(
   error: unknown,
   machine: Machine,
-  what: string,
-  hint?: string,
+  { what, hint, goesOn }: LossWords,
 ): Promise<unknown> {
   if (!isBhattiError(error, "machine_lost")) return error;
-  const end = await within(endMs, "The machine's end", undefined, () => machine.ended).catch(
-    () => undefined, // it runs on: the line alone was lost
-  );
-  if (!end) return error;
-  const options = end.reason === "suspended" && hint !== undefined ? { hint } : {};
-  return new BhattiError("machine_lost", `${what}: ${end.detail}`, { cause: error, ...options });
+  const end = await endOf(machine);
+  if (end) {
+    const options = end.reason === "suspended" && hint !== undefined ? { hint } : {};
+    return new BhattiError("machine_lost", `${what}: ${end.detail}`, { cause: error, ...options });
+  }
+  if (goesOn === undefined) return error;
+  return new BhattiError("connection_lost", goesOn, { cause: error, hint: "Attach to it again" });
+}
+
+/** Undefined when it runs on. */
+async function endOf(machine: Machine): Promise<MachineEnd | undefined> {
+  try {
+    return await within(endMs, "The machine's end", undefined, async (signal) => {
+      const answers = async () => (await machine.guest(signal)).ping(signal);
+      const lives = answers().then(
+        () => undefined,
+        () => machine.ended,
+      );
+      return await Promise.race([machine.ended, lives]);
+    });
+  } catch {
+    return undefined;
+  }
 }

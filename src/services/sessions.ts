@@ -111,7 +111,7 @@ export class Sessions {
     const begun = await beginInGuest(
       sandboxes,
       sandbox,
-      { use: "attach", what: "it was attached", begin },
+      { use: "attach", what: "it was attached", isSession: true, begin },
       signal,
     );
     const how = request.mode === "watch" ? "watched" : "taken up";
@@ -136,7 +136,7 @@ export class Sessions {
     const begun = await beginInGuest(
       sandboxes,
       sandbox,
-      { use: "shell", what: "the shell ran", begin },
+      { use: "shell", what: "the shell ran", isSession: true, begin },
       signal,
     );
     const how = begun.value.reattached ? "taken up" : "started";

@@ -1,5 +1,6 @@
 /** Sessions over the exec WebSocket: left and taken up, taken over, watched, and the choice of a shell. */
 import { expect, test } from "bun:test";
+import { BhattiError } from "../../src/errors/bhatti-error.ts";
 import { ExecSocketClient } from "../support/exec-socket.ts";
 import { startFakeDaemon } from "../support/fake-daemon.ts";
 import { leave, listSessions, oneSession, openSession, says, size } from "../support/sessions.ts";
@@ -194,4 +195,18 @@ test("a machine that is lost is told as such, never as an exit", async () => {
     expect(error.error).toContain("kernel panic");
     expect(one.events.some(({ type }) => type === "exit")).toBe(false);
   }
+});
+
+test("when the line to the guest alone is lost, its client hears that the session goes on", async () => {
+  await using daemon = await withSandbox();
+  const { client, id } = await openSession(daemon, piped);
+  client.stdin("before");
+  await says(client, "before");
+  const [machine] = daemon.engine.machines.values();
+  machine?.fakeGuest.detach(new BhattiError("machine_lost", "The line to the guest is gone"));
+  expect(await client.event("error")).toMatchObject({ code: "connection_lost" });
+  const again = await openSession(daemon, { attach: id, from: 6 });
+  again.client.stdin(" after");
+  await says(again.client, " after");
+  again.client.close();
 });
