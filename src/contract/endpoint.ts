@@ -11,6 +11,8 @@ export interface EndpointShape {
   query?: z.ZodType;
   body?: z.ZodType;
   result: z.ZodType;
+  /** Media type of a success; application/json unless said. */
+  resultType?: string;
   /** Status of a success; 200 unless said. */
   status?: 200 | 201 | 204 | 101;
   /** Codes beyond those that any endpoint can answer (bad_request, unauthorized, rate_limited, internal). */

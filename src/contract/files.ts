@@ -133,7 +133,8 @@ export const fileEndpoints = {
     summary: "A directory's content, or one file, as a tar stream",
     params: SandboxRef,
     query: z.object(at),
-    result: z.string().describe("application/x-tar"),
+    result: z.string(),
+    resultType: "application/x-tar",
     errors: pathErrors,
   }),
   "file.push": endpoint("file.push", {
@@ -150,6 +151,7 @@ export const fileEndpoints = {
     params: SandboxRef,
     query: z.object({ ...at, recursive: flag }),
     result: FileChange,
+    resultType: "application/x-ndjson",
     errors: pathErrors,
   }),
 };

@@ -59,7 +59,7 @@ function operationOf(endpoint: AnyEndpoint): Json {
     responses: {
       [endpoint.status ?? 200]: {
         description: "Success",
-        ...jsonContent(schemaOf(result, "output")),
+        ...contentOf(schemaOf(result, "output"), endpoint.resultType),
       },
       ...errorResponses(endpoint),
     },
@@ -92,7 +92,11 @@ function errorResponses(endpoint: AnyEndpoint): Json {
 }
 
 function jsonContent(schema: Json): Json {
-  return { content: { "application/json": { schema } } };
+  return contentOf(schema, "application/json");
+}
+
+function contentOf(schema: Json, type = "application/json"): Json {
+  return { content: { [type]: { schema } } };
 }
 
 function schemaOf(schema: z.ZodType, io: "input" | "output"): Json {

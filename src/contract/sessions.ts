@@ -91,7 +91,8 @@ export const sessionEndpoints = {
         .optional()
         .describe("Only the last so many bytes"),
     }),
-    result: z.string().describe("application/octet-stream"),
+    result: z.string(),
+    resultType: "application/octet-stream",
     errors: [...sessionErrors, ...wakeErrors],
   }),
 };

@@ -97,19 +97,20 @@ export class Exec {
   }
 
   #watch(process: RunningCommand, sandbox: string, timeoutMs: number, started: number): void {
-    const log = (outcome: object) =>
-      this.#options.log.debug("exec ended", {
-        sandbox,
-        session: process.session,
-        ms: Math.round((performance.now() - started) * 10) / 10,
-        ...outcome,
-      });
+    const { session } = process;
+    const log = (what: string, outcome: object) => {
+      const ms = Math.round((performance.now() - started) * 10) / 10;
+      this.#options.log.debug(what, { sandbox, session, ms, ...outcome });
+    };
     const isLimited = timeoutMs > 0;
     const overdue = isLimited && setTimeout(() => process.release(), timeoutMs + graceMs);
     process.result
       .then(
-        ({ exitCode, reason }) => log({ exit_code: exitCode, reason }),
-        (error: unknown) => log({ error }),
+        ({ exitCode, reason }) => {
+          const isLeft = reason === "lost" && process.log !== "";
+          log(isLeft ? "session goes on" : "exec ended", { exit_code: exitCode, reason });
+        },
+        (error: unknown) => log("exec ended", { error }),
       )
       .finally(() => overdue && clearTimeout(overdue));
   }

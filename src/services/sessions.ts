@@ -1,5 +1,6 @@
 /** Sessions: what runs in sandboxes without anybody having to stay connected to it. */
 import type { Guest, GuestProcess, TerminalSize } from "../agent/guest.ts";
+import type { GuestBytes } from "../agent/guest-files.ts";
 import type {
   AttachedSession,
   AttachRequest,
@@ -10,7 +11,7 @@ import { within } from "../async/deadline.ts";
 import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import type { User } from "../store/users.ts";
-import { type GuestBytes, whileRead } from "./guest-bytes.ts";
+import { HeldStream } from "./held-stream.ts";
 import { askGuest, type Begun, beginInGuest } from "./in-guest.ts";
 import { attachNewestFree, newShell } from "./login-shell.ts";
 import { type RunningCommand, runningCommand } from "./running-command.ts";
@@ -88,13 +89,13 @@ export class Sessions {
   ): Promise<GuestBytes> {
     const { sandboxes } = this.#options;
     const begin = (guest: Guest, both: AbortSignal) => guest.readLog(request, both);
-    const begun = await beginInGuest(
+    const { value, ...rest } = await beginInGuest(
       sandboxes,
       sandboxes.get(user, ref),
       { use: "logs", what: "its log was read", begin },
       signal,
     );
-    return whileRead(begun);
+    return new HeldStream(value, rest);
   }
 
   /** The signal ends the attempt, and afterwards detaches. Throws session_not_found, session_attached. */

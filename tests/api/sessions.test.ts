@@ -186,6 +186,21 @@ test("a detached command keeps its sandbox hot, a shell that nobody has does not
   expect(await thermalOf(daemon)).not.toBe("hot");
 });
 
+test("a client that is attached keeps the sandbox hot, whatever it does", async () => {
+  const clock = new ManualClock();
+  await using daemon = await startFakeDaemon({ clock });
+  await daemon.create({ name: "dev" });
+  const { client, id } = await openSession(daemon, { shell: "new", tty: size });
+  const watcher = await openSession(daemon, { attach: id, mode: "watch" });
+  await clock.pass(300_000, () => Bun.sleep(2));
+  const { thermal, activity } = (await daemon.call<Sandbox>("GET", "/sandboxes/dev")).body;
+  expect([thermal, activity.reason]).toEqual(["hot", "in use: shell, attach"]);
+  watcher.client.close();
+  await leave(daemon, client, id);
+  await clock.pass(300_000, () => Bun.sleep(2));
+  expect(await thermalOf(daemon)).not.toBe("hot");
+});
+
 test("a machine that starts from its disk has none of them", async () => {
   await using daemon = await withSandbox();
   await openSession(daemon, { shell: "new", tty: size });

@@ -4,7 +4,7 @@ import type { Session } from "../../contract/sessions.ts";
 import { commandText } from "../../services/login-shell.ts";
 import type { GuestProcessInfo, Sessions } from "../../services/sessions.ts";
 import { type Binder, implement } from "../implement.ts";
-import { byteStream } from "../streams/byte-stream.ts";
+import { respondWithBytes } from "../streams/byte-response.ts";
 
 export function bindSessions(binder: Binder, sessions: Sessions): void {
   implement(binder, endpoints["session.list"], async ({ params, query, user }) => {
@@ -23,7 +23,9 @@ export function bindSessions(binder: Binder, sessions: Sessions): void {
       ...(query.tail !== undefined && { tail: Number(query.tail) }),
     };
     const until = signal();
-    return byteStream(await sessions.log(user, params.ref, request, until), until);
+    const bytes = await sessions.log(user, params.ref, request, until);
+    const headers = { "Content-Type": "application/octet-stream" };
+    return await respondWithBytes(bytes, { headers, signal: until });
   });
 }
 
