@@ -71,7 +71,7 @@ export const sessionEndpoints = {
     params: z.object({ ref: z.string().min(1) }),
     query: z.object({ all: flag.describe("Also those that have ended: the last 32") }),
     result: z.array(Session),
-    errors: ["sandbox_not_found"],
+    errors: ["sandbox_not_found", "guest_unresponsive", "timeout"],
   }),
   "session.kill": endpoint("session.kill", {
     summary: "Send a session a signal",

@@ -107,7 +107,8 @@ export const shareEndpoints = {
       "The page of a web shell: the same for every id, whether there is such a sandbox or not",
     public: true,
     params: ShareRef,
-    result: z.string().describe("text/html"),
+    result: z.string(),
+    resultType: "text/html",
     errors: [],
   }),
   "share.stream": endpoint("share.stream", {

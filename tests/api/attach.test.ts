@@ -210,3 +210,45 @@ test("when the line to the guest alone is lost, its client hears that the sessio
   await says(again.client, " after");
   again.client.close();
 });
+
+test("attaching wakes a sandbox that was stopped, and the session goes on", async () => {
+  await using daemon = await withSandbox();
+  const { client, id } = await openSession(daemon, piped);
+  client.stdin("before");
+  await says(client, "before");
+  await daemon.call("POST", "/sandboxes/dev/stop");
+  expect(await client.event("error")).toMatchObject({ code: "machine_lost" });
+  const again = await openSession(daemon, { attach: id, from: 6 });
+  again.client.stdin(" after");
+  await says(again.client, " after");
+  again.client.close();
+});
+
+test("a sandbox that is destroyed takes its sessions with it, and their clients are told", async () => {
+  await using daemon = await withSandbox();
+  const { client } = await openSession(daemon, shell);
+  await daemon.call("DELETE", "/sandboxes/dev");
+  expect(await client.event("error")).toMatchObject({ code: "machine_lost" });
+});
+
+test("whoever comes and goes at whatever byte has all of it in the end, and nothing twice", async () => {
+  await using daemon = await withSandbox();
+  const { client, id } = await openSession(daemon, piped);
+  let sent = "";
+  let seen = "";
+  let current = client;
+  for (let n = 0; n < 40; n += 1) {
+    const line = `${n} ${"x".repeat((n * 37) % 900)}\n`;
+    current.stdin(line);
+    sent += line;
+    const { length } = sent;
+    await until("it was said", async () => (await oneSession(daemon, id)).log_bytes === length);
+    current.close();
+    await current.closed;
+    seen += current.stdout;
+    current = (await openSession(daemon, { attach: id, from: seen.length })).client;
+  }
+  current.tell({ type: "stdin_end" });
+  await current.closed;
+  expect(seen + current.stdout).toBe(sent);
+});

@@ -145,3 +145,45 @@ test("they count as commands do, and the limit is told on them", async () => {
   expect(await second.told("error")).toMatchObject({ code: "rate_limited" });
   first.socket.close();
 });
+
+test.each(["/ws", "/exec/ws", "/exec/stream"])("garbage on %s harms nothing", async (path) => {
+  await using daemon = await withSandbox();
+  let seed = 7;
+  const random = (below: number) => {
+    seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return seed % below;
+  };
+  const pieces = [
+    '{"type":',
+    '"resize"',
+    "{",
+    "}",
+    "[1]",
+    '"cmd":["cat"]',
+    "null",
+    "\0",
+    "\ud800",
+    "é",
+  ];
+  for (let n = 0; n < 30; n += 1) {
+    const socket = new PlainSocket(daemon, `/sandboxes/dev${path}`);
+    await socket.opened;
+    for (let m = 0; m < 10; m += 1) {
+      const text = Array.from({ length: random(5) }, () => pieces[random(pieces.length)]).join("");
+      socket.send(
+        random(2) === 0 ? text : Uint8Array.from({ length: random(9) }, () => random(256)),
+      );
+    }
+    socket.close();
+    await socket.closed;
+  }
+  const all = await listSessions(daemon);
+  for (const { session_id } of all) {
+    await daemon.call("POST", `/sandboxes/dev/sessions/${session_id}/kill`);
+  }
+  const done = await daemon.call<{ stdout: string }>("POST", "/sandboxes/dev/exec", {
+    cmd: ["echo", "fine"],
+  });
+  expect(done.body.stdout).toBe("fine\n");
+  expect(daemon.logged('"internal"')).toBe(false);
+});

@@ -213,6 +213,39 @@ test("a machine that starts from its disk has none of them", async () => {
   expect(await listSessions(daemon, "?all=true")).toEqual([]);
 });
 
+test("of a guest that does not answer what it had is told, and when that was", async () => {
+  await using daemon = await withSandbox();
+  const { session_id } = await detach(daemon, "sleep", "60");
+  const [machine] = daemon.engine.machines.values();
+  if (!machine) throw new Error("it has no machine");
+  machine.isDeaf = true;
+  expect(await daemon.call("GET", sessions)).toMatchObject({
+    status: 504,
+    body: { code: "guest_unresponsive" },
+  });
+  machine.isDeaf = false;
+  await daemon.call("POST", "/sandboxes/dev/stop");
+  await daemon.call("POST", "/sandboxes/dev/start");
+  const [awake] = daemon.engine.machines.values();
+  if (awake) awake.isDeaf = true;
+  const { body, headers } = await daemon.call<Session[]>("GET", sessions);
+  expect(body).toMatchObject([{ session_id }]);
+  expect(headers.get("x-bhatti-as-of")).not.toBeNull();
+});
+
+test("a detached command has the time that it was given, and no other limit", async () => {
+  await using daemon = await withSandbox();
+  const request = { cmd: ["sleep", "60"], detach: true, timeout_sec: 1 };
+  const { body } = await daemon.call<{ session_id: string }>(
+    "POST",
+    "/sandboxes/dev/exec",
+    request,
+  );
+  const limited = async () => await oneSession(daemon, body.session_id);
+  await until("it was killed", async () => (await limited()).reason === "timeout");
+  expect(await limited()).toMatchObject({ running: false, exit_code: 137 });
+});
+
 test("a guest that does not tell its sessions goes to sleep all the same", async () => {
   await using daemon = await withSandbox();
   const [machine] = daemon.engine.machines.values();
