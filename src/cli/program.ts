@@ -7,6 +7,18 @@ import { create } from "./commands/create.ts";
 import { destroy } from "./commands/destroy.ts";
 import { edit } from "./commands/edit.ts";
 import { exec } from "./commands/exec.ts";
+import {
+  copyFile,
+  listFiles,
+  makeDirectory,
+  moveFile,
+  readFile,
+  removeFile,
+  statFile,
+  watchFiles,
+  writeFile,
+} from "./commands/file.ts";
+import { pullFiles, pushFiles } from "./commands/file-transfer.ts";
 import { buildImage, listImages } from "./commands/image.ts";
 import { inspect } from "./commands/inspect.ts";
 import { list } from "./commands/list.ts";
@@ -104,6 +116,20 @@ const snapshotCommands: Entry[] = [
     summary: "Delete a snapshot; the sandboxes made from it stay",
     command: deleteSnapshot,
   },
+];
+
+const fileCommands: Entry[] = [
+  { name: "read", summary: "Print a file, or a part of it", command: readFile },
+  { name: "write", summary: "Write what comes on stdin into a file", command: writeFile },
+  { name: "ls", aliases: ["list"], summary: "List a directory", command: listFiles },
+  { name: "stat", summary: "Show what there is at a path", command: statFile },
+  { name: "mkdir", summary: "Make a directory", command: makeDirectory },
+  { name: "rm", summary: "Remove a file or a directory", command: removeFile },
+  { name: "mv", summary: "Move or rename", command: moveFile },
+  { name: "cp", summary: "Copy within the sandbox", command: copyFile },
+  { name: "push", summary: "Copy local files into the sandbox", command: pushFiles },
+  { name: "pull", summary: "Copy the sandbox's files to here", command: pullFiles },
+  { name: "watch", summary: "Print changes as they happen", command: watchFiles },
 ];
 
 export const entries: readonly Entry[] = [
@@ -219,6 +245,12 @@ export const entries: readonly Entry[] = [
     group: "More",
     summary: "Print what a session has written",
     command: logs,
+  },
+  {
+    name: "file",
+    group: "More",
+    summary: "Read, write and copy files of a sandbox",
+    commands: fileCommands,
   },
   {
     name: "version",

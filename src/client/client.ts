@@ -1,5 +1,5 @@
 /** Typed calls to a daemon. Knows methods and paths, never the schemas: those cost more to load than a call takes. */
-import { abortable } from "../async/deadline.ts";
+import { abortable, reasonOf } from "../async/deadline.ts";
 import type { Input, Result } from "../contract/all.ts";
 import { type EndpointId, paths } from "../contract/paths.ts";
 import type { BhattiError } from "../errors/bhatti-error.ts";
@@ -20,21 +20,28 @@ export interface Answer<T> {
   headers: Headers;
 }
 
-/** All that one JSON answer can be had for: not what is a WebSocket (`upgrade`), nor bytes (`download`). */
+/** What is bytes, one way or both, or lines without end. */
+export type TransferId = "file.read" | "file.write" | "file.pull" | "file.push" | "file.watch";
+
+/** All that one JSON answer can be had for: not what is a WebSocket (`upgrade`), nor bytes (`transfer`, `download`). */
 export type CallId = Exclude<
   EndpointId,
+  | TransferId
   | "exec.stream"
   | "exec.shell"
   | "exec.piped"
   | "session.log"
-  | "file.read"
-  | "file.write"
-  | "file.pull"
-  | "file.push"
-  | "file.watch"
   | "share.page"
   | "share.stream"
 >;
+
+export interface Transfer {
+  /** What is sent; `size` bytes when that is known. */
+  body?: ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer>;
+  size?: number;
+  /** Ends it, with the signal's reason. */
+  signal?: AbortSignal;
+}
 
 /** Longer than the daemon's own deadlines, so that its words are heard when those pass. */
 const patience: Partial<Record<CallId, number>> = {
@@ -48,6 +55,11 @@ const patience: Partial<Record<CallId, number>> = {
   "snapshot.delete": 90_000,
   "snapshot.resume": 180_000,
   "snapshot.restore": 180_000,
+  "file.remove": 630_000,
+  "file.move": 630_000,
+  "file.copy": 630_000,
+  "file.stat": 100_000,
+  "file.mkdir": 100_000,
 };
 const usualPatience = 30_000;
 /** The daemon pings every 30 s. */
@@ -127,6 +139,33 @@ export class Client {
     this.#options.timing?.end();
   }
 
+  /**
+   * Resolves with the headers of an answer that is a success; its body must be read. What is sent takes as long as it
+   * takes. Throws as `call` does.
+   */
+  async transfer<Id extends TransferId>(
+    id: Id,
+    input: Pick<Input<Id>, "params" | "query">,
+    { body, size, signal }: Transfer = {},
+  ): Promise<Response> {
+    const { method, url } = this.#request(id, input as Parts);
+    const gone = (cause: unknown) =>
+      signal?.aborted ? reasonOf(signal) : unreachable(this.url, cause);
+    const request = {
+      method,
+      headers: {
+        ...this.#headers(),
+        ...(size !== undefined && { "content-length": String(size) }),
+      },
+      ...(body !== undefined && { body, duplex: "half" }),
+      ...(signal && { signal }),
+      timeout: false, // Bun's own for a connection that is silent for minutes, as a watch may be
+    };
+    const response = await this.#send(url, request, gone);
+    if (!response.ok) throw await failureOf(response, this.url);
+    return response;
+  }
+
   /** Opens the WebSocket of an endpoint. */
   async upgrade(
     id: "exec.stream",
@@ -176,11 +215,7 @@ export class Client {
     return this.#options.token ? { authorization: `Bearer ${this.#options.token}` } : {};
   }
 
-  async #send(
-    url: string,
-    init: RequestInit,
-    gone: (cause: unknown) => BhattiError,
-  ): Promise<Response> {
+  async #send(url: string, init: RequestInit, gone: (cause: unknown) => Error): Promise<Response> {
     this.#options.timing?.start();
     const response = await this.#options.fetch(url, init).catch((cause: unknown) => {
       throw gone(cause);

@@ -93,6 +93,16 @@ export function pairs(
   return { summary, placeholder: shape, ...words, parse };
 }
 
+/** Permission bits of a file. */
+export function fileMode(summary: string): Flag<string | undefined> {
+  const parse = (written: readonly string[], name: string): string | undefined => {
+    const value = written.at(-1);
+    if (value === undefined || /^0?[0-7]{3,4}$/.test(value)) return value;
+    throw badFlag(name, `must be octal permission bits such as 0644, got "${value}"`);
+  };
+  return { summary, placeholder: "bits", parse };
+}
+
 /** Every use, in order. */
 export function list(summary: string, words: Words = {}): Flag<readonly string[]> {
   return { summary, placeholder: "text", ...words, parse: (written) => written };

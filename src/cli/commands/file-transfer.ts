@@ -1,0 +1,51 @@
+/** `bhatti file push` and `pull`: directories, and files of any size, as a tar stream. */
+import { toggle } from "../arguments/flags.ts";
+import { command } from "../command.ts";
+import type { Context } from "../context.ts";
+import { bytesText, filesText } from "../terminal/size.ts";
+
+const asRoot = toggle("With root's rights instead of the user's");
+
+export const pushFiles = command({
+  description:
+    "What is in the directory <local> gets into the directory <path>, which is made when it lacks; what is there besides\n" +
+    "stays. A file becomes the file <path>, or goes into <path> when that is a directory or ends with a slash.\n" +
+    "Modes, times and links are kept, owners are not: all belongs to the sandbox's user.",
+  arguments: ["sandbox", "local", "path"],
+  flags: { "as-root": asRoot },
+  examples: [
+    "bhatti file push dev ./src /workspace/app",
+    "bhatti file push dev disk.img /workspace/",
+  ],
+  async run(context, { sandbox, local, path, "as-root": root }) {
+    const { pushInto } = await import("../files/push.ts");
+    const place = { ref: sandbox, path, ...(root && { as_root: "true" as const }) };
+    const { answer, files, bytes, skipped } = await pushInto(context, local, place);
+    await context.result(answer, () => `pushed ${filesText(files)}, ${bytesText(bytes)}\n`);
+    await tellSkipped(context, skipped);
+  },
+});
+
+export const pullFiles = command({
+  description:
+    "What is in the directory <path> gets into the directory <local>, which is made when it lacks; what is there besides\n" +
+    "stays. A file becomes the file <local>, or goes into <local> when that is a directory or ends with a slash.\n" +
+    "Nothing is written outside of <local>, and no link in it is followed.",
+  arguments: ["sandbox", "path", "local"],
+  flags: { "as-root": asRoot },
+  examples: ["bhatti file pull dev /workspace/app ./app", "bhatti file pull dev result.csv ."],
+  async run(context, { sandbox, path, local, "as-root": root }) {
+    const { pullFrom } = await import("../files/pull.ts");
+    const place = { ref: sandbox, path, ...(root && { as_root: "true" as const }) };
+    const { entries, files, bytes, skipped } = await pullFrom(context, place, local);
+    const answer = { entries, bytes };
+    await context.result(answer, () => `pulled ${filesText(files)}, ${bytesText(bytes)}\n`);
+    await tellSkipped(context, skipped);
+  },
+});
+
+async function tellSkipped({ remark, flags }: Context, skipped: number): Promise<void> {
+  if (skipped > 0 && !flags.json) {
+    await remark(`Skipped ${skipped} that are neither files nor directories nor links`);
+  }
+}

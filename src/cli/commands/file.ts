@@ -1,0 +1,230 @@
+/** `bhatti file …`: what is in a sandbox's files, and what becomes of them. */
+import { notBhatti } from "../../client/failure.ts";
+import { bytesOf, linesOf } from "../../client/received.ts";
+import type { Input } from "../../contract/all.ts";
+import type { FileChange, FileEntry } from "../../contract/files.ts";
+import { fileMode, toggle, whole } from "../arguments/flags.ts";
+import { given } from "../arguments/given.ts";
+import { command } from "../command.ts";
+import type { Context } from "../context.ts";
+import { printable } from "../terminal/printable.ts";
+
+const asRoot = toggle("With root's rights instead of the user's");
+const count = { min: 1, max: Number.MAX_SAFE_INTEGER };
+const relative = "A path that does not start with a slash is below /workspace.";
+
+/** A path in a sandbox, as queries name it. */
+function at(path: string, isRoot: boolean): { path: string; as_root?: "true" } {
+  return { path, ...(isRoot && { as_root: "true" }) };
+}
+
+export const readFile = command({
+  description: `The file's bytes as they are. With --json they are told as text, or in base64 when they are none.\n${relative}`,
+  arguments: ["sandbox", "path"],
+  flags: {
+    offset: whole("First line, from 1", { ...count, unit: "lines" }),
+    limit: whole("So many lines at most", { ...count, unit: "lines" }),
+    "max-bytes": whole("So many bytes at most", { ...count, unit: "bytes" }),
+    "as-root": asRoot,
+  },
+  examples: [
+    "bhatti file read dev notes.txt",
+    "bhatti file read dev /var/log/app.log --offset 100 --limit 20",
+  ],
+  async run(context, { sandbox: ref, path, ...flags }) {
+    const client = await context.client();
+    const number = (name: "offset" | "limit" | "max-bytes") => flags[name]?.toString();
+    const query = {
+      ...at(path, flags["as-root"]),
+      ...given("offset", number("offset")),
+      ...given("limit", number("limit")),
+      ...given("max_bytes", number("max-bytes")),
+    };
+    const response = await client.transfer("file.read", { params: { ref }, query });
+    if (context.flags.json) await printAsJson(context, response);
+    else for await (const piece of bytesOf(response)) await context.system.stdout.write(piece);
+    context.timing?.end();
+  },
+});
+
+async function printAsJson(context: Context, response: Response): Promise<void> {
+  const pieces = await Array.fromAsync(bytesOf(response));
+  const content = Buffer.concat(pieces);
+  const size = Number(response.headers.get("x-file-size"));
+  const mode = response.headers.get("x-file-mode");
+  await context.result({ ...encoded(content), size, mode }, () => "");
+}
+
+function encoded(content: Buffer) {
+  try {
+    const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+    return { content: decoder.decode(content) };
+  } catch {
+    return { content: content.toString("base64"), encoding: "base64" };
+  }
+}
+
+export const writeFile = command({
+  description: `What comes on stdin becomes the file, in one step; directories above it are made.\n${relative}`,
+  arguments: ["sandbox", "path"],
+  flags: { mode: fileMode("Permission bits (default 0644)"), "as-root": asRoot },
+  examples: [
+    "bhatti file write dev notes.txt < notes.txt",
+    "echo '#!/bin/sh' | bhatti file write dev run.sh --mode 0755",
+  ],
+  async run(context, { sandbox: ref, path, mode, "as-root": root }) {
+    const { sendStdin } = await import("../files/send-stdin.ts");
+    const query = { ...at(path, root), ...given("mode", mode) };
+    await sayOk(context, await sendStdin(context, { params: { ref }, query }));
+  },
+});
+
+export const listFiles = command({
+  description: `A line for each entry: what it is (d, l or -), its mode, its size, its name.\n${relative}`,
+  arguments: ["sandbox", "path"],
+  flags: { "as-root": asRoot },
+  examples: ["bhatti file ls dev /workspace", "bhatti file ls dev . --json"],
+  async run(context, { sandbox: ref, path, "as-root": root }) {
+    const client = await context.client();
+    const query = { ...at(path, root), ls: "true" as const };
+    const response = await client.transfer("file.read", { params: { ref }, query });
+    const result = await entriesOf(response, client.url);
+    await context.result(result, () => result.map(line).join(""));
+    if (response.headers.get("x-bhatti-truncated") === "true") {
+      await context.remark(`There are more than these ${result.length}`);
+    }
+  },
+});
+
+async function entriesOf(response: Response, url: string): Promise<FileEntry[]> {
+  try {
+    return (await response.json()) as FileEntry[];
+  } catch {
+    throw notBhatti(url, response);
+  }
+}
+
+function line({ type, mode, size, name, target }: FileEntry): string {
+  const letter = { file: "-", directory: "d", link: "l", other: "?" }[type];
+  const arrow = target === undefined ? "" : ` -> ${printable(target)}`;
+  return `${letter}${mode} ${String(size).padStart(10)} ${printable(name)}${arrow}\n`;
+}
+
+export const statFile = command({
+  description: relative,
+  arguments: ["sandbox", "path"],
+  flags: {
+    "no-follow": toggle("Of a link itself, instead of what it leads to"),
+    "as-root": asRoot,
+  },
+  examples: ["bhatti file stat dev notes.txt"],
+  async run(context, { sandbox: ref, path, "no-follow": noFollow, "as-root": root }) {
+    const client = await context.client();
+    const query = { ...at(path, root), ...(noFollow && { follow: "false" as const }) };
+    const { result } = await client.call("file.stat", { params: { ref }, query });
+    await context.result(result, () => described(result));
+  },
+});
+
+function described({ path, type, size, mode, uid, gid, mtime, target }: FileEntry): string {
+  const rows = [
+    ["Path", path],
+    ["Type", type],
+    ["Size", String(size)],
+    ["Mode", mode],
+    ["Owner", `${uid}:${gid}`],
+    ["Modified", new Date(mtime * 1000).toISOString().replace(".000Z", "Z")],
+    ...(target === undefined ? [] : [["Target", target]]),
+  ];
+  return rows
+    .map(([name, value]) => `${`${name}:`.padEnd(10)} ${printable(value ?? "")}\n`)
+    .join("");
+}
+
+export const makeDirectory = command({
+  description: relative,
+  arguments: ["sandbox", "path"],
+  flags: {
+    parents: toggle("Make those above it too; one that exists is no error", { short: "p" }),
+    mode: fileMode("Permission bits (default 0755)"),
+    "as-root": asRoot,
+  },
+  examples: ["bhatti file mkdir dev a/b/c -p"],
+  async run(context, { sandbox: ref, path, parents, mode, "as-root": as_root }) {
+    const client = await context.client();
+    const body = { path, parents, as_root, ...given("mode", mode) };
+    await sayOk(context, (await client.call("file.mkdir", { params: { ref }, body })).result);
+  },
+});
+
+export const removeFile = command({
+  description: `Of a link the link. It does not ask.\n${relative}`,
+  arguments: ["sandbox", "path"],
+  flags: {
+    recursive: toggle("A directory with all that is in it", { short: "r" }),
+    "as-root": asRoot,
+  },
+  examples: ["bhatti file rm dev notes.txt", "bhatti file rm dev build -r"],
+  async run(context, { sandbox: ref, path, recursive, "as-root": root }) {
+    const client = await context.client();
+    const query = { ...at(path, root), ...(recursive && { recursive: "true" as const }) };
+    await sayOk(context, (await client.call("file.remove", { params: { ref }, query })).result);
+  },
+});
+
+export const moveFile = command({
+  description: `Into <to> when that is a directory, in place of it when it is a file.\n${relative}`,
+  arguments: ["sandbox", "from", "to"],
+  flags: { "as-root": asRoot },
+  examples: ["bhatti file mv dev draft.txt final.txt"],
+  async run(context, { sandbox: ref, from, to, "as-root": as_root }) {
+    const client = await context.client();
+    const body: Input<"file.move">["body"] = { from, to, as_root };
+    await sayOk(context, (await client.call("file.move", { params: { ref }, body })).result);
+  },
+});
+
+export const copyFile = command({
+  description: `Within the sandbox; into <to> when that is a directory, in place of it when it is a file.\n${relative}`,
+  arguments: ["sandbox", "from", "to"],
+  flags: {
+    recursive: toggle("A directory with all that is in it", { short: "r" }),
+    "as-root": asRoot,
+  },
+  examples: ["bhatti file cp dev config.json config.bak", "bhatti file cp dev src copy -r"],
+  async run(context, { sandbox: ref, from, to, recursive, "as-root": as_root }) {
+    const client = await context.client();
+    const body = { from, to, recursive, as_root };
+    await sayOk(context, (await client.call("file.copy", { params: { ref }, body })).result);
+  },
+});
+
+export const watchFiles = command({
+  description: `A line for each change as it happens, until Ctrl+C; with --json an object a line.\n${relative}`,
+  arguments: ["sandbox", "path"],
+  flags: {
+    recursive: toggle("Also in the directories below it", { short: "r" }),
+    "as-root": asRoot,
+  },
+  examples: ["bhatti file watch dev /workspace -r"],
+  async run(context, { sandbox: ref, path, recursive, "as-root": root }) {
+    const client = await context.client();
+    const query = { ...at(path, root), ...(recursive && { recursive: "true" as const }) };
+    const response = await client.transfer("file.watch", { params: { ref }, query });
+    for await (const change of linesOf<FileChange>(response)) {
+      const words = context.flags.json ? JSON.stringify(change) : changeText(change);
+      await context.system.stdout.write(`${words}\n`);
+    }
+  },
+});
+
+function changeText({ type, path, from, is_dir }: FileChange): string {
+  const slash = is_dir ? "/" : "";
+  if (type === "overflow") return `overflow ${printable(path)} (some changes were missed)`;
+  if (from !== undefined) return `${type} ${printable(from)} -> ${printable(path)}${slash}`;
+  return `${type} ${printable(path)}${slash}`;
+}
+
+async function sayOk(context: Context, result: unknown): Promise<void> {
+  await context.result(result, () => "ok\n");
+}

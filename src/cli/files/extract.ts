@@ -1,0 +1,75 @@
+/** A tar stream from a sandbox → local files. */
+import type { Progress } from "../terminal/progress.ts";
+import { LocalTree } from "./local-tree.ts";
+import { readTar, type TarItem } from "./tar-reader.ts";
+
+export interface Extracted {
+  entries: number;
+  /** Devices and the like, which are not made here. */
+  skipped: number;
+}
+
+/** Into the directory, which is made when it lacks. */
+export async function extractInto(
+  directory: string,
+  tar: AsyncIterable<Uint8Array>,
+  progress: Progress,
+): Promise<Extracted> {
+  const tree = new LocalTree(directory);
+  const counts = { entries: 0, skipped: 0 };
+  for await (const item of readTar(tar)) {
+    if (item.type === "other") counts.skipped += 1;
+    else counts.entries += 1;
+    await place(tree, item, progress);
+  }
+  tree.finish();
+  return counts;
+}
+
+/** The one file of the stream, under another name. */
+export async function extractFile(
+  directory: string,
+  name: string,
+  tar: AsyncIterable<Uint8Array>,
+  progress: Progress,
+): Promise<Extracted> {
+  const tree = new LocalTree(directory);
+  const counts = { entries: 0, skipped: 0 };
+  for await (const item of readTar(tar)) {
+    if (item.type !== "file" || counts.entries > 0) continue;
+    counts.entries += 1;
+    await place(tree, { ...item, name: Buffer.from(name) }, progress);
+  }
+  return counts;
+}
+
+async function place(tree: LocalTree, item: TarItem, progress: Progress): Promise<void> {
+  switch (item.type) {
+    case "directory":
+      if (item.name.length > 0) tree.directory(item);
+      return;
+    case "symlink":
+      tree.symlink(item);
+      break;
+    case "link":
+      tree.link({ ...item, target: withoutDot(item.target) });
+      break;
+    case "file":
+      await tree.file(item, counted(item.content, progress));
+      break;
+    case "other":
+      return;
+  }
+  progress.files += 1;
+}
+
+async function* counted(content: AsyncIterable<Buffer>, progress: Progress) {
+  for await (const piece of content) {
+    progress.bytes += piece.length;
+    yield piece;
+  }
+}
+
+function withoutDot(name: Buffer): Buffer {
+  return name.subarray(0, 2).toString("latin1") === "./" ? name.subarray(2) : name;
+}

@@ -1,0 +1,161 @@
+/**
+ * A local directory that is filled with what somebody else sent: nothing is written outside of it, and no link within
+ * it is followed, whether it was there or came with the rest.
+ */
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  futimesSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+  writeSync,
+} from "node:fs";
+import { BhattiError } from "../../errors/bhatti-error.ts";
+import type { TarEntry } from "./tar-header.ts";
+
+/** No set-user-id here: the owner is whoever runs this. */
+const permissionBits = 0o777;
+const createNew =
+  constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
+
+type Facts = Pick<TarEntry, "name" | "mode" | "mtime">;
+
+export class LocalTree {
+  readonly #root: Buffer;
+  /** Seen to be directories, or made. */
+  readonly #directories = new Set<string>();
+  /** Whose modes and times are set when all is in them. */
+  readonly #later: Facts[] = [];
+
+  /** The directory is made when it lacks. */
+  constructor(root: string) {
+    this.#root = Buffer.from(root);
+    writing(root, () => mkdirSync(root, { recursive: true }));
+  }
+
+  directory(entry: Facts): void {
+    this.#enter(entry.name);
+    this.#later.push(entry);
+  }
+
+  /** Takes the place of what has this name when all its bytes are there. */
+  async file(entry: Facts, content: AsyncIterable<Uint8Array>): Promise<void> {
+    const path = this.#place(entry.name);
+    const temporary = Buffer.concat([path, Buffer.from(`.bhatti-${crypto.randomUUID()}`)]);
+    const descriptor = writing(path, () => openSync(temporary, createNew, 0o600));
+    try {
+      try {
+        for await (const piece of content) writeAll(descriptor, piece, path);
+        fchmodSync(descriptor, entry.mode & permissionBits);
+        futimesSync(descriptor, entry.mtime, entry.mtime);
+      } finally {
+        closeSync(descriptor);
+      }
+      writing(path, () => renameSync(temporary, path));
+    } catch (error) {
+      unlinkSync(temporary);
+      throw error;
+    }
+  }
+
+  symlink(entry: Facts & { target: Buffer }): void {
+    const path = this.#place(entry.name);
+    this.#clear(path);
+    writing(path, () => symlinkSync(entry.target, path));
+    lutimesSync(path, entry.mtime, entry.mtime);
+  }
+
+  /** Another name for a file that was written before. */
+  link(entry: Facts & { target: Buffer }): void {
+    const path = this.#place(entry.name);
+    const first = this.#place(entry.target);
+    if (!lstatSync(first, { throwIfNoEntry: false })?.isFile()) {
+      throw new BhattiError("unsafe_path", `"${entry.name}" is a link to what is no file`);
+    }
+    this.#clear(path);
+    writing(path, () => linkSync(first, path));
+  }
+
+  /** The deepest first: a directory that may not be written any more, or whose time would change, comes after what is in it. */
+  finish(): void {
+    for (const { name, mode, mtime } of this.#later.toReversed()) {
+      const path = this.#pathOf(name);
+      chmodSync(path, mode & permissionBits);
+      utimesSync(path, mtime, mtime);
+    }
+  }
+
+  #place(name: Buffer): Buffer {
+    if (name.length === 0) throw new BhattiError("unsafe_path", "an entry has no name");
+    const slash = name.lastIndexOf("/");
+    this.#enter(name.subarray(0, Math.max(slash, 0)));
+    return this.#pathOf(name);
+  }
+
+  #enter(name: Buffer): void {
+    const key = name.toString("latin1");
+    if (name.length === 0 || this.#directories.has(key)) return;
+    this.#enter(name.subarray(0, Math.max(name.lastIndexOf("/"), 0)));
+    const path = this.#pathOf(name);
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (!stat) writing(path, () => mkdirSync(path));
+    else if (!stat.isDirectory()) throw inTheWay(path, stat.isSymbolicLink());
+    this.#directories.add(key);
+  }
+
+  #clear(path: Buffer): void {
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat?.isDirectory()) {
+      throw new BhattiError("path_exists", `"${path}" is a directory here, and a link there`);
+    }
+    if (stat) unlinkSync(path);
+  }
+
+  #pathOf(name: Buffer): Buffer {
+    return Buffer.concat([this.#root, Buffer.from("/"), name]);
+  }
+}
+
+function inTheWay(path: Buffer, isLink: boolean): BhattiError {
+  return isLink
+    ? new BhattiError("unsafe_path", `"${path}" is a link here, which is not followed`, {
+        hint: "Remove it, or pull into another directory",
+      })
+    : new BhattiError("path_exists", `"${path}" is a file here, and a directory there`);
+}
+
+function writeAll(descriptor: number, piece: Uint8Array, path: Buffer): void {
+  for (let at = 0; at < piece.length; ) {
+    at += writing(path, () => writeSync(descriptor, piece, at, piece.length - at));
+  }
+}
+
+function writing<T>(path: Buffer | string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const reason = reasons[code ?? ""] ?? code ?? String(cause);
+    throw new BhattiError("bad_usage", `cannot write "${path}": ${reason}`, { cause });
+  }
+}
+
+const reasons: Record<string, string> = {
+  ENOENT: "no such directory",
+  EACCES: "permission denied",
+  EPERM: "not permitted",
+  ENOSPC: "no space left on this machine",
+  ENOTDIR: "a part of the path is no directory",
+  EISDIR: "it is a directory here, and a file there",
+  EEXIST: "it exists, and is no directory",
+  EROFS: "the file system is read-only",
+};

@@ -1,0 +1,89 @@
+/** Local files → a sandbox. */
+import { type Stats, statSync } from "node:fs";
+import { basename, resolve } from "node:path";
+import type { Client } from "../../client/client.ts";
+import { DaemonError, notBhatti } from "../../client/failure.ts";
+import type { Context } from "../context.ts";
+import { showProgress } from "../terminal/progress.ts";
+import { cannotRead, measure, type PackProgress, packDirectory, packFile } from "./pack.ts";
+import { lookUp, type Place, partsOf } from "./place.ts";
+import { untilSignal } from "./until-signal.ts";
+
+export interface Pushed extends PackProgress {
+  /** The daemon's words. */
+  answer: unknown;
+}
+
+export async function pushInto(context: Context, local: string, place: Place): Promise<Pushed> {
+  const stat = statOf(local);
+  const client = await context.client();
+  const into = stat.isDirectory() ? { place, name: "" } : await destination(client, local, place);
+  const total = () => (stat.isDirectory() ? measure(local) : { files: 1, bytes: stat.size });
+  const shown = await showProgress(context, total);
+  const progress = Object.assign(shown, { skipped: 0 });
+  const pieces = stat.isDirectory()
+    ? packDirectory(local, progress)
+    : packFile(local, into.name, progress);
+  try {
+    const answer = await untilSignal(
+      context,
+      `what has arrived below ${into.place.path} stays as it is`,
+      (signal) => send(client, into.place, pieces, signal),
+    );
+    return { answer, files: progress.files, bytes: progress.bytes, skipped: progress.skipped };
+  } finally {
+    await shown.end();
+  }
+}
+
+/** The directory that the file goes into, and its name there. */
+async function destination(client: Client, local: string, place: Place) {
+  const { path } = place;
+  const isInto = path.endsWith("/") || (await lookUp(client, place))?.is_dir;
+  if (isInto) return { place, name: basename(resolve(local)) };
+  const slash = path.lastIndexOf("/");
+  const parent = slash < 0 ? "." : path.slice(0, slash) || "/";
+  return { place: { ...place, path: parent }, name: path.slice(slash + 1) };
+}
+
+/** What went wrong here is told before what came of it. */
+async function send(
+  client: Client,
+  place: Place,
+  pieces: Generator<Uint8Array<ArrayBuffer>>,
+  signal: AbortSignal,
+): Promise<unknown> {
+  let failure: unknown;
+  const body = new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        try {
+          const next = pieces.next();
+          if (next.done) controller.close();
+          else controller.enqueue(next.value);
+        } catch (error) {
+          failure = error;
+          controller.error(error);
+        }
+      },
+      cancel: () => void pieces.return(undefined),
+    },
+    { highWaterMark: 0 },
+  );
+  try {
+    const response = await client.transfer("file.push", partsOf(place), { body, signal });
+    return await response.json().catch(() => {
+      throw notBhatti(client.url, response);
+    });
+  } catch (error) {
+    throw error instanceof DaemonError ? error : (failure ?? error);
+  }
+}
+
+function statOf(local: string): Stats {
+  try {
+    return statSync(local);
+  } catch (cause) {
+    throw cannotRead(local, cause);
+  }
+}

@@ -1,0 +1,177 @@
+/** The headers of a tar stream (POSIX.1-2001, as `tar --format=posix` writes it): names are bytes, of any length. */
+import { BhattiError } from "../../errors/bhatti-error.ts";
+
+export const blockBytes = 512;
+
+export type TarType = "file" | "directory" | "symlink" | "link";
+
+export interface TarEntry {
+  /** Relative to the directory that is packed, without `./` and without a last slash. */
+  name: Buffer;
+  type: TarType | "other";
+  size: number;
+  /** Permission bits. */
+  mode: number;
+  /** Unix time, seconds. */
+  mtime: number;
+  /** Of a symbolic link where it leads; of a hard link the name of an earlier entry. */
+  target: Buffer;
+}
+
+const flags: Record<TarType, string> = { file: "0", link: "1", symlink: "2", directory: "5" };
+const fields = {
+  name: [0, 100],
+  mode: [100, 8],
+  uid: [108, 8],
+  gid: [116, 8],
+  size: [124, 12],
+  mtime: [136, 12],
+  checksum: [148, 8],
+  type: [156, 1],
+  target: [157, 100],
+  magic: [257, 8],
+  prefix: [345, 155],
+} as const;
+type Field = keyof typeof fields;
+
+const largestOctal = 0o77777777777;
+
+/** One entry's header, with one before it for what does not fit into it. */
+export function headerOf(entry: TarEntry & { type: TarType }): Buffer {
+  const name = entry.type === "directory" ? Buffer.concat([entry.name, slash]) : entry.name;
+  const records = [
+    ...(name.length > 100 ? [record("path", name)] : []),
+    ...(entry.target.length > 100 ? [record("linkpath", entry.target)] : []),
+    ...(entry.size > largestOctal ? [record("size", Buffer.from(String(entry.size)))] : []),
+  ];
+  const block = blockOf({ ...entry, name, flag: flags[entry.type] });
+  if (records.length === 0) return block;
+  const more = Buffer.concat(records);
+  const extended = { ...entry, name: Buffer.from("pax"), target: empty, size: more.length };
+  return Buffer.concat([blockOf({ ...extended, flag: "x" }), more, padding(more.length), block]);
+}
+
+/** What follows so many bytes of content. */
+export function padding(bytes: number): Buffer {
+  return zeros.subarray(0, -bytes & (blockBytes - 1));
+}
+
+/** The end of a stream. */
+export const tarEnd = Buffer.alloc(2 * blockBytes);
+
+const empty = Buffer.alloc(0);
+const slash = Buffer.from("/");
+const zeros = Buffer.alloc(blockBytes);
+
+interface Block {
+  name: Buffer;
+  target: Buffer;
+  flag: string;
+  size: number;
+  mode: number;
+  mtime: number;
+}
+
+function blockOf({ name, target, flag, size, mode, mtime }: Block): Buffer {
+  const block = Buffer.alloc(blockBytes);
+  const put = (field: Field, bytes: Buffer | string) => {
+    const [at, length] = fields[field];
+    if (typeof bytes === "string") block.write(bytes, at, length, "latin1");
+    else bytes.copy(block, at, 0, length);
+  };
+  const octal = (field: Field, value: number) =>
+    put(field, value.toString(8).padStart(fields[field][1] - 1, "0"));
+  put("name", name);
+  octal("mode", mode & 0o7777);
+  octal("uid", 0);
+  octal("gid", 0);
+  octal("size", Math.min(size, largestOctal));
+  octal("mtime", Math.min(Math.max(Math.floor(mtime), 0), largestOctal));
+  put("type", flag);
+  put("target", target);
+  put("magic", "ustar\x0000");
+  put("checksum", `${sumOf(block).toString(8).padStart(6, "0")}\0 `);
+  return block;
+}
+
+/** `length key=value\n`, where the length counts itself. */
+function record(key: string, value: Buffer): Buffer {
+  const rest = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from("\n")]);
+  let length = rest.length + 1;
+  while (String(length).length + rest.length !== length) length += 1;
+  return Buffer.concat([Buffer.from(String(length)), rest]);
+}
+
+/** With the checksum's own bytes taken for blanks. By index: an iterator takes ten times as long. */
+function sumOf(block: Buffer): number {
+  const [at, length] = fields.checksum;
+  let sum = 0x20 * length;
+  for (let index = 0; index < blockBytes; index += 1) {
+    if (index < at || index >= at + length) sum += block[index] ?? 0;
+  }
+  return sum;
+}
+
+/** A header block as it was read; `flag` is the type's letter. */
+export function readBlock(block: Buffer): Block {
+  const bytes = (field: Field) => {
+    const [at, length] = fields[field];
+    const found = block.subarray(at, at + length);
+    const end = found.indexOf(0);
+    return end < 0 ? found : found.subarray(0, end);
+  };
+  const number = (field: Field) => numberOf(block.subarray(fields[field][0]), fields[field][1]);
+  if (number("checksum") !== sumOf(block)) throw damaged("a header's checksum is wrong");
+  const isPosix = block.subarray(257, 263).toString("latin1") === "ustar\0";
+  const prefix = isPosix ? bytes("prefix") : empty;
+  const name = bytes("name");
+  return {
+    name: Buffer.from(prefix.length > 0 ? Buffer.concat([prefix, slash, name]) : name),
+    target: Buffer.from(bytes("target")),
+    flag: String.fromCharCode(block[156] ?? 0),
+    size: number("size"),
+    mode: number("mode"),
+    mtime: number("mtime"),
+  };
+}
+
+/** Octal digits, or with the first bit set a binary number. */
+function numberOf(field: Buffer, length: number): number {
+  const first = field[0] ?? 0;
+  if (first & 0x80) {
+    let value = first & 0x7f;
+    for (const byte of field.subarray(1, length)) value = value * 256 + byte;
+    if (Number.isSafeInteger(value)) return value;
+    return (first & 0x40) === 0 ? Number.NaN : 0; // a time before 1970
+  }
+  const digits = field
+    .subarray(0, length)
+    .toString("latin1")
+    .replace(/[\0 ]+$/, "")
+    .trim();
+  if (!/^[0-7]*$/.test(digits)) throw damaged("a header has a number that is none");
+  return digits === "" ? 0 : Number.parseInt(digits, 8);
+}
+
+/** What an extended header says about the entry after it. */
+export function readRecords(bytes: Buffer): Map<string, Buffer> {
+  const found = new Map<string, Buffer>();
+  for (let at = 0; at < bytes.length; ) {
+    const space = bytes.indexOf(0x20, at);
+    const length = Number(bytes.subarray(at, space).toString("latin1"));
+    const equals = bytes.indexOf(0x3d, space);
+    const end = at + length;
+    const isWhole = space > at && equals > space && equals < end && end <= bytes.length;
+    if (!isWhole) throw damaged("an extended header is cut off");
+    found.set(
+      bytes.subarray(space + 1, equals).toString("utf8"),
+      bytes.subarray(equals + 1, end - 1),
+    );
+    at = end;
+  }
+  return found;
+}
+
+export function damaged(what: string): BhattiError {
+  return new BhattiError("bad_request", `the tar stream is damaged: ${what}`);
+}

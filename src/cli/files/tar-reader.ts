@@ -1,0 +1,164 @@
+/** A tar stream's entries, one after the other, each with its content. */
+import { BhattiError } from "../../errors/bhatti-error.ts";
+import { blockBytes, damaged, readBlock, readRecords, type TarEntry } from "./tar-header.ts";
+
+export interface TarItem extends TarEntry {
+  /** Must be read to its end before the next one is asked for. */
+  content: AsyncIterable<Buffer>;
+}
+
+/** A longer name is nobody's file. */
+const largestMeta = 1_048_576;
+
+/** Extended headers for one entry and for all, and GNU's long names. */
+const metaFlags = new Set(["x", "g", "L", "K"]);
+
+interface Meta {
+  name?: Buffer;
+  target?: Buffer;
+  size?: number;
+  mtime?: number;
+}
+
+/** Understands POSIX and GNU archives. Throws bad_request when it is none, or not whole. */
+export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerator<TarItem> {
+  const input = new Input(source);
+  let meta: Meta = {};
+  try {
+    for (;;) {
+      const block = await input.take(blockBytes);
+      if (isZero(block)) {
+        await input.drain();
+        return;
+      }
+      const { flag, ...header } = readBlock(block);
+      if (metaFlags.has(flag)) {
+        meta = { ...meta, ...metaOf(flag, await input.meta(header.size)) };
+        continue;
+      }
+      const entry = { ...header, ...meta, type: typeOf(flag) };
+      meta = {};
+      const size = sizeOf(entry);
+      const content = input.content(size);
+      yield { ...entry, size, name: relative(entry.name), content };
+      for await (const _ of content) {
+        // what nobody wanted
+      }
+      await input.take(-size & (blockBytes - 1));
+    }
+  } finally {
+    await input.end();
+  }
+}
+
+/** Of its content, which links and directories have none of, whatever they say. */
+function sizeOf({ type, size }: Pick<TarEntry, "type" | "size">): number {
+  if (type !== "file" && type !== "other") return 0;
+  if (!Number.isSafeInteger(size)) throw damaged("an entry's size is no number");
+  return size;
+}
+
+function metaOf(flag: string, bytes: Buffer): Meta {
+  if (flag === "L") return { name: upToZero(bytes) };
+  if (flag === "K") return { target: upToZero(bytes) };
+  if (flag === "g") return {};
+  const records = readRecords(bytes);
+  const [name, target] = [records.get("path"), records.get("linkpath")];
+  const number = (key: string) => Number(records.get(key)?.toString("latin1"));
+  return {
+    ...(name && { name }),
+    ...(target && { target }),
+    ...(records.has("size") && { size: number("size") }),
+    ...(records.has("mtime") && { mtime: number("mtime") }),
+  };
+}
+
+function typeOf(flag: string): TarEntry["type"] {
+  switch (flag) {
+    case "0":
+    case "\0":
+    case "7":
+      return "file";
+    case "1":
+      return "link";
+    case "2":
+      return "symlink";
+    case "5":
+      return "directory";
+    default:
+      return "other";
+  }
+}
+
+/** Without `./` and last slashes. Throws unsafe_path for one that leads elsewhere. */
+function relative(name: Buffer): Buffer {
+  const parts = name.toString("latin1").split("/");
+  if (parts[0] === "" || parts.includes("..")) {
+    throw new BhattiError("unsafe_path", `"${name}" in the tar stream leads out of the directory`);
+  }
+  return Buffer.from(parts.filter((part) => part !== "" && part !== ".").join("/"), "latin1");
+}
+
+function upToZero(bytes: Buffer): Buffer {
+  const end = bytes.indexOf(0);
+  return end < 0 ? bytes : bytes.subarray(0, end);
+}
+
+function isZero(block: Buffer): boolean {
+  return block[0] === 0 && block.every((byte) => byte === 0);
+}
+
+/** Bytes in the portions that are asked for. */
+class Input {
+  readonly #pieces: AsyncIterator<Uint8Array>;
+  #rest: Buffer = Buffer.alloc(0);
+
+  constructor(source: AsyncIterable<Uint8Array>) {
+    this.#pieces = source[Symbol.asyncIterator]();
+  }
+
+  async take(bytes: number): Promise<Buffer> {
+    while (this.#rest.length < bytes) {
+      if (!(await this.#more())) throw damaged("it ends too early");
+    }
+    const taken = this.#rest.subarray(0, bytes);
+    this.#rest = this.#rest.subarray(bytes);
+    return taken;
+  }
+
+  async meta(bytes: number): Promise<Buffer> {
+    if (!(bytes <= largestMeta)) throw damaged(`a name has ${bytes} bytes`);
+    const taken = Buffer.from(await this.take(bytes));
+    await this.take(-bytes & (blockBytes - 1));
+    return taken;
+  }
+
+  async *content(bytes: number): AsyncGenerator<Buffer> {
+    for (let missing = bytes; missing > 0; ) {
+      if (this.#rest.length === 0 && !(await this.#more())) throw damaged("it ends too early");
+      const piece = this.#rest.subarray(0, missing);
+      this.#rest = this.#rest.subarray(piece.length);
+      missing -= piece.length;
+      yield piece;
+    }
+  }
+
+  /** What comes after the end is padding. */
+  async drain(): Promise<void> {
+    this.#rest = Buffer.alloc(0);
+    while (await this.#more()) this.#rest = Buffer.alloc(0);
+  }
+
+  async end(): Promise<void> {
+    await this.#pieces.return?.();
+  }
+
+  async #more(): Promise<boolean> {
+    const next = await this.#pieces.next();
+    if (next.done) return false;
+    const { buffer, byteOffset, byteLength } = next.value;
+    const piece = Buffer.from(buffer, byteOffset, byteLength);
+    this.#rest = this.#rest.length === 0 ? piece : Buffer.concat([this.#rest, piece]);
+    return true;
+  }
+}
