@@ -1,42 +1,20 @@
-/** Files over the API: what can be asked for, what it answers, and that nothing is held in memory on the way. */
+/** Files over the API: what can be asked for, and what it answers. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
-import { packTar, unpackTar } from "modern-tar";
 import { endpoints } from "../../src/contract/all.ts";
-import { FileChange, type FileEntry } from "../../src/contract/files.ts";
+import type { FileEntry } from "../../src/contract/files.ts";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
-import { type FakeDaemon, type Refusal, startFakeDaemon } from "../support/fake-daemon.ts";
+import { type FakeDaemon, startFakeDaemon } from "../support/fake-daemon.ts";
+import { fileCalls, refused } from "../support/file-calls.ts";
 import { RawConnection } from "../support/raw-connection.ts";
 import { until } from "../support/until.ts";
 
 let daemon: FakeDaemon;
+const { at, put, get, post, isInUse, guest, renew } = fileCalls(() => daemon);
 beforeAll(async () => {
   daemon = await startFakeDaemon();
 });
 afterAll(() => daemon[Symbol.asyncDispose]());
-
-beforeEach(async () => {
-  for (const { name } of (await daemon.call<{ name: string }[]>("GET", "/sandboxes")).body) {
-    await daemon.call("DELETE", `/sandboxes/${name}`);
-  }
-  await daemon.create({ name: "dev" });
-});
-
-const at = (path: string, query: Record<string, string> = {}, below = "") =>
-  `/sandboxes/dev/files${below}?${new URLSearchParams({ path, ...query })}`;
-const put = (path: string, body: string | Uint8Array<ArrayBuffer>, query = {}) =>
-  daemon.fetch(at(path, query), { method: "PUT", body });
-const get = (path: string, query = {}) => daemon.fetch(at(path, query));
-const refused = async (response: Response) => ({
-  status: response.status,
-  ...((await response.json()) as Refusal),
-});
-const isInUse = async () =>
-  JSON.stringify((await daemon.call("GET", "/sandboxes/dev")).body).includes("in use: files");
-const guest = () => {
-  const [machine] = daemon.engine.machines.values();
-  if (!machine) throw new Error("there is no machine");
-  return machine.fakeGuest;
-};
+beforeEach(renew);
 
 test("what is written is read again, byte for byte", async () => {
   const bytes = crypto.getRandomValues(new Uint8Array(50_000));
@@ -120,9 +98,6 @@ test("more entries than are listed at once", async () => {
   expect(list.headers.get("x-bhatti-truncated")).toBe("true");
   expect((await list.json()) as unknown[]).toHaveLength(10_000);
 });
-
-const post = (what: string, body: object) =>
-  daemon.call<Refusal & { status: string }>("POST", `/sandboxes/dev/files/${what}`, body);
 
 test("make, move, copy, remove", async () => {
   expect((await post("mkdir", { path: "x/y" })).body.code).toBe("path_not_found");
@@ -210,108 +185,4 @@ test("a client that goes in the middle leaves the old file, and nothing in use",
   connection[Symbol.dispose]();
   await until("it is let go", async () => !(await isInUse()));
   expect(await (await get("file")).text()).toBe("old");
-});
-
-test("a directory as a tar stream, there and back", async () => {
-  const tar = await packTar([
-    { header: { name: "empty/", type: "directory", size: 0, mode: 0o700 } },
-    { header: { name: "bin/run", size: 4, mode: 0o755 }, body: "true" },
-    { header: { name: "link", type: "symlink", linkname: "bin/run", size: 0 } },
-  ]);
-  const pushed = await daemon.fetch(at("app", {}, "/tar"), { method: "PUT", body: tar });
-  expect([pushed.status, await pushed.json()]).toEqual([200, { entries: 3, bytes: 4 }]);
-  expect(await (await get("app/link")).text()).toBe("true");
-  const pulled = await daemon.fetch(at("app", {}, "/tar"));
-  expect(pulled.headers.get("content-type")).toBe("application/x-tar");
-  const entries = await unpackTar(await pulled.bytes());
-  expect(
-    entries.map(({ header: { name, type, mode, linkname } }) => [name, type, mode, linkname]),
-  ).toEqual([
-    ["empty", "directory", 0o700, ""],
-    ["bin/run", "file", 0o755, ""],
-    ["link", "symlink", 0o644, "bin/run"],
-  ]);
-  const one = await unpackTar(await (await daemon.fetch(at("app/bin/run", {}, "/tar"))).bytes());
-  expect(one.map(({ header }) => header.name)).toEqual(["run"]);
-});
-
-test.each([
-  ["no tar at all", new TextEncoder().encode("x".repeat(2000)), "bad_request"],
-  ["one that is cut off", new Uint8Array(700).fill(65), "bad_request"],
-])("a push of %s is refused", async (_what, body, code) => {
-  const pushed = await daemon.fetch(at("app", {}, "/tar"), { method: "PUT", body });
-  expect((await refused(pushed)).code).toBe(code);
-});
-
-test("a name that leads out of the directory is refused", async () => {
-  const tar = await packTar([{ header: { name: "../out", size: 1 }, body: "x" }]);
-  const pushed = await daemon.fetch(at("app", {}, "/tar"), { method: "PUT", body: tar });
-  expect((await refused(pushed)).code).toBe("unsafe_path");
-});
-
-async function* linesOf(response: Response): AsyncGenerator<Record<string, unknown>> {
-  let rest = "";
-  const decoder = new TextDecoder();
-  if (!response.body) return;
-  for await (const chunk of response.body) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines.filter(Boolean)) yield JSON.parse(line);
-  }
-}
-
-test("changes as they happen, until the client goes", async () => {
-  const gone = new AbortController();
-  const watch = await daemon.fetch(at("/workspace", {}, "/watch"), { signal: gone.signal });
-  expect(watch.headers.get("content-type")).toBe("application/x-ndjson");
-  const lines = linesOf(watch);
-  await put("file", "1");
-  const { value } = await lines.next();
-  expect(FileChange.parse(value)).toEqual({
-    type: "created",
-    path: "/workspace/file",
-    is_dir: false,
-  });
-  await post("move", { from: "file", to: "other" });
-  expect((await lines.next()).value).toMatchObject({
-    type: "moved",
-    path: "/workspace/other",
-    from: "/workspace/file",
-  });
-  expect(await isInUse()).toBe(true);
-  gone.abort();
-  await until("it is let go", async () => !(await isInUse()));
-});
-
-test("a machine that is lost in the middle is the last line", async () => {
-  const watch = await daemon.fetch(at("/workspace", {}, "/watch"));
-  const [machine] = daemon.engine.machines.values();
-  machine?.finish({ reason: "crashed", detail: "kernel panic" });
-  const lines = await Array.fromAsync(linesOf(watch));
-  expect(lines).toMatchObject([
-    { type: "error", code: "machine_lost", error: expect.stringContaining("kernel panic") },
-  ]);
-});
-
-test("a reader that stalls costs no memory, and a read that fails is cut off", async () => {
-  const content = new Uint8Array(300_000_000);
-  guest().tree.set("/workspace/big", { mode: 0o644, user: "lohar", content });
-  using connection = await RawConnection.open(daemon.url);
-  connection.send(
-    `GET ${at("big")} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${daemon.key}\r\n\r\n`,
-  );
-  await until("an answer", () => connection.bytes > 0);
-  connection.stall();
-  let before = -1;
-  await until("the read stalls", async () => {
-    before = guest().outputBytes;
-    await Bun.sleep(100);
-    return guest().outputBytes === before;
-  });
-  expect(before).toBeLessThan(32_000_000);
-  const [machine] = daemon.engine.machines.values();
-  machine?.finish({ reason: "crashed", detail: "kernel panic" });
-  connection.resume();
-  await connection.closed;
-  expect(connection.bytes).toBeLessThan(content.length);
 });

@@ -30,6 +30,10 @@ const commands = [
   ["snapshot", "restore"],
   ["snapshot", "delete"],
   ["snapshot", "rm"],
+  ["file"],
+  ...["read", "write", "ls", "stat", "mkdir", "rm", "mv", "cp", "push", "pull", "watch"].map(
+    (verb) => ["file", verb],
+  ),
   ["image"],
   ["image", "build"],
   ["image", "list"],
@@ -73,11 +77,14 @@ test.each([[[]], [["--help"]], [["help"]]])(
   },
 );
 
-test.each([["user"], ["image"], ["snapshot"]])("bare %s prints its help", async (group) => {
-  const { code, stdout } = await run(group);
-  expect(code).toBe(0);
-  expect(stdout).toContain(`Usage:\n  bhatti ${group} <command> [flags]`);
-});
+test.each([["user"], ["image"], ["snapshot"], ["file"]])(
+  "bare %s prints its help",
+  async (group) => {
+    const { code, stdout } = await run(group);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`Usage:\n  bhatti ${group} <command> [flags]`);
+  },
+);
 
 const edited = (problem: string) => `Error: ${problem}\nSee: bhatti edit --help\n`;
 

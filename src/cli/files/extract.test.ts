@@ -1,0 +1,143 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { extractInto } from "./extract.ts";
+import { headerOf, padding, type TarType, tarEnd } from "./tar-header.ts";
+
+let folder: string;
+let into: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "bhatti-extract-"));
+  into = join(folder, "into");
+  mkdirSync(join(folder, "outside"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+type Entry = [name: string, type: TarType, content?: string, mode?: number];
+
+/** The content of links is where they lead. */
+function tarOf(entries: Entry[]): Buffer {
+  return Buffer.concat([
+    ...entries.flatMap(([name, type, content = "", mode = 0o644]) => {
+      const isFile = type === "file";
+      const target = Buffer.from(isFile ? "" : content);
+      const size = isFile ? content.length : 0;
+      const header = headerOf({ name: Buffer.from(name), type, size, mode, mtime: 1, target });
+      return isFile ? [header, Buffer.from(content), padding(size)] : [header];
+    }),
+    tarEnd,
+  ]);
+}
+
+/** In pieces of a size that fits nothing. */
+async function* inPieces(bytes: Buffer, size = 77) {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+const extract = (bytes: Buffer) => extractInto(into, inPieces(bytes), { files: 0, bytes: 0 });
+const codeOf = (bytes: Buffer) =>
+  extract(bytes).then(
+    () => "done",
+    (error: { code?: string }) => error.code,
+  );
+
+test("files, directories and links", async () => {
+  const long = `${"d".repeat(90)}/${"n".repeat(200)}`;
+  const result = await extract(
+    tarOf([
+      ["closed", "directory", "", 0o500],
+      ["closed/file", "file", "text", 0o4755],
+      ["other", "link", "closed/file"],
+      ["away", "symlink", "/etc/passwd"],
+      [long, "file", "long"],
+    ]),
+  );
+  expect(result).toEqual({ entries: 5, skipped: 0 });
+  expect(lstatSync(join(into, "closed")).mode & 0o7777).toBe(0o500);
+  expect(lstatSync(join(into, "closed/file"))).toMatchObject({ mtimeMs: 1000, nlink: 2 });
+  expect(lstatSync(join(into, "other")).mode & 0o7777).toBe(0o755); // no set-user-id
+  expect(lstatSync(join(into, "away")).isSymbolicLink()).toBe(true);
+  expect(readFileSync(join(into, long), "utf8")).toBe("long");
+});
+
+test("a file takes the place of a file and of a link, and leaves what that leads to", async () => {
+  mkdirSync(into);
+  writeFileSync(join(folder, "outside/target"), "mine");
+  symlinkSync("../outside/target", join(into, "a"));
+  expect(await codeOf(tarOf([["a", "file", "theirs"]]))).toBe("done");
+  expect(readFileSync(join(into, "a"), "utf8")).toBe("theirs");
+  expect(readFileSync(join(folder, "outside/target"), "utf8")).toBe("mine");
+});
+
+test.each<[string, Entry[], string]>([
+  ["a way up", [["../outside/x", "file", "x"]], "unsafe_path"],
+  ["a way up in the middle", [["a/../../outside/x", "file", "x"]], "unsafe_path"],
+  ["an absolute name", [["/tmp/bhatti-x", "file", "x"]], "unsafe_path"],
+  ["no name", [[".", "file", "x"]], "unsafe_path"],
+  [
+    "a link that came before",
+    [
+      ["a", "symlink", "../outside"],
+      ["a/x", "file", "x"],
+    ],
+    "unsafe_path",
+  ],
+  [
+    "a directory over a link",
+    [
+      ["a", "symlink", "../outside"],
+      ["a", "directory"],
+    ],
+    "unsafe_path",
+  ],
+  ["a hard link to the outside", [["a", "link", "/etc/passwd"]], "unsafe_path"],
+  [
+    "a hard link through a link",
+    [
+      ["a", "symlink", "/etc"],
+      ["b", "link", "a/passwd"],
+    ],
+    "unsafe_path",
+  ],
+  [
+    "a link over a directory",
+    [
+      ["a", "directory"],
+      ["a", "symlink", "../outside"],
+    ],
+    "path_exists",
+  ],
+  [
+    "a directory over a file",
+    [
+      ["a", "file", "x"],
+      ["a/b", "file", "x"],
+    ],
+    "path_exists",
+  ],
+])("%s is refused", async (_what, entries, code) => {
+  expect(await codeOf(tarOf(entries))).toBe(code);
+  expect(readdirSync(join(folder, "outside"))).toEqual([]);
+});
+
+test("a stream that is cut off anywhere is an error, and leaves no half file", async () => {
+  const whole = tarOf([["file", "file", "x".repeat(1000)]]);
+  for (let length = 0; length < whole.length - 1024; length += 100) {
+    expect(await codeOf(whole.subarray(0, length))).toBe("bad_request");
+    for (const name of readdirSync(into)) expect(name).toBe("file");
+  }
+});
+
+test("a stream of anything else is an error", async () => {
+  expect(await codeOf(Buffer.alloc(2048, "x"))).toBe("bad_request");
+});
