@@ -41,13 +41,16 @@ test("exec --detach says where its output goes", async () => {
   const out = await daemon.ok("exec", "dev", "--detach", "--", "echo", "hello");
   expect(out).toMatch(/^pid: \d+\noutput: \/var\/log\/lohar\/sessions\/sess-\w+\.log\n$/);
   const json = JSON.parse(await daemon.ok("exec", "dev", "-d", "--json", "echo", "x"));
-  expect(json).toMatchObject({ detached: true, session_id: /./, pid: expect.any(Number) });
+  expect(json).toMatchObject({
+    detached: true,
+    session_id: expect.any(String),
+    pid: expect.any(Number),
+  });
 });
 
 test.each([
   [["--detach", "--tty"], "--detach and --tty exclude each other"],
   [["--detach", "--session"], "--detach and --session exclude each other"],
-  [["--tty", "--json"], "--tty and --json exclude each other"],
   [["--user", "ada"], '--user must be one of lohar, root, got "ada"'],
 ])("exec %p is refused", async (flags, message) => {
   const { code, stderr } = await daemon.run(["exec", "dev", ...flags, "--", "true"]);
@@ -103,10 +106,11 @@ test("kill ends a session, or sends it a signal", async () => {
   const other = await detached("sleep", "1000");
   expect(await daemon.ok("kill", "dev", other)).toBe(`session/${other} killed\n`);
   await ended(other);
-  expect(await daemon.run(["kill", "dev", other])).toMatchObject({
-    code: 1,
-    stderr: /^409 Conflict: .*\nRead what it said: bhatti logs <sandbox> <session>\n$/,
-  });
+  const again = await daemon.run(["kill", "dev", other]);
+  expect(again.code).toBe(1);
+  expect(again.stderr).toBe(
+    `409 Conflict: session ${other} has ended\nRead what it said: bhatti logs <sandbox> <session>\n`,
+  );
   const bad = await daemon.run(["kill", "dev", other, "-s", "NOPE"]);
   expect(bad.stderr).toStartWith("400 Bad Request: signal: must be a signal name");
   const unknown = await daemon.run(["kill", "dev", "sess-none"]);

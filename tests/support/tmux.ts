@@ -27,7 +27,10 @@ export class Tmux implements AsyncDisposable {
     writeFileSync(join(folder, "tmux.conf"), config);
     const tmux = new Tmux(folder);
     const variables = { ...env, PS1: "here$ ", BASH_SILENCE_DEPRECATION_WARNING: "1" };
-    await tmux.#run(
+    // A window has the PATH of the client that asks for it, whatever -e says.
+    const path = env["PATH"] ?? process.env["PATH"];
+    await tmux.#runWith(
+      { PATH: path },
       ...["-f", join(folder, "tmux.conf"), "new-session", "-d"],
       ...["-x", String(size.cols), "-y", String(size.rows)],
       ...Object.entries(variables).flatMap(([name, value]) => ["-e", `${name}=${value}`]),
@@ -105,15 +108,19 @@ export class Tmux implements AsyncDisposable {
       screen = await this.screen();
       return await holds(screen);
     };
-    await until(what, look, 30_000).catch((error: Error) => {
+    await until(what, look, 10_000).catch((error: Error) => {
       throw new Error(`${error.message}; the screen shows:\n${screen}`);
     });
     return screen;
   }
 
-  async #run(...args: string[]): Promise<string> {
+  #run(...args: string[]): Promise<string> {
+    return this.#runWith({ PATH: process.env["PATH"] }, ...args);
+  }
+
+  async #runWith(env: Record<string, string | undefined>, ...args: string[]): Promise<string> {
     const child = Bun.spawn(["tmux", "-S", this.#socket, ...args], {
-      env: { PATH: process.env["PATH"], LANG: "C.UTF-8", HOME: this.#folder, SHELL: "/bin/bash" },
+      env: { ...env, LANG: "C.UTF-8", HOME: this.#folder, SHELL: "/bin/bash" },
       stdout: "pipe",
       stderr: "pipe",
     });
