@@ -81,6 +81,7 @@ run_bun_tests "layers, contract" tests/layers.test.ts tests/contract.test.ts
 run_bun_tests "protocol" tests/protocol
 run_bun_tests "api" tests/api
 run_bun_tests "cli" tests/cli
+run_bun_tests "browser" tests/browser
 run_bun_tests "model" tests/model
 others=()
 for file in tests/vm/*.test.ts; do

@@ -22,7 +22,7 @@ export interface ShareRouteOptions {
 
 /** Of one address. */
 const connects = { perMinute: 600, burst: 10 };
-const failures = { perMinute: 10, burst: 10 };
+const failures = { perMinute: 10, burst: 5 };
 /** Until a failure beyond those is told. */
 const penaltyMs = 2000;
 

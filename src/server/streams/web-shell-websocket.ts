@@ -24,6 +24,8 @@ export interface ShellDoor {
   enter(visitor: WebSession, auth: ShareAuth, signal: AbortSignal): Promise<RunningCommand>;
 }
 
+/** What is told before the token was right, as it says nothing about it, or right after. */
+const forAnybody = ["session_limit", "shutting_down"];
 /** Of the first message, in characters: whoever sends it is not known yet. */
 const longestAuth = 2048;
 
@@ -60,7 +62,9 @@ export class ShellConversation implements Conversation {
 
   /** Until the token was right there is one answer to everything, and to whoever was right it says what is wrong. */
   wording({ error, code }: { error: string; code: string }): ShareEvent {
-    if (!this.#visitor && code !== "session_limit") return { type: "error", error: "unauthorized" };
+    if (!this.#visitor && !forAnybody.includes(code)) {
+      return { type: "error", error: "unauthorized" };
+    }
     return { type: "error", error, code: code === "unauthorized" ? "revoked" : code };
   }
 

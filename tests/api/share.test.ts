@@ -1,0 +1,189 @@
+/** Share links: who gets in with which token, for how long, and what everybody else is told. */
+import { Database } from "bun:sqlite";
+import { expect, test } from "bun:test";
+import { databasePath } from "../../src/store/store.ts";
+import { type FakeDaemon, startFakeDaemon } from "../support/fake-daemon.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import type { PlainSocket } from "../support/plain-socket.ts";
+import { says } from "../support/sessions.ts";
+import { until } from "../support/until.ts";
+import { knock, noKey, shareOf, visit } from "../support/web-shell.ts";
+
+const unauthorized = '{"type":"error","error":"unauthorized"}';
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+async function withSandbox(options: Parameters<typeof startFakeDaemon>[0] = {}) {
+  const daemon = await startFakeDaemon(options);
+  const { id } = await daemon.create({ name: "dev" });
+  return Object.assign(daemon, { id });
+}
+
+const revoke = (daemon: FakeDaemon) =>
+  daemon.fetch("/sandboxes/dev/shell-token", { method: "DELETE" });
+
+/** All that somebody is told who is sent away. */
+async function refusal(socket: PlainSocket) {
+  const code = await socket.closed;
+  return { code, texts: socket.texts };
+}
+const sentAway = { code: 1008, texts: [unauthorized] };
+
+test("only the token's hash is kept", async () => {
+  await using daemon = await withSandbox();
+  const { token } = await shareOf(daemon);
+  using database = new Database(databasePath(daemon.dataDir), { readonly: true });
+  const [row] = database.query<{ token_hash: string }, []>("SELECT * FROM shares").all();
+  expect(row?.token_hash).toBe(new Bun.CryptoHasher("sha256").update(token).digest("hex"));
+  expect(daemon.logLines.join("")).not.toContain(token);
+});
+
+test("whatever is wrong, the answer is one and the same", async () => {
+  const clock = new ManualClock();
+  await using daemon = await withSandbox({ clock });
+  const other = await daemon.create({ name: "other" });
+  const expiring = await shareOf(daemon, { ttl_s: 1 }, "other");
+  await clock.pass(1000, async () => {});
+  const { token } = await shareOf(daemon);
+  const auth = { type: "auth", token };
+  const wrong = { type: "auth", token: "0".repeat(64) };
+  const cases: [string, string, Parameters<typeof knock>[2], Record<string, string>?][] = [
+    ["a wrong token", daemon.id, wrong],
+    ["no such sandbox", "ffffffffffffffff", auth],
+    ["its name instead of its id", "dev", auth],
+    ["another sandbox's token", other.id, auth],
+    ["a link whose time is over", other.id, { type: "auth", token: expiring.token }],
+    ["no JSON", daemon.id, "token"],
+    ["another message", daemon.id, { type: "resize", rows: 1, cols: 1 }],
+    ["bytes", daemon.id, bytes(JSON.stringify(auth))],
+    ["a terminal of size 0", daemon.id, { ...auth, rows: 0 }],
+    ["a message that does not end", daemon.id, `${JSON.stringify(auth)}${" ".repeat(100_000)}`],
+    ["a page of another site", daemon.id, auth, { ...noKey, origin: "https://evil.example" }],
+    ["a page of nowhere", daemon.id, auth, { ...noKey, origin: "null" }],
+  ];
+  const answers = [];
+  for (const [what, id, first, headers] of cases) {
+    // More at once from one address would be too many.
+    await Bun.sleep(100);
+    answers.push(
+      knock(daemon, id, first, headers).then(async (one) => ({ what, ...(await refusal(one)) })),
+    );
+  }
+  for (const { what, ...told } of await Promise.all(answers))
+    expect({ what, ...told }).toEqual({ what, ...sentAway });
+  const own = { ...noKey, origin: daemon.url };
+  const visitor = await knock(daemon, daemon.id, auth, own);
+  expect(await visitor.told("connected")).toMatchObject({ sandbox: "dev" });
+  visitor.close();
+}, 30_000);
+
+test("whoever guesses for long waits for each answer, and nobody else does", async () => {
+  await using daemon = await withSandbox();
+  const { token } = await shareOf(daemon);
+  const wrong = { type: "auth", token: "0" };
+  for (let n = 0; n < 5; n++) await refusal(await knock(daemon, daemon.id, wrong));
+  const started = performance.now();
+  const guess = knock(daemon, daemon.id, wrong).then(refusal);
+  (await visit(daemon, daemon.id, token)).socket.close();
+  expect(performance.now() - started).toBeLessThan(1900);
+  expect(await guess).toEqual(sentAway);
+  expect(performance.now() - started).toBeGreaterThan(1900);
+});
+
+test("a new link puts an end to the old one, and to who came by it", async () => {
+  await using daemon = await withSandbox();
+  const old = await shareOf(daemon);
+  const { socket } = await visit(daemon, daemon.id, old.token);
+  const { token } = await shareOf(daemon);
+  expect(await socket.told("error")).toEqual({
+    ...{ type: "error", error: "the link was replaced by another one", code: "revoked" },
+  });
+  expect(await socket.closed).toBe(1008);
+  const auth = { type: "auth", token: old.token };
+  expect(await refusal(await knock(daemon, daemon.id, auth))).toEqual(sentAway);
+  (await visit(daemon, daemon.id, token)).socket.close();
+});
+
+test("a revoked link ends at once; revoking nothing succeeds; another user's sandbox is none", async () => {
+  await using daemon = await withSandbox();
+  const { token } = await shareOf(daemon);
+  const { socket } = await visit(daemon, daemon.id, token);
+  const { key } = daemon.operator.users.create({ name: "eve" });
+  const path = "/sandboxes/dev/shell-token";
+  for (const method of ["POST", "DELETE"]) {
+    const { status, body } = await daemon.call(method, path, undefined, key);
+    expect([status, body.code]).toEqual([404, "sandbox_not_found"]);
+  }
+  expect((await revoke(daemon)).status).toBe(204);
+  expect(await socket.told("error")).toMatchObject({ code: "revoked" });
+  expect(await refusal(await knock(daemon, daemon.id, { type: "auth", token }))).toEqual(sentAway);
+  expect((await revoke(daemon)).status).toBe(204);
+  expect(await daemon.events("share.revoked")).toHaveLength(1);
+});
+
+test("at the end of its time a link is refused, and who came by it is disconnected", async () => {
+  const clock = new ManualClock();
+  await using daemon = await withSandbox({ clock });
+  const before = clock.now();
+  const { token, expires_at } = await shareOf(daemon, { ttl_s: 3600 });
+  expect(Date.parse(expires_at ?? "") - before).toBe(3_600_000);
+  const { socket } = await visit(daemon, daemon.id, token);
+  await clock.pass(3_599_000, async () => {});
+  socket.send(bytes("echo still\r"));
+  await says(socket, "\r\nstill");
+  await clock.pass(1000, async () => {});
+  expect(await socket.told("error")).toMatchObject({
+    code: "revoked",
+    error: "the link's time is over",
+  });
+  expect(await refusal(await knock(daemon, daemon.id, { type: "auth", token }))).toEqual(sentAway);
+});
+
+test("who visits a sandbox that is destroyed is disconnected; copies of it have no link", async () => {
+  await using daemon = await withSandbox();
+  const { token } = await shareOf(daemon);
+  const [fork] = (await daemon.call<{ id: string }[]>("POST", "/sandboxes/dev/fork")).body;
+  const { socket } = await visit(daemon, daemon.id, token);
+  const auth = { type: "auth", token };
+  expect(await refusal(await knock(daemon, fork?.id ?? "", auth))).toEqual(sentAway);
+  await daemon.call("DELETE", "/sandboxes/dev");
+  expect(await socket.told("error")).toMatchObject({ error: "the sandbox was destroyed" });
+  expect(await refusal(await knock(daemon, daemon.id, auth))).toEqual(sentAway);
+});
+
+test("five at most, which only those hear who have the token", async () => {
+  await using daemon = await withSandbox();
+  const { token } = await shareOf(daemon);
+  const five = [];
+  for (let n = 0; n < 5; n++) five.push(await visit(daemon, daemon.id, token));
+  const auth = { type: "auth", token };
+  const sixth = await refusal(await knock(daemon, daemon.id, auth));
+  const told = '{"type":"error","error":"too many sessions","code":"session_limit"}';
+  expect(sixth).toEqual({ code: 1008, texts: [told] });
+  const wrong = { type: "auth", token: "0" };
+  expect(await refusal(await knock(daemon, daemon.id, wrong))).toEqual(sentAway);
+  five[0]?.socket.close();
+  await until("there is room", async () => {
+    const socket = await knock(daemon, daemon.id, auth);
+    const first = await socket.greeting();
+    socket.close();
+    return first["type"] === "connected";
+  });
+  for (const { socket } of five) socket.close();
+});
+
+test("who says nothing is sent away after ten seconds", async () => {
+  await using daemon = await withSandbox();
+  const started = performance.now();
+  const { PlainSocket } = await import("../support/plain-socket.ts");
+  const socket = new PlainSocket(daemon, `/_shell/${daemon.id}/ws`, noKey);
+  expect(await refusal(socket)).toEqual(sentAway);
+  expect(performance.now() - started).toBeWithin(9000, 20_000);
+}, 30_000);
+
+test("ten connections a second from one address", async () => {
+  await using daemon = await withSandbox();
+  const attempts = Array.from({ length: 30 }, () => fetch(`${daemon.url}/_shell/x/ws`));
+  const statuses = (await Promise.all(attempts)).map(({ status }) => status);
+  expect(statuses.filter((status) => status === 400).length).toBeWithin(10, 15);
+  expect(statuses.filter((status) => status === 429).length).toBeGreaterThan(10);
+});
