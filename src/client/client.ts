@@ -227,6 +227,8 @@ export class Client {
 
   async #read(response: Response, gone: (cause: unknown) => BhattiError): Promise<unknown> {
     if (!response.ok) throw await failureOf(response, this.url);
+    // Nothing to say is an answer, when it is the daemon who says it.
+    if (response.status === 204 && response.headers.has("x-bhatti-version")) return undefined;
     const text = await response.text().catch((cause: unknown) => {
       throw gone(cause);
     });

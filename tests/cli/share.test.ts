@@ -1,0 +1,58 @@
+/** Share links from the command line, and the page that the compiled binary has in it. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import type { Share } from "../../src/contract/shares.ts";
+import { type CliDaemon, startCliDaemon } from "../support/cli-daemon.ts";
+
+let daemon: CliDaemon;
+beforeAll(async () => {
+  daemon = await startCliDaemon();
+  await daemon.ok("create", "--name", "dev");
+});
+afterAll(() => daemon[Symbol.asyncDispose]());
+
+test("share prints a link that leads to the page", async () => {
+  const said = await daemon.ok("share", "dev");
+  const [, url = ""] = /^Shell: (\S+)\n$/.exec(said) ?? [];
+  expect(url).toMatch(new RegExp(`^${daemon.url}/_shell/[0-9a-f]{16}#token=[0-9a-f]{64}$`));
+  const page = await fetch(url);
+  expect(page.status).toBe(200);
+  const text = await page.text();
+  expect(text).toContain("<title>Shell");
+  expect(text).toContain("xterm-screen");
+  expect(text).not.toMatch(/{{(nonce|style|script)}}/);
+});
+
+test("the link is the one by which the client reaches the daemon", async () => {
+  const url = `${daemon.url.replace("127.0.0.1", "localhost")}/`;
+  expect(await daemon.ok("share", "dev", "--url", url)).toStartWith(`Shell: ${url}_shell/`);
+});
+
+test("--ttl says when it ends, --json says all", async () => {
+  const said = await daemon.ok("share", "dev", "--ttl", "1h");
+  expect(said).toMatch(/^Shell: \S+\nExpires: in (59 min|60 min|1 h) \(\d{4}-.*Z\)\n$/);
+  const share = JSON.parse(await daemon.ok("share", "dev", "--read-only", "--json")) as Share;
+  expect(share).toEqual({
+    token: expect.stringMatching(/^[0-9a-f]{64}$/),
+    url: expect.stringContaining(`#token=${share.token}`),
+    read_only: true,
+  });
+});
+
+test("--revoke succeeds, also when there was no link", async () => {
+  for (let times = 0; times < 2; times++) {
+    expect(await daemon.ok("share", "dev", "--revoke")).toBe("share/dev revoked\n");
+  }
+  const told = JSON.parse(await daemon.ok("share", "dev", "--revoke", "--json"));
+  expect(told).toEqual({ sandbox: "dev", revoked: true });
+});
+
+test.each([
+  [["share", "nobody"], "404 Not Found: sandbox not found\nCheck sandbox name: bhatti ls\n"],
+  [["share", "nobody", "--revoke"], "404 Not Found: sandbox not found\n"],
+  [["share", "dev", "--revoke", "--ttl", "1h"], "Error: --revoke goes with neither"],
+  [["share", "dev", "--ttl", "soon"], "Error: --ttl must be a duration"],
+])("%p is refused", async (words, problem) => {
+  const { code, stdout, stderr } = await daemon.run(words);
+  expect([code, stdout]).toEqual([1, ""]);
+  expect(stderr).toStartWith(problem);
+});
