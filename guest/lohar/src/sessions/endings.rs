@@ -40,12 +40,14 @@ impl Sessions {
         process.exit = Some(exit);
         process.ended_unix_ms = Some(clock::unix_ms());
         process.look_again();
-        if process.timed_out {
+        // A terminal passes on what was written to it with a delay.
+        if process.timed_out && !process.tty {
             process.last_call();
         }
         if process.shared.is_some() {
+            let linger = clock::now() + LINGER;
+            let until = process.deadline.map_or(linger, |at| at.min(linger));
             forget_timers(key, process, wires);
-            let until = clock::now() + LINGER;
             process.deadline = Some(until);
             wires.timers.add(until, key, Timer::Deadline);
         } else if process.stream.is_none() {
@@ -238,6 +240,21 @@ mod tests {
         sessions.expired(KEY, Timer::Silence, &mut wires);
         while sessions.pump(&mut wires) {}
         assert!(sent(&mut wires).contains(r#"{"exit_code":0,"reason":"exited"}"#));
+    }
+
+    #[test]
+    fn grandchildren_that_write_little_for_ever_hold_the_result_back_until_the_deadline_only() {
+        let mut wires = Wires::new().unwrap();
+        let mut sessions = Sessions::new().unwrap();
+        let (mut process, write) = ended_with_output(b"a little");
+        process.credit.add(WINDOW);
+        sessions.processes.insert(KEY, process);
+        sessions.expired(KEY, Timer::Deadline, &mut wires);
+        while sessions.pump(&mut wires) {}
+        let _ = rustix::io::write(&write, b"more");
+        let told = sent(&mut wires);
+        assert!(told.contains("a little") && !told.contains("more"));
+        assert!(told.contains(r#"{"exit_code":0,"reason":"exited"}"#));
     }
 
     #[test]
