@@ -62,3 +62,17 @@ test("and one that never upgrades", async () => {
   const upgrading = client.upgrade("exec.stream", { ref: "dev" }, undefined, 50);
   expect(await errorOf(upgrading)).toMatchObject(failure);
 });
+
+test("a WebSocket on which nothing comes any more is lost", async () => {
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: (request, self) => (self.upgrade(request) ? undefined : new Response("no")),
+    websocket: { message() {}, sendPings: false },
+  });
+  const url = `ws://127.0.0.1:${server.port}`;
+  const { channel } = await connectWebSocket(url, { headers: {}, silenceMs: 60 });
+  const messages = await Array.fromAsync(channel.messages);
+  expect(messages).toEqual([]);
+  await server.stop(true);
+});

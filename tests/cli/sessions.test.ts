@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { binary } from "../support/binary.ts";
 import { type CliDaemon, startCliDaemon } from "../support/cli-daemon.ts";
+import { cuttableLine } from "../support/cuttable-line.ts";
 import { until } from "../support/until.ts";
 
 let daemon: CliDaemon;
@@ -29,6 +30,15 @@ async function detached(...words: string[]): Promise<string> {
 function spawn(args: string[]) {
   const env = { PATH: process.env["PATH"], ...daemon.env };
   return Bun.spawn([binary, ...args], { env, stdin: "pipe", stdout: "pipe", stderr: "pipe" });
+}
+
+/** Starts one that takes input, leaves it and gives its id. */
+async function piped(...words: string[]): Promise<string> {
+  const client = spawn(["exec", "dev", "--session", "--", ...words]);
+  const said = new TextDecoder().decode((await client.stderr.getReader().read()).value);
+  client.kill("SIGKILL");
+  await client.exited;
+  return /sess-\w+/.exec(said)?.[0] ?? "";
 }
 
 const ended = (id: string) =>
@@ -163,6 +173,39 @@ test("a piped session outlives its client, and is taken up where it is", async (
     `detached from ${id}; it goes on. Come back: bhatti attach dev ${id}\n`,
   );
   await daemon.ok("kill", "dev", id);
+});
+
+test("a piped session is not made again by itself when part of its input may be lost", async () => {
+  const id = await piped("cat");
+  using line = cuttableLine(daemon.url);
+  const client = spawn(["attach", "dev", id, "--url", line.url]);
+  client.stdin.write("one\n");
+  await client.stdin.flush();
+  expect(new TextDecoder().decode((await client.stdout.getReader().read()).value)).toBe("one\n");
+  line.cut();
+  expect(await client.exited).toBe(1);
+  expect(await new Response(client.stderr).text()).toEndWith(
+    `; ${id} may well go on\nCome back: bhatti attach dev ${id}\n`,
+  );
+});
+
+test("one that only reads goes on where it was", async () => {
+  const id = await detached("sh", "-c", "echo one; sleep 1; echo two; exit 6");
+  using line = cuttableLine(daemon.url);
+  const client = spawn(["attach", "dev", id, "--no-stdin", "--url", line.url]);
+  const output = client.stdout.getReader();
+  let text = new TextDecoder().decode((await output.read()).value);
+  expect(text).toBe("one\n");
+  line.cut();
+  line.mend();
+  for (let next = await output.read(); next.value; next = await output.read()) {
+    text += new TextDecoder().decode(next.value);
+  }
+  expect(text).toBe("one\ntwo\n");
+  expect(await client.exited).toBe(6);
+  expect(await new Response(client.stderr).text()).toBe(
+    "connection lost, trying again…\nconnected again\n",
+  );
 });
 
 test("a shell without a terminal reads its stdin, and ends with it", async () => {

@@ -157,6 +157,37 @@ test("a sandbox that is destroyed takes its shell with it, and says so", async (
   await expectUsualTerminal(tmux);
 });
 
+test("a sandbox that is stopped is not woken by its shell, which says what happened", async () => {
+  await using tmux = await terminal();
+  await tmux.enter("clear; bhatti shell dev; echo code=$?");
+  await tmux.shows(/^\$/m);
+  await daemon.ok("stop", "dev");
+  await tmux.shows("code=1", /stopped|suspended|ended/);
+  await expectUsualTerminal(tmux);
+  const { status } = JSON.parse(await daemon.ok("inspect", "dev", "--json"));
+  expect(status).toBe("stopped");
+  await tmux.enter("clear; bhatti shell dev");
+  await tmux.shows(/reattached to sess/);
+});
+
+test("a terminal without a size counts as one of 24 by 80", async () => {
+  await using tmux = await terminal();
+  await tmux.enter("stty rows 0 cols 0; clear; bhatti shell dev");
+  await tmux.shows(/^\$/m);
+  await tmux.enter("stty");
+  await tmux.shows("24 80");
+});
+
+test("exec -t says how to come back when its connection is lost", async () => {
+  using line = cuttableLine(daemon.url);
+  await using tmux = await terminal({ BHATTI_URL: line.url });
+  await tmux.enter("clear; bhatti exec dev -t sh; echo code=$?");
+  await tmux.shows(/^\$/m);
+  line.cut();
+  await tmux.shows("the command goes on as", /^Come back: bhatti attach dev sess-\w+\ncode=1$/m);
+  await expectUsualTerminal(tmux);
+});
+
 test("another client takes it over, or only looks on", async () => {
   await using tmux = await terminal();
   await using other = await terminal();
