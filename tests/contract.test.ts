@@ -116,6 +116,8 @@ test("replies are what their schemas say", async () => {
   endpoints["snapshot.delete"].result.strict().parse(await reply("DELETE", "/snapshots/ready"));
   const forks = await reply("POST", "/sandboxes/dev/fork");
   expect(endpoints["sandbox.fork"].result.parse(forks)).toEqual(forks as never);
+  const share = await reply("POST", "/sandboxes/dev/shell-token", { ttl_s: 60 });
+  expect(endpoints["share.create"].result.strict().parse(share)).toEqual(share as never);
   const stopped = await reply("POST", "/sandboxes/dev/stop");
   expect(endpoints["sandbox.stop"].result.strict().parse(stopped)).toEqual(stopped as never);
   const started = await reply("POST", "/sandboxes/dev/start");

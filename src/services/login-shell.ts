@@ -9,8 +9,9 @@ const argv = ["sh", "-c", "command -v bash >/dev/null && exec bash -l || exec sh
 /** What becomes of a session between looking for one and taking it. */
 const goneMeanwhile: ErrorCode[] = ["session_attached", "session_not_found", "session_ended"];
 
-export function newShell(tty: TerminalSize): ExecRequest {
-  return { argv, tty, stdin: true, timeoutMs: 0 };
+/** Without `maxIdleMs` it may be detached for ever. */
+export function newShell(tty: TerminalSize, maxIdleMs?: number): ExecRequest {
+  return { argv, tty, stdin: true, timeoutMs: 0, ...(maxIdleMs !== undefined && { maxIdleMs }) };
 }
 
 /** A login shell is told as what it is, not as how it was found. */

@@ -40,6 +40,8 @@ export interface ShellRequest {
   /** Takes up the newest terminal that nobody has, if there is one. */
   reattach: boolean;
   tty: TerminalSize;
+  /** Ends a new one that is detached for so long. */
+  maxIdleMs?: number;
 }
 
 const listMs = 5000;
@@ -131,7 +133,7 @@ export class Sessions {
     const begin = async (guest: Guest, both: AbortSignal): Promise<Attachment> => {
       const old = request.reattach && (await attachNewestFree(guest, request.tty, both));
       if (old) return attachment(old);
-      const process = await guest.exec(newShell(request.tty), both);
+      const process = await guest.exec(newShell(request.tty, request.maxIdleMs), both);
       return { process, tty: true, offset: 0, prelude: "", reattached: false };
     };
     const begun = await beginInGuest(

@@ -92,14 +92,13 @@ export class Shares {
    */
   open(sandboxId: string, token: string, ip: string): WebSession {
     const { store, clock } = this.#options;
+    const unauthorized = () => new BhattiError("unauthorized", "unauthorized");
     const share = store.shares.of(sandboxId);
     const isRight = equal(sha256Hex(token), share?.tokenHash ?? nothing);
+    if (!share || !isRight || isExpired(share, clock)) throw unauthorized();
     const sandbox = store.sandboxes.byId(sandboxId);
     const owner = sandbox && store.users.byId(sandbox.userId);
-    const isOver = share ? isExpired(share, clock) : false;
-    if (!share || !isRight || isOver || !owner || sandbox.destroyRequestedAt !== null) {
-      throw new BhattiError("unauthorized", "unauthorized");
-    }
+    if (!owner || sandbox.destroyRequestedAt !== null) throw unauthorized();
     const live = this.#live.get(sandboxId) ?? new Set();
     if (live.size >= maximumWebSessions)
       throw new BhattiError("session_limit", "too many sessions");

@@ -12,6 +12,9 @@ export interface ShellVisit extends TerminalSize {
   from?: number | undefined;
 }
 
+/** Nobody else may know of a shell whose visitor does not come back, and a guest has room for a few. */
+const maxIdleMs = 3_600_000;
+
 /** Wakes the sandbox. The signal ends the attempt, and afterwards detaches. Throws session_not_found, session_limit. */
 export async function enterShell(
   sessions: Sessions,
@@ -24,7 +27,8 @@ export async function enterShell(
   const { rows, cols, session, from } = visit;
   const tty = { rows, cols };
   if (session === undefined) {
-    const shell = await sessions.shell(owner, sandbox.id, { reattach: false, tty }, signal);
+    const request = { reattach: false, tty, maxIdleMs };
+    const shell = await sessions.shell(owner, sandbox.id, request, signal);
     visitor.started(shell.session);
     return shell;
   }

@@ -167,12 +167,21 @@ export class Visit {
 /** For this tab alone: a page that is loaded again goes back to its shell. */
 const remembered = {
   key: `bhatti.session ${location.pathname}`,
-  read: (): string | undefined => sessionStorage.getItem(remembered.key) ?? undefined,
+  read: (): string | undefined => memory()?.getItem(remembered.key) ?? undefined,
   write(session: string | undefined): void {
-    if (session === undefined) sessionStorage.removeItem(remembered.key);
-    else sessionStorage.setItem(remembered.key, session);
+    if (session === undefined) memory()?.removeItem(remembered.key);
+    else memory()?.setItem(remembered.key, session);
   },
 };
+
+/** A browser that is told to keep nothing has none, and throws when it is asked. */
+function memory(): Storage | undefined {
+  try {
+    return window.sessionStorage;
+  } catch {
+    return undefined;
+  }
+}
 
 /** Beside the page, whatever path a proxy has put before it. */
 function socketAddress(): URL {
