@@ -1,6 +1,7 @@
 /** The page of the web shell in a real browser, over the fake engine: what its visitor sees and does. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
 import type { Browser, Page } from "playwright-core";
+import { BhattiError } from "../../src/errors/bhatti-error.ts";
 import { openBrowser, openPage, type WatchedPage } from "../support/browser.ts";
 import { openCutProxy } from "../support/cut-proxy.ts";
 import { type FakeDaemon, startFakeDaemon } from "../support/fake-daemon.ts";
@@ -135,7 +136,7 @@ test("much that is pasted at once arrives whole", async () => {
   await status("The shell has ended by SIGKILL");
 });
 
-test("a connection that breaks comes back to the same shell, with what was said meanwhile", async () => {
+test("a connection that breaks comes back to the same shell, from where it was", async () => {
   using proxy = openCutProxy(daemon.url);
   const { url } = await shareOf(daemon);
   await page.goto(url.replace(daemon.url, proxy.url));
@@ -155,6 +156,20 @@ test("a connection that breaks comes back to the same shell, with what was said 
   await status("Connected");
   expect(await listSessions(daemon)).toHaveLength(1);
   expect(await page.locator(".xterm-rows").getByText("before", { exact: true }).count()).toBe(1);
+});
+
+test("when the daemon lost its line to the guest, the page comes back by itself", async () => {
+  await arrive();
+  await shown("$");
+  await say("before");
+  await shown("before");
+  const [machine] = daemon.engine.machines.values();
+  machine?.fakeGuest.detach(new BhattiError("machine_lost", "The line to the guest is gone"));
+  await status("Connection lost, trying again");
+  await status("Connected");
+  await say("after");
+  await shown("after");
+  expect(await listSessions(daemon)).toHaveLength(1);
 });
 
 test("a page that is loaded again shows the shell as it was", async () => {
@@ -199,6 +214,7 @@ test("a read-only link shows the newest shell, and takes no keys", async () => {
   client.stdin("echo the end\r");
   await shown("the end");
   expect(client.stdout).not.toContain("meddled");
+  client.close();
 });
 
 test("a sixth visitor is told that there are too many", async () => {

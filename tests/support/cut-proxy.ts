@@ -8,40 +8,47 @@ export interface CutProxy extends Disposable {
   mend(): void;
 }
 
-interface Pair {
-  other: Promise<Socket<Pair>>;
+interface End {
+  other: Promise<Socket<End>> | undefined;
+  /** What its socket had no room for. */
+  waiting: Buffer;
+}
+
+const newEnd = (other?: Promise<Socket<End>>): End => ({ other, waiting: Buffer.alloc(0) });
+
+const handlers = {
+  data(socket: Socket<End>, bytes: Buffer) {
+    const copy = Buffer.from(bytes);
+    void socket.data.other?.then((other) => send(other, copy));
+  },
+  drain: (socket: Socket<End>) => send(socket, Buffer.alloc(0)),
+  close: (socket: Socket<End>) => void socket.data.other?.then((other) => other.end()),
+};
+
+function send(socket: Socket<End>, bytes: Buffer): void {
+  const all = Buffer.concat([socket.data.waiting, bytes]);
+  const sent = all.length > 0 ? socket.write(all) : 0;
+  socket.data.waiting = all.subarray(Math.max(sent, 0));
 }
 
 export function openCutProxy(target: string): CutProxy {
   const { hostname, port } = new URL(target);
-  const sockets = new Set<Socket<Pair>>();
+  const sockets = new Set<Socket<End>>();
   let isDown = false;
-  const handlers = {
-    data: (socket: Socket<Pair>, bytes: Buffer) => {
-      const copy = Buffer.from(bytes);
-      // The frames of a page are small: what does not fit is not lost but waits in the kernel.
-      void socket.data.other.then((other) => other.write(copy));
-    },
-    close: (socket: Socket<Pair>) => {
-      sockets.delete(socket);
-      void socket.data.other.then((other) => other.end());
-    },
-  };
-  const listener = Bun.listen<Pair>({
+  const listener = Bun.listen<End>({
     hostname: "127.0.0.1",
     port: 0,
     socket: {
       ...handlers,
       open(socket) {
+        socket.data = newEnd();
         if (isDown) {
-          socket.data = { other: Promise.resolve(socket) };
           socket.terminate();
           return;
         }
         sockets.add(socket);
-        const data = { other: Promise.resolve(socket) };
-        const other = Bun.connect<Pair>({ hostname, port: Number(port), data, socket: handlers });
-        socket.data = { other };
+        const data = newEnd(Promise.resolve(socket));
+        socket.data.other = Bun.connect({ hostname, port: Number(port), data, socket: handlers });
       },
     },
   });
@@ -50,6 +57,7 @@ export function openCutProxy(target: string): CutProxy {
     cut(refusing = false) {
       isDown = refusing;
       for (const socket of sockets) socket.terminate();
+      sockets.clear();
     },
     mend() {
       isDown = false;

@@ -6,6 +6,8 @@ import { introduce, offer, say } from "./status.ts";
 
 /** How long to wait before each further attempt. */
 const patience = [500, 1000, 2000, 4000, 8000, 15_000];
+/** What is over by itself: the daemon is started again, or finds its way to the guest again. */
+const passing = ["shutting_down", "connection_lost"];
 /** Old output comes at once and in one go. */
 const replayMs = 1000;
 
@@ -112,7 +114,7 @@ export class Visit {
   }
 
   #failed({ error, code }: Told<"error">): void {
-    if (code === "shutting_down") return; // it comes back: the closed connection has us try
+    if (passing.includes(code ?? "")) return; // the connection is closed next, which has us try again
     if (code === undefined) {
       this.#forget();
       this.#settle("This link is not valid, or not any more. Ask for a new one", undefined);
