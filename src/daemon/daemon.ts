@@ -82,7 +82,7 @@ export async function startDaemon(
   const templates = new Templates(store, events);
   const exec = new Exec({ sandboxes, events, log });
   const sessions = new Sessions({ sandboxes, actors, memory, events, log });
-  const files = new Files(sandboxes);
+  const files = new Files(sandboxes, log);
   await recover({ ...parts, sandboxes });
   await snapshots.recover();
   engine.start();

@@ -12,6 +12,7 @@ import type {
 import { within } from "../async/deadline.ts";
 import type { Machine } from "../engine/engine.ts";
 import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
+import type { Logger } from "../observability/log.ts";
 import type { User } from "../store/users.ts";
 import { HeldStream } from "./held-stream.ts";
 import { explainLoss } from "./machine-loss.ts";
@@ -56,9 +57,11 @@ interface Ready {
 
 export class Files {
   readonly #sandboxes: Sandboxes;
+  readonly #log: Logger;
 
-  constructor(sandboxes: Sandboxes) {
+  constructor(sandboxes: Sandboxes, log: Logger) {
     this.#sandboxes = sandboxes;
+    this.#log = log;
   }
 
   list(place: Place, at: GuestPath, signal: AbortSignal): Promise<FileList> {
@@ -126,7 +129,7 @@ export class Files {
     const { use, ask, explain } = await this.#use(place, signal);
     try {
       const changes = await ask(briefMs, signal, (guest, both) => guest.files.watch(at, both));
-      return new HeldStream(changes, { use, explain });
+      return new HeldStream(changes, { use, explain: this.#noted(place, explain) });
     } catch (error) {
       use[Symbol.dispose]();
       throw error;
@@ -172,7 +175,8 @@ export class Files {
     const silence = new Silence(place.ref);
     try {
       const opened = await ask(briefMs, AbortSignal.any([signal, silence.signal]), work);
-      return { opened, stream: new HeldStream(opened, { use, silence, explain }) };
+      const options = { use, silence, explain: this.#noted(place, explain) };
+      return { opened, stream: new HeldStream(opened, options) };
     } catch (error) {
       use[Symbol.dispose]();
       throw error;
@@ -196,6 +200,15 @@ export class Files {
     } catch (error) {
       throw await explain(error);
     }
+  }
+
+  /** A stream that has begun has no other place for what ends it than the log. */
+  #noted({ ref }: Place, explain: Ready["explain"]): Ready["explain"] {
+    return async (error) => {
+      const told = await explain(error);
+      this.#log.warn("a transfer of files was cut off", { sandbox: ref, error: told });
+      return told;
+    };
   }
 
   /** Its machine, awake until the use is disposed of. */
