@@ -3,7 +3,7 @@ import { abortable, reasonOf } from "../async/deadline.ts";
 import type { Input, Result } from "../contract/all.ts";
 import { type EndpointId, paths } from "../contract/paths.ts";
 import type { BhattiError } from "../errors/bhatti-error.ts";
-import { failureOf, lost, notBhatti, silent, unreachable } from "./failure.ts";
+import { failureOf, notBhatti, silent, unreachable } from "./failure.ts";
 import type { Timing } from "./timing.ts";
 import { type ConnectWebSocket, type Fetch, type Upgraded, UpgradeRefused } from "./transport.ts";
 
@@ -21,18 +21,18 @@ export interface Answer<T> {
 }
 
 /** What is bytes, one way or both, or lines without end. */
-export type TransferId = "file.read" | "file.write" | "file.pull" | "file.push" | "file.watch";
+export type TransferId =
+  | "file.read"
+  | "file.write"
+  | "file.pull"
+  | "file.push"
+  | "file.watch"
+  | "session.log";
 
-/** All that one JSON answer can be had for: not what is a WebSocket (`upgrade`), nor bytes (`transfer`, `download`). */
+/** All that one JSON answer can be had for: not what is a WebSocket (`upgrade`), nor bytes (`transfer`). */
 export type CallId = Exclude<
   EndpointId,
-  | TransferId
-  | "exec.stream"
-  | "exec.shell"
-  | "exec.piped"
-  | "session.log"
-  | "share.page"
-  | "share.stream"
+  TransferId | "exec.stream" | "exec.shell" | "exec.piped" | "share.page" | "share.stream"
 >;
 
 export interface Transfer {
@@ -116,27 +116,6 @@ export class Client {
     const result = await this.#read(response, gone);
     this.#options.timing?.end();
     return { result: result as Result<Id>, headers: response.headers };
-  }
-
-  /** The bytes of an answer as they come, until its end or the signal's. Throws as `call` does. */
-  async *download(
-    id: "session.log",
-    input: Input<"session.log">,
-    signal: AbortSignal,
-  ): AsyncGenerator<Uint8Array> {
-    const { method, url } = this.#request(id, input as Parts);
-    const gone = (cause: unknown) => unreachable(this.url, cause);
-    const response = await this.#send(url, { method, headers: this.#headers(), signal }, gone);
-    if (!response.ok) throw await failureOf(response, this.url);
-    const reader = response.body?.getReader();
-    for (;;) {
-      const next = await reader?.read().catch((cause: unknown) => {
-        throw lost(this.url, cause);
-      });
-      if (!next?.value) break;
-      yield next.value;
-    }
-    this.#options.timing?.end();
   }
 
   /**

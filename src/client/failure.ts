@@ -105,15 +105,6 @@ export function unreachable(url: string, cause: unknown): BhattiError {
   });
 }
 
-/** An answer that ended before it was whole. */
-export function lost(url: string, cause: unknown): BhattiError {
-  return new BhattiError(
-    "connection_lost",
-    `the connection to the daemon at ${url} was lost before all had come`,
-    { cause, hint: "Try again" },
-  );
-}
-
 interface Explanation {
   /** What the runtimes call it, in their error codes. */
   codes: RegExp;

@@ -1,4 +1,5 @@
 /** A session's log, or the end of it, on stdout. */
+import { bytesOf } from "../../client/received.ts";
 import type { Context } from "../context.ts";
 import { bytesOfLastLines } from "./log-tail.ts";
 
@@ -17,9 +18,9 @@ export async function printLog(
   part: LogPart,
 ): Promise<void> {
   const client = await context.client();
-  const over = new AbortController();
-  const read = (query: { tail?: string; follow?: "true" }) =>
-    client.download("session.log", { params, query }, over.signal);
+  const read = async function* (query: { tail?: string; follow?: "true" }) {
+    yield* bytesOf(await client.transfer("session.log", { params, query }));
+  };
   const last = (bytes: number) => read({ tail: String(bytes) });
   const tail = part.tail === undefined ? part.bytes : await bytesOfLastLines(part.tail, last);
   // One byte more is the end of the line before, unless there was more output since: then a line is cut, and goes.
@@ -28,13 +29,10 @@ export async function printLog(
     ...(tail !== undefined && { tail: String(cuts ? tail + 1 : tail) }),
     ...(part.follow && { follow: "true" as const }),
   });
-  try {
-    for await (const bytes of cuts ? fromNextLine(output) : output) {
-      await context.system.stdout.write(bytes);
-    }
-  } finally {
-    over.abort();
+  for await (const bytes of cuts ? fromNextLine(output) : output) {
+    await context.system.stdout.write(bytes);
   }
+  context.timing?.end();
 }
 
 async function* fromNextLine(output: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
