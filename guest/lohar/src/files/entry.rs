@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{readlinkat, FileType, Stat};
 use serde::Serialize;
@@ -69,6 +69,11 @@ pub fn mtime_ms(stat: &Stat) -> i64 {
     (stat.st_mtime)
         .saturating_mul(1000)
         .saturating_add(milliseconds)
+}
+
+/// A path as it is told, without `.` and double slashes.
+pub fn tidy(path: &Path) -> PathBuf {
+    path.components().collect()
 }
 
 /// The last name of a path, for people: `/` of the root.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::answers::Answers;
 use super::directory::each_name;
-use super::entry::{name_of, Entry};
+use super::entry::{name_of, tidy, Entry};
 use super::place::{Last, Place, Trust};
 use super::refusal::Explain;
 use crate::protocol::messages::{Failure, Nothing};
@@ -29,7 +29,8 @@ pub fn list(path: &Path, trust: Trust, answers: &mut Answers) -> Result<Listed, 
     let mut names = FirstNames::default();
     each_name(&directory, |name| names.add(name.to_owned())).explain("list", path)?;
     answers.opened(&Nothing {});
-    let parent = path.to_string_lossy();
+    let parent = tidy(path);
+    let parent = parent.to_string_lossy();
     let parent = parent.trim_end_matches('/');
     let truncated = names.dropped;
     let mut entries = 0;
@@ -52,7 +53,8 @@ pub fn stat(path: &Path, follow: bool, trust: Trust, answers: &Answers) -> Resul
     let last = if follow { Last::Target } else { Last::Link };
     let place = Place::find(path, trust, last).explain("look at", path)?;
     let stat = place.stat().explain("look at", path)?;
-    let name = name_of(path);
+    let path = tidy(path);
+    let name = name_of(&path);
     let text = path.to_string_lossy();
     answers.result(&Entry::new(
         &name,

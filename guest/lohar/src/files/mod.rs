@@ -23,5 +23,6 @@ mod scratch;
 mod tar;
 mod unpack;
 mod walk;
+mod watch;
 pub mod worker;
 mod write;

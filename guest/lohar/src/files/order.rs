@@ -57,6 +57,11 @@ pub enum Work {
     Unpack {
         path: PathBuf,
     },
+    Watch {
+        path: PathBuf,
+        #[serde(default)]
+        recursive: bool,
+    },
     /// A stream kind of its own.
     #[serde(skip)]
     Write {
@@ -108,6 +113,7 @@ impl Work {
             | Work::Remove { path, .. }
             | Work::Pack { path }
             | Work::Unpack { path }
+            | Work::Watch { path, .. }
             | Work::Write { path, .. } => [Some(path), None],
             Work::Move { from, to } | Work::Copy { from, to, .. } => [Some(from), Some(to)],
         }
@@ -122,6 +128,7 @@ impl Work {
             | Work::Remove { path, .. }
             | Work::Pack { path }
             | Work::Unpack { path }
+            | Work::Watch { path, .. }
             | Work::Write { path, .. }
             | Work::Copy { from: path, .. }
             | Work::Move { from: path, .. } => path,
@@ -141,6 +148,7 @@ impl Work {
             Work::Copy { .. } => "copy",
             Work::Pack { .. } => "pack",
             Work::Unpack { .. } => "unpack to",
+            Work::Watch { .. } => "watch",
         }
     }
 
@@ -151,7 +159,7 @@ impl Work {
     pub fn gives_content(&self) -> bool {
         matches!(
             self,
-            Work::Read { .. } | Work::List { .. } | Work::Pack { .. }
+            Work::Read { .. } | Work::List { .. } | Work::Pack { .. } | Work::Watch { .. }
         )
     }
 

@@ -149,7 +149,8 @@ fn member(kind: Kind, path: &[u8], stat: &Stat) -> Member {
         size: 0,
         mode: stat.st_mode & 0o7777,
         mtime: stat.st_mtime,
-        nanoseconds: stat.st_mtime_nsec as u32,
+        // Parts of a second would take a header more for each.
+        nanoseconds: 0,
         uid: stat.st_uid,
         gid: stat.st_gid,
     }

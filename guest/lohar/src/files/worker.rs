@@ -13,7 +13,7 @@ use super::order::{parse_mode, Work};
 use super::place::Trust;
 use super::refusal::Explain;
 use super::write::{self, Wanted};
-use super::{copy, list, make, pack, read, relocate, remove, unpack};
+use super::{copy, list, make, pack, read, relocate, remove, unpack, watch};
 use crate::accounts::Identity;
 use crate::protocol::messages::Failure;
 
@@ -87,6 +87,9 @@ fn run(
             tell(copy::copy(from, to, *recursive, trust), answers)
         }
         Work::Pack { path } => tell(pack::pack(path, trust, answers), answers),
+        Work::Watch { path, recursive } => {
+            tell(watch::watch(path, *recursive, trust, answers), answers)
+        }
         Work::Unpack { path } => {
             let input = input.ok_or(Errno::BADF).explain("unpack to", path)?;
             tell(unpack::unpack(path, trust, input, answers), answers)

@@ -1,0 +1,148 @@
+//! The directories that are watched, and where they are.
+
+use std::collections::HashMap;
+use std::ffi::{CStr, OsStr};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::inotify::{self, WatchFlags};
+use rustix::io::Errno;
+
+use crate::files::directory::{self, each_entry};
+use crate::files::inside::{names, Inside};
+use crate::files::refusal::Refusal;
+
+const MOST: usize = 8192;
+const WANTED: WatchFlags = WatchFlags::CREATE
+    .union(WatchFlags::DELETE)
+    .union(WatchFlags::MOVE)
+    .union(WatchFlags::MODIFY)
+    .union(WatchFlags::CLOSE_WRITE)
+    .union(WatchFlags::DELETE_SELF)
+    .union(WatchFlags::MOVE_SELF)
+    .union(WatchFlags::ONLYDIR)
+    .union(WatchFlags::EXCL_UNLINK);
+
+pub struct Trees {
+    inside: Inside,
+    inotify: OwnedFd,
+    recursive: bool,
+    /// Where each is, from the root.
+    paths: HashMap<i32, PathBuf>,
+}
+
+impl Trees {
+    pub fn new(root: OwnedFd, inotify: OwnedFd, recursive: bool) -> Result<Self, Refusal> {
+        let mut trees = Trees {
+            inside: Inside::new(root),
+            inotify,
+            recursive,
+            paths: HashMap::new(),
+        };
+        trees.add(Path::new(""), |_, _| {})?;
+        if trees.paths.is_empty() {
+            return Err(Errno::ACCESS.into());
+        }
+        Ok(trees)
+    }
+
+    pub fn inotify(&self) -> rustix::io::Result<OwnedFd> {
+        rustix::io::fcntl_dupfd_cloexec(&self.inotify, 0)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.paths.is_empty()
+    }
+
+    pub fn is_recursive(&self) -> bool {
+        self.recursive
+    }
+
+    pub fn path(&self, watch: i32) -> Option<&Path> {
+        self.paths.get(&watch).map(PathBuf::as_path)
+    }
+
+    /// Watches a directory, and what is in it when all is to be watched. Calls back for each name that is there, which
+    /// may be told of by an event as well. What goes meanwhile is no error, nor is what may not be looked at.
+    pub fn add(
+        &mut self,
+        path: &Path,
+        mut found: impl FnMut(PathBuf, bool),
+    ) -> Result<(), Refusal> {
+        let mut waiting = vec![path.to_owned()];
+        while let Some(path) = waiting.pop() {
+            let Ok(directory) = self.open(&path) else {
+                continue;
+            };
+            if self.paths.len() >= MOST {
+                let why = "It has more than 8,192 directories";
+                return Err(Refusal::Rule("bad_request", why));
+            }
+            // By its descriptor, so that nothing else can have taken its place.
+            let name = format!("/proc/self/fd/{}", directory.as_raw_fd());
+            match inotify::add_watch(&self.inotify, name, WANTED) {
+                Ok(watch) => self.paths.insert(watch, path.clone()),
+                Err(Errno::NOENT | Errno::ACCESS) => continue,
+                Err(error) => return Err(exhausted(error)),
+            };
+            if !self.recursive {
+                return Ok(());
+            }
+            let _ = each_entry(&directory, |name, is_directory| {
+                let path = path.join(OsStr::from_bytes(name.to_bytes()));
+                if is_directory {
+                    waiting.push(path.clone());
+                }
+                found(path, is_directory);
+            });
+        }
+        Ok(())
+    }
+
+    fn open(&self, path: &Path) -> Result<OwnedFd, Refusal> {
+        let directory = self.inside.existing(&names(path.as_os_str().as_bytes())?)?;
+        Ok(directory::open(directory, c".")?)
+    }
+
+    /// A directory has another place, and so has what is in it.
+    pub fn moved(&mut self, from: &Path, to: &Path) {
+        for path in self.paths.values_mut() {
+            if let Ok(rest) = path.strip_prefix(from) {
+                *path = if rest.as_os_str().is_empty() {
+                    to.to_owned()
+                } else {
+                    to.join(rest)
+                };
+            }
+        }
+    }
+
+    /// A directory is somewhere else now.
+    pub fn drop_below(&mut self, path: &Path) {
+        let inotify = &self.inotify;
+        self.paths.retain(|&watch, known| {
+            let goes = known.starts_with(path);
+            if goes {
+                let _ = inotify::remove_watch(inotify, watch);
+            }
+            !goes
+        });
+    }
+
+    pub fn forget(&mut self, watch: i32) {
+        self.paths.remove(&watch);
+    }
+}
+
+pub fn exhausted(error: Errno) -> Refusal {
+    match error {
+        Errno::NOSPC | Errno::MFILE => Refusal::Rule("limit", "The kernel takes no more watches"),
+        error => error.into(),
+    }
+}
+
+/// The path of a name in a watched directory.
+pub fn join(directory: &Path, name: &CStr) -> PathBuf {
+    directory.join(OsStr::from_bytes(name.to_bytes()))
+}
