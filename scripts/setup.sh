@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Everything that a test or a first sandbox needs, made once: packages, tools, binary, kernel, images.
-# usage: scripts/setup.sh [build|machines]   build: only what compiling needs; machines (default): all of it
+# usage: scripts/setup.sh [build|machines|tests]   build: only what compiling needs; machines (default): what a sandbox
+# needs too; tests: also what only tests use
 source "$(dirname "$0")/lib.sh"
 what=${1:-machines}
 
 install_packages() {
-  local wanted missing=()
-  for wanted in $(grep -v '^#' scripts/packages.txt); do
+  local wanted purpose missing=()
+  while read -r wanted purpose; do
+    [ -z "$purpose" ] || [ "$purpose" = "$what" ] || continue
     dpkg-query -W -f '${Status}' "$wanted" 2>/dev/null | grep -q 'ok installed' || missing+=("$wanted")
-  done
+  done < <(grep -v '^#' scripts/packages.txt)
   [ ${#missing[@]} -eq 0 ] && return
   [ "$(id -u)" = 0 ] || { echo "Missing: ${missing[*]}. Installing them needs root"; return 1; }
   apt-get update -q

@@ -57,7 +57,7 @@ count_bun_tests() { # LOG STATUS
   count "$pass" "$fail"
 }
 
-check "set-up" scripts/setup.sh machines
+check "set-up" scripts/setup.sh tests
 # Without it nothing else says anything.
 [ "$failed" = 0 ] || { finished=yes; exit 1; }
 # An emulated machine keeps one processor busy, so two things are done at once: some of the machines' tests, and all else

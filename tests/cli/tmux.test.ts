@@ -5,6 +5,7 @@ import { binary } from "../support/binary.ts";
 import { type CliDaemon, startCliDaemon } from "../support/cli-daemon.ts";
 import { cuttableLine } from "../support/cuttable-line.ts";
 import { Tmux } from "../support/tmux.ts";
+import { until } from "../support/until.ts";
 
 let daemon: CliDaemon;
 beforeAll(async () => {
@@ -69,8 +70,7 @@ test("--new starts another", async () => {
   await using tmux = await terminal();
   for (const count of [1, 2]) {
     await tmux.enter("clear; bhatti sh dev --new");
-    await tmux.shows(/^\$/m);
-    expect(await sessions()).toHaveLength(count);
+    await until("another session", async () => (await sessions()).length === count);
     await tmux.press("C-\\");
     await tmux.shows("detached");
   }

@@ -111,7 +111,11 @@ test("a file that is written without pause is told of now and then, and at last"
 test("the last write to a file that stays open is told of", async () => {
   const watching = await guest.files.watch(at("."), generous());
   const writer = await guest.exec(
-    { argv: ["sh", "-c", "exec > log; echo 1; sleep 0.02; echo 2; read x"], stdin: true, timeoutMs: 0 },
+    {
+      argv: ["sh", "-c", "exec > log; echo 1; sleep 0.02; echo 2; read x"],
+      stdin: true,
+      timeoutMs: 0,
+    },
     generous(),
   );
   const seen: string[] = [];
