@@ -70,7 +70,9 @@ test("--new starts another", async () => {
   await using tmux = await terminal();
   for (const count of [1, 2]) {
     await tmux.enter("clear; bhatti sh dev --new");
-    await until("another session", async () => (await sessions()).length === count);
+    await until("a new session", async () => (await sessions()).length === count);
+    await tmux.shows(/^\$ *$/m);
+    await tmux.hides("detached");
     await tmux.press("C-\\");
     await tmux.shows("detached");
   }
