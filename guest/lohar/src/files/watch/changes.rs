@@ -72,6 +72,9 @@ impl<'a> Changes<'a> {
             self.trees.forget(event.wd());
             return Ok(());
         }
+        if self.trees.is_roots_end(event.wd(), event.file_name()) {
+            return self.end(answers);
+        }
         let Some(directory) = self.trees.path(event.wd()) else {
             return Ok(());
         };
@@ -79,8 +82,7 @@ impl<'a> Changes<'a> {
             // Of others, their parents tell.
             let is_root = directory.as_os_str().is_empty() && self.only.is_none();
             if is_root && flags.intersects(ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF) {
-                self.tell("deleted", Path::new(""), None, true, answers)?;
-                self.trees.drop_below(Path::new(""));
+                return self.end(answers);
             }
             return Ok(());
         };
@@ -110,7 +112,7 @@ impl<'a> Changes<'a> {
             if self
                 .written
                 .remove(&path)
-                .is_none_or(|written| written.again)
+                .map_or(true, |written| written.again)
             {
                 self.tell("modified", &path, None, false, answers)?;
             }
@@ -118,6 +120,11 @@ impl<'a> Changes<'a> {
             self.modify(path, answers)?;
         }
         Ok(())
+    }
+
+    fn end(&mut self, answers: &mut Answers) -> rustix::io::Result<()> {
+        self.trees.drop_below(Path::new(""));
+        self.tell("deleted", Path::new(""), None, true, answers)
     }
 
     /// Tells what has waited long enough; returns in how many milliseconds to ask again.

@@ -38,7 +38,12 @@ pub fn watch(
     let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK);
     let inotify = inotify.map_err(trees::exhausted).explain("watch", path)?;
     let recursive = recursive && name.is_none();
-    let trees = Trees::new(root, inotify, recursive).explain("watch", path)?;
+    let is_directory = name.is_none();
+    let trees = Trees::new(root, inotify, recursive);
+    let mut trees = trees.explain("watch", path)?;
+    if is_directory {
+        trees.watch_above(&place);
+    }
     answers.opened(&Nothing {});
     let shown = tidy(path);
     let mut changes = Changes::new(&shown, name, trees);
@@ -60,7 +65,7 @@ fn what(place: &Place) -> Result<(std::os::fd::OwnedFd, Option<CString>), Refusa
 fn follow(changes: &mut Changes<'_>, answers: &mut Answers) -> rustix::io::Result<()> {
     let mut buffer = vec![MaybeUninit::uninit(); BUFFER];
     let inotify = changes.trees.inotify()?;
-    while !changes.trees.is_empty() {
+    loop {
         let mut reader = Reader::new(&inotify, &mut buffer);
         loop {
             match reader.next() {
@@ -75,6 +80,9 @@ fn follow(changes: &mut Changes<'_>, answers: &mut Answers) -> rustix::io::Resul
         }
         let wait = changes.settle(answers)?;
         answers.flush()?;
+        if changes.trees.is_empty() {
+            return Ok(());
+        }
         let wait = wait.map(|milliseconds| Timespec {
             tv_sec: 0,
             tv_nsec: i64::from(milliseconds) * 1_000_000,
@@ -92,5 +100,4 @@ fn follow(changes: &mut Changes<'_>, answers: &mut Answers) -> rustix::io::Resul
             return Err(Errno::PIPE);
         }
     }
-    Ok(())
 }

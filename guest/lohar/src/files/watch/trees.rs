@@ -1,7 +1,7 @@
 //! The directories that are watched, and where they are.
 
 use std::collections::HashMap;
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use crate::files::directory::{self, each_entry};
 use crate::files::inside::{names, Inside};
+use crate::files::place::Place;
 use crate::files::refusal::Refusal;
 
 const MOST: usize = 8192;
@@ -30,6 +31,9 @@ pub struct Trees {
     recursive: bool,
     /// Where each is, from the root.
     paths: HashMap<i32, PathBuf>,
+    /// The directory that the root is in, and its name there: while it is held open, the kernel does not tell by itself
+    /// that it is gone.
+    above: Option<(i32, CString)>,
 }
 
 impl Trees {
@@ -39,12 +43,32 @@ impl Trees {
             inotify,
             recursive,
             paths: HashMap::new(),
+            above: None,
         };
         trees.add(Path::new(""), |_, _| {})?;
         if trees.paths.is_empty() {
             return Err(Errno::ACCESS.into());
         }
         Ok(trees)
+    }
+
+    /// Where nobody may look, the root's end is not noticed.
+    pub fn watch_above(&mut self, place: &Place) {
+        // Without a name the place is the root itself, whose watch this would change.
+        if !place.has_name() {
+            return;
+        }
+        let name = format!("/proc/self/fd/{}", place.directory.as_raw_fd());
+        let wanted = WatchFlags::DELETE | WatchFlags::ONLYDIR;
+        let watch = inotify::add_watch(&self.inotify, name, wanted).ok();
+        self.above = watch.map(|watch| (watch, place.name.clone()));
+    }
+
+    pub fn is_roots_end(&self, watch: i32, name: Option<&CStr>) -> bool {
+        match (&self.above, name) {
+            (Some((above, root)), Some(name)) => *above == watch && root.as_c_str() == name,
+            _ => false,
+        }
     }
 
     pub fn inotify(&self) -> rustix::io::Result<OwnedFd> {
