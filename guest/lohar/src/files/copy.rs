@@ -33,6 +33,7 @@ extern "C" fn give_up(_signal: libc::c_int) {
 
 /// SIGTERM, which is blocked so far, ends the work after the current step, which cleans up.
 pub fn heed_the_end() {
+    GIVEN_UP.store(false, Ordering::Relaxed);
     // SAFETY: the handler only stores a flag; the set is initialised before it is used.
     unsafe {
         libc::signal(libc::SIGTERM, give_up as *const () as libc::sighandler_t);

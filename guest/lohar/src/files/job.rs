@@ -3,11 +3,11 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
-use rustix::process::WaitStatus;
 use serde_json::value::RawValue;
 
 use super::answers::{ERROR, OPENED, RESULT};
 use super::order::Ending;
+use super::staff::{Staff, Worker};
 use crate::protocol::frame::kind;
 use crate::protocol::messages::{Failure, Nothing};
 use crate::protocol::outgoing::{Outgoing, MAX_DATA};
@@ -22,7 +22,8 @@ const STDOUT: u8 = 1;
 
 pub struct Job {
     pub stream: Option<u32>,
-    pub pid: i32,
+    /// Nobody any more once it was let go.
+    pub worker: Option<Worker>,
     /// Such as "read '/file'".
     pub task: String,
     pub ending: Ending,
@@ -37,7 +38,8 @@ pub struct Job {
     pub heard: Vec<u8>,
     pub opened: bool,
     pub outcome: Option<Outcome>,
-    pub exit: Option<WaitStatus>,
+    /// The worker says nothing more: it is done, or dead.
+    pub silent: bool,
 }
 
 /// What the worker reads or lists.
@@ -60,7 +62,11 @@ impl Job {
         let mut buffer = [0; 4096];
         loop {
             match rustix::io::read(&self.messages, &mut buffer) {
-                Ok(0) | Err(Errno::AGAIN) => break,
+                Err(Errno::AGAIN) => break,
+                Ok(0) => {
+                    self.silent = true;
+                    break;
+                }
                 Ok(count) => self.heard.extend_from_slice(&buffer[..count]),
                 Err(Errno::INTR) => {}
                 Err(_) => break,
@@ -127,21 +133,28 @@ impl Job {
         }
     }
 
-    /// The last word, once everything has been said and the worker is gone.
-    pub fn finish(&mut self, wires: &mut Wires) -> bool {
-        let (Some(exit), None) = (self.exit, &self.content) else {
+    /// The last word, once everything has been said and sent; the worker may rest then.
+    pub fn finish(&mut self, wires: &mut Wires, staff: &mut Staff) -> bool {
+        // Content that nobody was told to expect is none.
+        if self.silent && !self.opened {
+            self.content = None;
+        }
+        if !self.silent || self.content.is_some() {
             return false;
-        };
+        }
+        if let Some(worker) = self.worker.take().filter(|_| self.outcome.is_some()) {
+            staff.rest(worker);
+        }
         let Some(stream) = self.stream else {
             return true;
         };
-        match (self.outcome.take(), exit.exit_status()) {
-            (Some(Outcome::Result(message)), Some(0)) => {
+        match self.outcome.take() {
+            Some(Outcome::Result(message)) => {
                 self.open(&Nothing {}, &mut wires.outgoing);
                 wires.streams.remove(&stream);
                 wires.outgoing.json(stream, kind::RESULT, &message);
             }
-            (Some(Outcome::Error(message)), Some(0)) => {
+            Some(Outcome::Error(message)) => {
                 wires.streams.remove(&stream);
                 wires.outgoing.json(stream, kind::ERROR, &message);
             }
@@ -153,22 +166,22 @@ impl Job {
         true
     }
 
-    /// Nobody is interested any more.
-    pub fn let_go(&mut self) {
+    /// Nobody is interested any more: the worker ends with what it does.
+    pub fn let_go(&mut self, staff: &Staff) {
         self.stream = None;
         self.content = None;
         if self.ended && self.expected.is_some() {
             return;
         }
         self.input.close();
+        let Some(worker) = self.worker.take() else {
+            return;
+        };
         let signal = match self.ending {
             Ending::Kill => libc::SIGKILL,
             Ending::Ask => libc::SIGTERM,
             Ending::ClosePipe => return,
         };
-        if self.exit.is_none() {
-            // SAFETY: a child that has not been waited for, so that the pid is still its own.
-            unsafe { libc::kill(self.pid, signal) };
-        }
+        staff.signal(&worker, signal);
     }
 }

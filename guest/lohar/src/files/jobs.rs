@@ -7,17 +7,17 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::pipe::{pipe_with, PipeFlags};
-use rustix::process::WaitStatus;
 
 use super::job::{Content, Job};
 use super::order::{trust_of, OpenFile, Work};
-use super::worker::{self, Ends};
+use super::staff::Staff;
+use super::worker::Ends;
 use super::write::GO_AHEAD;
 use crate::machine::Machine;
 use crate::protocol::messages::{Failure, Nothing, OpenWrite, User};
 use crate::reactor::poller::Role;
 use crate::reactor::wires::{Target, Wires};
-use crate::reason::{reason, reason_of};
+use crate::reason::reason;
 use crate::server::streams::parse;
 use crate::sessions::credit::Credit;
 use crate::sessions::input::Input;
@@ -27,7 +27,7 @@ const MOST_JOBS: usize = 64;
 #[derive(Default)]
 pub struct Jobs {
     jobs: HashMap<u32, Job>,
-    keys_by_pid: HashMap<i32, u32>,
+    staff: Staff,
 }
 
 impl Jobs {
@@ -39,7 +39,7 @@ impl Jobs {
         machine: &mut Machine,
     ) -> Result<(), Failure> {
         let user = parse::<OpenFile>(payload)?.user.unwrap_or(User::Lohar);
-        self.start(stream, parse(payload)?, user, wires, machine)
+        self.start(stream, Work::of(payload)?, user, wires, machine)
     }
 
     pub fn open_write(
@@ -88,12 +88,18 @@ impl Jobs {
                 .watch_readable(source, key, Role::Content)
                 .map_err(no_resources)?;
         }
-        let pid = worker::start(&work, theirs, trust_of(user), &identity).map_err(|error| {
-            Failure::new("limit", format!("Cannot {task}: {}", reason_of(&error)))
-        })?;
+        let worker = self
+            .staff
+            .employ(&identity, &work, trust_of(user), &theirs)
+            .map_err(|error| match error {
+                Errno::NAMETOOLONG => {
+                    Failure::bad_request(format!("Cannot {}: the path is too long", work.action()))
+                }
+                error => no_resources(error),
+            })?;
         let mut job = Job {
             stream: Some(stream),
-            pid,
+            worker: Some(worker),
             task,
             ending: work.ending(),
             input: ours.input.map_or_else(Input::default, Input::pipe),
@@ -110,13 +116,12 @@ impl Jobs {
             heard: Vec::new(),
             opened: false,
             outcome: None,
-            exit: None,
+            silent: false,
         };
         if job.expected.is_some() {
             job.open(&Nothing {}, &mut wires.outgoing);
         }
         wires.streams.insert(stream, Target::File(key));
-        self.keys_by_pid.insert(pid, key);
         self.jobs.insert(key, job);
         Ok(())
     }
@@ -172,7 +177,12 @@ impl Jobs {
     pub fn event(&mut self, key: u32, role: Role, wires: &mut Wires) {
         match (role, self.jobs.get_mut(&key)) {
             (Role::Input, Some(_)) => self.pump_input(key, wires),
-            (Role::Messages, Some(job)) => job.listen(wires),
+            (Role::Messages, Some(job)) => {
+                job.listen(wires);
+                if job.finish(wires, &mut self.staff) {
+                    self.jobs.remove(&key);
+                }
+            }
             (
                 Role::Content,
                 Some(Job {
@@ -194,7 +204,7 @@ impl Jobs {
         for (&key, job) in &mut self.jobs {
             if job.is_due(wires) {
                 job.send(wires);
-                if job.finish(wires) {
+                if job.finish(wires, &mut self.staff) {
                     over.push(key);
                 }
             }
@@ -208,36 +218,21 @@ impl Jobs {
     /// The host is gone: what has not ended is given up.
     pub fn detach(&mut self, key: u32) {
         if let Some(job) = self.jobs.get_mut(&key) {
-            job.let_go();
+            job.let_go(&self.staff);
             self.forget_if_over(key);
         }
     }
 
     pub fn give_up(&mut self) {
+        self.staff.dismiss_idle();
         for job in self.jobs.values_mut() {
             job.input.close();
         }
     }
 
-    /// False when the pid is none of ours.
-    pub fn exited(&mut self, pid: i32, status: WaitStatus, wires: &mut Wires) -> bool {
-        let Some(key) = self.keys_by_pid.remove(&pid) else {
-            return false;
-        };
-        if let Some(job) = self.jobs.get_mut(&key) {
-            job.exit = Some(status);
-            job.listen(wires);
-            // Content that nobody was told to expect is none.
-            if !job.opened {
-                job.content = None;
-            } else if let Some(content) = &mut job.content {
-                content.ready = true;
-            }
-            if job.finish(wires) {
-                self.jobs.remove(&key);
-            }
-        }
-        true
+    /// False when the pid is none of ours. What it worked on learns of it from its pipes.
+    pub fn exited(&mut self, pid: i32) -> bool {
+        self.staff.exited(pid)
     }
 
     fn refuse_size(&mut self, key: u32, wires: &mut Wires) {
@@ -256,12 +251,12 @@ impl Jobs {
             wires.fail(stream, failure);
         }
         job.ended = false;
-        job.let_go();
+        job.let_go(&self.staff);
         self.forget_if_over(key);
     }
 
     fn forget_if_over(&mut self, key: u32) {
-        if self.jobs.get(&key).is_some_and(|job| job.exit.is_some()) {
+        if self.jobs.get(&key).is_some_and(|job| job.silent) {
             self.jobs.remove(&key);
         }
     }

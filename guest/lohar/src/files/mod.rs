@@ -11,6 +11,7 @@ mod lines;
 mod list;
 mod make;
 mod order;
+mod orders;
 mod pack;
 mod place;
 mod put;
@@ -20,6 +21,7 @@ mod relocate;
 mod remove;
 #[cfg(test)]
 mod scratch;
+mod staff;
 mod tar;
 mod unpack;
 mod walk;

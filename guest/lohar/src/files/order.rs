@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::place::{Owner, Trust};
 use super::read::Part;
 use crate::accounts::Identity;
 use crate::protocol::messages::{Failure, OpenWrite, User};
+use crate::server::streams::parse;
 
 #[derive(Deserialize)]
 pub struct OpenFile {
@@ -15,7 +16,7 @@ pub struct OpenFile {
 }
 
 /// Relative paths start in the default directory; those of a `Work` that was `placed` are absolute.
-#[derive(Deserialize, Debug)]
+#[derive(Serialize, Deserialize, Debug)]
 #[serde(tag = "op", rename_all = "lowercase")]
 pub enum Work {
     Read {
@@ -63,7 +64,6 @@ pub enum Work {
         recursive: bool,
     },
     /// A stream kind of its own.
-    #[serde(skip)]
     Write {
         path: PathBuf,
         size: u64,
@@ -83,6 +83,13 @@ pub enum Ending {
 }
 
 impl Work {
+    pub fn of(open: &[u8]) -> Result<Self, Failure> {
+        match parse(open)? {
+            Work::Write { .. } => Err(Failure::bad_request("Writing is a kind of its own")),
+            work => Ok(work),
+        }
+    }
+
     pub fn write(open: OpenWrite, owner: Option<&Identity>) -> Result<Self, Failure> {
         let mode = parse_mode(&open.mode)?;
         Ok(Work::Write {
@@ -219,16 +226,17 @@ mod tests {
     #[test]
     fn an_order_is_read_from_its_message() {
         let text = r#"{"kind":"file","op":"read","path":"a","offset":3,"user":"root"}"#;
-        let work: Work = serde_json::from_str(text).unwrap();
+        let work = Work::of(text.as_bytes()).unwrap();
         let work = work.placed("/workspace").unwrap();
         assert_eq!(work.path(), Path::new("/workspace/a"));
         assert!(matches!(work, Work::Read { part, .. } if part.offset == Some(3)));
         for wrong in [
             r#"{"op":"write","path":"a"}"#,
+            r#"{"op":"write","path":"a","size":1,"mode":420}"#,
             r#"{"path":"a"}"#,
             r#"{"op":"list"}"#,
         ] {
-            assert!(serde_json::from_str::<Work>(wrong).is_err(), "{wrong}");
+            assert!(Work::of(wrong.as_bytes()).is_err(), "{wrong}");
         }
     }
 }

@@ -11,6 +11,7 @@ use rustix::fs::{
     OFlags, ResolveFlags, Stat, Uid, CWD,
 };
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 use super::refusal::Refusal;
 
@@ -19,7 +20,7 @@ const MOST_LINKS: u32 = 40;
 const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// Which links may lead the way.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Trust {
     All,
     RootsOnly,
@@ -32,7 +33,7 @@ pub enum Last {
     Target,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     pub uid: u32,
     pub gid: u32,

@@ -20,7 +20,7 @@ const PIECE: usize = 64 * 1024;
 /// Less than this is copied, which takes fewer steps than passing pages on.
 const SMALL: u64 = 16 * 1024;
 
-#[derive(Deserialize, Clone, Copy, Debug)]
+#[derive(Serialize, Deserialize, Clone, Copy, Debug)]
 pub struct Part {
     pub offset: Option<u64>,
     pub limit: Option<u64>,

@@ -1,8 +1,8 @@
-//! A process of its own for each piece of work: it *is* the user, so the kernel checks every step, and its waiting for
-//! a disk or for somebody's file system holds nobody up.
+//! A process for the work on files: it *is* the user, so the kernel checks every step, and its waiting for a disk or for
+//! somebody's file system holds nobody up. It does one piece of work after the other.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
@@ -13,24 +13,24 @@ use super::order::{parse_mode, Work};
 use super::place::Trust;
 use super::refusal::Explain;
 use super::write::{self, Wanted};
-use super::{copy, list, make, pack, read, relocate, remove, unpack, watch};
+use super::{copy, list, make, orders, pack, read, relocate, remove, unpack, watch};
 use crate::accounts::Identity;
 use crate::protocol::messages::Failure;
 
-/// The worker's ends of its pipes.
+/// The worker's ends of the pipes of one piece of work.
 pub struct Ends {
     pub messages: OwnedFd,
     pub input: Option<OwnedFd>,
     pub output: Option<OwnedFd>,
 }
 
-/// Forks the worker; returns its pid.
-pub fn start(work: &Work, ends: Ends, trust: Trust, identity: &Identity) -> io::Result<i32> {
+/// Forks a worker that takes its work from `line`; returns its pid.
+pub fn start(line: OwnedFd, identity: &Identity) -> io::Result<i32> {
     // SAFETY: we have a single thread, so the child may do whatever the parent may.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => {
-            be_a_worker(work, ends, trust, identity);
+            be_a_worker(&line, identity);
             // SAFETY: ends the child without running what the parent has registered for its own end.
             unsafe { libc::_exit(0) }
         }
@@ -38,17 +38,22 @@ pub fn start(work: &Work, ends: Ends, trust: Trust, identity: &Identity) -> io::
     }
 }
 
-fn be_a_worker(work: &Work, ends: Ends, trust: Trust, identity: &Identity) {
-    close_others(&ends);
-    let mut answers = Answers::new(ends.messages, ends.output);
+/// Until lohar lets go of its end of the line.
+fn be_a_worker(line: &OwnedFd, identity: &Identity) {
+    close_others(line);
     // Modes are as they are asked for.
     rustix::process::umask(Mode::empty());
-    let outcome = match become_user(identity) {
-        Ok(()) => run(work, ends.input, trust, &mut answers),
-        Err(error) => Err(error).explain("become the user for", work.path()),
-    };
-    if let Err(failure) = outcome {
-        answers.error(&failure);
+    let is_user = become_user(identity);
+    while let Some((order, ends)) = orders::take(line) {
+        let mut answers = Answers::new(ends.messages, ends.output);
+        let outcome = match &is_user {
+            Ok(()) => run(&order.work, ends.input, order.trust, &mut answers),
+            Err(error) => Err(Errno::from_io_error(error).unwrap_or(Errno::PERM))
+                .explain("become the user for", order.work.path()),
+        };
+        if let Err(failure) = outcome {
+            answers.error(&failure);
+        }
     }
 }
 
@@ -117,24 +122,14 @@ fn tell<T: Serialize>(outcome: Result<T, Failure>, answers: &Answers) -> Result<
 }
 
 /// Inherited ends of other processes' pipes would keep those open.
-fn close_others(ends: &Ends) {
-    let mut kept: Vec<RawFd> = [
-        Some(&ends.messages),
-        ends.input.as_ref(),
-        ends.output.as_ref(),
-    ]
-    .into_iter()
-    .flatten()
-    .map(AsRawFd::as_raw_fd)
-    .collect();
-    kept.sort_unstable();
-    let mut first = libc::STDERR_FILENO + 1;
-    for fd in kept.into_iter().chain([RawFd::MAX]) {
-        if fd > first {
+fn close_others(kept: &OwnedFd) {
+    let kept = kept.as_raw_fd() as u32;
+    let first = libc::STDERR_FILENO as u32 + 1;
+    for (first, last) in [(first, kept - 1), (kept + 1, u32::MAX)] {
+        if first <= last {
             // SAFETY: nothing of what is closed is used again in this process.
-            unsafe { libc::syscall(libc::SYS_close_range, first, fd - 1, 0) };
+            unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
         }
-        first = fd.saturating_add(1);
     }
 }
 

@@ -106,7 +106,7 @@ impl Guest {
                     }
                     let wires = &mut self.wires;
                     let _orphan = !self.sessions.exited(pid, status, wires, &self.machine)
-                        && !self.files.exited(pid, status, wires);
+                        && !self.files.exited(pid);
                 }
                 Reaped::NoMore => return,
                 Reaped::Childless => {
