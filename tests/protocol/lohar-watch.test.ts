@@ -56,7 +56,8 @@ test("what happens to files is told in order", async () => {
     await writeFile(here("sub/unseen"), "text");
     await symlink("nowhere", here("link"));
   });
-  expect(changes).toEqual([
+  // Who is quick to look sees the same file change more than once.
+  expect(changes.filter((change, i) => change !== changes[i - 1])).toEqual([
     "created new",
     "modified new",
     "moved new newer",

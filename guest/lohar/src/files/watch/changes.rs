@@ -164,11 +164,13 @@ impl<'a> Changes<'a> {
     ) -> rustix::io::Result<()> {
         match self.leaving.take() {
             Some(leaving) if leaving.cookie == cookie => {
-                if is_dir {
-                    self.trees.moved(&leaving.path, &path);
-                }
                 self.written.remove(&leaving.path);
-                self.tell("moved", &path, Some(&leaving.path), is_dir, answers)
+                self.tell("moved", &path, Some(&leaving.path), is_dir, answers)?;
+                // One that moved before it could be looked into is looked into here.
+                if is_dir && !self.trees.moved(&leaving.path, &path) {
+                    self.look_into(&path, answers)?;
+                }
+                Ok(())
             }
             leaving => {
                 self.leaving = leaving;
@@ -200,13 +202,21 @@ impl<'a> Changes<'a> {
             return Ok(());
         }
         self.tell("created", &path, None, is_dir, answers)?;
-        if !is_dir || !self.trees.is_recursive() {
+        match is_dir {
+            true => self.look_into(&path, answers),
+            false => Ok(()),
+        }
+    }
+
+    /// Watches a new directory, and tells what is in it already.
+    fn look_into(&mut self, path: &Path, answers: &mut Answers) -> rustix::io::Result<()> {
+        if !self.trees.is_recursive() {
             return Ok(());
         }
         let mut all = Vec::new();
         let added = self
             .trees
-            .add(&path, |path, is_dir| all.push((path, is_dir)));
+            .add(path, |path, is_dir| all.push((path, is_dir)));
         for (path, is_dir) in all {
             self.tell("created", &path, None, is_dir, answers)?;
             if self.found.len() < MOST_REMEMBERED {

@@ -129,17 +129,19 @@ impl Trees {
         Ok(directory::open(directory, c".")?)
     }
 
-    /// A directory has another place, and so has what is in it.
-    pub fn moved(&mut self, from: &Path, to: &Path) {
+    /// A directory has another place, and so has what is in it. False when it was not watched.
+    pub fn moved(&mut self, from: &Path, to: &Path) -> bool {
+        let mut any = false;
         for path in self.paths.values_mut() {
             if let Ok(rest) = path.strip_prefix(from) {
-                *path = if rest.as_os_str().is_empty() {
-                    to.to_owned()
-                } else {
-                    to.join(rest)
+                any = true;
+                *path = match rest.as_os_str().is_empty() {
+                    true => to.to_owned(),
+                    false => to.join(rest),
                 };
             }
         }
+        any
     }
 
     /// A directory is somewhere else now.
