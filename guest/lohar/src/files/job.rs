@@ -14,7 +14,6 @@ use crate::protocol::outgoing::{Outgoing, MAX_DATA};
 use crate::reactor::wires::Wires;
 use crate::sessions::credit::Credit;
 use crate::sessions::input::Input;
-use crate::sessions::output::widen_pipe;
 
 /// No message of a worker is longer: the longest has two paths of 4 KiB, each byte of which takes six in JSON at most.
 const MOST_HEARD: usize = 128 * 1024;
@@ -47,7 +46,6 @@ pub struct Content {
     pub source: OwnedFd,
     /// Events come once per change, so this holds until a read finds nothing.
     pub ready: bool,
-    pub widened: bool,
 }
 
 pub enum Outcome {
@@ -122,9 +120,6 @@ impl Job {
         match wires.outgoing.read_data(source, stream, STDOUT, most) {
             Ok(0) => self.content = None,
             Ok(count) => {
-                if count == MAX_DATA && !std::mem::replace(&mut content.widened, true) {
-                    widen_pipe(&content.source);
-                }
                 self.credit.spend(count);
             }
             Err(Errno::AGAIN) => content.ready = false,

@@ -23,6 +23,8 @@ use crate::sessions::credit::Credit;
 use crate::sessions::input::Input;
 
 const MOST_JOBS: usize = 64;
+/// As much as a pipe may hold.
+const PIPE: usize = 1024 * 1024;
 
 #[derive(Default)]
 pub struct Jobs {
@@ -109,7 +111,6 @@ impl Jobs {
             content: ours.output.map(|source| Content {
                 source,
                 ready: false,
-                widened: false,
             }),
             credit: Credit::default(),
             messages: ours.messages,
@@ -140,7 +141,7 @@ impl Jobs {
         if !job.input.receive(bytes) {
             return self.fail(key, &too_much(), wires);
         }
-        self.pump_input(key, wires);
+        wires.feed_later(Target::File(key));
     }
 
     pub fn end(&mut self, key: u32, wires: &mut Wires) {
@@ -159,7 +160,7 @@ impl Jobs {
         }
     }
 
-    fn pump_input(&mut self, key: u32, wires: &mut Wires) {
+    pub fn pump_input(&mut self, key: u32, wires: &mut Wires) {
         if let Some(job) = self.jobs.get_mut(&key) {
             let grant = job.input.pump(&wires.poller, key);
             if let (Some(grant), Some(stream)) = (grant, job.stream) {
@@ -272,12 +273,12 @@ fn pipes(work: &Work) -> rustix::io::Result<(Ends, Ends)> {
     do_not_wait(&messages)?;
     let (mut input, mut their_input, mut output, mut their_output) = (None, None, None, None);
     if work.takes_content() {
-        let (source, sink) = pipe()?;
+        let (source, sink) = wide_pipe()?;
         do_not_wait(&sink)?;
         (input, their_input) = (Some(sink), Some(source));
     }
     if work.gives_content() {
-        let (source, sink) = pipe()?;
+        let (source, sink) = wide_pipe()?;
         do_not_wait(&source)?;
         (output, their_output) = (Some(source), Some(sink));
     }
@@ -296,6 +297,13 @@ fn pipes(work: &Work) -> rustix::io::Result<(Ends, Ends)> {
 
 fn pipe() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
     pipe_with(PipeFlags::CLOEXEC)
+}
+
+fn wide_pipe() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
+    let (source, sink) = pipe()?;
+    // The kernel may have its reasons; the pipe works as it is.
+    let _ = rustix::pipe::fcntl_setpipe_size(&sink, PIPE);
+    Ok((source, sink))
 }
 
 fn do_not_wait(end: impl AsFd) -> Result<(), Errno> {

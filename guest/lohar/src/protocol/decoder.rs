@@ -8,7 +8,8 @@ pub type Nonce = [u8; 16];
 const WHOLE_MARKER: usize = MARKER.len() + size_of::<Nonce>();
 /// Below this much free space the unread rest moves to the front.
 const MIN_SPACE: usize = 4096;
-const CAPACITY: usize = MAX_FRAME + 2 * 32_768;
+/// As much as a stream may have under way: what came at once is passed on at once.
+const CAPACITY: usize = MAX_FRAME + 8 * 32_768;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'a> {

@@ -13,6 +13,8 @@ pub struct Wires {
     pub poller: Poller,
     pub timers: Timers,
     pub streams: HashMap<u32, Target>,
+    /// What has got input in this round: it is passed on together, as each piece may cost two changes of process.
+    pub fed: Vec<Target>,
     keys: u32,
 }
 
@@ -31,6 +33,7 @@ impl Wires {
             poller: Poller::new()?,
             timers: Timers::default(),
             streams: HashMap::new(),
+            fed: Vec::new(),
             keys: 0,
         })
     }
@@ -39,6 +42,12 @@ impl Wires {
     pub fn next_key(&mut self) -> u32 {
         self.keys = self.keys.wrapping_add(1);
         self.keys
+    }
+
+    pub fn feed_later(&mut self, target: Target) {
+        if !self.fed.contains(&target) {
+            self.fed.push(target);
+        }
     }
 
     /// The last word on a stream.

@@ -59,6 +59,7 @@ pub fn run(guest: &mut Guest, line: &mut Line, signals: &Signals) -> io::Result<
         while let Some(event) = line.decoder.next() {
             guest.handle(event);
         }
+        guest.feed();
         if children {
             guest.reap();
         }

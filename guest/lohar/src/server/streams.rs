@@ -124,10 +124,21 @@ impl Guest {
                     return;
                 };
                 if process.input.receive(bytes) {
-                    self.sessions.pump_input(key, &mut self.wires);
+                    self.wires.feed_later(target);
                 } else {
                     self.break_stream(stream, &too_much());
                 }
+            }
+        }
+    }
+
+    /// Passes on what has come in this round.
+    pub fn feed(&mut self) {
+        for target in std::mem::take(&mut self.wires.fed) {
+            match target {
+                Target::Process(key) => self.sessions.pump_input(key, &mut self.wires),
+                Target::File(key) => self.files.pump_input(key, &mut self.wires),
+                Target::Log(_) => {}
             }
         }
     }

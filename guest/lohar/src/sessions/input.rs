@@ -20,8 +20,6 @@ pub struct Input {
     queue: Vec<u8>,
     written: usize,
     window: Window,
-    /// Bytes that were written without the host's having got its credit back.
-    unreported: usize,
     ended: bool,
     /// Bytes of the queue that came over earlier streams, whose credit is nobody's any more.
     carried: usize,
@@ -65,7 +63,6 @@ impl Input {
         }
         self.carried = waiting;
         self.window = Window::default();
-        self.unreported = 0;
         // An end-of-file character ends what is typed, not the terminal.
         self.ended &= !self.is_terminal();
         true
@@ -96,21 +93,9 @@ impl Input {
             return false;
         }
         if !self.ended {
-            let written = self.write_through(bytes);
-            self.unreported += written;
-            self.queue.extend_from_slice(&bytes[written..]);
+            self.queue.extend_from_slice(bytes);
         }
         true
-    }
-
-    /// Without a detour through the queue, as long as the sink keeps up.
-    fn write_through(&mut self, bytes: &[u8]) -> usize {
-        match &self.sink {
-            Sink::Pipe(sink) if self.queue.is_empty() => {
-                rustix::io::write(sink, bytes).unwrap_or(0)
-            }
-            _ => 0,
-        }
     }
 
     /// A byte of our own, which no credit pays for.
@@ -145,8 +130,7 @@ impl Input {
             Sink::Pipe(sink) => sink,
             Sink::Terminal(sink) => sink.as_ref(),
             Sink::Closed => {
-                let dropped =
-                    std::mem::take(&mut self.queue).len() + std::mem::take(&mut self.unreported);
+                let dropped = std::mem::take(&mut self.queue).len();
                 return self.pass(dropped);
             }
         };
@@ -170,7 +154,7 @@ impl Input {
                 }
             }
         }
-        let mut passed = self.written - before + std::mem::take(&mut self.unreported);
+        let mut passed = self.written - before;
         if self.written == self.queue.len() {
             self.queue.clear();
             self.written = 0;
