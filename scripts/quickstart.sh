@@ -53,7 +53,7 @@ step "configuration" "Look at the message above" write_configuration
 write_wrapper
 step "daemon" "Look at the message above, and at $state/daemon.log" start_daemon
 step "user admin" "See $state/daemon.log" create_user
-step "sandbox hello" "See why: ./bhatti inspect hello. To boot it from its disk: ./bhatti start hello --force. \
+step "sandbox hello" "What is above may say it. See why: ./bhatti inspect hello. To boot it from its disk: ./bhatti start hello --force. \
 To give it up: ./bhatti destroy hello" first_sandbox
 
 echo
@@ -68,7 +68,7 @@ Try next:
   ./bhatti create --name dev            another machine, in milliseconds
   ./bhatti exec dev -- python3 -c 'print(6 * 7)'
   echo hello | ./bhatti exec dev -- tr a-z A-Z
-  ./bhatti exec dev -t -- bash          a terminal in it
+  ./bhatti shell dev                    a shell in it; Ctrl+\\ leaves it, the next one goes back to it
   ./bhatti list                         what there is
   ./bhatti destroy dev -y
   make stop                             puts all sandboxes into files and ends the daemon

@@ -60,8 +60,14 @@ export const catalogue = {
   is_directory: { status: 400, hint: "Directories are for: bhatti file ls, push and pull" },
   not_directory: { status: 400, hint: "See what it is: bhatti file stat <sandbox> <path>" },
   path_exists: { status: 409, hint: undefined },
-  directory_not_empty: { status: 409, hint: "Remove all that is in it: -r, or recursive=true" },
-  permission_denied: { status: 403, hint: "As root: --as-root, or as_root=true" },
+  directory_not_empty: {
+    status: 409,
+    hint: "Remove all that is in it: -r (recursive=true in the API)",
+  },
+  permission_denied: {
+    status: 403,
+    hint: "With root's rights: --as-root (as_root=true in the API)",
+  },
   unsafe_path: {
     status: 403,
     hint: "Name the place itself instead of a link to it, or do it without --as-root",

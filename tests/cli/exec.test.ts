@@ -133,7 +133,8 @@ test("a timeout is 137, and says why", async () => {
   expect(await daemon.run(["exec", "dev", "--timeout", "1", "sleep", "30"])).toMatchObject({
     code: 137,
     stdout: "",
-    stderr: "bhatti: the command was killed because its time was up\n",
+    stderr:
+      "bhatti: the command was killed because its time was up; exec --timeout gives it more\n",
   });
   const { code, stdout } = await daemon.run([
     "exec",

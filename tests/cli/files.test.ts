@@ -100,7 +100,11 @@ test.each<[string[], string, string]>([
   ],
   [["read", "file/below"], "400 Bad Request: /workspace/file is not a directory", "See what it is"],
   [["ls", "file"], "400 Bad Request: /workspace/file is not a directory", "See what it is"],
-  [["read", "/root/x"], "403 Forbidden: /root/x: Permission denied", "As root: --as-root"],
+  [
+    ["read", "/root/x"],
+    "403 Forbidden: /root/x: Permission denied",
+    "With root's rights: --as-root",
+  ],
   [["rm", "dir"], "409 Conflict: /workspace/dir is not empty", "Remove all that is in it: -r"],
   [["push", "nowhere", "x"], 'Error: cannot read "nowhere": no such file or directory', ""],
   [["write", "x", "--mode", "9999"], "Error: --mode must be octal permission bits such as", ""],

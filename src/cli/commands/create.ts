@@ -35,7 +35,7 @@ export const create = command({
     "disk-size": whole("Root disk in MB; the image's size when absent", megabytes),
     env: pairs("Environment of every command", { placeholder: "KEY=VALUE,..." }),
     init: text(
-      "Shell script to run once, in /workspace; its output is in /var/log/lohar/sessions/init.log",
+      "Shell script to run once, in /workspace; bhatti logs <sandbox> init prints what it says",
       { placeholder: "script" },
     ),
     "keep-hot": toggle("Never pause it when it is idle"),

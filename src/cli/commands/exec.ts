@@ -15,12 +15,14 @@ export const exec = command({
   description:
     "The command runs as user lohar in /workspace. Its exit code is the exit code of bhatti exec.\n" +
     "Put -- before a command that has flags of its own.\n" +
-    "With -t, --detach or --session it goes on when this client is gone, as a session: see bhatti ps, attach, logs and kill.",
+    "With -t, --detach or --session it goes on when the connection to this client is lost, as a session: see bhatti ps,\n" +
+    "attach, logs and kill. Keys and signals that reach this client go to the command, Ctrl+\\ too: to leave a shell and\n" +
+    "come back, use bhatti shell.",
   arguments: ["sandbox"],
   rest: "command",
   flags: {
     timeout: whole(
-      `Kill the command after this many seconds (default ${defaultExecTimeoutSeconds})`,
+      `Kill the command after this many seconds (default ${defaultExecTimeoutSeconds}, with -t too; none with --detach and --session)`,
       {
         placeholder: "seconds",
         min: 1,
@@ -31,11 +33,14 @@ export const exec = command({
     workdir: text("Directory to run it in (default /workspace)", { placeholder: "path" }),
     env: pairs("Its environment; can be repeated", { placeholder: "KEY=VALUE,..." }),
     user: choice("Who runs it (default lohar)", ["lohar", "root"], { short: "u" }),
-    detach: toggle("Start it in the background, and print its pid and where its output goes", {
-      short: "d",
-    }),
+    detach: toggle(
+      "Start it in the background, and print its pid and its log, which is named after its session",
+      {
+        short: "d",
+      },
+    ),
     session: toggle(
-      "Keep it, and its stdin, when this client goes: bhatti attach takes it up. The end of stdin does not end its own",
+      "Keep it, and its stdin, when the connection is lost: bhatti attach takes it up. The end of stdin does not end its own",
     ),
     tty: toggle("Allocate a terminal", { short: "t" }),
     "no-stdin": toggle("Forward nothing on stdin", { short: "n" }),

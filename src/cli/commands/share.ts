@@ -8,7 +8,9 @@ import { future } from "../terminal/moment.ts";
 export const share = command({
   description:
     "Whoever has the link has a shell, without a key. A sandbox has one link: another one takes its place, and\n" +
-    "disconnects who came by it.",
+    "disconnects who came by it. It leads to the address at which this command reaches the daemon (--url): one with\n" +
+    "127.0.0.1 is of use on this machine only.\n" +
+    "A duration is 30s, 5m, 2h or 1d, a bare number of seconds, or never, which turns it off; so does 0.",
   arguments: ["sandbox"],
   flags: {
     revoke: toggle("Make its link useless, and disconnect who came by it"),

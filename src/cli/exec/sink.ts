@@ -26,6 +26,7 @@ function rawSink({ system, remark }: Context): ExecSink {
 
 /** What the exit code alone does not tell. */
 export function unusualEnd({ reason }: ExecExit): string | undefined {
-  if (reason === "timeout") return "bhatti: the command was killed because its time was up";
+  if (reason === "timeout")
+    return "bhatti: the command was killed because its time was up; exec --timeout gives it more";
   return reason === "oom" ? "bhatti: the command was killed because memory ran out" : undefined;
 }
