@@ -19,7 +19,7 @@ const TimeoutSeconds = z
 const command = {
   cmd: z.array(KernelText).min(1, { error: "must have at least one word" }),
   timeout_sec: TimeoutSeconds.optional().describe(
-    `Seconds; ${defaultExecTimeoutSeconds} when absent`,
+    `Seconds; ${defaultExecTimeoutSeconds} when absent, none for a session, which one with a terminal is`,
   ),
   env: Environment.optional(),
   user: z.enum(["lohar", "root"]).optional().describe("lohar when absent"),

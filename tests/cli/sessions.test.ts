@@ -175,6 +175,25 @@ test("a piped session outlives its client, and is taken up where it is", async (
   await daemon.ok("kill", "dev", id);
 });
 
+test.each(["SIGTERM", "SIGHUP"] as const)(
+  "%s ends the client of a session, and not the session",
+  async (signal) => {
+    const client = spawn(["exec", "dev", "--session", "--", "cat"]);
+    const stderr = client.stderr.getReader();
+    const said = new TextDecoder().decode((await stderr.read()).value);
+    const id = /sess-\w+/.exec(said)?.[0] ?? "";
+    client.kill(signal);
+    await client.exited;
+    expect(client.signalCode).toBe(signal);
+    expect(new TextDecoder().decode((await stderr.read()).value)).toBe(
+      `detached from ${id}; it goes on. Come back: bhatti attach dev ${id}\n`,
+    );
+    const list = JSON.parse(await daemon.ok("ps", "dev", "--json"));
+    expect(list).toMatchObject([{ session_id: id, running: true }]);
+    await daemon.ok("kill", "dev", id);
+  },
+);
+
 test("a piped session is not made again by itself when part of its input may be lost", async () => {
   const id = await piped("cat");
   using line = cuttableLine(daemon.url);

@@ -38,6 +38,12 @@ test("--ttl says when it ends, --json says all", async () => {
   });
 });
 
+test("a link for ever is not asked for by a length of time", async () => {
+  const { code, stderr } = await daemon.run(["share", "dev", "--ttl", "0"]);
+  expect(code).toBe(1);
+  expect(stderr).toContain("--ttl must be at least 1 second");
+});
+
 test("--revoke succeeds, also when there was no link", async () => {
   for (let times = 0; times < 2; times++) {
     expect(await daemon.ok("share", "dev", "--revoke")).toBe("share/dev revoked\n");

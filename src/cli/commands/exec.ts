@@ -16,13 +16,13 @@ export const exec = command({
     "The command runs as user lohar in /workspace. Its exit code is the exit code of bhatti exec.\n" +
     "Put -- before a command that has flags of its own.\n" +
     "With -t, --detach or --session it goes on when the connection to this client is lost, as a session: see bhatti ps,\n" +
-    "attach, logs and kill. Keys and signals that reach this client go to the command, Ctrl+\\ too: to leave a shell and\n" +
-    "come back, use bhatti shell.",
+    "attach, logs and kill, and also when this client is ended by SIGTERM or SIGHUP. Keys and other signals go to the\n" +
+    "command, Ctrl+\\ too: to leave a shell and come back, use bhatti shell.",
   arguments: ["sandbox"],
   rest: "command",
   flags: {
     timeout: whole(
-      `Kill the command after this many seconds (default ${defaultExecTimeoutSeconds}, with -t too; none with --detach and --session)`,
+      `Kill the command after this many seconds (default ${defaultExecTimeoutSeconds}; none with -t, --detach and --session)`,
       {
         placeholder: "seconds",
         min: 1,
@@ -40,7 +40,7 @@ export const exec = command({
       },
     ),
     session: toggle(
-      "Keep it, and its stdin, when the connection is lost: bhatti attach takes it up. The end of stdin does not end its own",
+      "Keep it, and its stdin, when this client goes: bhatti attach takes it up. The end of stdin does not end its own",
     ),
     tty: toggle("Allocate a terminal", { short: "t" }),
     "no-stdin": toggle("Forward nothing on stdin", { short: "n" }),

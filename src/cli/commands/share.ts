@@ -10,7 +10,7 @@ export const share = command({
     "Whoever has the link has a shell, without a key. A sandbox has one link: another one takes its place, and\n" +
     "disconnects who came by it. It leads to the address at which this command reaches the daemon (--url): one with\n" +
     "127.0.0.1 is of use on this machine only.\n" +
-    "A duration is 30s, 5m, 2h or 1d, a bare number of seconds, or never, which turns it off; so does 0.",
+    "A duration is 30s, 5m, 2h or 1d, or a bare number of seconds.",
   arguments: ["sandbox"],
   flags: {
     revoke: toggle("Make its link useless, and disconnect who came by it"),
@@ -26,20 +26,29 @@ export const share = command({
     if (revoke && (ttl !== undefined || readOnly)) {
       throw badFlag("revoke", "goes with neither --ttl nor --read-only");
     }
+    if (ttl === 0)
+      throw badFlag(
+        "ttl",
+        "must be at least 1 second; without it the link lasts until it is revoked",
+      );
     const client = await context.client();
     if (revoke) {
       await client.call("share.revoke", { params: { ref } });
       await context.result({ sandbox: ref, revoked: true }, () => `share/${ref} revoked\n`);
       return undefined;
     }
-    const body = { ...given("ttl_s", ttl || undefined), read_only: readOnly };
+    const body = { ...given("ttl_s", ttl), read_only: readOnly };
     const { result } = await client.call("share.create", { params: { ref }, body });
     // The daemon knows by which address it was reached; only we know which one leads there from here.
     const { pathname, hash } = new URL(result.url);
     const shown = { ...result, url: `${client.url}${pathname}${hash}` };
     await context.result(shown, () => {
       const expiry = future(result.expires_at);
-      return [`Shell: ${shown.url}`, ...(expiry ? [`Expires: ${expiry}`] : []), ""].join("\n");
+      return [
+        `${readOnly ? "Shell (read-only)" : "Shell"}: ${shown.url}`,
+        ...(expiry ? [`Expires: ${expiry}`] : []),
+        "",
+      ].join("\n");
     });
     return undefined;
   },

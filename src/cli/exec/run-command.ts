@@ -63,7 +63,7 @@ async function passOn(
       if (event.type === "session") {
         session = event;
         // Before this there is nobody to tell: a signal ends us.
-        signals.attach(stream);
+        signals.attach(stream, isKept(plan) ? () => sayWhere(context, plan, event) : undefined);
         await begun(context, plan, stream, event);
       }
       const exitCode = event.type === "exit" ? exitCodeOf(event) : undefined;
@@ -101,18 +101,26 @@ async function enterScreen(context: Context) {
   return screen;
 }
 
-/** Of a session it is known that it does not end with its client. */
+/** It does not end with its client. */
+function isKept({ start }: CommandPlan): boolean {
+  return start.tty !== undefined || start.session === true;
+}
+
+function sayWhere({ remark }: Context, { sandbox }: CommandPlan, { session_id: id }: SessionEvent) {
+  return remark(`detached from ${id}; it goes on. Come back: bhatti attach ${sandbox} ${id}`);
+}
+
 function goesOn(
   error: BhattiError,
-  { sandbox, start }: CommandPlan,
+  plan: CommandPlan,
   session: SessionEvent | undefined,
 ): BhattiError {
-  if (!session || !(start.tty || start.session)) return error;
+  if (!session || !isKept(plan)) return error;
   const id = session.session_id;
   return new BhattiError(
     "connection_lost",
     `the connection to the daemon was lost; the command goes on as session ${id}`,
-    { cause: error, hint: `Come back: bhatti attach ${sandbox} ${id}` },
+    { cause: error, hint: `Come back: bhatti attach ${plan.sandbox} ${id}` },
   );
 }
 

@@ -63,7 +63,7 @@ function startOf(
     case "exec": {
       const { stdin, tty, session, max_idle_sec, ...start } = opening.request;
       const command = {
-        ...commandOf(start, session ? 0 : defaultExecTimeoutSeconds),
+        ...commandOf(start, session || tty ? 0 : defaultExecTimeoutSeconds),
         tty,
         stdin: stdin ?? tty !== undefined,
         session,
