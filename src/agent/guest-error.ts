@@ -19,11 +19,6 @@ const codes = new Map<string, { code: ErrorCode; hint?: string }>([
   ["session_taken", { code: "session_taken" }],
   ["session_ended", { code: "session_ended" }],
   ["limit", { code: "guest_busy" }],
-  ["session_not_found", { code: "session_not_found" }],
-  ["session_limit", { code: "session_limit" }],
-  ["session_attached", { code: "session_attached" }],
-  ["session_taken", { code: "session_taken" }],
-  ["session_ended", { code: "session_ended" }],
 ]);
 
 const maxMessageLength = 1000;

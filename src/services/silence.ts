@@ -3,13 +3,14 @@ import { BhattiError } from "../errors/bhatti-error.ts";
 
 export type Side = "sandbox" | "client";
 
-/** What a guest may be busy with between two pieces: a disk that writes 100 MB back, a directory of 100,000 files. */
+/** A guest may be busy between two pieces: with a disk that writes 100 MB back, with a directory of 100,000 files. */
 const silenceMs = { sandbox: 120_000, client: 300_000 };
 
 export class Silence implements Disposable {
   readonly #ended = new AbortController();
   readonly #name: string;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #isOver = false;
 
   constructor(sandboxName: string) {
     this.#name = sandboxName;
@@ -20,9 +21,10 @@ export class Silence implements Disposable {
     return this.#ended.signal;
   }
 
-  /** From now on it is this side's turn. */
+  /** From now on it is this side's turn. After the transfer it is nobody's: who is slow to see its end waits alone. */
   expect(side: Side): void {
     clearTimeout(this.#timer);
+    if (this.#isOver) return;
     this.#timer = setTimeout(() => this.#ended.abort(this.#error(side)), silenceMs[side]);
   }
 
@@ -32,6 +34,7 @@ export class Silence implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#isOver = true;
     this.rest();
   }
 

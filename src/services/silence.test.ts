@@ -1,0 +1,26 @@
+import { afterEach, beforeEach, expect, jest, test } from "bun:test";
+import { Silence } from "./silence.ts";
+
+beforeEach(() => void jest.useFakeTimers());
+afterEach(() => void jest.useRealTimers());
+
+test("a side whose turn it is may be silent for so long, and then it is named", () => {
+  const silence = new Silence("dev");
+  silence.expect("client");
+  jest.advanceTimersByTime(299_999);
+  silence.expect("sandbox");
+  jest.advanceTimersByTime(119_999);
+  expect(silence.signal.aborted).toBe(false);
+  jest.advanceTimersByTime(1);
+  expect(silence.signal.reason).toMatchObject({
+    code: "guest_unresponsive",
+    message: 'Sandbox "dev" did not go on with a transfer for 120 s',
+  });
+});
+
+test("nobody is waited for after the end, whoever hears of it late", () => {
+  const silence = new Silence("dev");
+  silence[Symbol.dispose]();
+  silence.expect("client");
+  expect(jest.getTimerCount()).toBe(0);
+});
