@@ -1,4 +1,5 @@
 /** The guest's files as lohar sees to them: one stream for each piece of work. */
+import type { Pieces } from "../async/pieces.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import {
   changeMessage,
@@ -108,7 +109,7 @@ export class LoharFiles implements GuestFiles {
   async watch(
     at: GuestPath & { recursive?: boolean },
     signal: AbortSignal,
-  ): Promise<AsyncIterable<FileChange> & { release(): void }> {
+  ): Promise<Pieces<FileChange>> {
     const open = { op: "watch", ...where(at), recursive: at.recursive };
     const stream = this.#open(open, { opened: nothing, result: nothing }, signal);
     await stream.opened;

@@ -1,4 +1,5 @@
 /** What can be done with the files of a guest: as its user, or as root where that is asked for. */
+import type { Pieces } from "../async/pieces.ts";
 
 export type FileOwner = "lohar" | "root";
 
@@ -33,10 +34,7 @@ export interface FileChange {
   isDirectory: boolean;
 }
 
-/** Bytes that come as they are asked for. Must be consumed or released. */
-export interface GuestBytes extends AsyncIterable<Uint8Array> {
-  release(): void;
-}
+export type GuestBytes = Pieces<Uint8Array>;
 
 export interface FileSelection {
   /** The first line is 1. */
@@ -89,8 +87,5 @@ export interface GuestFiles {
     signal: AbortSignal,
   ): Promise<TransferResult>;
   /** Resolves when it watches; goes on until it is let go of. */
-  watch(
-    at: GuestPath & { recursive?: boolean },
-    signal: AbortSignal,
-  ): Promise<AsyncIterable<FileChange> & { release(): void }>;
+  watch(at: GuestPath & { recursive?: boolean }, signal: AbortSignal): Promise<Pieces<FileChange>>;
 }

@@ -8,8 +8,6 @@ import { type RunningCommand, runningCommand } from "./running-command.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 import { tellOfSession } from "./session-story.ts";
 
-export type { ExecResult, RunningCommand } from "./running-command.ts";
-
 export interface Command {
   argv: string[];
   env?: Record<string, string> | undefined;

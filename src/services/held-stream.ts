@@ -1,9 +1,6 @@
 /** What comes out of a sandbox piece by piece: the sandbox stays awake until that has ended or is let go of. */
+import type { Pieces } from "../async/pieces.ts";
 import type { Silence } from "./silence.ts";
-
-interface Source<T> extends AsyncIterable<T> {
-  release(): void;
-}
 
 export interface HeldStreamOptions {
   /** Ended with the stream: what keeps the sandbox awake. */
@@ -14,11 +11,11 @@ export interface HeldStreamOptions {
   explain(error: unknown): Promise<unknown>;
 }
 
-export class HeldStream<T> implements Source<T> {
-  readonly #source: Source<T>;
+export class HeldStream<T> implements Pieces<T> {
+  readonly #source: Pieces<T>;
   readonly #options: HeldStreamOptions;
 
-  constructor(source: Source<T>, options: HeldStreamOptions) {
+  constructor(source: Pieces<T>, options: HeldStreamOptions) {
     this.#source = source;
     this.#options = options;
   }

@@ -32,7 +32,7 @@ export interface NewShare extends ShareRecord {
 }
 
 /** Of one sandbox, at once. */
-export const maximumWebSessions = 5;
+const maximumWebSessions = 5;
 
 /** What a token is compared with where there is none, so that this takes as long. */
 const nothing = sha256Hex("");

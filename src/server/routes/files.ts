@@ -15,7 +15,7 @@ import { type Binder, implement } from "../implement.ts";
 import type { RequestContext } from "../request.ts";
 import { bodyOf, sizedBody } from "../request-body.ts";
 import { respondWithBytes } from "../streams/byte-response.ts";
-import { respondWithLines } from "../streams/json-lines.ts";
+import { respondWithItems } from "../streams/json-lines.ts";
 
 const done = { status: "ok" as const };
 
@@ -108,7 +108,7 @@ function bindStreams(binder: Binder, files: Files): void {
     const at = { ...pathIn(query), recursive: query.recursive === "true" };
     const changes = await files.watch(placeOf(call), at, signal);
     const log = context.get("log");
-    return respondWithLines(changes, presentedChange, { requestId, log, signal });
+    return respondWithItems(changes, presentedChange, { requestId, log, signal });
   });
 }
 

@@ -10,7 +10,7 @@ import { TokenBuckets } from "../middleware/token-buckets.ts";
 import { addressOf, type RequestContext } from "../request.ts";
 import { SocketConnection } from "../streams/socket-connection.ts";
 import { upgrade } from "../streams/upgrade.ts";
-import { ShellConversation } from "../streams/web-shell-websocket.ts";
+import { WebShellConversation } from "../streams/web-shell-websocket.ts";
 import { ShellPage } from "../web/page.ts";
 
 export interface ShareRouteOptions {
@@ -56,7 +56,7 @@ function bindStream(binder: Binder, { shares, sessions, log, identity }: ShareRo
     if (wait > 0) throw new RateLimited(wait);
     const isOwn = isOwnOrigin(context);
     const talk = (connection: SocketConnection) =>
-      new ShellConversation(connection, {
+      new WebShellConversation(connection, {
         open: (token) => shares.open(isOwn ? params.id : "", token, ip),
         penalty: () => (failed.take(ip) > 0 ? penaltyMs : 0),
         enter: (visitor, auth, signal) => enterShell(sessions, visitor, auth, signal),

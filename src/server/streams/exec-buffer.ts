@@ -1,8 +1,9 @@
 /** A command's whole output as one answer, up to a limit. */
 import type { z } from "zod";
+import { releasedBy } from "../../async/pieces.ts";
 import type { ExecResult } from "../../contract/exec.ts";
 import { bufferedOutputBytes } from "../../contract/exec-limits.ts";
-import type { RunningCommand } from "../../services/exec.ts";
+import type { RunningCommand } from "../../services/running-command.ts";
 
 /** A client that goes away lets go of the command. */
 export async function collectOutput(
@@ -12,10 +13,8 @@ export async function collectOutput(
   const pieces: { 1: Uint8Array[]; 2: Uint8Array[] } = { 1: [], 2: [] };
   let room = bufferedOutputBytes;
   let truncated = false;
-  const release = () => command.release();
-  signal.addEventListener("abort", release, { once: true });
+  using _ = releasedBy(signal, command);
   try {
-    signal.throwIfAborted();
     for await (const { channel, chunk } of command) {
       const bytes = chunk.subarray(1, 1 + room);
       if (bytes.length > 0) pieces[channel].push(bytes);
@@ -36,8 +35,6 @@ export async function collectOutput(
   } catch (error) {
     command.release();
     throw error;
-  } finally {
-    signal.removeEventListener("abort", release);
   }
 }
 

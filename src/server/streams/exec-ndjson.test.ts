@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { silentLogger } from "../../observability/log.ts";
-import type { RunningCommand } from "../../services/exec.ts";
+import type { RunningCommand } from "../../services/running-command.ts";
 import { streamOutput } from "./exec-ndjson.ts";
 
 test("a client that left while the command was started lets go of it", () => {

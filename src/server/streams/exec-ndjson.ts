@@ -1,53 +1,21 @@
 /** A command's output as it comes, one JSON object a line. */
-import { reasonOf } from "../../async/deadline.ts";
 import { type Encoded, TextEvents } from "../../contract/text-events.ts";
-import type { Logger } from "../../observability/log.ts";
-import type { RunningCommand } from "../../services/exec.ts";
+import type { RunningCommand } from "../../services/running-command.ts";
 import { failureOf } from "../failure.ts";
-
-export interface StreamOptions {
-  requestId: string;
-  log: Logger;
-  signal: AbortSignal;
-}
+import { type JsonLinesOptions, respondWithLines } from "./json-lines.ts";
 
 const names = { 1: "stdout", 2: "stderr" } as const;
 
 /** The client's pace is the command's: a line is made when there is room for it. */
-export function streamOutput(command: RunningCommand, options: StreamOptions): Response {
-  if (options.signal.aborted) {
-    command.release();
-    throw reasonOf(options.signal);
-  }
-  const encoder = new TextEncoder();
-  const lines = eventsOf(command, options);
-  const release = () => command.release();
-  options.signal.addEventListener("abort", release, { once: true });
-  const body = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const next = await lines.next();
-        if (next.done) {
-          options.signal.removeEventListener("abort", release);
-          controller.close();
-        } else {
-          controller.enqueue(encoder.encode(`${JSON.stringify(next.value)}\n`));
-        }
-      },
-      cancel: release,
-    },
-    { highWaterMark: 0 },
-  );
-  return new Response(body, {
-    headers: {
-      "Content-Type": "application/x-ndjson",
-      "X-Content-Type-Options": "nosniff",
-      "Cache-Control": "no-store",
-    },
-  });
+export function streamOutput(command: RunningCommand, options: JsonLinesOptions): Response {
+  return respondWithLines(linesOf(command, options), command, options.signal);
 }
 
-async function* eventsOf(command: RunningCommand, { requestId, log }: StreamOptions) {
+async function* linesOf(command: RunningCommand, options: JsonLinesOptions) {
+  for await (const event of eventsOf(command, options)) yield `${JSON.stringify(event)}\n`;
+}
+
+async function* eventsOf(command: RunningCommand, { requestId, log }: JsonLinesOptions) {
   const texts = { 1: new TextEvents(), 2: new TextEvents() };
   const event = (channel: 1 | 2, encoded: Encoded) => ({ type: names[channel], ...encoded });
   try {

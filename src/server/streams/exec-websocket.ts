@@ -8,7 +8,7 @@ import {
   ShellStart,
 } from "../../contract/exec.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
-import type { RunningCommand } from "../../services/exec.ts";
+import type { RunningCommand } from "../../services/running-command.ts";
 import { parse } from "../validation.ts";
 import { relay } from "./relay.ts";
 import {

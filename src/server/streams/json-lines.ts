@@ -1,11 +1,8 @@
-/** Things as they happen, one JSON object a line, after an empty line: the server sends no headers before a first byte. */
-import { reasonOf } from "../../async/deadline.ts";
+/** One JSON object a line, at the client's pace. */
+import type { Pieces } from "../../async/pieces.ts";
 import type { Logger } from "../../observability/log.ts";
 import { failureOf } from "../failure.ts";
-
-interface Items<T> extends AsyncIterable<T> {
-  release(): void;
-}
+import { bodyOfPieces } from "./pieces-body.ts";
 
 export interface JsonLinesOptions {
   requestId: string;
@@ -13,37 +10,14 @@ export interface JsonLinesOptions {
   signal: AbortSignal;
 }
 
-/** The last line is an error if it does not end well. */
-export function respondWithLines<T>(
-  items: Items<T>,
-  lineOf: (item: T) => object,
-  options: JsonLinesOptions,
+/** `lines`, each with its newline, are made of what comes from `source`; that is released as in `bodyOfPieces`. */
+export function respondWithLines(
+  lines: AsyncIterable<string>,
+  source: { release(): void },
+  signal: AbortSignal,
 ): Response {
-  const { signal } = options;
-  const release = () => items.release();
-  signal.addEventListener("abort", release, { once: true });
-  if (signal.aborted) {
-    release();
-    throw reasonOf(signal);
-  }
-  const encoder = new TextEncoder();
-  const lines = linesOf(items, lineOf, options);
-  const body = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const next = await lines.next();
-        if (!next.done) {
-          controller.enqueue(encoder.encode(next.value));
-          return;
-        }
-        signal.removeEventListener("abort", release);
-        controller.close();
-      },
-      cancel: release,
-    },
-    { highWaterMark: 0 },
-  );
-  return new Response(body, {
+  const bytes = encoded(lines);
+  return new Response(bodyOfPieces(bytes, source, signal), {
     headers: {
       "Content-Type": "application/x-ndjson",
       "X-Content-Type-Options": "nosniff",
@@ -52,16 +26,33 @@ export function respondWithLines<T>(
   });
 }
 
+/**
+ * Things as they happen, after an empty line: the server sends no headers before a first byte. The last line is an error
+ * if it does not end well.
+ */
+export function respondWithItems<T>(
+  items: Pieces<T>,
+  present: (item: T) => object,
+  options: JsonLinesOptions,
+): Response {
+  return respondWithLines(linesOf(items, present, options), items, options.signal);
+}
+
 async function* linesOf<T>(
   items: AsyncIterable<T>,
-  lineOf: (item: T) => object,
+  present: (item: T) => object,
   { requestId, log }: JsonLinesOptions,
 ) {
   yield "\n";
   try {
-    for await (const item of items) yield `${JSON.stringify(lineOf(item))}\n`;
+    for await (const item of items) yield `${JSON.stringify(present(item))}\n`;
   } catch (error) {
     const { body } = failureOf(error, requestId, log);
     yield `${JSON.stringify({ type: "error", ...body })}\n`;
   }
+}
+
+async function* encoded(lines: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
+  const encoder = new TextEncoder();
+  for await (const line of lines) yield encoder.encode(line);
 }

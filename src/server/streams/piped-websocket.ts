@@ -1,7 +1,7 @@
 /** The WebSocket of earlier clients for programs that speak over stdio: input and output as text, and the exit code. */
 import type { z } from "zod";
 import { PipedStart } from "../../contract/sessions.ts";
-import type { RunningCommand } from "../../services/exec.ts";
+import type { RunningCommand } from "../../services/running-command.ts";
 import { parse } from "../validation.ts";
 import { relay } from "./relay.ts";
 import {

@@ -1,5 +1,5 @@
 /** The terminal WebSocket of earlier clients: a shell from the start, its output as binary frames. */
-import type { RunningCommand } from "../../services/exec.ts";
+import type { RunningCommand } from "../../services/running-command.ts";
 import { relay } from "./relay.ts";
 import { type Conversation, closeCodes, type SocketConnection } from "./socket-connection.ts";
 import { TerminalKeys } from "./terminal-keys.ts";

@@ -1,7 +1,7 @@
 /** Stdin on its way from a socket that cannot be paused to a guest that can: bounded by credit. */
 import { stdinWindowBytes } from "../../contract/exec-limits.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
-import type { RunningCommand } from "../../services/exec.ts";
+import type { RunningCommand } from "../../services/running-command.ts";
 
 export class StdinFeed {
   readonly #grant: (bytes: number) => void;

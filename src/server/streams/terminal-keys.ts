@@ -1,7 +1,7 @@
 /** What clients of the earlier WebSockets send: keystrokes as they come, and now and then a size. */
 import { z } from "zod";
 import { ExecControl } from "../../contract/exec.ts";
-import type { RunningCommand } from "../../services/exec.ts";
+import type { RunningCommand } from "../../services/running-command.ts";
 import { parse } from "../validation.ts";
 import { StdinFeed } from "./stdin-feed.ts";
 

@@ -1,6 +1,5 @@
 /** One WebSocket of the web shell: the token as its first message, then a terminal as bytes both ways. */
-
-import { pause } from "../../async/deadline.ts";
+import { pause, reasonOf } from "../../async/deadline.ts";
 import { ShareAuth, ShareControl, type ShareEvent } from "../../contract/shares.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { RunningCommand } from "../../services/running-command.ts";
@@ -29,7 +28,7 @@ const forAnybody = ["session_limit", "shutting_down"];
 /** Of the first message, in characters: whoever sends it is not known yet. */
 const longestAuth = 2048;
 
-export class ShellConversation implements Conversation {
+export class WebShellConversation implements Conversation {
   readonly #connection: SocketConnection;
   readonly #door: ShellDoor;
   readonly #stdin: StdinFeed;
@@ -95,6 +94,7 @@ export class ShellConversation implements Conversation {
     const { over } = this.#connection;
     if (over.aborted) return this.#end();
     const { whileGood } = visitor;
+    if (whileGood.aborted) throw reasonOf(whileGood);
     whileGood.addEventListener("abort", () => this.#connection.fail(whileGood.reason), {
       once: true,
     });
