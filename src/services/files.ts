@@ -9,14 +9,12 @@ import type {
   GuestPath,
   TransferResult,
 } from "../agent/guest-files.ts";
-import { within } from "../async/deadline.ts";
-import type { Machine } from "../engine/engine.ts";
-import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
+import type { Pieces } from "../async/pieces.ts";
 import type { Logger } from "../observability/log.ts";
 import type { User } from "../store/users.ts";
 import { HeldStream } from "./held-stream.ts";
-import { explainLoss } from "./machine-loss.ts";
-import type { Sandboxes } from "./sandboxes.ts";
+import { askGuest, type Begun, beginInGuest, type Task } from "./in-guest.ts";
+import type { Sandboxes, SandboxRecord } from "./sandboxes.ts";
 import { Silence } from "./silence.ts";
 
 export type { FileChange, FileEntry, FileSelection, GuestPath, SizedContent };
@@ -38,22 +36,11 @@ export interface FileContent extends GuestBytes {
   bytes?: number;
 }
 
-export type FileChanges = AsyncIterable<FileChange> & { release(): void };
-
 /** What a guest does at once, and what may take it through a large tree. */
 const briefMs = 30_000;
 const longMs = 600_000;
 
-type Work<T> = (guest: Guest, signal: AbortSignal) => Promise<T>;
-
-interface Ready {
-  use: Disposable;
-  /** Runs the work, and gives the guest that long for its answer. */
-  ask<T>(milliseconds: number, signal: AbortSignal, work: Work<T>): Promise<T>;
-  /** Gives the error to tell instead. */
-  explain(error: unknown): Promise<unknown>;
-  machine: Machine;
-}
+type Held = Pick<Begun<unknown>, "use" | "explain">;
 
 export class Files {
   readonly #sandboxes: Sandboxes;
@@ -116,8 +103,8 @@ export class Files {
 
   /** A tar stream. The signal ends it too. */
   async pack(place: Place, at: GuestPath, signal: AbortSignal): Promise<GuestBytes> {
-    const work: Work<GuestBytes> = (guest, both) => guest.files.pack(at, both);
-    return (await this.#open(place, signal, work)).stream;
+    const begin: Task<GuestBytes>["begin"] = (guest, both) => guest.files.pack(at, both);
+    return (await this.#open(place, signal, begin)).stream;
   }
 
   /** Changes until the signal, or until it is let go of. */
@@ -125,15 +112,11 @@ export class Files {
     place: Place,
     at: GuestPath & { recursive?: boolean },
     signal: AbortSignal,
-  ): Promise<FileChanges> {
-    const { use, ask, explain } = await this.#use(place, signal);
-    try {
-      const changes = await ask(briefMs, signal, (guest, both) => guest.files.watch(at, both));
-      return new HeldStream(changes, { use, explain: this.#noted(place, explain) });
-    } catch (error) {
-      use[Symbol.dispose]();
-      throw error;
-    }
+  ): Promise<Pieces<FileChange>> {
+    const sandbox = this.#sandboxes.get(place.user, place.ref);
+    const task = transfer(place, (guest, both) => guest.files.watch(at, both));
+    const { value, ...held } = await beginInGuest(this.#sandboxes, sandbox, task, signal);
+    return new HeldStream(value, this.#noted(sandbox, held));
   }
 
   /** In one piece: readers see the old bytes or the new ones. */
@@ -159,28 +142,25 @@ export class Files {
     );
   }
 
-  async #perform<T>(
+  #perform<T>(
     place: Place,
     milliseconds: number,
     signal: AbortSignal,
-    work: Work<T>,
+    begin: Task<T>["begin"],
   ): Promise<T> {
-    const { use, ask } = await this.#use(place, signal);
-    using _ = use;
-    return await ask(milliseconds, signal, work);
+    const sandbox = this.#sandboxes.get(place.user, place.ref);
+    const task = { ...common(place), what: "it was done", beginMs: milliseconds, begin };
+    return askGuest(this.#sandboxes, sandbox, task, signal);
   }
 
-  async #open<T extends GuestBytes>(place: Place, signal: AbortSignal, work: Work<T>) {
-    const { use, ask, explain } = await this.#use(place, signal);
-    const silence = new Silence(place.ref);
-    try {
-      const opened = await ask(briefMs, AbortSignal.any([signal, silence.signal]), work);
-      const options = { use, silence, explain: this.#noted(place, explain) };
-      return { opened, stream: new HeldStream(opened, options) };
-    } catch (error) {
-      use[Symbol.dispose]();
-      throw error;
-    }
+  async #open<T extends GuestBytes>(place: Place, signal: AbortSignal, begin: Task<T>["begin"]) {
+    const sandbox = this.#sandboxes.get(place.user, place.ref);
+    const silence = new Silence(sandbox.name);
+    const either = AbortSignal.any([signal, silence.signal]);
+    const task = transfer(place, begin);
+    const { value, ...held } = await beginInGuest(this.#sandboxes, sandbox, task, either);
+    const stream = new HeldStream(value, { ...this.#noted(sandbox, held), silence });
+    return { opened: value, stream };
   }
 
   async #feed<T>(
@@ -189,13 +169,18 @@ export class Files {
     signal: AbortSignal,
     work: (guest: Guest, pieces: AsyncIterable<Uint8Array>, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const { use, machine, explain } = await this.#use(place, signal);
-    using _ = use;
-    using silence = new Silence(place.ref);
+    const sandbox = this.#sandboxes.get(place.user, place.ref);
+    using silence = new Silence(sandbox.name);
     const either = AbortSignal.any([signal, silence.signal]);
+    const task = transfer(place, async (guest) => guest);
+    const {
+      value: guest,
+      use,
+      explain,
+    } = await beginInGuest(this.#sandboxes, sandbox, task, either);
+    using _ = use;
     silence.expect("sandbox");
     try {
-      const guest = await machine.guest(either);
       return await work(guest, paced(content, silence), either);
     } catch (error) {
       throw await explain(error);
@@ -203,35 +188,25 @@ export class Files {
   }
 
   /** A stream that has begun has no other place for what ends it than the log. */
-  #noted({ ref }: Place, explain: Ready["explain"]): Ready["explain"] {
-    return async (error) => {
-      const told = await explain(error);
-      this.#log.warn("a transfer of files was cut off", { sandbox: ref, error: told });
-      return told;
+  #noted({ id }: SandboxRecord, { use, explain }: Held): Held {
+    return {
+      use,
+      explain: async (error) => {
+        const told = await explain(error);
+        this.#log.warn("a transfer of files was cut off", { sandbox: id, error: told });
+        return told;
+      },
     };
   }
+}
 
-  /** Its machine, awake until the use is disposed of. */
-  async #use(place: Place, signal: AbortSignal): Promise<Ready> {
-    const sandbox = this.#sandboxes.get(place.user, place.ref);
-    const use = await this.#sandboxes.use(sandbox, "files", signal);
-    if (use.warning !== undefined) place.warn?.(use.warning);
-    const { machine } = use;
-    const what = `Sandbox "${sandbox.name}" ended before it was done`;
-    const explain = (error: unknown) => explainLoss(error, machine, { what });
-    const ask = async <T>(milliseconds: number, both: AbortSignal, work: Work<T>): Promise<T> => {
-      try {
-        return await within(milliseconds, "It", both, async (all) =>
-          work(await machine.guest(all), all),
-        );
-      } catch (error) {
-        if (!isBhattiError(error, "timeout") || both.aborted) throw await explain(error);
-        const text = `Sandbox "${sandbox.name}" did not answer within ${milliseconds / 1000} s`;
-        throw new BhattiError("guest_unresponsive", text, { cause: error });
-      }
-    };
-    return { use, machine, ask, explain };
-  }
+/** What all that is done with files has in common as a task. */
+function common({ warn }: Place) {
+  return { use: "files", endsWithStream: true, warn };
+}
+
+function transfer<T>(place: Place, begin: Task<T>["begin"]): Task<T> {
+  return { ...common(place), what: "its files were transferred", beginMs: briefMs, begin };
 }
 
 /** Whose turn it is: the client's to send, or the sandbox's to take. */

@@ -13,6 +13,12 @@ export interface Task<T> {
   what: string;
   /** It outlives its stream: when the line alone is lost, whoever had it may take it up again. */
   isSession?: boolean;
+  /** Nothing of it goes on in the guest when nobody hears of it any more. */
+  endsWithStream?: boolean;
+  /** How long the guest may take to begin with it; 20 s without it. */
+  beginMs?: number;
+  /** Told what its user should know about how the sandbox came to run for it. */
+  warn?: ((text: string) => void) | undefined;
   /** Resolves when it has begun. */
   begin(guest: Guest, signal: AbortSignal): Promise<T>;
 }
@@ -25,8 +31,7 @@ export interface Begun<T> {
   explain(error: unknown): Promise<unknown>;
 }
 
-/** How long a guest may take to begin with something. */
-const beginMs = 20_000;
+const usualBeginMs = 20_000;
 
 /** Resolves when the guest has begun with it. Throws guest_unresponsive, and what waking and `begin` throw. */
 export async function beginInGuest<T>(
@@ -36,8 +41,11 @@ export async function beginInGuest<T>(
   signal: AbortSignal,
 ): Promise<Begun<T>> {
   const use = await sandboxes.use(sandbox, task.use, signal);
-  const { machine } = use;
+  const { machine, warning } = use;
+  if (warning !== undefined) task.warn?.(warning);
   const { name } = sandbox;
+  const { beginMs = usualBeginMs } = task;
+  const hint = task.endsWithStream ? {} : { hint: wakesWithIt };
   const ended = `Sandbox "${name}" ended`;
   const goesOn = task.isSession && `The line to sandbox "${name}" was lost; its session runs`;
   try {
@@ -46,7 +54,7 @@ export async function beginInGuest<T>(
     );
     const explain = (error: unknown) =>
       explainLoss(error, machine, {
-        ...{ what: `${ended} while ${task.what}`, hint: wakesWithIt },
+        ...{ what: `${ended} while ${task.what}`, ...hint },
         goesOn: goesOn || undefined,
       });
     return { value, use, explain };
@@ -54,7 +62,7 @@ export async function beginInGuest<T>(
     use[Symbol.dispose]();
     if (!isBhattiError(error, "timeout")) {
       const what = `${ended} before ${task.what}`;
-      throw await explainLoss(error, machine, { what, hint: wakesWithIt });
+      throw await explainLoss(error, machine, { what, ...hint });
     }
     const late = `Sandbox "${name}" did not answer within ${beginMs / 1000} s`;
     throw new BhattiError("guest_unresponsive", late, { cause: error });
