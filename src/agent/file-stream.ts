@@ -1,4 +1,4 @@
-/** One piece of work on the guest's files, from its OPEN frame to its result. */
+/** One piece of work on the guest's files, logs among them, from its OPEN frame to its result. */
 import type { z } from "zod";
 import { reasonOf } from "../async/deadline.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
@@ -17,7 +17,8 @@ export interface Schemas<Opened, Result> {
 
 /**
  * An async iterable of the content that the guest sends, which must be consumed or released for it to make progress.
- * The signal lets go of it, and whoever waits hears its reason.
+ * The signal lets go of it, and whoever waits hears its reason. Whoever waits when it is released hears `cancelled`, so
+ * that content which is cut short is not taken for all of it.
  */
 export class FileStream<Opened, Result> implements GuestBytes, StreamHandler {
   readonly opened: Promise<Opened>;
@@ -42,7 +43,7 @@ export class FileStream<Opened, Result> implements GuestBytes, StreamHandler {
     this.result = this.#result.promise;
     this.opened.catch(() => {}); // not everyone asks for it
     this.result.catch(() => {});
-    this.#stream = line.open({ kind: "file", ...open }, this, signal);
+    this.#stream = line.open(open, this, signal);
     this.#content = new OutputQueue((bytes) => line.send(encodeCredit(this.#stream, bytes)));
     this.#input = new Outgoing(this.#stream, (frames) => line.sendWhenRoom(frames));
     signal.addEventListener("abort", this.#onAbort, { once: true });

@@ -9,6 +9,7 @@ import {
   readMessage,
   transferMessage,
 } from "./file-messages.ts";
+import { octal } from "./file-mode.ts";
 import { FileStream, type Schemas } from "./file-stream.ts";
 import type {
   FileChange,
@@ -23,12 +24,9 @@ import type {
 } from "./guest-files.ts";
 import type { Line } from "./line.ts";
 import { linesOf } from "./lines-of.ts";
-import { emptyResult } from "./messages.ts";
+import { nothing } from "./messages.ts";
 
 const maxEntries = 10_000;
-const permissionBits = 0o7777;
-
-const nothing = emptyResult.transform(() => {});
 
 export class LoharFiles implements GuestFiles {
   readonly #line: Line;
@@ -128,16 +126,12 @@ export class LoharFiles implements GuestFiles {
     schemas: Schemas<Opened, Result>,
     signal: AbortSignal,
   ): FileStream<Opened, Result> {
-    return new FileStream(this.#line, open, schemas, signal);
+    return new FileStream(this.#line, { kind: "file", ...open }, schemas, signal);
   }
 }
 
 function where({ path, user }: GuestPath): object {
   return { path, user };
-}
-
-function octal(mode: number): string {
-  return (mode & permissionBits).toString(8).padStart(4, "0");
 }
 
 function tooMany(): BhattiError {

@@ -112,6 +112,8 @@ export const execResultMessage = z
 export const writtenMessage = z.object({ size: count });
 
 export const emptyResult = z.object({});
+/** Where that it came is all there is to know. */
+export const nothing = emptyResult.transform(() => {});
 
 export const timersResult = z.object({ lateness: z.number().positive() });
 

@@ -1,14 +1,13 @@
 /** One file on its way into the guest, in one piece. */
 import { reasonOf } from "../async/deadline.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
+import { octal } from "./file-mode.ts";
 import { FrameType, ProtocolError } from "./frame.ts";
 import type { GuestFile, SizedContent } from "./guest.ts";
 import { fromGuest } from "./guest-error.ts";
 import type { Line } from "./line.ts";
 import { errorMessage, parseMessage, writtenMessage } from "./messages.ts";
 import { Outgoing } from "./outgoing.ts";
-
-const permissionBits = 0o7777;
 
 /** Resolves when the guest has the file under its name. An aborted write leaves the old file. */
 export async function writeFile(
@@ -72,7 +71,7 @@ async function writeAll(outgoing: Outgoing, content: Uint8Array | SizedContent):
 }
 
 function openMessage(file: GuestFile, size: number): object {
-  const mode = (file.mode & permissionBits).toString(8).padStart(4, "0");
+  const mode = octal(file.mode);
   const { path, user, owner } = file;
   return { kind: "write", path, size, mode, user, ...(owner && { owner }) };
 }

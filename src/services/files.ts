@@ -10,6 +10,7 @@ import type {
   TransferResult,
 } from "../agent/guest-files.ts";
 import type { Pieces } from "../async/pieces.ts";
+import { isBhattiError } from "../errors/bhatti-error.ts";
 import type { Logger } from "../observability/log.ts";
 import type { User } from "../store/users.ts";
 import { HeldStream } from "./held-stream.ts";
@@ -193,7 +194,9 @@ export class Files {
       use,
       explain: async (error) => {
         const told = await explain(error);
-        this.#log.warn("a transfer of files was cut off", { sandbox: id, error: told });
+        // That its client leaves is nobody's fault.
+        const level = isBhattiError(told, "cancelled") ? "debug" : "warn";
+        this.#log[level]("a transfer of files was cut off", { sandbox: id, error: told });
         return told;
       },
     };

@@ -129,6 +129,15 @@ test("a log: all of it, its end, and what comes until the session ends", async (
   expect((await logOf(daemon, id, "?tail=x")).status).toBe(400);
 });
 
+test("a log that ends with its daemon does not look as if its session had ended", async () => {
+  await using daemon = await withSandbox();
+  const { session_id } = await detach(daemon, "sh", "-c", "echo out; sleep 60");
+  await until("its output", async () => (await oneSession(daemon, session_id)).log_bytes > 0);
+  const followed = await logOf(daemon, session_id, "?follow=true");
+  await daemon.restart();
+  expect(followed.text()).rejects.toThrow();
+});
+
 test("whoever stops following a log no longer keeps the sandbox at work", async () => {
   await using daemon = await withSandbox();
   const { session_id } = await detach(daemon, "sleep", "60");

@@ -71,6 +71,7 @@ export class FakeSessions {
         else if (!follow || !live || live.run.isOver) return;
         else await live.bell.heard();
       }
+      throw new BhattiError("cancelled", "Nobody is interested in the log any more");
     }
     const release = () => {
       isReleased = true;
