@@ -20,6 +20,7 @@ import {
   writeSync,
 } from "node:fs";
 import { BhattiError } from "../../errors/bhatti-error.ts";
+import { writing } from "./local-error.ts";
 import type { TarEntry } from "./tar-header.ts";
 
 /** No set-user-id here: the owner is whoever runs this. */
@@ -70,8 +71,10 @@ export class LocalTree {
   symlink(entry: Facts & { target: Buffer }): void {
     const path = this.#place(entry.name);
     this.#clear(path);
-    writing(path, () => symlinkSync(entry.target, path));
-    lutimesSync(path, entry.mtime, entry.mtime);
+    writing(path, () => {
+      symlinkSync(entry.target, path);
+      lutimesSync(path, entry.mtime, entry.mtime);
+    });
   }
 
   /** Another name for a file that was written before. */
@@ -89,8 +92,10 @@ export class LocalTree {
   finish(): void {
     for (const { name, mode, mtime } of this.#later.toReversed()) {
       const path = this.#pathOf(name);
-      chmodSync(path, mode & permissionBits);
-      utimesSync(path, mtime, mtime);
+      writing(path, () => {
+        chmodSync(path, mode & permissionBits);
+        utimesSync(path, mtime, mtime);
+      });
     }
   }
 
@@ -117,7 +122,7 @@ export class LocalTree {
     if (stat?.isDirectory()) {
       throw new BhattiError("path_exists", `"${path}" is a directory here, and a link there`);
     }
-    if (stat) unlinkSync(path);
+    if (stat) writing(path, () => unlinkSync(path));
   }
 
   #pathOf(name: Buffer): Buffer {
@@ -138,24 +143,3 @@ function writeAll(descriptor: number, piece: Uint8Array, path: Buffer): void {
     at += writing(path, () => writeSync(descriptor, piece, at, piece.length - at));
   }
 }
-
-function writing<T>(path: Buffer | string, work: () => T): T {
-  try {
-    return work();
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const reason = reasons[code ?? ""] ?? code ?? String(cause);
-    throw new BhattiError("bad_usage", `cannot write "${path}": ${reason}`, { cause });
-  }
-}
-
-const reasons: Record<string, string> = {
-  ENOENT: "no such directory",
-  EACCES: "permission denied",
-  EPERM: "not permitted",
-  ENOSPC: "no space left on this machine",
-  ENOTDIR: "a part of the path is no directory",
-  EISDIR: "it is a directory here, and a file there",
-  EEXIST: "it exists, and is no directory",
-  EROFS: "the file system is read-only",
-};

@@ -11,6 +11,7 @@ import {
   type Stats,
 } from "node:fs";
 import { BhattiError } from "../../errors/bhatti-error.ts";
+import { reading } from "./local-error.ts";
 import { headerOf, padding, type TarEntry, type TarType, tarEnd } from "./tar-header.ts";
 
 export interface PackProgress {
@@ -162,24 +163,3 @@ function listed(directory: Buffer): Buffer[] {
 function below(directory: Buffer, name: Buffer): Buffer {
   return Buffer.concat([directory, Buffer.from("/"), name]);
 }
-
-function reading<T>(path: Buffer, work: () => T): T {
-  try {
-    return work();
-  } catch (cause) {
-    throw cannotRead(path.toString(), cause);
-  }
-}
-
-export function cannotRead(path: string, cause: unknown): BhattiError {
-  const { code } = cause as NodeJS.ErrnoException;
-  const reason = reasons[code ?? ""] ?? code ?? String(cause);
-  return new BhattiError("bad_usage", `cannot read "${path}": ${reason}`, { cause });
-}
-
-const reasons: Record<string, string> = {
-  ENOENT: "no such file or directory",
-  EACCES: "permission denied",
-  ENOTDIR: "a part of the path is no directory",
-  ELOOP: "it became a link while it was read",
-};

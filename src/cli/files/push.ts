@@ -1,11 +1,12 @@
 /** Local files → a sandbox. */
-import { type Stats, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import type { Client } from "../../client/client.ts";
 import { DaemonError, notBhatti } from "../../client/failure.ts";
 import type { Context } from "../context.ts";
 import { showProgress } from "../terminal/progress.ts";
-import { cannotRead, measure, type PackProgress, packDirectory, packFile } from "./pack.ts";
+import { reading } from "./local-error.ts";
+import { measure, type PackProgress, packDirectory, packFile } from "./pack.ts";
 import { lookUp, type Place, partsOf } from "./place.ts";
 import { untilSignal } from "./until-signal.ts";
 
@@ -15,7 +16,7 @@ export interface Pushed extends PackProgress {
 }
 
 export async function pushInto(context: Context, local: string, place: Place): Promise<Pushed> {
-  const stat = statOf(local);
+  const stat = reading(local, () => statSync(local));
   const client = await context.client();
   const into = stat.isDirectory() ? { place, name: "" } : await destination(client, local, place);
   const total = () => (stat.isDirectory() ? measure(local) : { files: 1, bytes: stat.size });
@@ -77,13 +78,5 @@ async function send(
     });
   } catch (error) {
     throw error instanceof DaemonError ? error : (failure ?? error);
-  }
-}
-
-function statOf(local: string): Stats {
-  try {
-    return statSync(local);
-  } catch (cause) {
-    throw cannotRead(local, cause);
   }
 }
