@@ -21,6 +21,7 @@ const layers: Record<string, readonly string[]> = {
   "server/web": ["contract"],
   services: [
     "contract/limits.ts",
+    "contract/login-shell.ts",
     "engine/engine.ts",
     "engine/machine-spec.ts",
     "agent/guest.ts",

@@ -1,5 +1,5 @@
 /** Takes up a session in the guest, or looks on. */
-import type { AttachedSession, AttachRequest } from "./guest-sessions.ts";
+import { type AttachedSession, type AttachRequest, logPathOf } from "./guest-sessions.ts";
 import type { Line } from "./line.ts";
 import { attachedMessage, parseMessage } from "./messages.ts";
 import { openProcess } from "./process-stream.ts";
@@ -15,7 +15,7 @@ export function attachSession(
     message: { kind: "attach", session, mode, if_detached: ifDetached, from, tty },
     understand: (payload: Uint8Array) => {
       const attached = parseMessage(attachedMessage, "opened", payload);
-      return { ...attached, log: `/var/log/lohar/sessions/${attached.session}.log` };
+      return { ...attached, log: logPathOf(attached.session) };
     },
     onlyWatches: mode === "watch",
   };

@@ -1,4 +1,4 @@
-/** Sessions: processes that outlive whoever started them. Only the shapes; `guest.ts` has the calls. */
+/** Sessions: processes that outlive whoever started them. `guest.ts` has the calls. */
 import type { GuestProcess, TerminalSize } from "./guest.ts";
 
 /** `exec` is a plain command and no session; `piped` takes input without a terminal; `detached` takes none. */
@@ -26,6 +26,11 @@ export interface GuestProcessInfo {
   reason?: "exited" | "signal" | "timeout" | "oom";
   signal?: string;
   endedUnixMs?: number;
+}
+
+/** Where the guest keeps a session's log. */
+export function logPathOf(session: string): string {
+  return `/var/log/lohar/sessions/${session}.log`;
 }
 
 export interface AttachRequest {

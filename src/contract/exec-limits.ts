@@ -11,3 +11,6 @@ export const bufferedOutputBytes = 10 * 1024 * 1024;
  * first `stdin_credit`, and then as many more as each of those says. Beyond that the connection is ended.
  */
 export const stdinWindowBytes = 262_144;
+
+/** A terminal's, until somebody says otherwise. */
+export const usualTerminalSize = { rows: 24, cols: 80 };

@@ -1,22 +1,28 @@
 /** The shell that somebody gets who wants one: a terminal that is there and that nobody has, or a new one. */
 import type { ExecRequest, Guest, TerminalSize } from "../agent/guest.ts";
 import type { AttachedSession, GuestProcessInfo } from "../agent/guest-sessions.ts";
+import { loginShell } from "../contract/login-shell.ts";
 import { isBhattiError } from "../errors/bhatti-error.ts";
 import type { ErrorCode } from "../errors/catalogue.ts";
-
-const argv = ["sh", "-c", "command -v bash >/dev/null && exec bash -l || exec sh -l"];
 
 /** What becomes of a session between looking for one and taking it. */
 const goneMeanwhile: ErrorCode[] = ["session_attached", "session_not_found", "session_ended"];
 
 /** Without `maxIdleMs` it may be detached for ever. */
 export function newShell(tty: TerminalSize, maxIdleMs?: number): ExecRequest {
-  return { argv, tty, stdin: true, timeoutMs: 0, ...(maxIdleMs !== undefined && { maxIdleMs }) };
+  return {
+    argv: loginShell,
+    tty,
+    stdin: true,
+    timeoutMs: 0,
+    ...(maxIdleMs !== undefined && { maxIdleMs }),
+  };
 }
 
 /** A login shell is told as what it is, not as how it was found. */
 export function commandText(command: readonly string[]): string {
-  const isShell = command.length === argv.length && argv.every((word, i) => word === command[i]);
+  const isShell =
+    command.length === loginShell.length && loginShell.every((word, i) => word === command[i]);
   return isShell ? "login shell" : command.join(" ");
 }
 

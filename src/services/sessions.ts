@@ -1,11 +1,12 @@
 /** Sessions: what runs in sandboxes without anybody having to stay connected to it. */
 import type { Guest, GuestProcess, TerminalSize } from "../agent/guest.ts";
 import type { GuestBytes } from "../agent/guest-files.ts";
-import type {
-  AttachedSession,
-  AttachRequest,
-  GuestProcessInfo,
-  LogRequest,
+import {
+  type AttachedSession,
+  type AttachRequest,
+  type GuestProcessInfo,
+  type LogRequest,
+  logPathOf,
 } from "../agent/guest-sessions.ts";
 import { within } from "../async/deadline.ts";
 import type { EventSink } from "../observability/events.ts";
@@ -45,6 +46,7 @@ export interface ShellRequest {
 }
 
 const listMs = 5000;
+
 interface Attachment {
   process: GuestProcess;
   tty: boolean;
@@ -174,6 +176,11 @@ export class Sessions {
     tellOfSession(this.#options, { sandbox, running, how });
     return running;
   }
+}
+
+/** Path of its log in the guest. */
+export function logOf({ session }: GuestProcessInfo): string {
+  return logPathOf(session);
 }
 
 function attachment(process: AttachedSession): Attachment {

@@ -3,6 +3,7 @@ import type { ExecStart } from "../../contract/exec.ts";
 import {
   defaultExecTimeoutSeconds,
   maximumExecTimeoutSeconds,
+  usualTerminalSize,
 } from "../../contract/exec-limits.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { choice, pairs, text, toggle, whole } from "../arguments/flags.ts";
@@ -72,7 +73,7 @@ export const exec = command({
       ...command,
       ...(input.session && { session: true }),
       ...(forwards && { stdin: true }),
-      ...(input.tty && { tty: context.system.terminal.size() ?? { rows: 24, cols: 80 } }),
+      ...(input.tty && { tty: context.system.terminal.size() ?? usualTerminalSize }),
     };
     const sink = await openSink(context, context.system.env["BHATTI_FORCE_STREAM"] === "1");
     // A terminal whose stdin has nothing to give ends it as somebody who types ^D does.

@@ -1,10 +1,9 @@
 /** `bhatti shell`, `attach`, `ps`, `kill` and `logs`: what goes on in a sandbox without anybody having to watch. */
+import { usualTerminalSize } from "../../contract/exec-limits.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { text, toggle, whole } from "../arguments/flags.ts";
 import { command } from "../command.ts";
 import type { Context } from "../context.ts";
-
-const usualSize = { rows: 24, cols: 80 };
 
 export const shell = command({
   description:
@@ -30,7 +29,7 @@ export const shell = command({
     const { followSession } = await import("../session/follow.ts");
     return await followSession(context, {
       sandbox,
-      start: { shell: isNew ? "new" : "reattach", tty: tty ?? usualSize },
+      start: { shell: isNew ? "new" : "reattach", tty: tty ?? usualTerminalSize },
       stdin,
     });
   },

@@ -1,12 +1,10 @@
 /** `bhatti shell dev < script.sh`: a login shell without a terminal, as ssh has it. */
 import { maximumExecTimeoutSeconds } from "../../contract/exec-limits.ts";
+import { loginShell } from "../../contract/login-shell.ts";
 import type { Context } from "../context.ts";
 import { runCommand } from "../exec/run-command.ts";
 import { openSink } from "../exec/sink.ts";
 import type { StdinKind } from "../system.ts";
-
-/** Where there is no bash, sh does. */
-const loginShell = ["sh", "-c", "command -v bash >/dev/null && exec bash -l || exec sh -l"];
 
 export async function runLoginShell(
   context: Context,

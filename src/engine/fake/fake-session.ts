@@ -1,6 +1,11 @@
 /** A session of a fake guest: a program that goes on whether somebody listens or not, what is kept of its output, its log. */
 import type { ExecRequest, ExecResult } from "../../agent/guest.ts";
-import type { AttachRequest, GuestProcessInfo, ProcessKind } from "../../agent/guest-sessions.ts";
+import {
+  type AttachRequest,
+  type GuestProcessInfo,
+  logPathOf,
+  type ProcessKind,
+} from "../../agent/guest-sessions.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { Bell } from "./fake-pipes.ts";
 import type { FakeSurroundings } from "./fake-programs.ts";
@@ -50,7 +55,7 @@ export class FakeSession {
   }
 
   get logPath(): string {
-    return logPath(this.facts.session);
+    return logPathOf(this.facts.session);
   }
 
   get outcome(): ExecResult | undefined {
@@ -167,8 +172,4 @@ export class FakeSession {
     if (!maxIdleMs || this.run.isOver) return;
     this.#idle = setTimeout(() => this.run.signal("KILL"), maxIdleMs);
   }
-}
-
-export function logPath(session: string): string {
-  return `/var/log/lohar/sessions/${session}.log`;
 }

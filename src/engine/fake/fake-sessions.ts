@@ -1,16 +1,17 @@
 /** The sessions of a fake guest. */
 import type { ExecRequest } from "../../agent/guest.ts";
 import type { GuestBytes } from "../../agent/guest-files.ts";
-import type {
-  AttachRequest,
-  GuestProcessInfo,
-  LogRequest,
-  ProcessKind,
+import {
+  type AttachRequest,
+  type GuestProcessInfo,
+  type LogRequest,
+  logPathOf,
+  type ProcessKind,
 } from "../../agent/guest-sessions.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { sessionName } from "./fake-process.ts";
 import type { FakeFile, FakeSurroundings } from "./fake-programs.ts";
-import { FakeSession, logPath } from "./fake-session.ts";
+import { FakeSession } from "./fake-session.ts";
 import type { FakeSessionStream } from "./fake-session-stream.ts";
 
 const maxRunning = 20;
@@ -58,7 +59,7 @@ export class FakeSessions {
   }
 
   readLog({ session, follow = false, tail }: LogRequest): GuestBytes {
-    const file = this.#tree.get(logPath(session));
+    const file = this.#tree.get(logPathOf(session));
     if (!file) throw notFound(session);
     const live = this.#sessions.get(session);
     let isReleased = false;
@@ -93,7 +94,7 @@ export class FakeSessions {
   #begin(facts: FakeSession["facts"], surroundings: FakeSurroundings): FakeSession {
     const session = new FakeSession(facts, surroundings);
     this.#sessions.set(facts.session, session);
-    this.#tree.set(logPath(facts.session), {
+    this.#tree.set(logPathOf(facts.session), {
       mode: 0o644,
       user: facts.request.user ?? "lohar",
       get content() {

@@ -1,5 +1,6 @@
 /** The WebSockets of earlier clients, for terminals and for programs that speak over stdio. */
 import { endpoints } from "../../contract/all.ts";
+import { usualTerminalSize } from "../../contract/exec-limits.ts";
 import { type Binder, implement } from "../implement.ts";
 import type { RequestContext } from "../request.ts";
 import { PipedConversation } from "../streams/piped-websocket.ts";
@@ -7,9 +8,6 @@ import { ShellConversation } from "../streams/shell-websocket.ts";
 import { SocketConnection, type SocketOptions } from "../streams/socket-connection.ts";
 import { upgrade } from "../streams/upgrade.ts";
 import type { ExecRouteOptions } from "./exec.ts";
-
-/** Until the client says otherwise. */
-const usualSize = { rows: 24, cols: 80 };
 
 export function bindEarlierSockets(binder: Binder, options: ExecRouteOptions): void {
   const { exec, sessions } = options;
@@ -31,7 +29,7 @@ export function bindEarlierSockets(binder: Binder, options: ExecRouteOptions): v
         ? sessions.shell(
             user,
             params.ref,
-            { reattach: query.new !== "true", tty: usualSize },
+            { reattach: query.new !== "true", tty: usualTerminalSize },
             signal,
           )
         : sessions.attach(user, params.ref, { session, mode: "control" }, signal);

@@ -2,7 +2,7 @@
 import { endpoints } from "../../contract/all.ts";
 import type { Session } from "../../contract/sessions.ts";
 import { commandText } from "../../services/login-shell.ts";
-import type { GuestProcessInfo, Sessions } from "../../services/sessions.ts";
+import { type GuestProcessInfo, logOf, type Sessions } from "../../services/sessions.ts";
 import { type Binder, implement } from "../implement.ts";
 import { respondWithBytes } from "../streams/byte-response.ts";
 
@@ -48,7 +48,7 @@ function presented(session: GuestProcessInfo): Session {
     ...(reason !== undefined && { reason }),
     ...(signal !== undefined && { signal }),
     log_bytes: session.logBytes,
-    log: `/var/log/lohar/sessions/${session.session}.log`,
+    log: logOf(session),
   };
 }
 
