@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connectWebSocket } from "../cli/web-socket.ts";
 import { Client } from "./client.ts";
+import { bytesOf } from "./received.ts";
 
 /** Accepts and never answers; or with `head`, never to the end. */
 function listen(head: string) {
@@ -55,6 +56,26 @@ test("a daemon that accepts and never answers is given up", async () => {
 test("and one that stops in the middle of its answer", async () => {
   const { client, failure } = clientOf(halting);
   expect(await errorOf(client.call("version.get", {}, 50))).toMatchObject(failure);
+});
+
+test("and one that never begins with what it is to send", async () => {
+  const { client, failure } = clientOf(silent);
+  const input = { params: { ref: "dev" }, query: { path: "notes" } };
+  const reading = client.transfer("file.read", input, { milliseconds: 50 });
+  expect(await errorOf(reading)).toMatchObject(failure);
+});
+
+test("and one that stops in the middle of it", async () => {
+  const { client } = clientOf(halting);
+  const response = await client.transfer("file.read", {
+    params: { ref: "dev" },
+    query: { path: "notes" },
+  });
+  const bytes = Array.fromAsync(bytesOf(response, { silenceMs: 50 }));
+  expect(await errorOf(bytes)).toMatchObject({
+    code: "connection_lost",
+    message: "the daemon's answer was cut off after 1 bytes",
+  });
 });
 
 test("and one that never upgrades", async () => {

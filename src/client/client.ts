@@ -41,6 +41,8 @@ export interface Transfer {
   size?: number;
   /** Ends it, with the signal's reason. */
   signal?: AbortSignal;
+  /** For the headers of an answer to which no body goes up. */
+  milliseconds?: number;
 }
 
 /** Longer than the daemon's own deadlines, so that its words are heard when those pass. */
@@ -62,6 +64,8 @@ const patience: Partial<Record<CallId, number>> = {
   "file.mkdir": 100_000,
 };
 const usualPatience = 30_000;
+/** Until bytes begin to come, where none go up first: a sandbox may have to be woken for them. */
+const transferPatience = 180_000;
 /** The daemon pings every 30 s. */
 const silenceMs = 90_000;
 
@@ -119,17 +123,22 @@ export class Client {
   }
 
   /**
-   * Resolves with the headers of an answer that is a success; its body must be read. What is sent takes as long as it
-   * takes. Throws as `call` does.
+   * Resolves with the headers of an answer that is a success; its body must be read, or cancelled. What is sent takes as
+   * long as it takes. Throws as `call` does.
    */
   async transfer<Id extends TransferId>(
     id: Id,
     input: Pick<Input<Id>, "params" | "query">,
-    { body, size, signal }: Transfer = {},
+    { body, size, signal, milliseconds = transferPatience }: Transfer = {},
   ): Promise<Response> {
     const { method, url } = this.#request(id, input as Parts);
-    const gone = (cause: unknown) =>
-      signal?.aborted ? reasonOf(signal) : unreachable(this.url, cause);
+    const overdue = new AbortController();
+    const gone = (cause: unknown) => {
+      if (signal?.aborted) return reasonOf(signal);
+      return overdue.signal.aborted
+        ? silent(this.url, milliseconds, cause)
+        : unreachable(this.url, cause);
+    };
     const request = {
       method,
       headers: {
@@ -137,12 +146,18 @@ export class Client {
         ...(size !== undefined && { "content-length": String(size) }),
       },
       ...(body !== undefined && { body, duplex: "half" }),
-      ...(signal && { signal }),
+      signal: signal ? AbortSignal.any([signal, overdue.signal]) : overdue.signal,
       timeout: false, // Bun's own for a connection that is silent for minutes, as a watch may be
     };
-    const response = await this.#send(url, request, gone);
-    if (!response.ok) throw await failureOf(response, this.url);
-    return response;
+    const patience =
+      body === undefined ? setTimeout(() => overdue.abort(), milliseconds) : undefined;
+    try {
+      const response = await this.#send(url, request, gone);
+      if (!response.ok) throw await failureOf(response, this.url);
+      return response;
+    } finally {
+      clearTimeout(patience);
+    }
   }
 
   /** Opens the WebSocket of an endpoint. */

@@ -1,19 +1,31 @@
 /** What an answer is made of, as it comes. */
-import { reasonOf } from "../async/deadline.ts";
+import { reasonOf, within } from "../async/deadline.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import { DaemonError, type ErrorBody } from "./failure.ts";
+
+export interface Reading {
+  /** Ends it, with the signal's reason. */
+  signal?: AbortSignal;
+  /** It is taken for cut off when nothing has come for so long; 0: never, where it is normal that nothing comes. */
+  silenceMs?: number;
+}
+
+/** Longer than the daemon waits for a sandbox in the middle of a transfer. */
+const usualSilenceMs = 150_000;
 
 /** Throws connection_lost when it ends before its end, and the signal's reason when that ends it. */
 export async function* bytesOf(
   response: Response,
-  signal?: AbortSignal,
+  { signal, silenceMs = usualSilenceMs }: Reading = {},
 ): AsyncGenerator<Uint8Array> {
   if (!response.body) return;
   const reader = response.body.getReader();
+  const read = () => reader.read();
   let received = 0;
   try {
     for (;;) {
-      const next = await reader.read();
+      const next =
+        silenceMs > 0 ? await within(silenceMs, "The next bytes", signal, read) : await read();
       if (next.done) return;
       received += next.value.length;
       yield next.value;
@@ -30,14 +42,11 @@ export async function* bytesOf(
   }
 }
 
-/** JSON objects, one a line. Throws DaemonError for one of type `error`. */
-export async function* linesOf<T extends { type: string }>(
-  response: Response,
-  signal?: AbortSignal,
-): AsyncGenerator<T> {
+/** JSON objects, one a line, however seldom. Throws DaemonError for one of type `error`, and as `bytesOf` does. */
+export async function* linesOf<T extends { type: string }>(response: Response): AsyncGenerator<T> {
   let rest = "";
   const decoder = new TextDecoder();
-  for await (const bytes of bytesOf(response, signal)) {
+  for await (const bytes of bytesOf(response, { silenceMs: 0 })) {
     const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
     rest = lines.pop() ?? "";
     for (const line of lines) {

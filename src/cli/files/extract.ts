@@ -34,13 +34,13 @@ export async function extractFile(
   progress: Progress,
 ): Promise<Extracted> {
   const tree = new LocalTree(directory);
-  const counts = { entries: 0, skipped: 0 };
+  let entries = 0;
   for await (const item of readTar(tar)) {
-    if (item.type !== "file" || counts.entries > 0) continue;
-    counts.entries += 1;
+    if (item.type !== "file" || entries > 0) continue;
+    entries += 1;
     await place(tree, { ...item, name: Buffer.from(name) }, progress);
   }
-  return counts;
+  return { entries, skipped: 0 };
 }
 
 async function place(tree: LocalTree, item: TarItem, progress: Progress): Promise<void> {

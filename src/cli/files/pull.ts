@@ -42,7 +42,7 @@ export async function pullFrom(context: Context, place: Place, local: string): P
 }
 
 async function open(client: Client, place: Place, signal: AbortSignal) {
-  return bytesOf(await client.transfer("file.pull", partsOf(place), { signal }), signal);
+  return bytesOf(await client.transfer("file.pull", partsOf(place), { signal }), { signal });
 }
 
 function kindOf(local: string): "directory" | "file" | "nothing" {

@@ -19,7 +19,8 @@ export async function printLog(
 ): Promise<void> {
   const client = await context.client();
   const read = async function* (query: { tail?: string; follow?: "true" }) {
-    yield* bytesOf(await client.transfer("session.log", { params, query }));
+    const response = await client.transfer("session.log", { params, query });
+    yield* bytesOf(response, query.follow ? { silenceMs: 0 } : {});
   };
   const last = (bytes: number) => read({ tail: String(bytes) });
   const tail = part.tail === undefined ? part.bytes : await bytesOfLastLines(part.tail, last);
