@@ -213,19 +213,21 @@ mod tests {
         shared.watchers.push(Viewer::new(3, 0));
         let (mut written, mut told) = (0u64, 0u64);
         let mut output = Vec::new();
+        let mut pump = |shared: &mut Shared, output: &mut Vec<u8>, told: &mut u64| {
+            shared.tell(&mut wires);
+            for (stream, data) in wires.outgoing.take_data() {
+                match stream {
+                    1 => output.extend(data),
+                    _ => *told += data.len() as u64,
+                }
+            }
+        };
         while written < 3_000_000 {
             let count = shared.room().min(random.below(40_000));
             let bytes: Vec<u8> = (0..count).map(|at| (written + at as u64) as u8).collect();
             shared.take(&bytes);
             written += count as u64;
-            shared.tell(&mut wires);
-            for (stream, data) in wires.outgoing.take_data() {
-                if stream == 1 {
-                    output.extend(data);
-                } else {
-                    told += data.len() as u64;
-                }
-            }
+            pump(&mut shared, &mut output, &mut told);
             if random.below(2) == 0 {
                 let credit = random.below(60_000) as u32;
                 shared.viewer(1).unwrap().credit.add(credit);
@@ -236,14 +238,7 @@ mod tests {
             shared.viewer(stream).unwrap().credit.add(u32::MAX);
         }
         while shared.has_news() {
-            shared.tell(&mut wires);
-            for (stream, data) in wires.outgoing.take_data() {
-                if stream == 1 {
-                    output.extend(data);
-                } else {
-                    told += data.len() as u64;
-                }
-            }
+            pump(&mut shared, &mut output, &mut told);
         }
         assert!(shared.viewers().next().is_none());
         assert_eq!(output.len() as u64, written);
