@@ -20,6 +20,7 @@ import type { SandboxActors } from "./sandbox-actor.ts";
 import type { Sandboxes, SandboxRecord } from "./sandboxes.ts";
 import { type SessionMemory, sessionsAmong } from "./session-memory.ts";
 import { tellOfSession } from "./session-story.ts";
+import { Silence } from "./silence.ts";
 
 export type { AttachRequest, GuestBytes, GuestProcessInfo, LogRequest };
 
@@ -92,14 +93,17 @@ export class Sessions {
     signal: AbortSignal,
   ): Promise<GuestBytes> {
     const { sandboxes } = this.#options;
+    const sandbox = sandboxes.get(user, ref);
+    // One that is followed is silent for as long as its session is.
+    const silence = request.follow ? undefined : new Silence(sandbox.name);
     const begin = (guest: Guest, both: AbortSignal) => guest.readLog(request, both);
-    const { value, ...rest } = await beginInGuest(
+    const { value, ...held } = await beginInGuest(
       sandboxes,
-      sandboxes.get(user, ref),
+      sandbox,
       { use: "logs", what: "its log was read", begin },
-      signal,
+      silence ? AbortSignal.any([signal, silence.signal]) : signal,
     );
-    return new HeldStream(value, rest);
+    return new HeldStream(value, { ...held, ...(silence && { silence }) });
   }
 
   /** The signal ends the attempt, and afterwards detaches. Throws session_not_found, session_attached. */
