@@ -11,22 +11,21 @@ import {
 } from "./file-messages.ts";
 import { octal } from "./file-mode.ts";
 import { FileStream, type Schemas } from "./file-stream.ts";
-import type {
-  FileChange,
-  FileEntry,
-  FileList,
-  FileSelection,
-  GuestBytes,
-  GuestFiles,
-  GuestPath,
-  OpenedFile,
-  TransferResult,
+import {
+  type FileChange,
+  type FileEntry,
+  type FileList,
+  type FileSelection,
+  type GuestBytes,
+  type GuestFiles,
+  type GuestPath,
+  maximumEntries,
+  type OpenedFile,
+  type TransferResult,
 } from "./guest-files.ts";
 import type { Line } from "./line.ts";
 import { linesOf } from "./lines-of.ts";
 import { nothing } from "./messages.ts";
-
-const maxEntries = 10_000;
 
 export class LoharFiles implements GuestFiles {
   readonly #line: Line;
@@ -53,7 +52,7 @@ export class LoharFiles implements GuestFiles {
     const entries: FileEntry[] = [];
     for await (const entry of linesOf(stream, entryMessage, "entry")) {
       entries.push(entry);
-      if (entries.length > maxEntries) throw tooMany();
+      if (entries.length > maximumEntries) throw tooMany();
     }
     const { truncated } = await stream.result;
     return { entries, truncated };
@@ -135,5 +134,5 @@ function where({ path, user }: GuestPath): object {
 }
 
 function tooMany(): BhattiError {
-  return new BhattiError("guest_failed", `The guest lists more than ${maxEntries} entries`);
+  return new BhattiError("guest_failed", `The guest lists more than ${maximumEntries} entries`);
 }

@@ -54,9 +54,12 @@ export interface OpenedFile extends GuestBytes {
   readonly bytes?: number;
 }
 
+/** Of one list. */
+export const maximumEntries = 10_000;
+
 export interface FileList {
   entries: FileEntry[];
-  /** There are more than 10,000. */
+  /** There are more than that. */
   truncated: boolean;
 }
 

@@ -2,5 +2,3 @@
 
 /** What one file.write takes. */
 export const maximumFileBytes = 104_857_600;
-/** What file.read lists of one directory. */
-export const maximumEntries = 10_000;

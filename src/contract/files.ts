@@ -1,10 +1,9 @@
 /** The file endpoints. Whoever asks acts as the sandbox's user, uid 1000, unless root is asked for. */
 import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
-import { KernelText, SandboxRef } from "./names.ts";
+import { Flag, KernelText, SandboxRef } from "./names.ts";
 import { wakeErrors } from "./sandboxes.ts";
 
-const flag = z.enum(["true", "false"]).optional();
 const Path = KernelText.min(1, { error: "must not be empty" }).max(4095, {
   error: "must be shorter than 4096 bytes",
 });
@@ -15,7 +14,7 @@ const Mode = z
 
 const at = {
   path: Path.describe("Absolute, or relative to /workspace"),
-  as_root: flag.describe("With root's rights instead of the user's"),
+  as_root: Flag.describe("With root's rights instead of the user's"),
 };
 const bodyAt = {
   as_root: z.boolean().default(false).describe("With root's rights instead of the user's"),
@@ -65,7 +64,7 @@ export const fileEndpoints = {
     params: SandboxRef,
     query: z.object({
       ...at,
-      ls: flag.describe(
+      ls: Flag.describe(
         "List a directory: at most 10,000 entries, X-Bhatti-Truncated says if more",
       ),
       offset: count.optional().describe("First line, from 1"),
@@ -86,14 +85,14 @@ export const fileEndpoints = {
   "file.remove": endpoint("file.remove", {
     summary: "Remove a file, a link, or a directory: one that is not empty with recursive=true",
     params: SandboxRef,
-    query: z.object({ ...at, recursive: flag }),
+    query: z.object({ ...at, recursive: Flag }),
     result: done,
     errors: [...pathErrors, "directory_not_empty"],
   }),
   "file.stat": endpoint("file.stat", {
     summary: "What there is at a path; of a link what it leads to unless follow=false",
     params: SandboxRef,
-    query: z.object({ ...at, follow: flag }),
+    query: z.object({ ...at, follow: Flag }),
     result: FileEntry,
     errors: pathErrors,
   }),
@@ -149,7 +148,7 @@ export const fileEndpoints = {
     summary:
       "Changes at a path as they happen, one JSON object a line, until the client goes. An empty line says that it watches; a last line of type error why it ended",
     params: SandboxRef,
-    query: z.object({ ...at, recursive: flag }),
+    query: z.object({ ...at, recursive: Flag }),
     result: FileChange,
     resultType: "application/x-ndjson",
     errors: pathErrors,

@@ -15,6 +15,9 @@ export const KernelText = z
 /** A name or an id, wherever a path names a sandbox. */
 export const SandboxRef = z.object({ ref: z.string().min(1) });
 
+/** Yes or no in a query. */
+export const Flag = z.enum(["true", "false"]).optional();
+
 const environmentNamePattern = /^[A-Za-z_][A-Za-z0-9_]*$/;
 export const Environment = z.record(
   z.string().regex(environmentNamePattern, {

@@ -2,9 +2,10 @@
 import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
 import { ExecEvent, ExecReason, ExecStart, SignalName } from "./exec.ts";
+import { Flag, SandboxRef } from "./names.ts";
 import { wakeErrors } from "./sandboxes.ts";
 
-export const SessionRef = z.object({ ref: z.string().min(1), session: z.string().min(1) });
+const SessionRef = SandboxRef.extend({ session: z.string().min(1) });
 
 export const Session = z.object({
   session_id: z.string(),
@@ -29,8 +30,6 @@ export const Session = z.object({
 });
 export type Session = z.infer<typeof Session>;
 
-const flag = z.enum(["true", "false"]).optional();
-
 export const KillSession = z
   .strictObject({ signal: SignalName.default("KILL").describe("KILL when absent") })
   .prefault({});
@@ -50,8 +49,8 @@ export const sessionEndpoints = {
   "exec.shell": endpoint("exec.shell", {
     summary:
       "WebSocket of earlier clients: the terminal session that `session` names, or the newest that nobody has, or a new login shell; output as binary frames",
-    params: z.object({ ref: z.string().min(1) }),
-    query: z.object({ session: z.string().optional(), new: flag }),
+    params: SandboxRef,
+    query: z.object({ session: z.string().optional(), new: Flag }),
     result: ExecEvent,
     status: 101,
     errors: [...sessionErrors, "session_limit", ...wakeErrors],
@@ -59,7 +58,7 @@ export const sessionEndpoints = {
   "exec.piped": endpoint("exec.piped", {
     summary:
       "WebSocket of earlier clients: a session without a terminal, whose stdin stays open when the client goes; output as text frames",
-    params: z.object({ ref: z.string().min(1) }),
+    params: SandboxRef,
     query: z.object({ session: z.string().optional() }),
     result: ExecEvent,
     status: 101,
@@ -68,8 +67,8 @@ export const sessionEndpoints = {
   "session.list": endpoint("session.list", {
     summary:
       "List its sessions; never wakes it: of one that sleeps those it had, and X-Bhatti-As-Of says when",
-    params: z.object({ ref: z.string().min(1) }),
-    query: z.object({ all: flag.describe("Also those that have ended: the last 32") }),
+    params: SandboxRef,
+    query: z.object({ all: Flag.describe("Also those that have ended: the last 32") }),
     result: z.array(Session),
     errors: ["sandbox_not_found", "guest_unresponsive", "timeout"],
   }),
@@ -84,7 +83,7 @@ export const sessionEndpoints = {
     summary: "What a session has written, as bytes",
     params: SessionRef,
     query: z.object({
-      follow: flag.describe("Go on until it ends"),
+      follow: Flag.describe("Go on until it ends"),
       tail: z
         .string()
         .regex(/^\d{1,12}$/, { error: "must be a number of bytes" })

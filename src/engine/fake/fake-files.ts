@@ -1,16 +1,17 @@
 /** The files of a fake guest: a map of paths, in which a directory is made or implied by what is below it. */
 import type { GuestFile } from "../../agent/guest.ts";
-import type {
-  FileChange,
-  FileEntry,
-  FileList,
-  FileOwner,
-  FileSelection,
-  GuestBytes,
-  GuestFiles,
-  GuestPath,
-  OpenedFile,
-  TransferResult,
+import {
+  type FileChange,
+  type FileEntry,
+  type FileList,
+  type FileOwner,
+  type FileSelection,
+  type GuestBytes,
+  type GuestFiles,
+  type GuestPath,
+  maximumEntries,
+  type OpenedFile,
+  type TransferResult,
 } from "../../agent/guest-files.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { FakeFile } from "./fake-programs.ts";
@@ -27,7 +28,6 @@ export interface FakeFilesOptions {
   wrote(bytes: number): void;
 }
 
-const listLimit = 10_000;
 const pieceBytes = 32_767;
 /** Directories that every guest has. */
 const given = new Set(["/", "/workspace", "/tmp", "/root", "/etc", "/home", "/home/lohar"]);
@@ -57,8 +57,8 @@ export class FakeFiles implements GuestFiles {
     const { path, file } = await this.#find(at, signal);
     if (file && file.kind !== "directory") throw notDirectory(path);
     const names = [...this.#namesIn(path)].toSorted();
-    const entries = names.slice(0, listLimit).map((name) => this.#entry(join(path, name)));
-    return { entries, truncated: names.length > listLimit };
+    const entries = names.slice(0, maximumEntries).map((name) => this.#entry(join(path, name)));
+    return { entries, truncated: names.length > maximumEntries };
   }
 
   async stat(at: GuestPath & { follow?: boolean }, signal: AbortSignal): Promise<FileEntry> {
