@@ -7,6 +7,7 @@ import type {
   FileSelection,
   GuestBytes,
   GuestPath,
+  OpenedFile,
   TransferResult,
 } from "../agent/guest-files.ts";
 import type { Pieces } from "../async/pieces.ts";
@@ -29,13 +30,7 @@ export interface Place {
 }
 
 /** A file that is being read. Must be consumed or released. */
-export interface FileContent extends GuestBytes {
-  /** Of the whole file, in bytes. */
-  size: number;
-  mode: number;
-  /** How many bytes follow, when that is known before they are read. */
-  bytes?: number;
-}
+export type FileContent = GuestBytes & Pick<OpenedFile, "size" | "mode" | "bytes">;
 
 /** What a guest does at once, and what may take it through a large tree. */
 const briefMs = 30_000;
@@ -90,16 +85,17 @@ export class Files {
   }
 
   /** The signal ends the reading too. */
-  async read(place: Place, at: GuestPath, selection: FileSelection, signal: AbortSignal) {
+  async read(
+    place: Place,
+    at: GuestPath,
+    selection: FileSelection,
+    signal: AbortSignal,
+  ): Promise<FileContent> {
     const { stream, opened } = await this.#open(place, signal, (guest, both) =>
       guest.files.read(at, selection, both),
     );
     const { size, mode, bytes } = opened;
-    return Object.assign<GuestBytes, Omit<FileContent, keyof GuestBytes>>(stream, {
-      size,
-      mode,
-      ...(bytes !== undefined && { bytes }),
-    });
+    return Object.assign(stream, { size, mode, ...(bytes !== undefined && { bytes }) });
   }
 
   /** A tar stream. The signal ends it too. */

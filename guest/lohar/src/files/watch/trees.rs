@@ -113,6 +113,7 @@ impl Trees {
             if !self.recursive {
                 return Ok(());
             }
+            // One that is gone by now has nothing to be watched; that it went is told.
             let _ = each_entry(&directory, |name, is_directory| {
                 let path = path.join(OsStr::from_bytes(name.to_bytes()));
                 if is_directory {
