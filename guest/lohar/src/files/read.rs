@@ -69,7 +69,7 @@ pub fn open_regular_at(directory: &OwnedFd, name: &CStr) -> Result<(OwnedFd, Sta
     }
 }
 
-fn not_regular() -> Refusal {
+pub fn not_regular() -> Refusal {
     Refusal::Rule("bad_request", "It is not a regular file")
 }
 

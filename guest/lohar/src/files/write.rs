@@ -3,19 +3,20 @@
 
 use std::alloc::{alloc_zeroed, dealloc, Layout};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::NonNull;
 
 use rustix::fs::{
     fallocate, fchmod, fchown, fcntl_getfl, fcntl_setfl, fsync, renameat, unlinkat, AtFlags,
-    FallocateFlags, Gid, Mode, OFlags, Uid,
+    FallocateFlags, FileType, Gid, Mode, OFlags, Uid,
 };
 use rustix::io::Errno;
 use serde::Serialize;
 
 use super::place::{is_directory, Lacking, Last, Owner, Place, Trust};
 use super::put;
-use super::read::read_some;
+use super::read::{not_regular, read_some};
 use super::refusal::{Explain, Refusal};
 use crate::protocol::messages::Failure;
 
@@ -50,10 +51,17 @@ pub fn write(
 }
 
 fn put(path: &Path, wanted: &Wanted, trust: Trust, content: &OwnedFd) -> Result<(), Refusal> {
+    if path.as_os_str().as_bytes().ends_with(b"/") {
+        return Err(Errno::ISDIR.into());
+    }
     let owner = wanted.owner;
     let place = Place::find_or_make(path, trust, Last::Target, Some(Lacking { owner }))?;
     let old = match place.stat() {
         Ok(stat) if is_directory(&stat) => return Err(Errno::ISDIR.into()),
+        // Somebody else has it open, or it is a device that everybody needs.
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile => {
+            return Err(not_regular());
+        }
         Ok(stat) => Some(Owner {
             uid: stat.st_uid,
             gid: stat.st_gid,
@@ -208,7 +216,9 @@ pub fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> rustix::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::{symlink, MetadataExt};
+    use std::os::unix::fs::{symlink, FileTypeExt, MetadataExt};
+
+    use rustix::fs::{mknodat, CWD};
 
     use super::*;
     use crate::files::scratch::Scratch;
@@ -284,6 +294,20 @@ mod tests {
         assert_eq!(owner_of(&root.join("file")), own);
         let mode = fs::metadata(root.join("file")).unwrap().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_is_no_file_stays_what_it_is() {
+        let root = Scratch::new("special");
+        let fifo = root.join("fifo");
+        let mode = Mode::from_raw_mode(0o600);
+        mknodat(CWD, &fifo, FileType::Fifo, mode, 0).unwrap();
+        symlink("fifo", root.join("link")).unwrap();
+        for name in ["fifo", "link", "new/"] {
+            assert!(!put_text(&root.join(name), "text\n", 0o644, None), "{name}");
+        }
+        assert!(fs::metadata(&fifo).unwrap().file_type().is_fifo());
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 2);
     }
 
     #[test]
