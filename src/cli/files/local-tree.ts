@@ -51,13 +51,13 @@ export class LocalTree {
   /** Takes the place of what has this name when all its bytes are there. */
   async file(entry: Facts, content: AsyncIterable<Uint8Array>): Promise<void> {
     const path = this.#place(entry.name);
-    const temporary = Buffer.concat([path, Buffer.from(`.bhatti-${crypto.randomUUID()}`)]);
+    const temporary = beside(path);
     const descriptor = writing(path, () => openSync(temporary, createNew, 0o600));
     try {
       try {
         for await (const piece of content) writeAll(descriptor, piece, path);
         fchmodSync(descriptor, entry.mode & permissionBits);
-        futimesSync(descriptor, entry.mtime, entry.mtime);
+        futimesSync(descriptor, timeOf(entry), timeOf(entry));
       } finally {
         closeSync(descriptor);
       }
@@ -73,7 +73,7 @@ export class LocalTree {
     this.#clear(path);
     writing(path, () => {
       symlinkSync(entry.target, path);
-      lutimesSync(path, entry.mtime, entry.mtime);
+      lutimesSync(path, timeOf(entry), timeOf(entry));
     });
   }
 
@@ -90,11 +90,11 @@ export class LocalTree {
 
   /** The deepest first: a directory that may not be written any more, or whose time would change, comes after what is in it. */
   finish(): void {
-    for (const { name, mode, mtime } of this.#later.toReversed()) {
-      const path = this.#pathOf(name);
+    for (const entry of this.#later.toReversed()) {
+      const path = this.#pathOf(entry.name);
       writing(path, () => {
-        chmodSync(path, mode & permissionBits);
-        utimesSync(path, mtime, mtime);
+        chmodSync(path, entry.mode & permissionBits);
+        utimesSync(path, timeOf(entry), timeOf(entry));
       });
     }
   }
@@ -128,6 +128,18 @@ export class LocalTree {
   #pathOf(name: Buffer): Buffer {
     return Buffer.concat([this.#root, Buffer.from("/"), name]);
   }
+}
+
+/** As a number one before 1970 is taken for now (Bun 1.4.5). */
+function timeOf({ mtime }: Facts): Date {
+  const time = new Date(mtime * 1000);
+  return Number.isNaN(time.getTime()) ? new Date(0) : time;
+}
+
+/** A name of its own, as a name that is as long as names may be has no room for more. */
+function beside(path: Buffer): Buffer {
+  const directory = path.subarray(0, path.lastIndexOf("/") + 1);
+  return Buffer.concat([directory, Buffer.from(`.bhatti-${crypto.randomUUID()}`)]);
 }
 
 function inTheWay(path: Buffer, isLink: boolean): BhattiError {
