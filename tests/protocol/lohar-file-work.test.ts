@@ -17,7 +17,7 @@ import type { FileSelection } from "../../src/agent/guest-files.ts";
 import { isBhattiError } from "../../src/errors/bhatti-error.ts";
 import { failureOf } from "../support/failure.ts";
 import { generous, RealLohar, run, until } from "../support/lohar.ts";
-import { at, bytesOf } from "../support/lohar-files.ts";
+import { at, bytesOf, piecesOf } from "../support/lohar-files.ts";
 
 setDefaultTimeout(120_000);
 
@@ -259,4 +259,15 @@ test("root is not led by somebody else's link", async () => {
   expect(await files.stat({ ...at("theirs", "root"), follow: false }, generous())).toMatchObject({
     type: "link",
   });
+});
+
+test("what is not packed is named in a header that tar and unpacking pass over", async () => {
+  await run(guest, "mkdir tree && cd tree && : > a && mkfifo b && : > c");
+  const packed = await bytesOf(await guest.files.pack(at("tree"), generous()));
+  await Bun.write(here("packed.tar"), packed);
+  const { stdout } = await run(guest, "tar -tf packed.tar");
+  expect(stdout.toString()).toBe("a\nc\n");
+  expect(packed.includes("BHATTI.left-out=special b\n")).toBe(true);
+  const again = guest.files.unpack(at("again"), piecesOf(packed), generous());
+  expect(await again).toMatchObject({ entries: 2 });
 });

@@ -1,6 +1,15 @@
 /** Files of a real guest, over the whole way: command line, daemon, line, agent, ext4. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FileEntry } from "../../src/contract/files.ts";
@@ -105,6 +114,31 @@ test("a directory, there and back, is the same", async () => {
     stdout: "pulled 5 files, 18 B\n",
   });
   expect(await shapeOf(back)).toEqual(await shapeOf(tree));
+});
+
+test("what cannot be read is named, and the rest is pulled", async () => {
+  await shell("mkdir -p part/closed && cd part && : > closed/x && echo text > z && mkfifo pipe");
+  await shell("cd part && : > mine && chmod 0 mine closed");
+  const into = join(local, "part");
+  const { code, stdout, stderr } = await file("pull", "part", into);
+  expect([code, stdout]).toEqual([1, "pulled 1 file, 5 B\n"]);
+  expect(stderr).toContain("Skipped 1 that are neither files nor directories nor links");
+  expect(stderr).toContain("2 in part cannot be read by the sandbox's user");
+  expect(stderr).toContain(": closed, mine\nAs root: --as-root");
+  expect(readFileSync(join(into, "z"), "utf8")).toBe("text\n");
+  expect((await file("pull", "part", into, "--as-root")).code).toBe(0);
+  expect(readdirSync(into).toSorted()).toEqual(["closed", "mine", "z"]);
+});
+
+test("what is no file is not written over, not even by root", async () => {
+  for (const [path = "", ...flags] of [["/dev/null", "--as-root"], ["fifo"], ["nothing/"]]) {
+    await shell("test -p fifo || mkfifo fifo");
+    const { code, stderr } = await write(path, "x", ...flags);
+    expect([path, code, stderr.split(":")[0]]).toEqual([path, 1, "400 Bad Request"]);
+  }
+  expect(await shell("test -c /dev/null && test -p fifo && ! test -e nothing && echo fine")).toBe(
+    "fine\n",
+  );
 });
 
 test("many small files, and one large one", async () => {

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { extractInto } from "./extract.ts";
-import { headerOf, padding, type TarType, tarEnd } from "./tar-header.ts";
+import { headerOf, noteOf, padding, type TarType, tarEnd } from "./tar-header.ts";
 
 let folder: string;
 let into: string;
@@ -62,12 +62,47 @@ test("files, directories and links", async () => {
       [long, "file", "long"],
     ]),
   );
-  expect(result).toEqual({ entries: 5, skipped: 0 });
+  expect(result).toEqual({ entries: 5, skipped: 0, unreadable: [] });
   expect(lstatSync(join(into, "closed")).mode & 0o7777).toBe(0o500);
   expect(lstatSync(join(into, "closed/file"))).toMatchObject({ mtimeMs: 1000, nlink: 2 });
   expect(lstatSync(join(into, "other")).mode & 0o7777).toBe(0o755); // no set-user-id
   expect(lstatSync(join(into, "away")).isSymbolicLink()).toBe(true);
   expect(readFileSync(join(into, long), "utf8")).toBe("long");
+});
+
+test("a name may be as long as the file system's names are", async () => {
+  const name = "n".repeat(255);
+  expect(await codeOf(tarOf([[name, "file", "text"]]))).toBe("done");
+  expect(readdirSync(into)).toEqual([name]);
+});
+
+test("what the sender passed over is told", async () => {
+  const notes = ["unreadable a/my secret", "special pipe", "special socket", "later something"];
+  const stream = [
+    ...notes.map((note) => noteOf(Buffer.from(note))),
+    tarOf([["file", "file", "x"]]),
+  ];
+  expect(await extract(Buffer.concat(stream))).toEqual({
+    entries: 1,
+    skipped: 2,
+    unreadable: ["a/my secret"],
+  });
+});
+
+test("times before 1970 and after 2242 are kept", async () => {
+  for (const mtime of [-315_619_200, 10_413_792_000]) {
+    const target = Buffer.alloc(0);
+    const header = headerOf({
+      name: Buffer.from("f"),
+      type: "file",
+      size: 0,
+      mode: 0o644,
+      mtime,
+      target,
+    });
+    await extract(Buffer.concat([header, tarEnd]));
+    expect(lstatSync(join(into, "f")).mtimeMs).toBe(mtime * 1000);
+  }
 });
 
 test("a file takes the place of a file and of a link, and leaves what that leads to", async () => {

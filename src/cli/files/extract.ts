@@ -7,6 +7,8 @@ export interface Extracted {
   entries: number;
   /** Devices and the like, which are not made here. */
   skipped: number;
+  /** Names of what could not be read there. */
+  unreadable: string[];
 }
 
 /** Into the directory, which is made when it lacks. */
@@ -17,13 +19,15 @@ export async function extractInto(
 ): Promise<Extracted> {
   const tree = new LocalTree(directory);
   const counts = { entries: 0, skipped: 0 };
-  for await (const item of readTar(tar)) {
+  const leftOut = { special: 0, unreadable: [] };
+  for await (const item of readTar(tar, leftOut)) {
     if (item.type === "other") counts.skipped += 1;
     else counts.entries += 1;
     await place(tree, item, progress);
   }
   tree.finish();
-  return counts;
+  const { special, unreadable } = leftOut;
+  return { entries: counts.entries, skipped: counts.skipped + special, unreadable };
 }
 
 /** The one file of the stream, under another name. */
@@ -40,7 +44,7 @@ export async function extractFile(
     entries += 1;
     await place(tree, { ...item, name: Buffer.from(name) }, progress);
   }
-  return { entries, skipped: 0 };
+  return { entries, skipped: 0, unreadable: [] };
 }
 
 async function place(tree: LocalTree, item: TarItem, progress: Progress): Promise<void> {

@@ -43,13 +43,32 @@ export function headerOf(entry: TarEntry & { type: TarType }): Buffer {
     ...(name.length > 100 ? [record("path", name)] : []),
     ...(entry.target.length > 100 ? [record("linkpath", entry.target)] : []),
     ...(entry.size > largestOctal ? [record("size", Buffer.from(String(entry.size)))] : []),
+    ...(isOctal(entry.mtime)
+      ? []
+      : [record("mtime", Buffer.from(String(Math.floor(entry.mtime))))]),
   ];
   const block = blockOf({ ...entry, name, flag: flags[entry.type] });
-  if (records.length === 0) return block;
-  const more = Buffer.concat(records);
-  const extended = { ...entry, name: Buffer.from("pax"), target: empty, size: more.length };
-  return Buffer.concat([blockOf({ ...extended, flag: "x" }), more, padding(more.length), block]);
+  return records.length === 0 ? block : Buffer.concat([extended("x", records), block]);
 }
+
+/** What is left out of a stream, between two of its entries. */
+export function noteOf(leftOut: Buffer): Buffer {
+  return extended("g", [record(leftOutKey, leftOut)]);
+}
+
+function extended(flag: "x" | "g", records: Buffer[]): Buffer {
+  const content = Buffer.concat(records);
+  const [name, size] = [Buffer.from("pax"), content.length];
+  const block = blockOf({ name, target: empty, flag, size, mode: 0o644, mtime: 0 });
+  return Buffer.concat([block, content, padding(size)]);
+}
+
+function isOctal(mtime: number): boolean {
+  return mtime >= 0 && mtime <= largestOctal;
+}
+
+/** In a header for all entries, from a sandbox: why something is missing (`unreadable`, `special`), a space, its name. */
+export const leftOutKey = "BHATTI.left-out";
 
 /** What follows so many bytes of content. */
 export function padding(bytes: number): Buffer {

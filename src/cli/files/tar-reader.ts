@@ -1,10 +1,25 @@
 /** A tar stream's entries, one after the other, each with its content. */
 import { BhattiError } from "../../errors/bhatti-error.ts";
-import { blockBytes, damaged, readBlock, readRecords, type TarEntry } from "./tar-header.ts";
+import {
+  blockBytes,
+  damaged,
+  leftOutKey,
+  readBlock,
+  readRecords,
+  type TarEntry,
+} from "./tar-header.ts";
 
 export interface TarItem extends TarEntry {
   /** Must be read to its end before the next one is asked for. */
   content: AsyncIterable<Buffer>;
+}
+
+/** What the sender passed over. */
+export interface LeftOut {
+  /** Neither files nor directories nor links. */
+  special: number;
+  /** Names of what the sender may not read. */
+  unreadable: string[];
 }
 
 /** A longer name is nobody's file. */
@@ -20,8 +35,13 @@ interface Meta {
   mtime?: number;
 }
 
-/** Understands POSIX and GNU archives. Throws bad_request when it is none, or not whole. */
-export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerator<TarItem> {
+/**
+ * Understands POSIX and GNU archives. Throws bad_request when it is none, or not whole. `leftOut` is filled on the way.
+ */
+export async function* readTar(
+  source: AsyncIterable<Uint8Array>,
+  leftOut: LeftOut = { special: 0, unreadable: [] },
+): AsyncGenerator<TarItem> {
   const input = new Input(source);
   let meta: Meta = {};
   try {
@@ -33,7 +53,9 @@ export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerato
       }
       const { flag, ...header } = readBlock(block);
       if (metaFlags.has(flag)) {
-        meta = { ...meta, ...metaOf(flag, await input.meta(header.size)) };
+        const bytes = await input.meta(header.size);
+        if (flag === "g") note(bytes, leftOut);
+        else meta = { ...meta, ...metaOf(flag, bytes) };
         continue;
       }
       const entry = { ...header, ...meta, type: typeOf(flag) };
@@ -61,7 +83,6 @@ function sizeOf({ type, size }: Pick<TarEntry, "type" | "size">): number {
 function metaOf(flag: string, bytes: Buffer): Meta {
   if (flag === "L") return { name: upToZero(bytes) };
   if (flag === "K") return { target: upToZero(bytes) };
-  if (flag === "g") return {};
   const records = readRecords(bytes);
   const [name, target] = [records.get("path"), records.get("linkpath")];
   const number = (key: string) => Number(records.get(key)?.toString("latin1"));
@@ -71,6 +92,12 @@ function metaOf(flag: string, bytes: Buffer): Meta {
     ...(records.has("size") && { size: number("size") }),
     ...(records.has("mtime") && { mtime: number("mtime") }),
   };
+}
+
+function note(bytes: Buffer, leftOut: LeftOut): void {
+  const [why, ...name] = readRecords(bytes).get(leftOutKey)?.toString().split(" ") ?? [];
+  if (why === "special") leftOut.special += 1;
+  else if (why === "unreadable") leftOut.unreadable.push(name.join(" "));
 }
 
 function typeOf(flag: string): TarEntry["type"] {

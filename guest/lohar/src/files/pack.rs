@@ -12,7 +12,7 @@ use super::answers::Answers;
 use super::place::{is_directory, Last, Place, Trust};
 use super::read::{open_regular, open_regular_at, read_some, send_up_to};
 use super::refusal::{Explain, Refusal};
-use super::tar::header::{append, pad, padding, END};
+use super::tar::header::{append, append_note, pad, padding, END};
 use super::tar::{Kind, Member};
 use super::unpack::Transferred;
 use super::walk::{Step, Walk};
@@ -57,8 +57,15 @@ struct Packing<'a> {
 
 impl Packing<'_> {
     fn step(&mut self, walk: &mut Walk) -> Result<bool, Refusal> {
-        let step = walk.next()?;
+        let step = walk.next();
         let mut path = walk.path().as_os_str().as_bytes().to_vec();
+        let step = match step {
+            Err(Errno::ACCESS) => {
+                self.left_out("unreadable", &path)?;
+                return Ok(true);
+            }
+            step => step?,
+        };
         match step {
             Some(Step::Leaf(name, stat)) => self.leaf(&path, walk.directory()?, &name, &stat)?,
             Some(Step::Enter(_, stat)) => {
@@ -83,6 +90,7 @@ impl Packing<'_> {
                 // Gone, or something else, since it was looked at.
                 Err(Refusal::Kernel(Errno::NOENT | Errno::LOOP | Errno::ISDIR)) => Ok(()),
                 Err(Refusal::Rule(..)) => Ok(()),
+                Err(Refusal::Kernel(Errno::ACCESS)) => self.left_out("unreadable", path),
                 opened => {
                     let (file, stat) = opened?;
                     self.file(path, &file, &stat)
@@ -95,9 +103,20 @@ impl Packing<'_> {
             }
             _ => {
                 self.done.skipped += 1;
-                Ok(())
+                self.left_out("special", path)
             }
         }
+    }
+
+    /// Said in a header that is about no member, which whoever does not know it passes over.
+    fn left_out(&mut self, why: &str, path: &[u8]) -> Result<(), Refusal> {
+        let mut bytes = Vec::new();
+        append_note(
+            &mut bytes,
+            "BHATTI.left-out",
+            &[why.as_bytes(), b" ", path].concat(),
+        );
+        Ok(self.answers.push(&bytes)?)
     }
 
     /// As long as it was when it was opened, whatever becomes of it.

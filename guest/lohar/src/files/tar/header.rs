@@ -42,6 +42,16 @@ pub fn append(out: &mut Vec<u8>, member: &Member) {
     out.extend_from_slice(&block(kind, path, target, size, member.mode, mtime, owner));
 }
 
+/// A record about the stream as a whole, between two members.
+pub fn append_note(out: &mut Vec<u8>, key: &str, value: &[u8]) {
+    let mut records = Vec::new();
+    pax::append_record(&mut records, key, value);
+    let size = records.len() as u64;
+    out.extend_from_slice(&block(b'g', b"././@PaxHeader", b"", size, 0o644, 0, (0, 0)));
+    out.extend_from_slice(&records);
+    pad(out, size);
+}
+
 /// Fills the last block of content of this size.
 pub fn pad(out: &mut Vec<u8>, size: u64) {
     out.resize(out.len() + padding(size), 0);
