@@ -17,7 +17,7 @@ import type { FileSelection } from "../../src/agent/guest-files.ts";
 import { isBhattiError } from "../../src/errors/bhatti-error.ts";
 import { failureOf } from "../support/failure.ts";
 import { generous, RealLohar, run, until } from "../support/lohar.ts";
-import { at, bytesOf, piecesOf } from "../support/lohar-files.ts";
+import { at, bytesOf, piecesOf, tarOf } from "../support/lohar-files.ts";
 
 setDefaultTimeout(120_000);
 
@@ -270,4 +270,18 @@ test("what is not packed is named in a header that tar and unpacking pass over",
   expect(packed.includes("BHATTI.left-out=special b\n")).toBe(true);
   const again = guest.files.unpack(at("again"), piecesOf(packed), generous());
   expect(await again).toMatchObject({ entries: 2 });
+});
+
+test("a pipe gives way to nothing that is copied or unpacked", async () => {
+  await run(guest, "mkfifo pipe && echo text > file && ln -s file link");
+  const stream = () => piecesOf(tarOf({ path: "pipe", content: "x" }));
+  for (const work of [
+    guest.files.copy(at("file"), "pipe", generous()),
+    guest.files.copy(at("link"), "pipe", generous()),
+    guest.files.unpack(at("."), stream(), generous()),
+  ]) {
+    expect((await failureOf(work)).code).toBe("path_exists");
+  }
+  expect(await readdir(lohar.directory)).toHaveLength(3);
+  expect((await stat(here("pipe"))).isFIFO()).toBe(true);
 });

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{openat, renameat, unlinkat, AtFlags, Mode, OFlags};
+use rustix::fs::{openat, renameat, statat, unlinkat, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::place::to_name;
@@ -76,10 +76,26 @@ pub fn other(
 }
 
 fn replace(directory: &OwnedFd, temporary: &CString, name: &CString) -> Result<(), Refusal> {
+    // Somebody has it open, or it is a device that everybody needs.
+    if is_special(directory, name) {
+        return Err(Refusal::Rule(
+            "exists",
+            "A device, pipe or socket of that name is there",
+        ));
+    }
     match renameat(directory, temporary, directory, name) {
         Err(Errno::ISDIR) => Err(Refusal::Rule("exists", "A directory of that name is there")),
         outcome => Ok(outcome?),
     }
+}
+
+fn is_special(directory: &OwnedFd, name: &CString) -> bool {
+    statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| {
+        !matches!(
+            FileType::from_raw_mode(stat.st_mode),
+            FileType::RegularFile | FileType::Symlink | FileType::Directory
+        )
+    })
 }
 
 fn unlink(directory: &OwnedFd, name: &CString) {
