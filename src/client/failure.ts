@@ -119,7 +119,11 @@ const explanations: Explanation[] = [
     reason: "no such host",
     hint: "Check the address: bhatti setup, --url or BHATTI_URL",
   },
-  { codes: /RESET|ConnectionClosed|EPIPE/i, reason: "the connection was closed" },
+  {
+    codes: /RESET|ConnectionClosed|EPIPE/i,
+    reason: "the connection was closed",
+    hint: "Is it running? Start it: bhatti serve. If it is, its log says what went wrong",
+  },
   { codes: /TIMEDOUT|TimeoutError/i, reason: "no answer in time" },
   {
     codes: /EPROTO|WRONG_VERSION/i,
