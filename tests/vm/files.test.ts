@@ -123,11 +123,17 @@ test("what cannot be read is named, and the rest is pulled", async () => {
   const { code, stdout, stderr } = await file("pull", "part", into);
   expect([code, stdout]).toEqual([1, "pulled 1 file, 5 B\n"]);
   expect(stderr).toContain("Skipped 1 that are neither files nor directories nor links");
-  expect(stderr).toContain("2 in part cannot be read by the sandbox's user");
+  expect(stderr).toContain("2 in part cannot be read, the rest is here");
   expect(stderr).toContain(": closed, mine\nAs root: --as-root");
   expect(readFileSync(join(into, "z"), "utf8")).toBe("text\n");
   expect((await file("pull", "part", into, "--as-root")).code).toBe(0);
   expect(readdirSync(into).toSorted()).toEqual(["closed", "mine", "z"]);
+  // What may be opened, or seen as a link, and is refused when it is read.
+  const made = await file("pull", "/proc/1", join(local, "proc"));
+  expect([made.code, made.stderr.split(",")[0]]).toEqual([
+    1,
+    expect.stringMatching(/^Error: \d+ in \/proc\/1 cannot be read/),
+  ]);
 });
 
 test("what is no file is not written over, not even by root", async () => {

@@ -56,7 +56,7 @@ function incomplete(path: string, names: string[]): BhattiError {
   const more = names.length > mostNamed ? " and others" : "";
   return new BhattiError(
     "permission_denied",
-    `${names.length} in ${path} cannot be read by the sandbox's user, the rest is here: ${first}${more}`,
+    `${names.length} in ${path} cannot be read, the rest is here: ${first}${more}`,
   );
 }
 

@@ -60,7 +60,7 @@ impl Packing<'_> {
         let step = walk.next();
         let mut path = walk.path().as_os_str().as_bytes().to_vec();
         let step = match step {
-            Err(Errno::ACCESS) => {
+            Err(Errno::ACCESS | Errno::PERM) => {
                 self.left_out("unreadable", &path)?;
                 return Ok(true);
             }
@@ -90,15 +90,16 @@ impl Packing<'_> {
                 // Gone, or something else, since it was looked at.
                 Err(Refusal::Kernel(Errno::NOENT | Errno::LOOP | Errno::ISDIR)) => Ok(()),
                 Err(Refusal::Rule(..)) => Ok(()),
-                Err(Refusal::Kernel(Errno::ACCESS)) => self.left_out("unreadable", path),
-                opened => {
-                    let (file, stat) = opened?;
-                    self.file(path, &file, &stat)
-                }
+                Err(_) => self.left_out("unreadable", path),
+                Ok((file, stat)) => self.file(path, &file, &stat),
             },
             FileType::Symlink => {
                 let mut member = member(Kind::Link, path, stat);
-                member.target = readlinkat(directory, name, Vec::new())?.into_bytes();
+                match readlinkat(directory, name, Vec::new()) {
+                    Err(Errno::NOENT) => return Ok(()),
+                    Err(_) => return self.left_out("unreadable", path),
+                    Ok(target) => member.target = target.into_bytes(),
+                }
                 self.header(&member)
             }
             _ => {
@@ -123,11 +124,11 @@ impl Packing<'_> {
     fn file(&mut self, path: &[u8], file: &OwnedFd, stat: &Stat) -> Result<(), Refusal> {
         let mut member = member(Kind::File, path, stat);
         member.size = stat.st_size as u64;
+        if member.size < SMALL {
+            return self.small(file, &member);
+        }
         self.header(&member)?;
         self.done.bytes += member.size;
-        if member.size < SMALL {
-            return self.small(file, member.size);
-        }
         self.answers.flush()?;
         let mut lacking = send_up_to(file, member.size, self.answers)?;
         while lacking > 0 {
@@ -139,16 +140,20 @@ impl Packing<'_> {
         Ok(())
     }
 
-    fn small(&mut self, file: &OwnedFd, size: u64) -> Result<(), Refusal> {
-        let mut content = vec![0; size as usize];
+    fn small(&mut self, file: &OwnedFd, member: &Member) -> Result<(), Refusal> {
+        let mut content = vec![0; member.size as usize];
         let mut at = 0;
         while at < content.len() {
-            match read_some(file, &mut content[at..])? {
-                0 => break,
-                count => at += count,
+            match read_some(file, &mut content[at..]) {
+                Ok(0) => break,
+                Ok(count) => at += count,
+                // What the kernel makes up may be open to all, and be refused when it is read.
+                Err(_) => return self.left_out("unreadable", &member.path),
             }
         }
-        pad(&mut content, size);
+        self.header(member)?;
+        self.done.bytes += member.size;
+        pad(&mut content, member.size);
         Ok(self.answers.push(&content)?)
     }
 
