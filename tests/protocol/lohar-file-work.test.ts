@@ -276,11 +276,11 @@ test("a pipe gives way to nothing that is copied or unpacked", async () => {
   await run(guest, "mkfifo pipe && echo text > file && ln -s file link");
   const stream = () => piecesOf(tarOf({ path: "pipe", content: "x" }));
   for (const work of [
-    guest.files.copy(at("file"), "pipe", generous()),
-    guest.files.copy(at("link"), "pipe", generous()),
-    guest.files.unpack(at("."), stream(), generous()),
+    () => guest.files.copy(at("file"), "pipe", generous()),
+    () => guest.files.copy(at("link"), "pipe", generous()),
+    () => guest.files.unpack(at("."), stream(), generous()),
   ]) {
-    expect((await failureOf(work)).code).toBe("path_exists");
+    expect((await failureOf(work())).code).toBe("path_exists");
   }
   expect(await readdir(lohar.directory)).toHaveLength(3);
   expect((await stat(here("pipe"))).isFIFO()).toBe(true);
