@@ -107,6 +107,17 @@ test("less too", async () => {
   await tmux.shows(/in>$/);
 });
 
+test("a terminal that shows it again answers nothing that was asked long ago", async () => {
+  await using tmux = await newShell("dev");
+  await tmux.enter("printf '\\e[6n\\e[c\\e[>c'; read -rs -N 10 -t 3; clear; echo asked");
+  await tmux.shows(/^asked\nin>$/);
+  await leave(tmux);
+  await comeBack(tmux, "dev");
+  await tmux.shows(/^asked\nin>/m);
+  await tmux.enter("echo typed");
+  expect(await tmux.shows(/^typed\nin>$/m)).toContain("\nin> echo typed\n");
+});
+
 test("where there is no bash, it is sh", async () => {
   await using tmux = await Tmux.open(clientEnv());
   await tmux.enter("clear; bhatti shell small; echo code=$?");

@@ -8,8 +8,6 @@ export interface Screen {
   clear(): void;
   /** Shows bytes; `shown` is called when they are on the screen. */
   show(bytes: Uint8Array, shown: () => void): void;
-  /** While old output is shown again its questions to the terminal are not answered: whoever asked is long gone. */
-  replaying(milliseconds: number): void;
   setReadOnly(readOnly: boolean): void;
 }
 
@@ -81,12 +79,10 @@ export function openScreen(parent: HTMLElement): Screen {
     terminal.options.theme = colours();
   });
   terminal.attachCustomKeyEventHandler((event) => !isClipboardKey(event, terminal));
-  const quiet = silencer(terminal);
   return {
     terminal,
     clear: () => terminal.reset(),
     show: (bytes, shown) => terminal.write(bytes, shown),
-    replaying: quiet,
     setReadOnly(readOnly) {
       terminal.options.disableStdin = readOnly;
       terminal.options.cursorBlink = !readOnly;
@@ -109,25 +105,4 @@ function copy(text: string): void {
   const older = () => document.execCommand("copy");
   if (navigator.clipboard) navigator.clipboard.writeText(text).catch(older);
   else older();
-}
-
-/** Swallows questions – who are you, where is the cursor, which mode is set – for so long from now. */
-function silencer(terminal: Terminal): (milliseconds: number) => void {
-  let until = 0;
-  const isQuiet = () => performance.now() < until;
-  const questions = [
-    ...[{ final: "c" }, { prefix: ">", final: "c" }, { prefix: "=", final: "c" }],
-    ...[{ final: "n" }, { prefix: "?", final: "n" }],
-    ...[
-      { intermediates: "$", final: "p" },
-      { prefix: "?", intermediates: "$", final: "p" },
-    ],
-  ];
-  for (const question of questions) terminal.parser.registerCsiHandler(question, isQuiet);
-  for (const colour of [4, 10, 11, 12]) {
-    terminal.parser.registerOscHandler(colour, (data) => isQuiet() && data.includes("?"));
-  }
-  return (milliseconds) => {
-    until = performance.now() + milliseconds;
-  };
 }

@@ -8,8 +8,6 @@ import { introduce, offer, say } from "./status.ts";
 const patience = [500, 1000, 2000, 4000, 8000, 15_000];
 /** What is over by itself: the daemon is started again, or finds its way to the guest again. */
 const passing = ["shutting_down", "connection_lost"];
-/** Old output comes at once and in one go. */
-const replayMs = 1000;
 
 type Told<T extends ShareEvent["type"]> = Extract<ShareEvent, { type: T }>;
 
@@ -93,7 +91,6 @@ export class Visit {
     if (!goesOn) {
       this.#screen.clear();
       if (prelude) this.#screen.show(this.#encoder.encode(prelude), () => {});
-      if (session === this.#session) this.#screen.replaying(replayMs);
     }
     this.#session = session;
     this.#seen = offset;

@@ -33,7 +33,7 @@ impl Sessions {
         let Some(shared) = process.shared.as_mut() else {
             return Ok(());
         };
-        let beginning = shared.beginning(open.from);
+        let beginning = shared.beginning(open.from, open.mode);
         let mut viewer = Viewer::new(stream, beginning.offset);
         viewer.until = shared.over.map(|_| shared.ring.end());
         match open.mode {

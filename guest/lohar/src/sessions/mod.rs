@@ -17,6 +17,7 @@ pub mod names;
 pub mod open;
 pub mod output;
 pub mod process;
+pub mod questions;
 pub mod reach;
 pub mod ring;
 pub mod running;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::questions::questions;
 use super::screen::Screen;
 
 pub const KEPT: usize = 65_536;
@@ -94,6 +95,16 @@ impl Ring {
         Beginning {
             offset: self.start + cut as u64,
             prelude: screen.prelude(),
+        }
+    }
+
+    /// Takes the questions to a terminal out of what is kept, NULs in their place: whoever asked is long gone, and the
+    /// answer of a terminal that is shown them now would be typed at whoever is there instead.
+    pub fn hush(&mut self) {
+        let begin = usize::try_from(self.beginning(None).offset - self.start).unwrap_or(0);
+        let bytes = &mut self.bytes.make_contiguous()[begin..];
+        for question in questions(bytes) {
+            bytes[question].fill(0);
         }
     }
 
@@ -234,6 +245,26 @@ mod tests {
         // What is kept no more, and what never was.
         assert_eq!(ring.beginning(Some(0)), ring.beginning(None));
         assert_eq!(ring.beginning(Some(u64::MAX)), ring.beginning(None));
+    }
+
+    #[test]
+    fn nothing_that_is_told_again_asks_anything() {
+        let mut ring = Ring::default();
+        ring.push(b"6n\x1b[6");
+        ring.hush();
+        ring.push(b"n\x1b]11;?\x07$ \x1b[1mdone");
+        ring.hush();
+        ring.push(b"\x1b[6n");
+        let hushed = b"6n\0\0\0\0\0\0\0\0\0\0\0$ \x1b[1mdone\x1b[6n";
+        assert_eq!(read(&ring, 0, usize::MAX), hushed);
+        assert_eq!(ring.end(), hushed.len() as u64);
+        // Within a sequence that begins before what is kept, nothing else does.
+        ring.push(b"\x1b]0;");
+        ring.push(&vec![b'x'; KEPT - 5]);
+        ring.push(b"\x07\x1b[c!");
+        ring.hush();
+        let kept = read(&ring, ring.start(), usize::MAX);
+        assert!(kept.ends_with(b"xx\x07\0\0\0!"));
     }
 
     #[test]

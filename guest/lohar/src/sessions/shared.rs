@@ -7,6 +7,7 @@ use super::ring::{Beginning, Ring};
 use super::screen::Screen;
 use super::session_log::SessionLog;
 use crate::protocol::frame::kind;
+use crate::protocol::messages::Mode;
 use crate::protocol::outgoing::{Outgoing, MAX_DATA};
 use crate::reactor::wires::Wires;
 
@@ -169,9 +170,15 @@ impl Shared {
         }
     }
 
-    /// Where a stream that comes now begins. Only a terminal has a state that outlasts what it is told.
-    pub fn beginning(&self, from: Option<u64>) -> Beginning {
+    /// Where a stream that comes now begins. Only a terminal has a state that outlasts what it is told, and answers.
+    pub fn beginning(&mut self, from: Option<u64>, mode: Mode) -> Beginning {
         let mut beginning = self.ring.beginning(from);
+        let goes_on = from == Some(beginning.offset);
+        // What runs, and is only looked on at, is left to whoever has control of it, or comes back to it.
+        let is_looked_on_at = mode == Mode::Watch && self.over.is_none();
+        if self.screen.is_some() && !goes_on && !is_looked_on_at {
+            self.ring.hush();
+        }
         if self.screen.is_none() {
             beginning.prelude.clear();
         }
