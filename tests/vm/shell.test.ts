@@ -109,7 +109,7 @@ test("less too", async () => {
 
 test("a terminal that shows it again answers nothing that was asked long ago", async () => {
   await using tmux = await newShell("dev");
-  await tmux.enter("printf '\\e[6n\\e[c\\e[>c'; read -rs -N 10 -t 3; clear; echo asked");
+  await tmux.enter("printf '\\e[6n'; read -rs -d R; clear; echo asked");
   await tmux.shows(/^asked\nin>$/);
   await leave(tmux);
   await comeBack(tmux, "dev");
