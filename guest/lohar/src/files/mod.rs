@@ -2,7 +2,7 @@
 
 mod answers;
 mod copy;
-mod directory;
+pub mod directory;
 mod entry;
 mod inside;
 pub mod job;
@@ -20,7 +20,7 @@ mod refusal;
 mod relocate;
 mod remove;
 #[cfg(test)]
-mod scratch;
+pub mod scratch;
 mod staff;
 mod tar;
 mod unpack;

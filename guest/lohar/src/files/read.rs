@@ -75,7 +75,7 @@ pub fn not_regular() -> Refusal {
 
 fn send(file: &OwnedFd, stat: &Stat, part: Part, answers: &Answers) -> Result<Done, Refusal> {
     let size = stat.st_size as u64;
-    let tell = |bytes| {
+    let tell = |size, bytes| {
         answers.opened(&OpenedFile {
             size,
             mode: Octal(stat.st_mode),
@@ -88,15 +88,43 @@ fn send(file: &OwnedFd, stat: &Stat, part: Part, answers: &Answers) -> Result<Do
     if selects || size == 0 {
         let mut buffer = vec![0; PIECE];
         let first = read_some(file, &mut buffer)?;
-        tell((first == 0).then_some(0));
+        tell(size, (first == 0).then_some(0));
         return send_selected(file, &mut buffer, first, part, answers);
     }
     let bytes = part.max_bytes.map_or(size, |most| most.min(size));
-    tell(Some(bytes));
+    if bytes <= SMALL {
+        return send_small(file, (size, bytes), tell, answers);
+    }
+    tell(size, Some(bytes));
     send_exactly(file, bytes, answers)?;
     Ok(Done {
         bytes,
         truncated: bytes < size,
+    })
+}
+
+/// All of it is read before a word is said of it: what lies in /sys says that it is longer than it is.
+fn send_small(
+    file: &OwnedFd,
+    (size, bytes): (u64, u64),
+    tell: impl Fn(u64, Option<u64>),
+    answers: &Answers,
+) -> Result<Done, Refusal> {
+    let mut content = vec![0; usize::try_from(bytes).unwrap_or(0)];
+    let mut held = 0;
+    while held < content.len() {
+        match read_some(file, &mut content[held..])? {
+            0 => break,
+            count => held += count,
+        }
+    }
+    let ended = held < content.len();
+    let (held, content) = (held as u64, &content[..held]);
+    tell(if ended { held } else { size }, Some(held));
+    answers.write(content)?;
+    Ok(Done {
+        bytes: held,
+        truncated: !ended && bytes < size,
     })
 }
 

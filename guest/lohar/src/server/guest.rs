@@ -44,6 +44,10 @@ impl Guest {
     }
 
     pub fn handle(&mut self, event: Event<'_>) {
+        // Input is passed on before anything else happens, such as that its stream is closed.
+        if !matches!(&event, Event::Frame(frame) if frame.kind == kind::DATA) {
+            self.feed();
+        }
         match event {
             Event::Marker(nonce) => self.greet(nonce),
             Event::Frame(frame) => self.dispatch(&frame),
@@ -147,6 +151,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::files::scratch::Scratch;
     use crate::protocol::decoder::Decoder;
     use crate::protocol::frame::append;
     use crate::random::Random;
@@ -241,6 +246,36 @@ mod tests {
         assert_eq!(guest.freeze(2).unwrap_err().code, "freeze_failed");
         assert!(!guest.sessions.frozen);
         assert!(guest.thaw().is_ok());
+    }
+
+    #[test]
+    fn input_is_passed_on_before_its_stream_is_closed() {
+        let scratch = Scratch::new("input");
+        let mut machine = Machine::test("/".into(), scratch.path().to_owned());
+        machine.stage = crate::protocol::messages::Stage::Mounted;
+        let mut guest = Guest::new(machine).unwrap();
+        let file = scratch.join("said");
+        let open = serde_json::json!({
+            "kind": "exec",
+            "argv": ["sh", "-c", format!("cat > '{}'", file.display())],
+            "stdin": true,
+        });
+        let mut bytes = [crate::protocol::decoder::MARKER.as_slice(), &[7; 16]].concat();
+        append(&mut bytes, 1, kind::OPEN, 0, open.to_string().as_bytes());
+        append(&mut bytes, 1, kind::DATA, 0, b"\0some");
+        append(&mut bytes, 1, kind::CLOSE, 0, b"");
+        let mut decoder = Decoder::new();
+        decoder.space()[..bytes.len()].copy_from_slice(&bytes);
+        decoder.filled(bytes.len());
+        while let Some(event) = decoder.next() {
+            guest.handle(event);
+        }
+        let said = || std::fs::read_to_string(&file).unwrap_or_default();
+        while said().is_empty() && guest.sessions.running().commands > 0 {
+            guest.reap();
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        assert_eq!(said(), "some");
     }
 
     #[test]

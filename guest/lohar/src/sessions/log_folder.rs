@@ -1,6 +1,7 @@
 //! Where the logs of sessions are. All names are looked up in the folder that was opened once, never by a whole path.
 
 use std::cell::RefCell;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -11,6 +12,11 @@ use rustix::fs::{
 use rustix::io::{Errno, Result};
 
 use crate::boot::session_logs;
+use crate::files::directory::each_name;
+
+/// Logs that are kept although their sessions are not told of any more.
+const MOST_FORGOTTEN: usize = 100;
+const MOST_FORGOTTEN_BYTES: u64 = 200 * 1024 * 1024;
 
 pub struct LogFolder {
     path: PathBuf,
@@ -128,6 +134,26 @@ impl LogFolder {
         }
     }
 
+    /// Removes the oldest logs of sessions that nobody knows any more, beyond so many and so many bytes.
+    pub fn make_room(&self, is_known: impl Fn(&str) -> bool) {
+        let mut logs = self.within(|directory| {
+            let mut logs = Vec::new();
+            each_name(directory, |name| {
+                logs.extend(forgotten(directory, name, &is_known))
+            })?;
+            Ok(logs)
+        });
+        let logs = logs.as_deref_mut().unwrap_or_default();
+        logs.sort_unstable_by_key(|log| std::cmp::Reverse(log.changed));
+        let (mut count, mut bytes) = (0, 0);
+        for log in logs {
+            (count, bytes) = (count + 1, bytes + log.size);
+            if count > MOST_FORGOTTEN || bytes > MOST_FORGOTTEN_BYTES {
+                let _ = self.within(|directory| unlinkat(directory, &log.name, AtFlags::empty()));
+            }
+        }
+    }
+
     fn within<T>(&self, act: impl FnOnce(&OwnedFd) -> Result<T>) -> Result<T> {
         let mut directory = self.directory.borrow_mut();
         let directory = match directory.as_ref() {
@@ -147,9 +173,61 @@ impl LogFolder {
     }
 }
 
+struct Forgotten {
+    name: CString,
+    size: u64,
+    changed: i64,
+}
+
+fn forgotten(
+    directory: &OwnedFd,
+    name: &CStr,
+    is_known: impl Fn(&str) -> bool,
+) -> Option<Forgotten> {
+    let text = name.to_str().ok()?;
+    let session = text
+        .strip_suffix(".1")
+        .unwrap_or(text)
+        .strip_suffix(".log")?;
+    if !is_name(session) || is_known(session) {
+        return None;
+    }
+    let stat = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    Some(Forgotten {
+        name: name.to_owned(),
+        size: stat.st_size as u64,
+        changed: stat.st_mtime,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::scratch::Scratch;
+
+    #[test]
+    fn the_oldest_logs_that_nobody_knows_go() {
+        let scratch = Scratch::new("logs");
+        let make = |name: String, mtime: i64| {
+            let file = File::create(scratch.join(&name)).unwrap();
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(mtime as u64);
+            file.set_modified(time).unwrap();
+        };
+        for number in 0..MOST_FORGOTTEN as i64 + 5 {
+            make(format!("sess-{number:04x}.log"), 1000 + number);
+        }
+        make("sess-old.log".to_owned(), 1);
+        make("notes".to_owned(), 1);
+        let folder = LogFolder::test(scratch.path().to_owned());
+        folder.make_room(|name| name == "sess-old");
+        let left = |name: &str| scratch.join(name).exists();
+        assert!(left("sess-old.log") && left("notes"));
+        assert!(!left("sess-0004.log") && left("sess-0005.log"));
+        assert_eq!(
+            std::fs::read_dir(scratch.path()).unwrap().count(),
+            MOST_FORGOTTEN + 2
+        );
+    }
 
     #[test]
     fn names_lead_nowhere_else() {

@@ -10,6 +10,8 @@ use crate::reactor::wires::Wires;
 
 /// Sessions that run, without the init script.
 const MOST_SESSIONS: usize = 20;
+/// Sessions.
+const LOOK_EVERY: u32 = 16;
 
 impl Sessions {
     pub fn open(
@@ -32,10 +34,25 @@ impl Sessions {
             return Err(Failure::new("session_limit", message));
         }
         self.check_room()?;
+        self.make_room_for_logs(machine);
         let session = self.name(|name| machine.logs.has(name));
         let shared = shared(&session, &open, machine)?;
         let process = Process::session(session, kind, Some(stream), open, shared);
         self.add(process, wires, machine)
+    }
+
+    /// Now and then, as it looks at every log there is. Whatever is still told of has its own.
+    fn make_room_for_logs(&mut self, machine: &Machine) {
+        self.opened = self.opened.wrapping_add(1);
+        if self.opened % LOOK_EVERY != 0 {
+            return;
+        }
+        machine.logs.make_room(|name| {
+            self.processes
+                .values()
+                .any(|process| process.session == name)
+                || self.ended.iter().any(|process| process.session == name)
+        });
     }
 
     fn name(&mut self, has_log: impl Fn(&str) -> bool) -> String {

@@ -30,6 +30,8 @@ pub struct Sessions {
     pub(super) past: VecDeque<u32>,
     pub(super) readers: HashMap<u32, LogReader>,
     pub names: Names,
+    /// Sessions so far.
+    pub(super) opened: u32,
     starter: Starter,
     scratch: Box<[u8]>,
     /// Nothing may start while the guest is frozen: we would sleep with the frozen child until its `execve`.
@@ -46,6 +48,7 @@ impl Sessions {
             past: VecDeque::new(),
             readers: HashMap::new(),
             names: Names::default(),
+            opened: 0,
             starter: Starter::new()?,
             scratch: vec![0; MAX_DATA].into_boxed_slice(),
             frozen: false,
