@@ -63,9 +63,19 @@ export class SessionMemory {
   recall(id: string): RememberedSessions | undefined {
     const kept = this.#store.sandboxes.sessionsOf(id);
     if (!kept) return undefined;
-    const sessions = Remembered.parse(JSON.parse(kept.json));
+    const sessions = this.#parsed(id, kept.json);
     const alone = { attached: false, watchers: 0 };
     return { sessions: sessions.map((session) => ({ ...session, ...alone })), at: kept.at };
+  }
+
+  /** What cannot be understood, such as that of a later version, is not worth failing for. */
+  #parsed(id: string, json: string): GuestProcessInfo[] {
+    try {
+      return Remembered.parse(JSON.parse(json));
+    } catch (error) {
+      this.#log.warn("what ran in a sandbox cannot be read", { sandbox: id, error });
+      return [];
+    }
   }
 }
 

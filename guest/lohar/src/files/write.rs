@@ -135,16 +135,17 @@ fn put_directly(content: &OwnedFd, file: &OwnedFd, bytes: u64) -> Result<u64, Re
                 count => held += count,
             }
         }
-        match write_all(file, buffer.bytes()) {
-            // Not at all, or not in this place: as others do it, then.
+        left -= DIRECT as u64;
+        let (written, outcome) = write_some(file, buffer.bytes());
+        match outcome {
+            // Not at all, or not from this place on: as others do it, then.
             Err(Errno::INVAL) => {
                 set_direct(file, false)?;
-                write_all(file, buffer.bytes())?;
-                return Ok(left - DIRECT as u64);
+                write_all(file, &buffer.bytes()[written..])?;
+                return Ok(left);
             }
             outcome => outcome?,
         }
-        left -= DIRECT as u64;
     }
     set_direct(file, false)?;
     Ok(left)
@@ -202,15 +203,21 @@ fn given_up() -> Refusal {
     Refusal::Rule("io_error", "It was given up")
 }
 
-pub fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> rustix::io::Result<()> {
-    while !bytes.is_empty() {
-        match rustix::io::write(file, bytes) {
-            Ok(count) => bytes = &bytes[count..],
+pub fn write_all(file: &OwnedFd, bytes: &[u8]) -> rustix::io::Result<()> {
+    write_some(file, bytes).1
+}
+
+/// How much was written before it failed, which is all when it did not.
+fn write_some(file: &OwnedFd, bytes: &[u8]) -> (usize, rustix::io::Result<()>) {
+    let mut written = 0;
+    while written < bytes.len() {
+        match rustix::io::write(file, &bytes[written..]) {
+            Ok(count) => written += count,
             Err(Errno::INTR) => {}
-            Err(error) => return Err(error),
+            Err(error) => return (written, Err(error)),
         }
     }
-    Ok(())
+    (written, Ok(()))
 }
 
 #[cfg(test)]
