@@ -5,6 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { openOperator } from "../../src/operator/operator.ts";
 import type { NewUser } from "../../src/services/users.ts";
 import { borrowGoldens, lendGoldens } from "./golden-share.ts";
+import { until } from "./until.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const state = join(root, ".bhatti");
@@ -45,7 +46,10 @@ export interface MachineDaemon extends AsyncDisposable {
   timed(args: string[]): Promise<TimedLine[]>;
   /** Starts it and leaves it to the caller, who may send it signals. */
   spawn(args: string[]): Bun.Subprocess<"ignore", "pipe", "pipe">;
+  /** What is written so far. */
   log(): string;
+  /** With everything that the daemon had to say by now: it writes in order, but after it answers. */
+  wholeLog(): Promise<string>;
   /** Ends the daemon, and gives its exit code. */
   kill(signal: "SIGTERM" | "SIGKILL"): Promise<number>;
   /** Starts a daemon on the same data directory, after a kill. */
@@ -162,6 +166,12 @@ export async function prepareDaemon(options: DaemonOptions = {}): Promise<Machin
     spawn: (args) =>
       Bun.spawn([program, ...args], { env, stdin: "ignore", stdout: "pipe", stderr: "pipe" }),
     log: () => (existsSync(logFile) ? readFileSync(logFile, "utf8") : ""),
+    async wholeLog() {
+      const answer = await fetch(`${url}/health`);
+      const last = answer.headers.get("x-request-id") ?? "";
+      await until(`the log tells of request "${last}"`, () => self.log().includes(last));
+      return self.log();
+    },
     async kill(signal) {
       daemon?.kill(signal);
       const code = (await daemon?.exited) ?? -1;

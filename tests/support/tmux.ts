@@ -108,7 +108,7 @@ export class Tmux implements AsyncDisposable {
       screen = await this.screen();
       return await holds(screen);
     };
-    await until(what, look, 10_000).catch((error: Error) => {
+    await until(what, look).catch((error: Error) => {
       throw new Error(`${error.message}; the screen shows:\n${screen}`);
     });
     return screen;

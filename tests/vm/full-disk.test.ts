@@ -99,7 +99,7 @@ test("a sandbox is destroyed although nothing more can be written, and makes the
   await fill(0);
   await run(["sh", "-c", `cat /dev/zero > ${filler}-2 2> /dev/null; true`]);
   await small.ok("destroy", "gone", "-y");
-  expect(small.log()).toContain("is destroyed although that could not be written");
+  expect(await small.wholeLog()).toContain("is destroyed although that could not be written");
   await rm(`${filler}-2`);
   expect((await small.json<unknown[]>("list")).length).toBe(1);
 });

@@ -47,10 +47,12 @@ test("typing, Ctrl+C, sizes and the exit code", async () => {
   await using tmux = await newShell("dev");
   await tmux.enter("whoami; stty size");
   await tmux.shows(/^lohar$/m, /^24 80$/m);
-  await tmux.enter("sleep 1000");
+  // Before it says so it might not run yet, and Ctrl+C would be the shell's.
+  await tmux.enter("sh -c 'echo sleeping; exec sleep 1000'");
+  await tmux.shows(/^sleeping$/m);
   await tmux.press("C-c");
   await tmux.enter("echo $?");
-  await tmux.shows(/^130$/m);
+  await tmux.shows(/^130\nin>$/m);
   await tmux.enter("trap 'stty size' WINCH");
   await tmux.shows(/WINCH\nin>$/);
   await tmux.resize({ cols: 101, rows: 33 });

@@ -70,13 +70,13 @@ test("a sandbox that was stopped has no process, and an exec wakes it", async ()
 
 test("20 commands at once wake a stopped sandbox once", async () => {
   await daemon.ok("stop", "dev");
-  const wakes = () => daemon.log().split('"sandbox woken"').length;
-  const before = wakes();
+  const wakes = async () => (await daemon.wholeLog()).split('"sandbox woken"').length;
+  const before = await wakes();
   const told = await Promise.all(
     Array.from({ length: 20 }, (_, index) => exec("dev", `echo ${index}`)),
   );
   expect(told).toEqual(Array.from({ length: 20 }, (_, index) => `${index}\n`));
-  expect(wakes()).toBe(before + 1);
+  expect(await wakes()).toBe(before + 1);
 });
 
 test("a command that runs while its sandbox is stopped goes on in it, and its client is told that it is not connected any more", async () => {

@@ -12,12 +12,14 @@ afterEach(async () => {
 });
 
 /** How the machines were made, in order. */
-function origins(): string[] {
-  return [...daemon.log().matchAll(/"origin":"(\w+)"/g)].map(([, origin]) => origin ?? "");
+async function origins(): Promise<string[]> {
+  return [...(await daemon.wholeLog()).matchAll(/"origin":"(\w+)"/g)].map(
+    ([, origin]) => origin ?? "",
+  );
 }
 
-function count(message: string): number {
-  return daemon.log().split(`"${message}"`).length - 1;
+async function count(message: string): Promise<number> {
+  return (await daemon.wholeLog()).split(`"${message}"`).length - 1;
 }
 
 const hello = async (name: string) =>
@@ -25,28 +27,36 @@ const hello = async (name: string) =>
 
 test("a pool machine is taken when there is one, and the pool is filled again", async () => {
   daemon = await startMachineDaemon({ poolSize: 1 });
-  await until("the pool is full", () => count("pool machine ready") === 1, 60_000);
+  await until("the pool is full", async () => (await count("pool machine ready")) === 1, 60_000);
   await daemon.ok("create", "--name", "one");
   await hello("one");
-  await until("the pool is full again", () => count("pool machine ready") === 2, 60_000);
+  await until(
+    "the pool is full again",
+    async () => (await count("pool machine ready")) === 2,
+    60_000,
+  );
   await daemon.ok("create", "--name", "two");
   await hello("two");
-  expect(origins()).toEqual(["pool", "pool"]);
+  expect(await origins()).toEqual(["pool", "pool"]);
 });
 
 test("the pool follows what is asked for", async () => {
   daemon = await startMachineDaemon({ poolSize: 1 });
-  await until("the pool is full", () => count("pool machine ready") === 1, 60_000);
+  await until("the pool is full", async () => (await count("pool machine ready")) === 1, 60_000);
   await daemon.ok("create", "--name", "small", "--memory", "256");
-  await until("the pool holds the other shape", () => count("pool machine ready") === 2, 60_000);
+  await until(
+    "the pool holds the other shape",
+    async () => (await count("pool machine ready")) === 2,
+    60_000,
+  );
   await daemon.ok("create", "--name", "another", "--memory", "256");
-  expect(origins()).toEqual(["restored", "pool"]);
+  expect(await origins()).toEqual(["restored", "pool"]);
   expect(await daemon.ok("list")).toContain("another");
 });
 
 test("a pool machine whose QEMU is killed is not handed out", async () => {
   daemon = await startMachineDaemon({ poolSize: 1 });
-  await until("the pool is full", () => count("pool machine ready") === 1, 60_000);
+  await until("the pool is full", async () => (await count("pool machine ready")) === 1, 60_000);
   const [id = ""] = await readdir(join(daemon.dataDir, "sandboxes"));
   // It is nobody's yet, so it has no record of its own: QEMU's pid file is there from the start.
   const pid = await readFile(join(daemon.dataDir, "sandboxes", id, "qemu.pid"), "utf8");
@@ -55,21 +65,21 @@ test("a pool machine whose QEMU is killed is not handed out", async () => {
   await daemon.ok("create", "--name", "dev");
   await hello("dev");
   // Its end was noticed before anybody asked: nobody tried it first.
-  expect(origins()).toEqual(["restored"]);
-  expect(daemon.log()).not.toContain("could not use a pool machine");
+  expect(await origins()).toEqual(["restored"]);
+  expect(await daemon.wholeLog()).not.toContain("could not use a pool machine");
 });
 
 test("golden snapshots outlive the daemon", async () => {
   daemon = await startMachineDaemon({ golden: "own" });
   await daemon.ok("create", "--name", "one");
-  const made = count("golden snapshot made");
+  const made = await count("golden snapshot made");
   await daemon.kill("SIGTERM");
   await daemon.restart();
   await daemon.ok("create", "--name", "two");
   await hello("two");
   await hello("one");
-  expect(origins()).toEqual(["restored", "restored"]);
-  expect(count("golden snapshot made")).toBe(made);
+  expect(await origins()).toEqual(["restored", "restored"]);
+  expect(await count("golden snapshot made")).toBe(made);
 });
 
 test.each(["state", "ram", "golden.json"])(
@@ -77,13 +87,17 @@ test.each(["state", "ram", "golden.json"])(
   async (file) => {
     daemon = await startMachineDaemon({ golden: "own" });
     await daemon.ok("create", "--name", "one");
-    await until("both snapshots are made", () => count("golden snapshot made") === 2, 60_000);
+    await until(
+      "both snapshots are made",
+      async () => (await count("golden snapshot made")) === 2,
+      60_000,
+    );
     const golden = join(daemon.dataDir, "golden");
     for (const name of await readdir(golden)) await truncate(join(golden, name, file), 100);
     await daemon.ok("create", "--name", "two");
     await hello("two");
     await hello("one");
-    expect(origins()).toEqual(["restored", "booted"]);
-    expect(daemon.log()).toContain("could not restore a machine");
+    expect(await origins()).toEqual(["restored", "booted"]);
+    expect(await daemon.wholeLog()).toContain("could not restore a machine");
   },
 );
