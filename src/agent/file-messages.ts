@@ -19,13 +19,25 @@ export const openedFileMessage = z
 
 export const readMessage = z.object({ bytes: count, truncated: z.boolean() });
 
+export const openedListMessage = z.object({ path: z.string() });
+
 export const listedMessage = z.object({ entries: count, truncated: z.boolean() });
+
+const kind = z.enum(["file", "directory", "link", "other"]);
+
+/** One of many, in the order of the words in `entryMessage`; its path is the list's and its name. */
+export const entryLine = z
+  .tuple([z.string(), kind, count, count, z.number().int(), count, count, z.string().optional()])
+  .transform(([name, type, size, mode, mtimeMs, uid, gid, target]) => {
+    const known = { name, type, size, mode, mtimeMs, uid, gid };
+    return target === undefined ? known : { ...known, target };
+  });
 
 export const entryMessage = z
   .object({
     name: z.string(),
     path: z.string(),
-    type: z.enum(["file", "directory", "link", "other"]),
+    type: kind,
     size: count,
     mode,
     mtime_ms: z.number().int(),

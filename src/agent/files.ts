@@ -3,9 +3,11 @@ import type { Pieces } from "../async/pieces.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import {
   changeMessage,
+  entryLine,
   entryMessage,
   listedMessage,
   openedFileMessage,
+  openedListMessage,
   readMessage,
   transferMessage,
 } from "./file-messages.ts";
@@ -47,11 +49,13 @@ export class LoharFiles implements GuestFiles {
   }
 
   async list(at: GuestPath, signal: AbortSignal): Promise<FileList> {
-    const schemas = { opened: nothing, result: listedMessage };
+    const schemas = { opened: openedListMessage, result: listedMessage };
     const stream = this.#open({ op: "list", ...where(at) }, schemas, signal);
+    const { path } = await stream.opened;
+    const start = path.endsWith("/") ? path : `${path}/`;
     const entries: FileEntry[] = [];
-    for await (const entry of linesOf(stream, entryMessage, "entry")) {
-      entries.push(entry);
+    for await (const entry of linesOf(stream, entryLine, "entry")) {
+      entries.push({ ...entry, path: start + entry.name });
       if (entries.length > maximumEntries) throw tooMany();
     }
     const { truncated } = await stream.result;

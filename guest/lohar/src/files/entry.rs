@@ -1,11 +1,14 @@
 //! What a listing tells of one name.
 
+use std::borrow::Cow;
 use std::ffi::CStr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{readlinkat, FileType, Stat};
 use serde::Serialize;
+
+use super::place::is_link;
 
 #[derive(Serialize)]
 pub struct Entry<'a> {
@@ -40,28 +43,64 @@ impl<'a> Entry<'a> {
         directory: impl AsFd,
         place: &CStr,
     ) -> Self {
-        let kind = FileType::from_raw_mode(stat.st_mode);
-        let target = match kind {
-            FileType::Symlink => readlinkat(directory, place, Vec::new()).ok(),
-            _ => None,
-        };
         Entry {
             name,
             path,
-            kind: match kind {
-                FileType::RegularFile => "file",
-                FileType::Directory => "directory",
-                FileType::Symlink => "link",
-                _ => "other",
-            },
+            kind: kind_of(stat),
             size: stat.st_size as u64,
             mode: Octal(stat.st_mode),
             mtime_ms: mtime_ms(stat),
             uid: stat.st_uid,
             gid: stat.st_gid,
-            target: target.map(|target| target.to_string_lossy().into_owned()),
+            target: target_of(stat, directory, place),
         }
     }
+}
+
+/// An entry among many, without words that each of them would repeat: its fields in order, from `name` to `target` and
+/// without `path`, the mode as a number. A target is there in a link only.
+#[derive(Serialize)]
+pub struct EntryLine<'a>(
+    Cow<'a, str>,
+    &'static str,
+    u64,
+    u32,
+    i64,
+    u32,
+    u32,
+    #[serde(skip_serializing_if = "Option::is_none")] Option<String>,
+);
+
+impl<'a> EntryLine<'a> {
+    pub fn new(stat: &Stat, directory: impl AsFd, place: &'a CStr) -> Self {
+        EntryLine(
+            place.to_string_lossy(),
+            kind_of(stat),
+            stat.st_size as u64,
+            stat.st_mode & 0o7777,
+            mtime_ms(stat),
+            stat.st_uid,
+            stat.st_gid,
+            target_of(stat, directory, place),
+        )
+    }
+}
+
+fn kind_of(stat: &Stat) -> &'static str {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => "file",
+        FileType::Directory => "directory",
+        FileType::Symlink => "link",
+        _ => "other",
+    }
+}
+
+fn target_of(stat: &Stat, directory: impl AsFd, place: &CStr) -> Option<String> {
+    if !is_link(stat) {
+        return None;
+    }
+    let target = readlinkat(directory, place, Vec::new()).ok()?;
+    Some(target.to_string_lossy().into_owned())
 }
 
 pub fn mtime_ms(stat: &Stat) -> i64 {
