@@ -18,6 +18,8 @@ export interface Output {
 
 export interface Input {
   kind(): Promise<StdinKind>;
+  /** How many bytes it has left, where it is a file and that can be known. */
+  length(): Promise<number | undefined>;
   /** The bytes as they come. Ending the iteration lets go of stdin. */
   chunks(): AsyncIterable<Uint8Array> & { cancel(): void };
 }

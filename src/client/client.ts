@@ -37,7 +37,7 @@ export type CallId = Exclude<
 
 export interface Transfer {
   /** What is sent; `size` bytes when that is known. */
-  body?: ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer>;
+  body?: ReadableStream<Uint8Array>;
   size?: number;
   /** Ends it, with the signal's reason. */
   signal?: AbortSignal;

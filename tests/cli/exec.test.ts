@@ -1,6 +1,7 @@
 /** exec is as if the command ran here: bytes, stdin, exit codes, signals. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { binary } from "../support/binary.ts";
 import { type CliDaemon, startCliDaemon } from "../support/cli-daemon.ts";
 
@@ -46,6 +47,15 @@ test.each<[string[], number, string, string]>([
 ])("exec %p", async (args, code, stdout, stderr) => {
   expect(await daemon.run(["exec", ...args])).toMatchObject({ code, stdout, stderr });
 });
+
+test.each(["exec dev -- cat", "file write dev rest; $B file read dev rest"])(
+  "a file on stdin goes on where whoever ran us stopped reading it: %s",
+  async (command) => {
+    writeFileSync(join(daemon.home, "lines"), "one\ntwo\nthree\n");
+    const { stdout } = await shell(`(read -r line; $B ${command}) < $HOME/lines`);
+    expect(stdout.replace("ok\n", "")).toBe("two\nthree\n");
+  },
+);
 
 test("a command with flags of its own needs --", async () => {
   expect(await daemon.run(["exec", "dev", "ls", "-la"])).toMatchObject({

@@ -2,13 +2,13 @@
 import { statSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import type { Client } from "../../client/client.ts";
-import { DaemonError, notBhatti } from "../../client/failure.ts";
 import type { Context } from "../context.ts";
 import { showProgress } from "../terminal/progress.ts";
 import { reading } from "./local-error.ts";
 import { measure, type PackProgress, packDirectory, packFile } from "./pack.ts";
 import { lookUp, type Place, partsOf } from "./place.ts";
 import { untilSignal } from "./until-signal.ts";
+import { upload } from "./upload.ts";
 
 export interface Pushed extends PackProgress {
   /** The daemon's words. */
@@ -29,7 +29,7 @@ export async function pushInto(context: Context, local: string, place: Place): P
     const answer = await untilSignal(
       context,
       `what has arrived below ${into.place.path} stays as it is`,
-      (signal) => send(client, into.place, pieces, signal),
+      (signal) => upload(client, "file.push", partsOf(into.place), { pieces, signal }),
     );
     return { answer, files: progress.files, bytes: progress.bytes, skipped: progress.skipped };
   } finally {
@@ -45,38 +45,4 @@ async function destination(client: Client, local: string, place: Place) {
   const slash = path.lastIndexOf("/");
   const parent = slash < 0 ? "." : path.slice(0, slash) || "/";
   return { place: { ...place, path: parent }, name: path.slice(slash + 1) };
-}
-
-/** What went wrong here is told before what came of it. */
-async function send(
-  client: Client,
-  place: Place,
-  pieces: Generator<Uint8Array<ArrayBuffer>>,
-  signal: AbortSignal,
-): Promise<unknown> {
-  let failure: unknown;
-  const body = new ReadableStream<Uint8Array>(
-    {
-      pull(controller) {
-        try {
-          const next = pieces.next();
-          if (next.done) controller.close();
-          else controller.enqueue(next.value);
-        } catch (error) {
-          failure = error;
-          controller.error(error);
-        }
-      },
-      cancel: () => void pieces.return(undefined),
-    },
-    { highWaterMark: 0 },
-  );
-  try {
-    const response = await client.transfer("file.push", partsOf(place), { body, signal });
-    return await response.json().catch(() => {
-      throw notBhatti(client.url, response);
-    });
-  } catch (error) {
-    throw error instanceof DaemonError ? error : (failure ?? error);
-  }
 }

@@ -1,35 +1,63 @@
 /** Our stdin as one file: its length must be known before it is sent. */
 import type { Client } from "../../client/client.ts";
-import { notBhatti } from "../../client/failure.ts";
 import { maximumFileBytes } from "../../contract/file-limits.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Context } from "../context.ts";
+import type { Input } from "../system.ts";
 import { untilSignal } from "./until-signal.ts";
+import { upload } from "./upload.ts";
 
 type Target = Parameters<Client["transfer"]>[1];
 
 /** Throws file_too_large as soon as it is longer than what is taken. */
 export async function sendStdin(context: Context, target: Target): Promise<unknown> {
-  const pieces: Uint8Array[] = [];
-  let size = 0;
-  for await (const piece of context.system.stdin.chunks()) {
-    size += piece.length;
-    if (size > maximumFileBytes) {
-      throw new BhattiError(
-        "file_too_large",
-        `what comes on stdin has more than ${maximumFileBytes} bytes, the most that are taken at once`,
-      );
-    }
-    pieces.push(piece);
-  }
+  const { stdin } = context.system;
+  const known = await stdin.length();
+  if (known !== undefined && known > maximumFileBytes) throw tooLarge();
+  // A file whose length is known need not be read before it is sent.
+  const { size, pieces } =
+    known === undefined
+      ? await collect(stdin)
+      : { size: known, pieces: firstBytes(stdin.chunks(), known) };
   const client = await context.client();
   return await untilSignal(context, "the file is as it was", async (signal) => {
-    const body = Buffer.concat(pieces.splice(0));
-    const response = await client.transfer("file.write", target, { body, size, signal });
-    const result = await response.json().catch(() => {
-      throw notBhatti(client.url, response);
-    });
+    const result = await upload(client, "file.write", target, { size, pieces, signal });
     context.timing?.end();
     return result;
   });
+}
+
+/** Throws bad_usage when there are fewer. */
+export async function* firstBytes(
+  chunks: AsyncIterable<Uint8Array>,
+  size: number,
+): AsyncGenerator<Uint8Array, undefined> {
+  let left = size;
+  for await (const piece of chunks) {
+    yield piece.subarray(0, left);
+    left -= piece.length;
+    if (left <= 0) return; // what is added meanwhile does not belong to it
+  }
+  throw new BhattiError(
+    "bad_usage",
+    `the file on stdin had ${size} bytes, and ${left} of them were gone before they were read`,
+  );
+}
+
+async function collect(stdin: Input) {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of stdin.chunks()) {
+    size += piece.length;
+    if (size > maximumFileBytes) throw tooLarge();
+    pieces.push(piece);
+  }
+  return { size, pieces: pieces.values() };
+}
+
+function tooLarge(): BhattiError {
+  return new BhattiError(
+    "file_too_large",
+    `what comes on stdin has more than ${maximumFileBytes} bytes, the most that are taken at once`,
+  );
 }

@@ -35,11 +35,13 @@ export function openInput(): Input {
       const stat = await Bun.stdin.stat().catch(() => undefined);
       return stat ? await kindOf(stat) : "nothing";
     },
+    length: lengthOfStdin,
     chunks() {
-      const reader = Bun.stdin.stream().getReader();
+      const opening = streamOfStdin().then((stream) => stream.getReader());
       return {
-        cancel: () => void reader.cancel().catch(() => {}), // it is let go of either way
+        cancel: () => void opening.then((reader) => reader.cancel()).catch(() => {}), // it is let go of either way
         async *[Symbol.asyncIterator]() {
+          const reader = await opening;
           for (;;) {
             const { done, value } = await reader.read();
             if (done) return;
@@ -49,6 +51,38 @@ export function openInput(): Input {
       };
     },
   };
+}
+
+/** A file goes on where whoever ran us stopped reading it: the runtime's own stream would start at its beginning. */
+async function streamOfStdin(): Promise<ReadableStream<Uint8Array>> {
+  const stat = await Bun.stdin.stat().catch(() => undefined);
+  if (!stat?.isFile()) return Bun.stdin.stream();
+  const { readSync } = await import("node:fs");
+  const piece = 256 * 1024;
+  return new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        const buffer = Buffer.allocUnsafe(piece);
+        const count = readSync(0, buffer);
+        if (count === 0) controller.close();
+        else controller.enqueue(buffer.subarray(0, count));
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+async function lengthOfStdin(): Promise<number | undefined> {
+  try {
+    const stat = await Bun.stdin.stat();
+    // Whoever ran us may have read some of it.
+    const [, position] = /^pos:\s*(\d+)/.exec(await Bun.file("/proc/self/fdinfo/0").text()) ?? [];
+    const left = stat.isFile() ? stat.size - Number(position) : 0;
+    // What the kernel makes up as it is read, as in /proc, says that it is empty.
+    return left > 0 ? left : undefined;
+  } catch {
+    return undefined; // such as where there is no /proc
+  }
 }
 
 interface Stat {

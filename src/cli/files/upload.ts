@@ -1,0 +1,46 @@
+/** Bytes on their way to the daemon, made as it takes them. */
+import type { Client } from "../../client/client.ts";
+import { DaemonError, notBhatti } from "../../client/failure.ts";
+
+type Target = Parameters<Client["transfer"]>[1];
+
+export interface Upload {
+  pieces: Iterator<Uint8Array> | AsyncIterator<Uint8Array>;
+  /** Bytes, when that is known. */
+  size?: number;
+  signal: AbortSignal;
+}
+
+/** The daemon's answer. What goes wrong in making the pieces is thrown before what comes of it. */
+export async function upload(
+  client: Client,
+  id: "file.write" | "file.push",
+  target: Target,
+  { pieces, ...transfer }: Upload,
+): Promise<unknown> {
+  let failure: unknown;
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const next = await pieces.next();
+          if (next.done) controller.close();
+          else controller.enqueue(next.value);
+        } catch (error) {
+          failure = error;
+          controller.error(error);
+        }
+      },
+      cancel: () => void pieces.return?.(undefined),
+    },
+    { highWaterMark: 0 },
+  );
+  try {
+    const response = await client.transfer(id, target, { ...transfer, body });
+    return await response.json().catch(() => {
+      throw notBhatti(client.url, response);
+    });
+  } catch (error) {
+    throw error instanceof DaemonError ? error : (failure ?? error);
+  }
+}
