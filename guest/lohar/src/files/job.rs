@@ -1,18 +1,23 @@
 //! One piece of work as lohar sees it: the worker's pipes, and what it has said so far.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 
 use rustix::io::Errno;
 use serde_json::value::RawValue;
 
 use super::answers::{ERROR, OPENED, RESULT};
-use super::order::Ending;
+use super::order::{Ending, Work};
+use super::place::Trust;
 use super::staff::{Staff, Worker};
+use super::worker::Ends;
+use crate::accounts::Identity;
 use crate::protocol::frame::kind;
 use crate::protocol::messages::{Failure, Nothing};
 use crate::protocol::outgoing::{Outgoing, MAX_DATA};
 use crate::reactor::wires::Wires;
-use crate::sessions::credit::Credit;
+use crate::reason::reason;
+use crate::sessions::credit::{Credit, WINDOW};
 use crate::sessions::input::Input;
 
 /// No message of a worker is longer: the longest has two paths of 4 KiB, each byte of which takes six in JSON at most.
@@ -23,6 +28,8 @@ pub struct Job {
     pub stream: Option<u32>,
     /// Nobody any more once it was let go.
     pub worker: Option<Worker>,
+    /// What a worker has not been given yet.
+    pub unassigned: Option<Unassigned>,
     /// Such as "read '/file'".
     pub task: String,
     pub ending: Ending,
@@ -41,6 +48,13 @@ pub struct Job {
     pub silent: bool,
 }
 
+pub struct Unassigned {
+    pub work: Work,
+    pub trust: Trust,
+    pub identity: Rc<Identity>,
+    pub ends: Ends,
+}
+
 /// What the worker reads or lists.
 pub struct Content {
     pub source: OwnedFd,
@@ -55,6 +69,35 @@ pub enum Outcome {
 }
 
 impl Job {
+    /// Input that needs no credit besides what there is from the start is here soon, and a worker that waits for each piece
+    /// of it costs two changes of process a piece.
+    pub fn waits_for_all_input(&self) -> bool {
+        self.expected.is_some_and(|size| size <= u64::from(WINDOW))
+    }
+
+    /// Gives the order to a worker, if that has not been done.
+    pub fn employ(&mut self, staff: &mut Staff) -> Result<(), Failure> {
+        let Some(Unassigned {
+            work,
+            trust,
+            identity,
+            ends,
+        }) = self.unassigned.take()
+        else {
+            return Ok(());
+        };
+        let worker = staff
+            .employ(&identity, &work, trust, &ends)
+            .map_err(|error| match error {
+                Errno::NAMETOOLONG => {
+                    Failure::bad_request(format!("Cannot {}: the path is too long", work.action()))
+                }
+                error => no_resources(&self.task, error),
+            })?;
+        self.worker = Some(worker);
+        Ok(())
+    }
+
     /// Reads what the worker says.
     pub fn listen(&mut self, wires: &mut Wires) {
         let mut buffer = [0; 4096];
@@ -165,6 +208,7 @@ impl Job {
     pub fn let_go(&mut self, staff: &Staff) {
         self.stream = None;
         self.content = None;
+        self.unassigned = None;
         if self.ended && self.expected.is_some() {
             return;
         }
@@ -179,4 +223,8 @@ impl Job {
         };
         staff.signal(&worker, signal);
     }
+}
+
+pub fn no_resources(task: &str, error: Errno) -> Failure {
+    Failure::new("limit", format!("Cannot {task}: {}", reason(error)))
 }

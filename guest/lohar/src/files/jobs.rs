@@ -8,7 +8,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::pipe::{pipe_with, PipeFlags};
 
-use super::job::{Content, Job};
+use super::job::{no_resources, Content, Job, Unassigned};
 use super::order::{trust_of, OpenFile, Work};
 use super::staff::Staff;
 use super::worker::Ends;
@@ -17,7 +17,6 @@ use crate::machine::Machine;
 use crate::protocol::messages::{Failure, Nothing, OpenWrite, User};
 use crate::reactor::poller::Role;
 use crate::reactor::wires::{Target, Wires};
-use crate::reason::reason;
 use crate::server::streams::parse;
 use crate::sessions::credit::Credit;
 use crate::sessions::input::Input;
@@ -76,8 +75,7 @@ impl Jobs {
         }
         let identity = machine.accounts.identity(user)?;
         let task = format!("{} '{}'", work.action(), work.path().display());
-        let no_resources =
-            |error| Failure::new("limit", format!("Cannot {task}: {}", reason(error)));
+        let no_resources = |error| no_resources(&task, error);
         let (ours, theirs) = pipes(&work).map_err(no_resources)?;
         let key = wires.next_key();
         wires
@@ -90,18 +88,9 @@ impl Jobs {
                 .watch_readable(source, key, Role::Content)
                 .map_err(no_resources)?;
         }
-        let worker = self
-            .staff
-            .employ(&identity, &work, trust_of(user), &theirs)
-            .map_err(|error| match error {
-                Errno::NAMETOOLONG => {
-                    Failure::bad_request(format!("Cannot {}: the path is too long", work.action()))
-                }
-                error => no_resources(error),
-            })?;
         let mut job = Job {
             stream: Some(stream),
-            worker: Some(worker),
+            worker: None,
             task,
             ending: work.ending(),
             input: ours.input.map_or_else(Input::default, Input::pipe),
@@ -118,7 +107,16 @@ impl Jobs {
             opened: false,
             outcome: None,
             silent: false,
+            unassigned: Some(Unassigned {
+                work,
+                trust: trust_of(user),
+                identity,
+                ends: theirs,
+            }),
         };
+        if !job.waits_for_all_input() {
+            job.employ(&mut self.staff)?;
+        }
         if job.expected.is_some() {
             job.open(&Nothing {}, &mut wires.outgoing);
         }
@@ -152,6 +150,9 @@ impl Jobs {
             return self.refuse_size(key, wires);
         }
         if !std::mem::replace(&mut job.ended, true) {
+            if let Err(failure) = job.employ(&mut self.staff) {
+                return self.fail(key, &failure, wires);
+            }
             if job.expected.is_some() {
                 job.input.push_byte(GO_AHEAD);
             }
