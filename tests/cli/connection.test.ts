@@ -45,6 +45,7 @@ test.each([[["list"]], [["exec", "dev", "true"]], [["create"]]])(
     expect(JSON.parse(stderr)).toEqual({
       error: "cannot reach the daemon at http://127.0.0.1:1: connection refused",
       code: "daemon_unreachable",
+      hint: "Is it running? Start it: bhatti serve",
     });
   },
 );

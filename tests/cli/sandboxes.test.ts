@@ -254,6 +254,7 @@ test.each(["inspect", "destroy", "exec"])("%s of what is not there has a hint", 
     error: "sandbox not found",
     code: "sandbox_not_found",
     request_id: expect.stringMatching(/^req_[0-9a-f]{16}$/),
+    hint: "Check sandbox name: bhatti ls",
   });
 });
 
