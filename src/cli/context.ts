@@ -2,6 +2,7 @@
 import { Client } from "../client/client.ts";
 import { Timing } from "../client/timing.ts";
 import { developmentVersion, version } from "../version.ts";
+import type { Names } from "./names.ts";
 import { configSources, type GlobalFlags, loadClientSettings } from "./settings.ts";
 import type { System } from "./system.ts";
 
@@ -9,6 +10,8 @@ export interface Context {
   system: System;
   flags: GlobalFlags;
   timing: Timing | undefined;
+  /** What the words have named; a command adds what it comes to know. */
+  names: Names;
   /** Reads the settings when it is first asked for. */
   client(): Promise<Client>;
   /** Prints what a command found: with --json the value, otherwise its words. */
@@ -17,7 +20,7 @@ export interface Context {
   remark(line: string): Promise<void>;
 }
 
-export function openContext(system: System, flags: GlobalFlags): Context {
+export function openContext(system: System, flags: GlobalFlags, names: Names): Context {
   const timing = flags.timing ? new Timing(system.now) : undefined;
   let client: Promise<Client> | undefined;
   // Where nobody listens to remarks, they are not missed.
@@ -26,6 +29,7 @@ export function openContext(system: System, flags: GlobalFlags): Context {
     system,
     flags,
     timing,
+    names,
     client() {
       client ??= openClient(system, flags, timing, remark);
       return client;

@@ -1,7 +1,7 @@
 /** Any error → the words for the screen and the exit code, once. */
 import { DaemonError, type ErrorBody } from "../client/failure.ts";
 import { isBhattiError, messageOf } from "../errors/bhatti-error.ts";
-import { given } from "./arguments/given.ts";
+import { type Names, withNames } from "./names.ts";
 import { OutputClosed } from "./system.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -14,12 +14,13 @@ export interface Failure {
   text: string;
 }
 
-export function failureFor(error: unknown, json: boolean): Failure {
+export function failureFor(error: unknown, json: boolean, names: Names): Failure {
   if (error instanceof OutputClosed) return { exitCode: brokenPipe, text: "" };
+  const hint = hintOf(error, names);
   const { line, body } = describe(error);
-  if (json) return { exitCode: 1, text: `${JSON.stringify(body)}\n` };
+  if (json) return { exitCode: 1, text: `${JSON.stringify({ ...body, hint })}\n` };
   const help = error instanceof UsageError ? `${error.help}\n` : "";
-  return { exitCode: 1, text: `${help}${line}\n${body.hint ? `${body.hint}\n` : ""}` };
+  return { exitCode: 1, text: `${help}${line}\n${hint ? `${hint}\n` : ""}` };
 }
 
 function describe(error: unknown): { line: string; body: ErrorBody } {
@@ -31,14 +32,15 @@ function describe(error: unknown): { line: string; body: ErrorBody } {
         error: error.message,
         code: error.code,
         ...(error.requestId && { request_id: error.requestId }),
-        ...given("hint", error.hint),
       },
     };
   }
-  const { code, hint } = isBhattiError(error) ? error : { code: "internal", hint: undefined };
+  const code = isBhattiError(error) ? error.code : "internal";
   const message = messageOf(error);
-  return {
-    line: `Error: ${message}`,
-    body: { error: message, code, ...given("hint", hint) },
-  };
+  return { line: `Error: ${message}`, body: { error: message, code } };
+}
+
+function hintOf(error: unknown, names: Names): string | undefined {
+  const { hint } = error instanceof DaemonError || isBhattiError(error) ? error : {};
+  return hint && withNames(hint, names);
 }

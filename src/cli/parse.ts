@@ -16,8 +16,8 @@ export function parseWords(
   flags: Flags,
   stopAtWord = false,
 ): ParsedWords & { rest: readonly string[] } {
-  const written = new Map<string, string[]>();
   const positional: string[] = [];
+  const said = { positional, flags: new Map<string, string[]>() };
   let index = 0;
   while (index < words.length) {
     const word = words[index] ?? "";
@@ -26,45 +26,43 @@ export function parseWords(
       break;
     }
     if (!isFlag(word)) {
-      if (stopAtWord) return { positional, flags: written, rest: words.slice(index) };
+      if (stopAtWord) return { ...said, rest: words.slice(index) };
       positional.push(word);
       index += 1;
       continue;
     }
-    const used = readFlag(words, index, flags, (name, value) =>
-      written.set(name, [...(written.get(name) ?? []), value]),
-    );
-    index += used;
+    index += readFlag(words, index, flags, said);
   }
-  return { positional, flags: written, rest: [] };
+  return { ...said, rest: [] };
 }
 
 function isFlag(word: string): boolean {
   return word.length > 1 && word.startsWith("-");
 }
 
-/** Reads the flag at `index`, tells `found` about it, and returns how many words it took. */
+/** Reads the flag at `index`, adds it to what was said, and returns how many words it took. */
 function readFlag(
   words: readonly string[],
   index: number,
   flags: Flags,
-  found: (name: string, value: string) => void,
+  said: ParsedWords & { flags: Map<string, string[]> },
 ): number {
   const word = words[index] ?? "";
   const { name, attached } = word.startsWith("--") ? splitLong(word) : splitShort(word, flags);
   const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
-  if (!flag) throw new UnknownFlag(word, name);
+  if (!flag) throw new UnknownFlag(word, name, said);
+  const found = (value: string) => said.flags.set(name, [...(said.flags.get(name) ?? []), value]);
   if (!flag.placeholder) {
     if (!word.startsWith("--") && attached !== undefined) {
-      found(name, "true"); // -nt is -n -t
-      return readFlag([`-${attached}`], 0, flags, found);
+      found("true"); // -nt is -n -t
+      return readFlag([`-${attached}`], 0, flags, said);
     }
-    found(name, readSwitch(name, attached));
+    found(readSwitch(name, attached));
     return 1;
   }
   const value = attached ?? words[index + 1];
   if (value === undefined) throw new BhattiError("bad_usage", `--${name} needs a value`);
-  found(name, value);
+  found(value);
   return attached === undefined ? 2 : 1;
 }
 
@@ -92,9 +90,12 @@ function readSwitch(name: string, attached: string | undefined): string {
 /** A flag that this command does not have; the program adds what the user may have meant. */
 export class UnknownFlag extends BhattiError {
   readonly flag: string;
+  /** What stands in front of it. */
+  readonly before: ParsedWords;
 
-  constructor(word: string, name: string) {
+  constructor(word: string, name: string, before: ParsedWords) {
     super("bad_usage", `unknown flag "${word}"`);
     this.flag = name;
+    this.before = before;
   }
 }

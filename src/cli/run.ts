@@ -1,8 +1,9 @@
 /** One run of the program: words → command → exit code, and any error → words. */
 import { BhattiError } from "../errors/bhatti-error.ts";
 import type { Command } from "./command.ts";
-import { openContext } from "./context.ts";
+import { type Context, openContext } from "./context.ts";
 import { failureFor } from "./failure.ts";
+import { type Names, namesIn, withNames } from "./names.ts";
 import { parseWords, UnknownFlag } from "./parse.ts";
 import { type Entry, entries, groups } from "./program.ts";
 import { type GlobalFlags, globalFlags } from "./settings.ts";
@@ -11,10 +12,11 @@ import { UsageError } from "./usage-error.ts";
 
 /** Runs the command that the words name, and returns the exit code. Never throws. */
 export async function run(words: readonly string[], system: System): Promise<number> {
+  const names: Names = new Map();
   try {
-    return await dispatch(words, system);
+    return await dispatch(words, system, names);
   } catch (error) {
-    const { exitCode, text } = failureFor(error, wantsJson(words));
+    const { exitCode, text } = failureFor(error, wantsJson(words), names);
     await system.stderr.write(text).catch(() => {}); // nobody listens, so there is nobody to tell
     return exitCode;
   }
@@ -34,7 +36,12 @@ interface Found {
   after: readonly string[];
 }
 
-async function dispatch(words: readonly string[], system: System): Promise<number> {
+/** `names` gets what is named, for whoever tells of a failure. */
+async function dispatch(
+  words: readonly string[],
+  system: System,
+  names: Names = new Map(),
+): Promise<number> {
   const found = await findEntry(words);
   const { entry, path, before, after } = found;
   const loaded = entry?.command;
@@ -47,23 +54,22 @@ async function dispatch(words: readonly string[], system: System): Promise<numbe
     return 0;
   }
   await checkCount(loaded, parsed, path, entry);
-  return await execute(loaded, parsed, flags, system);
+  for (const [word, name] of namesIn(parsed, loaded)) names.set(word, name);
+  return await execute(loaded, parsed, openContext(system, flags, names));
 }
 
 async function execute(
   loaded: Command,
   parsed: ReturnType<typeof parseWords>,
-  flags: GlobalFlags,
-  system: System,
+  context: Context,
 ): Promise<number> {
-  const context = openContext(system, flags);
   try {
     return await loaded.execute(context, parsed.positional, parsed.flags);
   } finally {
     const rows = context.timing?.rows() ?? [];
     if (rows.length > 0) {
       const { formatTiming } = await import("./terminal/timing.ts");
-      await system.stderr.write(formatTiming(rows));
+      await context.system.stderr.write(formatTiming(rows));
     }
   }
 }
@@ -170,9 +176,14 @@ async function explained(error: unknown, path: readonly string[], loaded: Comman
   const near = closest(error.flag, Object.keys({ ...loaded?.flags, ...globalFlags }));
   const hint = near ? `Did you mean: --${near}` : `See: ${program} --help`;
   return new BhattiError("bad_usage", `${error.message} for "${program}"`, {
-    hint: loaded?.rest
-      ? `If it belongs to the command, put -- first: ${program} <sandbox> -- <command...>`
-      : hint,
+    hint: (loaded && ownFlagHint(error, program, loaded)) ?? hint,
     cause: error,
   });
+}
+
+/** Before a command's first word no flag can be the command's own. */
+function ownFlagHint({ before }: UnknownFlag, program: string, loaded: Command) {
+  if (!loaded.rest || before.positional.length <= loaded.arguments.length) return undefined;
+  const hint = `If it belongs to the command, put -- first: ${program} <sandbox> -- <command...>`;
+  return withNames(hint, namesIn(before, loaded));
 }

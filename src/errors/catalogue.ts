@@ -11,7 +11,7 @@ export const catalogue = {
   // sandboxes
   sandbox_not_found: { status: 404, hint: "Check sandbox name: bhatti ls" },
   sandbox_not_running: { status: 409, hint: "See what state it is in: bhatti inspect <sandbox>" },
-  sandbox_limit: { status: 429, hint: "Free capacity: bhatti ls, then bhatti destroy <sandbox>" },
+  sandbox_limit: { status: 429, hint: "Free capacity: bhatti ls, then bhatti destroy <one>" },
   quota_exceeded: { status: 400, hint: "Ask the operator for a higher limit, or ask for less" },
   image_not_found: {
     status: 404,
@@ -26,7 +26,7 @@ export const catalogue = {
   snapshot_not_found: { status: 404, hint: "Check snapshot name: bhatti snapshot list" },
   snapshot_exists: {
     status: 409,
-    hint: "Pick another name, or: bhatti snapshot delete <snapshot>",
+    hint: "Pick another name, or: bhatti snapshot delete <name>",
   },
   snapshot_in_use: { status: 409, hint: "Try again when that sandbox is there: bhatti ls" },
   snapshot_limit: { status: 429, hint: "Free capacity: bhatti snapshot delete <snapshot>" },
@@ -100,7 +100,10 @@ export const catalogue = {
   // the command line's own
   daemon_unreachable: { status: 502, hint: "Is it running? Start it: bhatti serve" },
   not_bhatti: { status: 502, hint: "Check the address: bhatti setup, --url or BHATTI_URL" },
-  connection_lost: { status: 502, hint: "Whether the command goes on is unknown: bhatti inspect" },
+  connection_lost: {
+    status: 502,
+    hint: "Whether the command goes on is unknown: bhatti inspect <sandbox>",
+  },
   bad_config: { status: 400, hint: undefined },
   bad_usage: { status: 400, hint: undefined },
   confirmation_needed: { status: 400, hint: "Pass -y to confirm" },

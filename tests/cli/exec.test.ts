@@ -63,7 +63,7 @@ test("a command with flags of its own needs --", async () => {
     stdout: "",
     stderr:
       'Error: unknown flag "-la" for "bhatti exec"\n' +
-      "If it belongs to the command, put -- first: bhatti exec <sandbox> -- <command...>\n",
+      "If it belongs to the command, put -- first: bhatti exec dev -- <command...>\n",
   });
 });
 

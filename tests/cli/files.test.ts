@@ -88,7 +88,7 @@ test("stat, mkdir, mv, cp, rm", async () => {
   expect((await file("read", "f/e/a")).stdout).toBe("text");
 });
 
-const notFound = "See what is there: bhatti file ls <sandbox> <directory>";
+const notFound = "See what is there: bhatti file ls dev <directory>";
 test.each<[string[], string, string]>([
   [["read", "nothing"], "404 Not Found: /workspace/nothing: No such file or directory", notFound],
   [["ls", "nothing"], "404 Not Found: /workspace/nothing: No such file or directory", notFound],
@@ -145,7 +145,7 @@ test("more than 100 MB on stdin are refused here, exactly 100 MB are taken", asy
   expect(code).toBe(1);
   expect(stderr).toBe(
     "Error: what comes on stdin has more than 104857600 bytes, the most that are taken at once\n" +
-      "Use: bhatti file push <sandbox> <local> <path>\n",
+      "Use: bhatti file push dev <local> big\n",
   );
   expect((await file("read", "big")).bytes).toHaveLength(104_857_600);
 }, 30_000);

@@ -129,7 +129,7 @@ test("files that are too large for a request are refused before it", async () =>
   expect(code).toBe(1);
   expect(stderr).toBe(
     `Error: --file: with its files the request is 1049411 bytes long, and the daemon at ${daemon.url} takes at most 1048576\n` +
-      "Files grow by a third on their way. Copy large ones later: tar c <files> | bhatti exec <sandbox> -- tar x\n",
+      "Files grow by a third on their way. Copy large ones later: tar c <files> | bhatti exec dev -- tar x\n",
   );
 });
 
@@ -235,7 +235,7 @@ test("a command that ends its sandbox says why, and so does inspect", async () =
   const { code, stderr } = await daemon.run(["exec", "dev", "--", "sh", "-c", "poweroff; sleep 5"]);
   expect(code).toBe(1);
   expect(stderr).toMatch(
-    /^502 Bad Gateway: Sandbox "dev" ended while the command ran: the guest shut down \(req_\w+\)\nSee what state it is in: bhatti inspect <sandbox>\n$/,
+    /^502 Bad Gateway: Sandbox "dev" ended while the command ran: the guest shut down \(req_\w+\)\nSee what state it is in: bhatti inspect dev\n$/,
   );
   expect(await daemon.ok("inspect", "dev")).toContain(
     "Status:     stopped\nReason:     it was powered off: the guest shut down\n",

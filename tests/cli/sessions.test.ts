@@ -119,7 +119,7 @@ test("kill ends a session, or sends it a signal", async () => {
   const again = await daemon.run(["kill", "dev", other]);
   expect(again.code).toBe(1);
   expect(again.stderr).toBe(
-    `409 Conflict: session ${other} has ended\nRead what it said: bhatti logs <sandbox> <session>\n`,
+    `409 Conflict: session ${other} has ended\nRead what it said: bhatti logs dev ${other}\n`,
   );
   const bad = await daemon.run(["kill", "dev", other, "-s", "NOPE"]);
   expect(bad.stderr).toStartWith("400 Bad Request: signal: must be a signal name");
@@ -225,6 +225,18 @@ test("one that only reads goes on where it was", async () => {
   expect(await new Response(client.stderr).text()).toBe(
     "connection lost, trying again…\nconnected again\n",
   );
+});
+
+test("whoever loses a session is told how to take it back, by its name", async () => {
+  const first = spawn(["exec", "dev", "--session", "--", "cat"]);
+  const said = first.stderr.getReader();
+  const read = async () => new TextDecoder().decode((await said.read()).value);
+  const id = /sess-\w+/.exec(await read())?.[0];
+  const second = spawn(["attach", "dev", id ?? ""]);
+  expect(await first.exited).toBe(1);
+  expect(await read()).toEndWith(`\nTake it back: bhatti attach dev ${id}\n`);
+  second.kill("SIGKILL");
+  await second.exited;
 });
 
 test("a shell without a terminal reads its stdin, and ends with it", async () => {

@@ -115,7 +115,7 @@ async function checkSize(client: Client, body: object): Promise<void> {
     "body_too_large",
     `--file: with its files the request is ${size} bytes long, and the daemon at ${client.url} takes at most ${limit}`,
     {
-      hint: "Files grow by a third on their way. Copy large ones later: tar c <files> | bhatti exec <sandbox> -- tar x",
+      hint: "Files grow by a third on their way. Copy large ones later: tar c <files> | bhatti exec <name> -- tar x",
     },
   );
 }

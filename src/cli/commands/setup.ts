@@ -55,7 +55,7 @@ async function setUpAnswers(context: Context, settings: ClientSettings): Promise
     await verify(context, settings);
     await context.remark(`✓ Connected to ${settings.url}`);
   } catch (error) {
-    await context.remark(`✗ ${failureFor(error, false).text.trimEnd()}`);
+    await context.remark(`✗ ${failureFor(error, false, context.names).text.trimEnd()}`);
   }
   await warnOfStrongerFile(context, settings);
 }

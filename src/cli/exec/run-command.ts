@@ -62,6 +62,7 @@ async function passOn(
       if (event.type === "stdout") screen?.note(event.data);
       if (event.type === "session") {
         session = event;
+        context.names.set("session", event.session_id);
         // Before this there is nobody to tell: a signal ends us.
         signals.attach(stream, isKept(plan) ? () => sayWhere(context, plan, event) : undefined);
         await begun(context, plan, stream, event);
