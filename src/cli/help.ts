@@ -39,11 +39,12 @@ export function commandHelp(
   command: Command,
   globalFlags: Flags,
 ): string {
-  const words = [
-    ...command.arguments.map((name) => `<${name}>`),
-    ...(command.rest ? ["[--]", `<${command.rest}...>`] : []),
-  ];
-  const usage = ["bhatti", ...path, ...words, "[flags]"].join(" ");
+  const words = command.arguments.map((name) => `<${name}>`);
+  // Behind another program's words they could be its own.
+  const all = command.rest
+    ? ["[flags]", ...words, "[--]", `<${command.rest}...>`]
+    : [...words, "[flags]"];
+  const usage = ["bhatti", ...path, ...all].join(" ");
   const aliases = entry.aliases?.length ? [`Aliases: ${entry.aliases.join(", ")}\n`] : [];
   const flags = flagRows(command.flags);
   return [

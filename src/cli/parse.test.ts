@@ -22,6 +22,7 @@ test.each<[string[], string[], Record<string, string[]>]>([
   [["-o=wide"], [], { output: ["wide"] }],
   [["-y", "a", "-t"], ["a"], { yes: ["true"], tty: ["true"] }],
   [["-yt"], [], { yes: ["true"], tty: ["true"] }],
+  [["-yto", "wide", "a"], ["a"], { yes: ["true"], tty: ["true"], output: ["wide"] }],
   [["--yes=false"], [], { yes: ["false"] }],
   [["--label", "a=1", "--label", "b=2"], [], { label: ["a=1", "b=2"] }],
   [["a", "--", "-y", "--", "--name"], ["a", "-y", "--", "--name"], {}],
@@ -33,7 +34,7 @@ test.each<[string[], string[], Record<string, string[]>]>([
 });
 
 test("stops at the first word that is no flag, when asked to", () => {
-  expect(parseWords(["-y", "list", "--nope"], flags, true)).toMatchObject({
+  expect(parseWords(["-y", "list", "--nope"], flags, { stopAtWord: true })).toMatchObject({
     positional: [],
     rest: ["list", "--nope"],
   });
@@ -41,6 +42,27 @@ test("stops at the first word that is no flag, when asked to", () => {
 
 test.each([["--nope"], ["-x"], ["-yx"], ["--toString"]])("%s is unknown", (word) => {
   expect(() => parseWords([word], flags)).toThrow("unknown flag");
+});
+
+test.each<[string[], string]>([
+  [["dev", "grep", "-y", "x"], 'misplaced flag "-y"'],
+  [["dev", "ls", "-la"], 'unknown flag "-la"'],
+])(
+  "after one argument %p begins a command, which may have short flags of its own",
+  (words, said) => {
+    expect(() => parseWords(words, flags, { argumentCount: 1 })).toThrow(said);
+  },
+);
+
+test.each([
+  [["-ty", "dev", "ls"]],
+  [["dev", "-ty", "ls"]],
+  [["dev", "ls", "--yes", "--tty"]],
+  [["-ty", "dev", "--", "ls"]],
+])("%p gives the command no flag", (words) => {
+  const parsed = parseWords(words, flags, { argumentCount: 1 });
+  expect(parsed.positional).toEqual(["dev", "ls"]);
+  expect([...parsed.flags.keys()].toSorted()).toEqual(["tty", "yes"]);
 });
 
 test.each<[string, number | undefined]>([

@@ -98,7 +98,7 @@ async function findEntry(words: readonly string[]): Promise<Found> {
 
 async function parseGlobals(words: readonly string[], path: readonly string[]) {
   try {
-    return parseWords(words, globalFlags, true);
+    return parseWords(words, globalFlags, { stopAtWord: true });
   } catch (error) {
     // `bhatti --version` is what many try first
     if (path.length === 0 && words.includes("--version")) return { rest: ["version"] };
@@ -117,7 +117,8 @@ async function showOverview({ entry, path, after }: Found, system: System): Prom
 
 async function parseFor(loaded: Command, path: readonly string[], words: readonly string[]) {
   try {
-    return parseWords(words, { ...loaded.flags, ...globalFlags });
+    const bounds = loaded.rest ? { argumentCount: loaded.arguments.length } : {};
+    return parseWords(words, { ...loaded.flags, ...globalFlags }, bounds);
   } catch (error) {
     throw await explained(error, path, loaded);
   }
@@ -168,7 +169,7 @@ async function unknownCommand(name: string, path: readonly string[], level: read
   });
 }
 
-/** An unknown flag, with what may have been meant. */
+/** An unknown or misplaced flag, with what may have been meant. */
 async function explained(error: unknown, path: readonly string[], loaded: Command | undefined) {
   if (!(error instanceof UnknownFlag)) return error;
   const program = ["bhatti", ...path].join(" ");

@@ -57,14 +57,38 @@ test.each(["exec dev -- cat", "file write dev rest; $B file read dev rest"])(
   },
 );
 
-test("a command with flags of its own needs --", async () => {
-  expect(await daemon.run(["exec", "dev", "ls", "-la"])).toMatchObject({
+test.each([
+  ["unknown", ["ls", "-la"]],
+  ["misplaced", ["grep", "-i", "x"]],
+  ["misplaced", ["head", "-n", "5"]],
+])("a command with flags of its own needs --: a flag is %s in %p", async (problem, words) => {
+  expect(await daemon.run(["exec", "dev", ...words])).toMatchObject({
     code: 1,
     stdout: "",
     stderr:
-      'Error: unknown flag "-la" for "bhatti exec"\n' +
+      `Error: ${problem} flag "${words[1]}" for "bhatti exec"\n` +
       "If it belongs to the command, put -- first: bhatti exec dev -- <command...>\n",
   });
+});
+
+test.each([
+  [["-x", "dev", "ls"], "See: bhatti exec --help"],
+  [["dev", "--detatch", "ls"], "Did you mean: --detach"],
+])("a flag before the command is not the command's: exec %p", async (words, hint) => {
+  expect((await daemon.run(["exec", ...words])).stderr).toEndWith(`\n${hint}\n`);
+});
+
+test.each<[string[], string]>([
+  [["-it", "dev", "stty"], "24 80\n"],
+  [["-i", "-t", "dev", "stty"], "24 80\n"],
+  [["-it", "dev", "--", "stty"], "24 80\n"],
+  [["-i", "dev", "cat"], "in"],
+  [["-u", "root", "dev", "whoami"], "root\n"],
+  [["-w", "/tmp", "dev", "pwd"], "/tmp\n"],
+  [["-e", "A=1", "-e", "B=2", "dev", "--", "sh", "-c", "echo $A $B"], "1 2\n"],
+  [["-ie", "A=1", "-w/tmp", "dev", "--", "sh", "-c", "echo $A; pwd"], "1\n/tmp\n"],
+])("as docker and kubectl have it: exec %p", async (args, stdout) => {
+  expect(await daemon.run(["exec", ...args], { stdin: "in" })).toMatchObject({ code: 0, stdout });
 });
 
 test.each(["0", "-1", "86401", "1.5", "soon"])(

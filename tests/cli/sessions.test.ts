@@ -247,6 +247,7 @@ test("a shell without a terminal reads its stdin, and ends with it", async () =>
     stderr: "",
   });
   expect(await daemon.run(["shell", "dev"])).toMatchObject({ code: 0, stdout: "" });
+  expect(await daemon.run(["shell", "-it", "dev"])).toMatchObject({ code: 0, stdout: "" });
 });
 
 test.each(["shell dev", "attach dev sess-1", "logs dev sess-1"])(

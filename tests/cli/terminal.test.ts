@@ -49,6 +49,14 @@ test("-t passes keys on as they are typed, and puts the terminal back", async ()
   expect(run.screen()).toMatch(/\secho\s/);
 });
 
+test("-i passes on what is typed, a line at a time", async () => {
+  await daemon.ok("create", "--name", "dev");
+  const run = inTerminal("exec", "-i", "dev", "wc");
+  run.type("hello\n\x04");
+  await run.shows("6\r\n");
+  expect(await run.exited).toBe(0);
+});
+
 test("without -t a terminal's stdin is not forwarded, and Ctrl+C reaches the command", async () => {
   await daemon.ok("create", "--name", "dev");
   const run = inTerminal("exec", "dev", "--", "sh", "-c", "wc; echo now; sleep 30");

@@ -15,7 +15,7 @@ import { openSink } from "../exec/sink.ts";
 export const exec = command({
   description:
     "The command runs as user lohar in /workspace. Its exit code is the exit code of bhatti exec.\n" +
-    "Put -- before a command that has flags of its own.\n" +
+    "Put -- before a command that has flags of its own; -it and the like go before it.\n" +
     "With -t, --detach or --session it goes on when the connection to this client is lost, as a session: see bhatti ps,\n" +
     "attach, logs and kill, and also when this client is ended by SIGTERM or SIGHUP. Keys and other signals go to the\n" +
     "command, Ctrl+\\ too: to leave a shell and come back, use bhatti shell.",
@@ -31,8 +31,11 @@ export const exec = command({
         unit: "seconds",
       },
     ),
-    workdir: text("Directory to run it in (default /workspace)", { placeholder: "path" }),
-    env: pairs("Its environment; can be repeated", { placeholder: "KEY=VALUE,..." }),
+    workdir: text("Directory to run it in (default /workspace)", {
+      short: "w",
+      placeholder: "path",
+    }),
+    env: pairs("Its environment; can be repeated", { short: "e", placeholder: "KEY=VALUE,..." }),
     user: choice("Who runs it (default lohar)", ["lohar", "root"], { short: "u" }),
     detach: toggle(
       "Start it in the background, and print its pid and its log, which is named after its session",
@@ -44,13 +47,18 @@ export const exec = command({
       "Keep it, and its stdin, when this client goes: bhatti attach takes it up. The end of stdin does not end its own",
     ),
     tty: toggle("Allocate a terminal", { short: "t" }),
+    interactive: toggle(
+      "Forward what is typed; with -t, and when stdin is a pipe or a file, it is forwarded anyway",
+      { short: "i" },
+    ),
     "no-stdin": toggle("Forward nothing on stdin", { short: "n" }),
   },
   examples: [
     "bhatti exec dev -- echo hello",
     "bhatti exec dev -- bash -c 'echo $HOME'",
     "tar c . | bhatti exec dev -- tar x",
-    "bhatti exec dev -t -- bash",
+    "bhatti exec -it dev bash",
+    "bhatti exec -u root -w /etc -e LANG=C dev -- ls -la",
     "bhatti exec dev --detach -- make all",
   ],
   async run(context, input) {
@@ -68,7 +76,7 @@ export const exec = command({
       return undefined;
     }
     const stdin = input["no-stdin"] ? "nothing" : await context.system.stdin.kind();
-    const forwards = stdin === "pipe" || stdin === "file" || (input.tty && stdin === "terminal");
+    const forwards = stdin === "terminal" ? input.tty || input.interactive : stdin !== "nothing";
     const start: ExecStart = {
       ...command,
       ...(input.session && { session: true }),
@@ -86,6 +94,7 @@ export const exec = command({
 /** Pairs that cannot both be had. */
 const exclusive = [
   ["tty", "json"],
+  ["interactive", "no-stdin"],
   ["detach", "tty"],
   ["detach", "session"],
 ] as const;

@@ -9,9 +9,14 @@ export const shell = command({
   description:
     "Goes back to the newest shell that nobody is in, with what was on its screen, or starts one. Its exit code is the\n" +
     "exit code of bhatti shell. Ctrl+\\ leaves it, and it goes on; a lost connection is made again by itself.\n" +
-    "Where stdin is no terminal, a login shell without a terminal reads it, and ends with it.",
+    "Where stdin is no terminal, a login shell without a terminal reads it, and ends with it.\n" +
+    "-i and -t change nothing. As somebody else or elsewhere, a shell is a command: bhatti exec -it -u root <sandbox> bash.",
   arguments: ["sandbox"],
-  flags: { new: toggle("Start a new shell, even if there is one to go back to") },
+  flags: {
+    new: toggle("Start a new shell, even if there is one to go back to"),
+    interactive: toggle("As it is anyway", { short: "i", hidden: true }),
+    tty: toggle("As it is anyway", { short: "t", hidden: true }),
+  },
   examples: ["bhatti shell dev", "bhatti shell dev --new", "bhatti shell dev < script.sh"],
   async run(context, { sandbox, new: isNew }) {
     refuseJson(context, "shell");
