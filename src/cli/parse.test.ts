@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { duration, durationOrDefault } from "./arguments/duration.ts";
+import { environment } from "./arguments/environment.ts";
 import { choice, pairs, text, toggle, whole } from "./arguments/flags.ts";
 import { parseWords } from "./parse.ts";
 
@@ -79,6 +80,24 @@ test.each(["", "1e3", "0x10", "5 ", "NaN", "10", "0"])(
     expect(() => whole("", { min: 1, max: 9 }).parse([written], "n")).toThrow("--n must be");
   },
 );
+
+test.each<[string[], Record<string, string>]>([
+  [["A=1,B=2"], { A: "1", B: "2" }],
+  [["A=1", "B=2"], { A: "1", B: "2" }],
+  [["HOSTS=a,b,c,B=2"], { HOSTS: "a,b,c", B: "2" }],
+  [["OPTS=--x=1,--y=2"], { OPTS: "--x=1,--y=2" }],
+  [["URL=http://h/?a=1\\,b=2,C=3"], { URL: "http://h/?a=1,b=2", C: "3" }],
+  [["SED=s/\\,/x/"], { SED: "s/\\,/x/" }],
+  [["A=1,", ",B=,,C=3", ""], { A: "1", B: "", C: "3" }],
+  [["A=1\\,"], { A: "1," }],
+])("environment %j", (written, variables) => {
+  expect(environment("").parse(written, "env")).toEqual(variables);
+});
+
+test("what has no name for its value is refused", () => {
+  expect(() => environment("").parse(["A,B=1"], "env")).toThrow('must be KEY=VALUE,..., got "A"');
+  expect(() => pairs("").parse(["a=1,b"], "label")).toThrow('must be key=value, got "b"');
+});
 
 test("durations are seconds; only where there is a default, default is null", () => {
   const words = ["1d", "5m"];

@@ -44,6 +44,7 @@ test.each<[string[], number, string, string]>([
   [["dev", "--workdir", "/tmp", "pwd"], 0, "/tmp\n", ""],
   [["dev", "pwd"], 0, "/workspace\n", ""],
   [["dev", "--env", "A=1,B=2", "--", "sh", "-c", "echo $A $B $FROM"], 0, "1 2 create\n", ""],
+  [["dev", "--env", "A=x,y,B=2", "--", "sh", "-c", "echo $A $B"], 0, "x,y 2\n", ""],
 ])("exec %p", async (args, code, stdout, stderr) => {
   expect(await daemon.run(["exec", ...args])).toMatchObject({ code, stdout, stderr });
 });

@@ -89,9 +89,10 @@ test.each<[string[], string]>([
   [["--memory", "lots"], 'Error: --memory must be a whole number, got "lots"\n'],
   [["--label", "team"], 'Error: --label must be key=value, got "team"\n'],
   [
-    ["--env", "A=1,2"],
-    'Error: --env must be KEY=VALUE,..., got "2"\nA comma separates pairs, so a value cannot have one\n',
+    ["--label", "a=1,2"],
+    'Error: --label must be key=value, got "2"\nA comma separates pairs, so a value cannot have one\n',
   ],
+  [["--env", "A,B=1"], 'Error: --env must be KEY=VALUE,..., got "A"\n'],
   [
     ["--file", "here"],
     'Error: --file must be local:guest with an absolute guest path, got "here"\n',

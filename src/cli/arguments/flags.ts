@@ -72,25 +72,27 @@ export function choice<const Word extends string>(
 /** KEY=VALUE pairs, several with commas or by repeating the flag. */
 export function pairs(
   summary: string,
-  words: Words = {},
+  {
+    placeholder = "key=value",
+    split = (written) => written.split(","),
+    ...words
+  }: Words & { split?: (written: string) => string[] } = {},
 ): Flag<Record<string, string> | undefined> {
-  const shape = words.placeholder ?? "key=value";
   const parse = (written: readonly string[], name: string) => {
     if (written.length === 0) return undefined;
     const found: Record<string, string> = {};
-    for (const piece of written.flatMap((value) => value.split(",")).filter(Boolean)) {
+    for (const [index, piece] of written.flatMap((value) => [...split(value).entries()])) {
+      if (!piece) continue;
       const at = piece.indexOf("=");
       if (at < 1) {
-        const hint = written.includes(piece)
-          ? undefined
-          : "A comma separates pairs, so a value cannot have one";
-        throw badFlag(name, `must be ${shape}, got "${piece}"`, hint);
+        const hint = index > 0 ? "A comma separates pairs, so a value cannot have one" : undefined;
+        throw badFlag(name, `must be ${placeholder}, got "${piece}"`, hint);
       }
       found[piece.slice(0, at)] = piece.slice(at + 1);
     }
     return found;
   };
-  return { summary, placeholder: shape, ...words, parse };
+  return { summary, placeholder, ...words, parse };
 }
 
 /** Permission bits of a file. */

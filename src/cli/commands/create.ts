@@ -5,6 +5,7 @@ import type { Input } from "../../contract/all.ts";
 import type { Sandbox } from "../../contract/sandboxes.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { duration } from "../arguments/duration.ts";
+import { environment } from "../arguments/environment.ts";
 import { readFiles } from "../arguments/file.ts";
 import { badFlag, list, pairs, text, toggle, whole } from "../arguments/flags.ts";
 import { given } from "../arguments/given.ts";
@@ -33,7 +34,7 @@ export const create = command({
     cpus: whole("vCPUs (default 1)", { min: 1, max: 64, unit: "vCPUs" }),
     memory: whole("Memory in MB (default 1024)", megabytes),
     "disk-size": whole("Root disk in MB; the image's size when absent", megabytes),
-    env: pairs("Environment of every command", { placeholder: "KEY=VALUE,..." }),
+    env: environment("Environment of every command"),
     init: text(
       "Shell script to run once, in /workspace; bhatti logs <sandbox> init prints what it says",
       { placeholder: "script" },

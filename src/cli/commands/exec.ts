@@ -6,7 +6,8 @@ import {
   usualTerminalSize,
 } from "../../contract/exec-limits.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
-import { choice, pairs, text, toggle, whole } from "../arguments/flags.ts";
+import { environment } from "../arguments/environment.ts";
+import { choice, text, toggle, whole } from "../arguments/flags.ts";
 import { given } from "../arguments/given.ts";
 import { command } from "../command.ts";
 import { runCommand } from "../exec/run-command.ts";
@@ -35,7 +36,7 @@ export const exec = command({
       short: "w",
       placeholder: "path",
     }),
-    env: pairs("Its environment; can be repeated", { short: "e", placeholder: "KEY=VALUE,..." }),
+    env: environment("Its environment", { short: "e" }),
     user: choice("Who runs it (default lohar)", ["lohar", "root"], { short: "u" }),
     detach: toggle(
       "Start it in the background, and print its pid and its log, which is named after its session",
