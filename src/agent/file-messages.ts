@@ -53,6 +53,7 @@ export const entryMessage = z
 export const transferMessage: z.ZodType<TransferResult> = z.object({
   entries: count,
   bytes: count,
+  skipped: count,
 });
 
 export const changeMessage = z

@@ -66,6 +66,8 @@ export interface FileList {
 export interface TransferResult {
   entries: number;
   bytes: number;
+  /** Devices and the like. */
+  skipped: number;
 }
 
 /** The signal ends the wait and the work; what was complete by then stays. Throws the catalogue's errors about paths. */

@@ -42,7 +42,12 @@ export const FileChange = z.object({
 });
 export type FileChange = z.infer<typeof FileChange>;
 
-export const Transferred = z.object({ entries: z.int(), bytes: z.int() });
+export const Transferred = z.object({
+  entries: z.int(),
+  bytes: z.int(),
+  skipped: z.int().optional().describe("Neither files nor directories nor links; none when absent"),
+});
+export type Transferred = z.infer<typeof Transferred>;
 
 const pathErrors = [
   "sandbox_not_found",

@@ -38,6 +38,15 @@ test("a directory as a tar stream, there and back", async () => {
   expect(one.map(({ header }) => header.name)).toEqual(["run"]);
 });
 
+test("what is skipped of a push is counted", async () => {
+  const tar = await packTar([
+    { header: { name: "pipe", type: "fifo", size: 0 } },
+    { header: { name: "file", size: 1 }, body: "x" },
+  ]);
+  const pushed = await daemon.fetch(at("app", {}, "/tar"), { method: "PUT", body: tar });
+  expect(await pushed.json()).toEqual({ entries: 1, bytes: 1, skipped: 1 });
+});
+
 test.each([
   ["no tar at all", new TextEncoder().encode("x".repeat(2000)), "bad_request"],
   ["one that is cut off", new Uint8Array(700).fill(65), "bad_request"],

@@ -201,6 +201,21 @@ test("a directory, there and back, is the same", async () => {
   });
 });
 
+test("what is neither file nor directory nor link is skipped, and told", async () => {
+  const tree = makeTree();
+  Bun.spawnSync(["mkfifo", join(tree, "pipe")]);
+  expect(await file("push", tree, "app")).toMatchObject({
+    code: 0,
+    stdout: "pushed 4 files, 14 B\n",
+    stderr: "Skipped 1 that are neither files nor directories nor links\n",
+  });
+  expect(JSON.parse((await file("push", tree, "app", "--json")).stdout)).toEqual({
+    entries: 6,
+    bytes: 14,
+    skipped: 1,
+  });
+});
+
 test("a file goes where its path says", async () => {
   const source = join(local, "one.txt");
   writeFileSync(source, "1");

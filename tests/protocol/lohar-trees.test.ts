@@ -90,7 +90,7 @@ test("what is there gives way, in one step each", async () => {
   await Bun.write(here("into/link"), "old");
   await chmod(here("into"), 0o700);
   const old = await stat(here("into/file"));
-  const { entries, bytes } = await unpack(
+  const { entries, bytes, skipped } = await unpack(
     "into",
     tarOf(
       { path: "./", kind: "5", mode: 0o777 },
@@ -98,9 +98,10 @@ test("what is there gives way, in one step each", async () => {
       { path: "link", kind: "2", target: "/nowhere/at/all" },
       { path: "hard", kind: "1", target: "file" },
       { path: "hard", kind: "1", target: "file" },
+      { path: "pipe", kind: "6" },
     ),
   );
-  expect({ entries, bytes }).toEqual({ entries: 4, bytes: 3 });
+  expect({ entries, bytes, skipped }).toEqual({ entries: 4, bytes: 3, skipped: 1 });
   const now = await stat(here("into/file"));
   expect(now).toMatchObject({ nlink: 2, mode: 0o100640, mtimeMs: 1_600_000_000_000 });
   expect(now.ino).not.toBe(old.ino);

@@ -26,7 +26,8 @@ export const pushFiles = command({
     const { pushInto } = await import("../files/push.ts");
     const place = { ref: sandbox, path, ...(root && { as_root: "true" as const }) };
     const { answer, files, bytes, skipped } = await pushInto(context, local, place);
-    await context.result(answer, () => `pushed ${filesText(files)}, ${bytesText(bytes)}\n`);
+    const told = { ...answer, ...(skipped > 0 && { skipped }) };
+    await context.result(told, () => `pushed ${filesText(files)}, ${bytesText(bytes)}\n`);
     await tellSkipped(context, skipped);
   },
 });
@@ -44,7 +45,7 @@ export const pullFiles = command({
     const { pullFrom } = await import("../files/pull.ts");
     const place = { ref: sandbox, path, ...(root && { as_root: "true" as const }) };
     const { entries, files, bytes, skipped, unreadable } = await pullFrom(context, place, local);
-    const answer = { entries, bytes };
+    const answer = { entries, bytes, ...(skipped > 0 && { skipped }) };
     await context.result(answer, () => `pulled ${filesText(files)}, ${bytesText(bytes)}\n`);
     await tellSkipped(context, skipped);
     if (unreadable.length > 0) throw incomplete(path, unreadable);

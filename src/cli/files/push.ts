@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import type { Client } from "../../client/client.ts";
+import type { Transferred } from "../../contract/files.ts";
 import type { Context } from "../context.ts";
 import { showProgress } from "../terminal/progress.ts";
 import { reading } from "./local-error.ts";
@@ -12,7 +13,7 @@ import { upload } from "./upload.ts";
 
 export interface Pushed extends PackProgress {
   /** The daemon's words. */
-  answer: unknown;
+  answer: Transferred;
 }
 
 export async function pushInto(context: Context, local: string, place: Place): Promise<Pushed> {
@@ -31,7 +32,9 @@ export async function pushInto(context: Context, local: string, place: Place): P
       `what has arrived below ${into.place.path} stays as it is`,
       (signal) => upload(client, "file.push", partsOf(into.place), { pieces, signal }),
     );
-    return { answer, files: progress.files, bytes: progress.bytes, skipped: progress.skipped };
+    const { files, bytes } = progress;
+    const skipped = progress.skipped + (answer.skipped ?? 0);
+    return { answer, files, bytes, skipped };
   } finally {
     await shown.end();
   }

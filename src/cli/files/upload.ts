@@ -1,6 +1,7 @@
 /** Bytes on their way to the daemon, made as it takes them. */
 import type { Client } from "../../client/client.ts";
 import { DaemonError, notBhatti } from "../../client/failure.ts";
+import type { Result } from "../../contract/all.ts";
 
 type Target = Parameters<Client["transfer"]>[1];
 
@@ -12,12 +13,12 @@ export interface Upload {
 }
 
 /** The daemon's answer. What goes wrong in making the pieces is thrown before what comes of it. */
-export async function upload(
+export async function upload<Id extends "file.write" | "file.push">(
   client: Client,
-  id: "file.write" | "file.push",
+  id: Id,
   target: Target,
   { pieces, ...transfer }: Upload,
-): Promise<unknown> {
+): Promise<Result<Id>> {
   let failure: unknown;
   const body = new ReadableStream<Uint8Array>(
     {
@@ -37,9 +38,9 @@ export async function upload(
   );
   try {
     const response = await client.transfer(id, target, { ...transfer, body });
-    return await response.json().catch(() => {
+    return (await response.json().catch(() => {
       throw notBhatti(client.url, response);
-    });
+    })) as Result<Id>;
   } catch (error) {
     throw error instanceof DaemonError ? error : (failure ?? error);
   }

@@ -123,16 +123,20 @@ export class FakeFiles implements GuestFiles {
   ): Promise<TransferResult> {
     const path = await this.#enter(at, signal);
     if (this.#exists(path) && !this.#isDirectory(path)) throw notDirectory(path);
-    let [entries, bytes] = [0, 0];
+    let [entries, bytes, skipped] = [0, 0, 0];
     for await (const [name, file] of untar(content, at.user)) {
       signal.throwIfAborted();
+      if (!file) {
+        skipped += 1;
+        continue;
+      }
       entries += 1;
       bytes += file.content.length;
       if (!this.#isDirectory(join(path, name))) this.#put(join(path, name), file);
     }
     if (!this.#isDirectory(path))
       this.#put(path, { kind: "directory", mode: 0o755, user: at.user });
-    return { entries, bytes };
+    return { entries, bytes, skipped };
   }
 
   async watch(at: GuestPath & { recursive?: boolean }, signal: AbortSignal): Promise<FakeWatch> {

@@ -20,11 +20,13 @@ export function tarOf(files: (readonly [name: string, file: FakeFile])[]): Promi
   );
 }
 
-/** Throws bad_request when it is no tar stream, unsafe_path when a name leads out of it. */
+const special = ["fifo", "character-device", "block-device"];
+
+/** What is special has no file. Throws bad_request when it is no tar stream, unsafe_path when a name leads out of it. */
 export async function* untar(
   content: AsyncIterable<Uint8Array>,
   user: FileOwner,
-): AsyncGenerator<[name: string, file: FakeFile]> {
+): AsyncGenerator<[name: string, file?: FakeFile]> {
   const pieces = content[Symbol.asyncIterator]();
   const stream = new ReadableStream<Uint8Array>({
     async pull(controller) {
@@ -39,8 +41,12 @@ export async function* untar(
       if (header.name.split("/").includes("..")) {
         throw new BhattiError("unsafe_path", `${header.name} leads out of the directory`);
       }
-      const { type, mode = 0o644, linkname } = header;
+      const { type = "file", mode = 0o644, linkname } = header;
       const bytes = await new Response(body).bytes();
+      if (special.includes(type)) {
+        yield [header.name];
+        continue;
+      }
       yield [
         header.name.replace(/\/$/, ""),
         {

@@ -100,7 +100,9 @@ function bindStreams(binder: Binder, files: Files): void {
   implement(binder, endpoints["file.push"], async (call) => {
     const signal = call.signal();
     const content = bodyOf(call.context.req.raw, signal);
-    return await files.unpack(placeOf(call), pathIn(call.query), content, signal);
+    const result = await files.unpack(placeOf(call), pathIn(call.query), content, signal);
+    const { skipped, ...transferred } = result;
+    return { ...transferred, ...(skipped > 0 && { skipped }) };
   });
   implement(binder, endpoints["file.watch"], async (call) => {
     const { query, context, requestId } = call;
