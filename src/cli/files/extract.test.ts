@@ -135,7 +135,10 @@ test.each<[string, Entry[], string]>([
     ],
     "unsafe_path",
   ],
-  ["a hard link to the outside", [["a", "link", "/etc/passwd"]], "unsafe_path"],
+  ["a hard link to an absolute name", [["a", "link", "/etc/passwd"]], "unsafe_path"],
+  ["a hard link to the outside", [["a", "link", "../mine"]], "unsafe_path"],
+  ["a hard link to the outside on a detour", [["a", "link", "b/../../mine"]], "unsafe_path"],
+  ["a hard link to nothing", [["a", "link", ""]], "unsafe_path"],
   [
     "a hard link through a link",
     [
@@ -161,8 +164,10 @@ test.each<[string, Entry[], string]>([
     "path_exists",
   ],
 ])("%s is refused", async (_what, entries, code) => {
+  writeFileSync(join(folder, "mine"), "mine");
   expect(await codeOf(tarOf(entries))).toBe(code);
   expect(readdirSync(join(folder, "outside"))).toEqual([]);
+  expect(lstatSync(join(folder, "mine")).nlink).toBe(1);
 });
 
 test("a stream that is cut off anywhere is an error, and leaves no half file", async () => {

@@ -56,7 +56,7 @@ async function place(tree: LocalTree, item: TarItem, progress: Progress): Promis
       tree.symlink(item);
       break;
     case "link":
-      tree.link({ ...item, target: withoutDot(item.target) });
+      tree.link(item);
       break;
     case "file":
       await tree.file(item, counted(item.content, progress));
@@ -72,8 +72,4 @@ async function* counted(content: AsyncIterable<Buffer>, progress: Progress) {
     progress.bytes += piece.length;
     yield piece;
   }
-}
-
-function withoutDot(name: Buffer): Buffer {
-  return name.subarray(0, 2).toString("latin1") === "./" ? name.subarray(2) : name;
 }

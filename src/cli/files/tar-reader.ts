@@ -62,7 +62,9 @@ export async function* readTar(
       meta = {};
       const size = sizeOf(entry);
       const content = input.content(size);
-      yield { ...entry, size, name: relative(entry.name), content };
+      // What a symbolic link says is its own business; a hard link is a name of this stream.
+      const target = entry.type === "link" ? relative(entry.target) : entry.target;
+      yield { ...entry, size, name: relative(entry.name), target, content };
       for await (const _ of content) {
         // what nobody wanted
       }
