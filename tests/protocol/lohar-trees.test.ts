@@ -37,7 +37,7 @@ function unpack(path: string, ...pieces: Uint8Array[]) {
 function described(path: string): Promise<string> {
   const directories = "-type d -printf '%P %y %m %T@\n'";
   return text(
-    `cd ${path} && find . -mindepth 1 ${directories} -o -printf '%P %y %m %s %T@ %l\n' | sort`,
+    `cd ${path} && find . -mindepth 1 ${directories} -o -printf '%P %y %m %n %s %T@ %l\n' | sort`,
   );
 }
 
@@ -51,7 +51,8 @@ const makeTree = `
   touch -d '1999-01-01' a/empty b && mkfifo a/fifo`;
 
 test("what is packed is what tar unpacks, and what tar packs is unpacked", async () => {
-  await run(guest, makeTree);
+  const moreNames = "ln b/large a/second && ln a/$long/$long/file b/$long && ln b/nothing b/again";
+  await run(guest, `${makeTree}; ${moreNames}; touch -d '1999-01-01' b`);
   const packed = await bytesOf(await guest.files.pack(at("tree"), generous()));
   await Bun.write(here("packed.tar"), packed);
   await run(guest, "rm tree/a/fifo; mkdir theirs; tar -xpf packed.tar -C theirs");

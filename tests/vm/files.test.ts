@@ -1,6 +1,7 @@
 /** Files of a real guest, over the whole way: command line, daemon, line, agent, ext4. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import {
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -101,9 +102,10 @@ test("a directory, there and back, is the same", async () => {
   utimesSync(join(tree, "run"), 1_000_000_000, 1_000_000_000);
   symlinkSync("/nowhere/at/all", join(tree, "absolute"));
   symlinkSync("run", join(tree, "relative"));
+  linkSync(join(tree, "run"), join(tree, "empty/second name"));
   expect(await file("push", tree, "tree")).toMatchObject({
     ...fine,
-    stdout: "pushed 5 files, 18 B\n",
+    stdout: "pushed 6 files, 18 B\n",
   });
   expect(await shell("stat -c %u tree/run; tree/run && readlink tree/relative")).toBe(
     "1000\nrun\n",
@@ -111,7 +113,7 @@ test("a directory, there and back, is the same", async () => {
   const back = join(local, "back");
   expect(await file("pull", "tree", back)).toMatchObject({
     ...fine,
-    stdout: "pulled 5 files, 18 B\n",
+    stdout: "pulled 6 files, 18 B\n",
   });
   expect(await shapeOf(back)).toEqual(await shapeOf(tree));
 });

@@ -1,5 +1,6 @@
 //! `pack`: what is in a directory, or one file, as a tar stream.
 
+use std::collections::HashMap;
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -21,12 +22,16 @@ use crate::protocol::messages::{Failure, Nothing};
 /// Less than this goes out together with what is beside it.
 const SMALL: u64 = 16 * 1024;
 const ZEROS: [u8; 16 * 1024] = [0; 16 * 1024];
+/// Bytes that are kept in mind for names; a file that is met again beyond them is packed once more.
+const MOST_KEPT: usize = 16 * 1024 * 1024;
 
 pub fn pack(path: &Path, trust: Trust, answers: &mut Answers) -> Result<Transferred, Failure> {
     let place = Place::find(path, trust, Last::Target).explain("pack", path)?;
     let stat = place.stat().explain("pack", path)?;
     let mut packing = Packing {
         answers,
+        packed: HashMap::new(),
+        kept: 0,
         done: Transferred::default(),
     };
     if is_directory(&stat) {
@@ -52,6 +57,9 @@ pub fn pack(path: &Path, trust: Trust, answers: &mut Answers) -> Result<Transfer
 
 struct Packing<'a> {
     answers: &'a mut Answers,
+    /// Files that have more names, by device and number: the name under which they were packed.
+    packed: HashMap<(u64, u64), Vec<u8>>,
+    kept: usize,
     done: Transferred,
 }
 
@@ -91,7 +99,7 @@ impl Packing<'_> {
                 Err(Refusal::Kernel(Errno::NOENT | Errno::LOOP | Errno::ISDIR)) => Ok(()),
                 Err(Refusal::Rule(..)) => Ok(()),
                 Err(_) => self.left_out("unreadable", path),
-                Ok((file, stat)) => self.file(path, &file, &stat),
+                Ok((file, stat)) => self.name(path, &file, &stat),
             },
             FileType::Symlink => {
                 let mut member = member(Kind::Link, path, stat);
@@ -118,6 +126,28 @@ impl Packing<'_> {
             &[why.as_bytes(), b" ", path].concat(),
         );
         Ok(self.answers.push(&bytes)?)
+    }
+
+    /// One of a file's names: the first has its bytes, the others are links to that.
+    fn name(&mut self, path: &[u8], file: &OwnedFd, stat: &Stat) -> Result<(), Refusal> {
+        if stat.st_nlink == 1 {
+            return self.file(path, file, stat);
+        }
+        let id = (stat.st_dev, stat.st_ino);
+        if let Some(first) = self.packed.get(&id) {
+            let mut link = member(Kind::HardLink, path, stat);
+            link.target.clone_from(first);
+            return self.header(&link);
+        }
+        let before = self.done.entries;
+        self.file(path, file, stat)?;
+        let is_packed = self.done.entries > before;
+        let bytes = path.len() + size_of_val(&(id, Vec::<u8>::new()));
+        if is_packed && self.kept + bytes <= MOST_KEPT {
+            self.kept += bytes;
+            self.packed.insert(id, path.to_vec());
+        }
+        Ok(())
     }
 
     /// As long as it was when it was opened, whatever becomes of it.
