@@ -103,6 +103,15 @@ export const Sandbox = z.object({
   disk_size_mb: z.int(),
   image: z.string(),
   labels: z.record(z.string(), z.string()).optional(),
+  share: z
+    .object({
+      read_only: z.boolean(),
+      expires_at: z.string().optional().describe("Until it is revoked when absent"),
+    })
+    .optional()
+    .describe(
+      "That there is a link to its web shell; the link itself is told only when it is made",
+    ),
 });
 export type Sandbox = z.infer<typeof Sandbox>;
 

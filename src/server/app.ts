@@ -75,7 +75,7 @@ export function createApp(options: AppOptions): Hono<Environment> {
   const { log, closing } = options;
   const binder: Binder = { app, jsonBodyBytes: options.limits.jsonBodyBytes, closing };
   bindHealth(binder, options.identity);
-  bindSandboxes(binder, options.sandboxes);
+  bindSandboxes(binder, options);
   bindLifecycle(binder, options);
   bindSnapshots(binder, options);
   bindTemplates(binder, options);

@@ -13,6 +13,8 @@ import { newShareToken, sha256Hex } from "./identifiers.ts";
 import { requireSandbox, sandboxOf } from "./sandbox-lookup.ts";
 import { WebSession } from "./web-session.ts";
 
+export type { ShareRecord };
+
 export interface SharesOptions {
   store: Store;
   events: EventSink;
@@ -69,6 +71,13 @@ export class Shares {
     const meta = { read_only: readOnly, ...(expiresAt !== null && { expires_at: expiresAt }) };
     events.record({ type: "share.created", userId: user.id, sandboxId, meta });
     return { ...share, token };
+  }
+
+  /** The one that lets somebody in. */
+  of(sandboxId: string): ShareRecord | undefined {
+    const { store, clock } = this.#options;
+    const share = store.shares.of(sandboxId);
+    return share && !isExpired(share, clock) ? share : undefined;
   }
 
   /** That there is none is as good. */

@@ -1,6 +1,7 @@
 /** Share links: who gets in with which token, for how long, and what everybody else is told. */
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
+import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import { databasePath } from "../../src/store/store.ts";
 import { type FakeDaemon, startFakeDaemon } from "../support/fake-daemon.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -34,6 +35,20 @@ test("only the token's hash is kept", async () => {
   const [row] = database.query<{ token_hash: string }, []>("SELECT * FROM shares").all();
   expect(row?.token_hash).toBe(new Bun.CryptoHasher("sha256").update(token).digest("hex"));
   expect(daemon.logLines.join("")).not.toContain(token);
+});
+
+test("a sandbox says that it is shared, as long as the link lets somebody in", async () => {
+  const clock = new ManualClock();
+  await using daemon = await withSandbox({ clock });
+  const share = async () =>
+    ((await (await daemon.fetch("/sandboxes/dev")).json()) as Sandbox).share;
+  expect(await share()).toBeUndefined();
+  const { expires_at } = await shareOf(daemon, { ttl_s: 60 });
+  expect(await share()).toEqual({ read_only: false, expires_at });
+  await clock.pass(60_000, async () => {});
+  expect(await share()).toBeUndefined();
+  await shareOf(daemon, { read_only: true });
+  expect(await share()).toEqual({ read_only: true });
 });
 
 test("whatever is wrong, the answer is one and the same", async () => {

@@ -38,6 +38,20 @@ test("--ttl says when it ends, --json says all", async () => {
   });
 });
 
+test("inspect says that a sandbox is shared, and never the link", async () => {
+  const shared = async () => /Shared: +(.*)\n/.exec(await daemon.ok("inspect", "dev"))?.[1];
+  await daemon.ok("share", "dev");
+  expect(await shared()).toBe("shell, until it is revoked");
+  const link = await daemon.ok("share", "dev", "--read-only", "--ttl", "1h", "--json");
+  expect(await shared()).toMatch(/^read-only shell, ends in (59 min|60 min|1 h) \(\d{4}-.*Z\)$/);
+  const { token, expires_at } = JSON.parse(link) as Share;
+  const json = await daemon.ok("inspect", "dev", "--json");
+  expect(JSON.parse(json)).toMatchObject({ share: { read_only: true, expires_at } });
+  expect(json).not.toContain(token);
+  await daemon.ok("share", "dev", "--revoke");
+  expect(await shared()).toBeUndefined();
+});
+
 test("a link for ever is not asked for by a length of time", async () => {
   const { code, stderr } = await daemon.run(["share", "dev", "--ttl", "0"]);
   expect(code).toBe(1);

@@ -50,9 +50,20 @@ function words(sandbox: Sandbox): string {
         ["Disk", sandbox.disk_size_mb ? `${sandbox.disk_size_mb} MB` : "-"],
       ],
     },
-    { title: "Network", lines: [["IP", sandbox.ip || "-"]] },
+    {
+      title: "Network",
+      lines: [
+        ["IP", sandbox.ip || "-"],
+        ["Shared", sandbox.share && shareText(sandbox.share)],
+      ],
+    },
     { lines: [["keep_hot", sandbox.keep_hot ? "true" : undefined]] },
   ]);
+}
+
+function shareText({ read_only, expires_at }: NonNullable<Sandbox["share"]>): string {
+  const end = expires_at === undefined ? "until it is revoked" : `ends ${future(expires_at)}`;
+  return `${read_only ? "read-only shell" : "shell"}, ${end}`;
 }
 
 /** Nothing when the daemon's own setting counts. */

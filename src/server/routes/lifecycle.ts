@@ -1,17 +1,16 @@
 /** Stop, start and fork, bound to the service. */
 import { endpoints } from "../../contract/all.ts";
 import type { Forks } from "../../services/forks.ts";
-import type { Sandboxes } from "../../services/sandboxes.ts";
 import { type Binder, implement } from "../implement.ts";
-import { sandboxPresenter, withWarning } from "./presented-sandbox.ts";
+import { type PresenterOptions, sandboxPresenter, withWarning } from "./presented-sandbox.ts";
 
-export interface LifecycleRouteOptions {
-  sandboxes: Sandboxes;
+export interface LifecycleRouteOptions extends PresenterOptions {
   forks: Forks;
 }
 
-export function bindLifecycle(binder: Binder, { sandboxes, forks }: LifecycleRouteOptions): void {
-  const presented = sandboxPresenter(sandboxes);
+export function bindLifecycle(binder: Binder, options: LifecycleRouteOptions): void {
+  const { sandboxes, forks } = options;
+  const presented = sandboxPresenter(options);
   implement(binder, endpoints["sandbox.stop"], async ({ params, user }) =>
     presented(await sandboxes.stop(user, params.ref)),
   );

@@ -1,12 +1,19 @@
 /** A sandbox as the API shows it, whichever endpoint it comes from. */
 import type { Sandbox } from "../../contract/sandboxes.ts";
 import type { Sandboxes, SandboxRecord } from "../../services/sandboxes.ts";
+import type { ShareRecord, Shares } from "../../services/shares.ts";
 
 export type Present = (sandbox: SandboxRecord) => Sandbox;
 
-export function sandboxPresenter(sandboxes: Sandboxes): Present {
+export interface PresenterOptions {
+  sandboxes: Sandboxes;
+  shares: Shares;
+}
+
+export function sandboxPresenter({ sandboxes, shares }: PresenterOptions): Present {
   return (sandbox) => {
     const { thermal, ...activity } = sandboxes.condition(sandbox);
+    const share = shares.of(sandbox.id);
     return {
       id: sandbox.id,
       name: sandbox.name,
@@ -30,8 +37,13 @@ export function sandboxPresenter(sandboxes: Sandboxes): Present {
       disk_size_mb: sandbox.diskSizeMB,
       image: sandbox.image,
       ...(Object.keys(sandbox.labels).length > 0 && { labels: sandbox.labels }),
+      ...(share && { share: presentedShare(share) }),
     };
   };
+}
+
+function presentedShare({ readOnly, expiresAt }: ShareRecord): Sandbox["share"] {
+  return { read_only: readOnly, ...(expiresAt !== null && { expires_at: expiresAt }) };
 }
 
 /** What could not be kept of it is said beside the sandbox. */

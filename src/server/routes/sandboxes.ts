@@ -4,12 +4,13 @@ import { endpoints } from "../../contract/all.ts";
 import { LabelKey } from "../../contract/names.ts";
 import type { CreateSandbox, EditSandbox } from "../../contract/sandboxes.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
-import type { SandboxChangeRequest, Sandboxes, SandboxRequest } from "../../services/sandboxes.ts";
+import type { SandboxChangeRequest, SandboxRequest } from "../../services/sandboxes.ts";
 import { type Binder, implement } from "../implement.ts";
-import { sandboxPresenter } from "./presented-sandbox.ts";
+import { type PresenterOptions, sandboxPresenter } from "./presented-sandbox.ts";
 
-export function bindSandboxes(binder: Binder, sandboxes: Sandboxes): void {
-  const presented = sandboxPresenter(sandboxes);
+export function bindSandboxes(binder: Binder, options: PresenterOptions): void {
+  const { sandboxes } = options;
+  const presented = sandboxPresenter(options);
   implement(binder, endpoints["sandbox.create"], async ({ body, user, signal }) => {
     const { sandbox, existing } = await sandboxes.create(user, requestOf(body), signal());
     if (!existing) return presented(sandbox);

@@ -1,21 +1,17 @@
 /** The snapshot endpoints, bound to the service. The API's `type` of a snapshot is its `kind` everywhere below. */
 import { endpoints } from "../../contract/all.ts";
 import type { Snapshot } from "../../contract/snapshots.ts";
-import type { Sandboxes } from "../../services/sandboxes.ts";
 import type { SnapshotRecord, Snapshots } from "../../services/snapshots.ts";
 import { type Binder, implement } from "../implement.ts";
-import { sandboxPresenter, withWarning } from "./presented-sandbox.ts";
+import { type PresenterOptions, sandboxPresenter, withWarning } from "./presented-sandbox.ts";
 
-export interface SnapshotRouteOptions {
+export interface SnapshotRouteOptions extends PresenterOptions {
   snapshots: Snapshots;
-  sandboxes: Sandboxes;
 }
 
-export function bindSnapshots(
-  binder: Binder,
-  { snapshots, sandboxes }: SnapshotRouteOptions,
-): void {
-  const presentedSandbox = sandboxPresenter(sandboxes);
+export function bindSnapshots(binder: Binder, options: SnapshotRouteOptions): void {
+  const { snapshots } = options;
+  const presentedSandbox = sandboxPresenter(options);
   implement(binder, endpoints["snapshot.create"], async ({ params, body, user, signal }) => {
     const request = { name: body.name, kind: body.type };
     return presented(await snapshots.create(user, params.ref, request, signal()));
