@@ -36,6 +36,22 @@ test("create again is no error", async () => {
   });
 });
 
+test("create again says what is not as asked", async () => {
+  await daemon.ok("create", "--name", "dev", "--cpus", "2", "--label", "team=web,tier=1");
+  const same = ["--cpus", "2", "--image", "minimal", "--memory", "0", "--label", "tier=1"];
+  expect(await daemon.run(["create", "--name", "dev", ...same])).toMatchObject({ stderr: "" });
+  const other = ["--cpus", "1", "--memory", "2048", "--image", "tiny", "--disk-size", "400"];
+  const more = ["--keep-hot", "--idle-warm", "5m", "--label", "team=api,new=1"];
+  expect(await daemon.run(["create", "--name", "dev", ...other, ...more])).toMatchObject({
+    code: 0,
+    stdout: "sandbox/dev unchanged (already exists)\n",
+    stderr:
+      "Warning: it is not as asked: image minimal instead of tiny, cpus 2 instead of 1, memory 1024 MB instead of 2048 MB, " +
+      "disk-size 300 MB instead of 400 MB, keep-hot false instead of true, idle-warm the daemon's setting instead of 5m, " +
+      "label team web instead of api, label new absent instead of 1\n",
+  });
+});
+
 test("create makes up a name", async () => {
   expect(await daemon.ok("create")).toMatch(/^sandbox\/sandbox-[0-9a-f]{6} created/);
 });

@@ -10,8 +10,11 @@ import { readFiles } from "../arguments/file.ts";
 import { badFlag, list, pairs, text, toggle, whole } from "../arguments/flags.ts";
 import { given } from "../arguments/given.ts";
 import { command } from "../command.ts";
+import type { Context } from "../context.ts";
 import { sayWhenLong } from "../terminal/patience.ts";
 import { fork } from "./fork.ts";
+
+type Asked = Input<"sandbox.create">["body"];
 
 const firstOfItsSize =
   "This takes longer than usual: the first machine of a size boots its kernel, about half a minute…";
@@ -19,7 +22,7 @@ const megabytes = { placeholder: "MB", min: 0, max: Number.MAX_SAFE_INTEGER };
 
 export const create = command({
   description:
-    "Creating a name that exists prints the existing sandbox and succeeds.\n" +
+    "Creating a name that exists prints the existing sandbox and succeeds; a warning says where it is not as asked.\n" +
     "With --from it makes copies that go on from where a sandbox is. With it go --name, --count, --label, --keep-hot,\n" +
     "--idle-warm, --idle-cold and --ttl; all else is as its source has it.\n" +
     "Idle times count from its last activity: see bhatti list --help.\n" +
@@ -78,7 +81,7 @@ export const create = command({
       return;
     }
     if (input.count !== undefined) throw badFlag("count", "needs --from <sandbox> to copy");
-    const body: Input<"sandbox.create">["body"] = {
+    const body: Asked = {
       ...given("name", input.name),
       ...given("template_id", input.template),
       ...given("image", input.image),
@@ -103,8 +106,15 @@ export const create = command({
     );
     const existing = headers.get("x-bhatti-existing") === "true";
     await context.result(result, () => (existing ? unchanged(result) : created(result)));
+    if (existing) await tellDifferences(context, body, result);
   },
 });
+
+async function tellDifferences(context: Context, asked: Asked, sandbox: Sandbox): Promise<void> {
+  const { differences } = await import("./differences.ts");
+  const found = differences(asked, sandbox);
+  if (found.length > 0) await context.remark(`Warning: it is not as asked: ${found.join(", ")}`);
+}
 
 /** Files travel within the request. Only one that is too long for most daemons has to ask what this one takes. */
 async function checkSize(client: Client, body: object): Promise<void> {
