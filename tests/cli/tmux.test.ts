@@ -97,8 +97,9 @@ test("what a program left on in the terminal is off again", async () => {
   await tmux.enter("bhatti shell dev");
   await tmux.shows(/^\$/m);
   await tmux.enter("printf '\\x1b[?1049h\\x1b[?25l\\x1b[?1003h full screen'");
+  // The words alone are on the screen as soon as they are typed.
+  await until("it has the screen", async () => (await tmux.fact("alternate_on")) === "1");
   await tmux.shows("full screen");
-  expect(await tmux.fact("alternate_on")).toBe("1");
   expect(await tmux.fact("mouse_any_flag")).toBe("1");
   await tmux.press("C-\\");
   await tmux.shows("detached from");
