@@ -54,7 +54,7 @@ test.each(["exec dev -- cat", "file write dev rest; $B file read dev rest"])(
   async (command) => {
     writeFileSync(join(daemon.home, "lines"), "one\ntwo\nthree\n");
     const { stdout } = await shell(`(read -r line; $B ${command}) < $HOME/lines`);
-    expect(stdout.replace("ok\n", "")).toBe("two\nthree\n");
+    expect(stdout?.replace("ok\n", "")).toBe("two\nthree\n");
   },
 );
 
