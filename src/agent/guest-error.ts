@@ -18,6 +18,7 @@ const codes = new Map<string, { code: ErrorCode; hint?: string }>([
   ["session_attached", { code: "session_attached" }],
   ["session_taken", { code: "session_taken" }],
   ["session_ended", { code: "session_ended" }],
+  ["missed", { code: "connection_lost", hint: "Read it again" }],
   ["limit", { code: "guest_busy" }],
 ]);
 

@@ -1,5 +1,6 @@
 /** Sessions: processes that outlive whoever started them. `guest.ts` has the calls. */
 import type { GuestProcess, TerminalSize } from "./guest.ts";
+import type { GuestBytes } from "./guest-files.ts";
 
 /** `exec` is a plain command and no session; `piped` takes input without a terminal; `detached` takes none. */
 export type ProcessKind = "exec" | "terminal" | "piped" | "detached" | "init";
@@ -61,4 +62,15 @@ export interface LogRequest {
   follow?: boolean;
   /** Only so many bytes from the end. */
   tail?: number;
+  /** Where an earlier stream left off. */
+  from?: number;
+}
+
+/** What a session has written, as it is read. */
+export interface ReadLog extends GuestBytes {
+  /**
+   * The number, within all that was ever written to it, of the first byte that is told. Unknown of a long log whose
+   * session is not known any more, and to agents of earlier versions.
+   */
+  readonly offset?: number;
 }

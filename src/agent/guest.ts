@@ -1,10 +1,11 @@
 /** What a guest can be asked to do, whoever answers: lohar in a VM, lohar on a socket, or the fake engine's script. */
-import type { FileOwner, GuestBytes, GuestFiles } from "./guest-files.ts";
+import type { FileOwner, GuestFiles } from "./guest-files.ts";
 import type {
   AttachedSession,
   AttachRequest,
   GuestProcessInfo,
   LogRequest,
+  ReadLog,
 } from "./guest-sessions.ts";
 
 export interface Guest {
@@ -38,7 +39,7 @@ export interface Guest {
   /** Resolves when it is attached; the signal as in `exec`. Throws session_not_found, session_attached, guest_busy. */
   attach(request: AttachRequest, signal: AbortSignal): Promise<AttachedSession>;
   /** What a session has written. Throws session_not_found. */
-  readLog(request: LogRequest, signal: AbortSignal): Promise<GuestBytes>;
+  readLog(request: LogRequest, signal: AbortSignal): Promise<ReadLog>;
   readonly files: GuestFiles;
   /** Writes a file in one piece: readers see the old bytes or the new ones. */
   writeFile(

@@ -95,6 +95,10 @@ export const attachedMessage = z.object({
   prelude: z.string().default(""),
 });
 
+export const openedLogMessage = z
+  .object({ offset: count.optional() })
+  .transform(({ offset }) => (offset === undefined ? {} : { offset }));
+
 export const processesResult = z.object({ processes: z.array(processInfo) });
 
 export const execResultMessage = z

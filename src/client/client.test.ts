@@ -80,7 +80,7 @@ test("and one that stops in the middle of it", async () => {
 
 test("and one that never upgrades", async () => {
   const { client, failure } = clientOf(silent);
-  const upgrading = client.upgrade("exec.stream", { ref: "dev" }, undefined, 50);
+  const upgrading = client.upgrade("exec.stream", { params: { ref: "dev" } }, undefined, 50);
   expect(await errorOf(upgrading)).toMatchObject(failure);
 });
 

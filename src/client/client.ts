@@ -29,10 +29,13 @@ export type TransferId =
   | "file.watch"
   | "session.log";
 
+/** What is a WebSocket. */
+export type SocketId = "exec.stream" | "session.follow";
+
 /** All that one JSON answer can be had for: not what is a WebSocket (`upgrade`), nor bytes (`transfer`). */
 export type CallId = Exclude<
   EndpointId,
-  TransferId | "exec.stream" | "exec.shell" | "exec.piped" | "share.page" | "share.stream"
+  TransferId | SocketId | "exec.shell" | "exec.piped" | "share.page" | "share.stream"
 >;
 
 export interface Transfer {
@@ -161,13 +164,13 @@ export class Client {
   }
 
   /** Opens the WebSocket of an endpoint. */
-  async upgrade(
-    id: "exec.stream",
-    params: { ref: string },
+  async upgrade<Id extends SocketId>(
+    id: Id,
+    input: Input<Id>,
     signal?: AbortSignal,
     milliseconds = usualPatience,
   ): Promise<Upgraded> {
-    const { url } = this.#request(id, { params });
+    const { url } = this.#request(id, input as Parts);
     const overdue = AbortSignal.timeout(milliseconds);
     const both = signal ? AbortSignal.any([signal, overdue]) : overdue;
     this.#options.timing?.start();

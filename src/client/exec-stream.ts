@@ -42,7 +42,7 @@ export class ExecStream {
     start: ExecStart | AttachStart | ShellStart,
     signal?: AbortSignal,
   ): Promise<ExecStream> {
-    const { channel } = await client.upgrade("exec.stream", { ref }, signal);
+    const { channel } = await client.upgrade("exec.stream", { params: { ref } }, signal);
     await channel.send(JSON.stringify(start));
     return new ExecStream(channel, client.url);
   }

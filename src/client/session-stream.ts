@@ -1,11 +1,8 @@
 /** One session over as many connections as it takes: each goes on at the byte where the last one was lost. */
-import { pause } from "../async/deadline.ts";
 import type { AttachStart, ExecControl, ShellStart } from "../contract/exec.ts";
-import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
-import type { ErrorCode } from "../errors/catalogue.ts";
 import type { Client } from "./client.ts";
 import { type ExecOutput, ExecStream, type SessionEvent } from "./exec-stream.ts";
-import { DaemonError } from "./failure.ts";
+import { overConnections } from "./over-connections.ts";
 
 export type SessionOutput =
   | ExecOutput
@@ -26,22 +23,6 @@ export interface SessionOptions {
   mayReconnect?(): boolean;
   patienceMs?: number;
 }
-
-const firstPauseMs = 200;
-const longestPauseMs = 5000;
-const usualPatienceMs = 120_000;
-
-/** What passes by itself, of an established connection and of one that is tried. */
-const passing: readonly ErrorCode[] = ["connection_lost", "shutting_down"];
-const passingWhileTrying: readonly ErrorCode[] = [
-  ...passing,
-  "daemon_unreachable",
-  "not_bhatti",
-  "rate_limited",
-  "guest_busy",
-  "guest_unresponsive",
-  "timeout",
-];
 
 export class SessionStream {
   readonly #options: SessionOptions;
@@ -66,27 +47,12 @@ export class SessionStream {
 
   /** Ends with the exit event. Throws as ExecStream does, connection_lost when there was none for too long. */
   async *events(): AsyncGenerator<SessionOutput> {
-    const { signal } = this.#options;
-    let lostAt: number | undefined;
-    let wait = firstPauseMs;
-    for (;;) {
-      try {
-        for await (const event of this.#connection(lostAt !== undefined)) {
-          signal.throwIfAborted();
-          lostAt = undefined;
-          wait = firstPauseMs;
-          yield event;
-          if (event.type === "exit") return;
-        }
-      } catch (error) {
-        signal.throwIfAborted();
-        this.#checkPasses(error, lostAt);
-        if (lostAt === undefined) yield { type: "lost" };
-        lostAt ??= performance.now();
-      }
-      await pause(wait, signal).catch(() => signal.throwIfAborted());
-      wait = Math.min(wait * 2, longestPauseMs);
-    }
+    const { client, signal, mayReconnect, patienceMs } = this.#options;
+    yield* overConnections((isAgain) => this.#connection(isAgain), {
+      ...{ url: client.url, signal, patienceMs },
+      // Before the session is known, a second attempt could make a second one.
+      mayReconnect: () => this.#id !== undefined && (mayReconnect?.() ?? true),
+    });
   }
 
   /** What is written while there is no connection, or is on its way when it is lost, is lost too. */
@@ -136,18 +102,5 @@ export class SessionStream {
       from: this.#position,
       ...(tty && { tty }),
     };
-  }
-
-  /** Throws it when it is no loss that another attempt may undo. */
-  #checkPasses(error: unknown, lostAt: number | undefined): void {
-    const { client, mayReconnect, patienceMs = usualPatienceMs } = this.#options;
-    const code = error instanceof DaemonError || isBhattiError(error) ? error.code : "internal";
-    const codes: readonly string[] = lostAt === undefined ? passing : passingWhileTrying;
-    // Before the session is known, a second attempt could make a second one.
-    if (this.#id === undefined || !codes.includes(code)) throw error;
-    if (mayReconnect && !mayReconnect()) throw error;
-    if (lostAt === undefined || performance.now() - lostAt < patienceMs) return;
-    const what = `the daemon at ${client.url} cannot be reached any more`;
-    throw new BhattiError("connection_lost", what, { cause: error });
   }
 }

@@ -98,6 +98,14 @@ export const ExecControl = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("stdin_end") }),
 ]);
 export const ExecReason = z.enum(["exited", "signal", "timeout", "oom", "lost"]);
+/** The last word on a WebSocket on which something went wrong. */
+export const StreamError = z.object({
+  type: z.literal("error"),
+  error: z.string(),
+  code: z.string(),
+  request_id: z.string(),
+  hint: z.string().optional(),
+});
 /**
  * JSON text frames of the server; `exit` or `error` is the last. A wrong key refuses the handshake with 401; all else,
  * such as sandbox_not_found or rate_limited, is an `error` frame, because WebSocket clients cannot read a refusal.
@@ -133,13 +141,7 @@ export const ExecEvent = z.discriminatedUnion("type", [
     reason: ExecReason,
     signal: z.string().optional(),
   }),
-  z.object({
-    type: z.literal("error"),
-    error: z.string(),
-    code: z.string(),
-    request_id: z.string(),
-    hint: z.string().optional(),
-  }),
+  StreamError,
 ]);
 export type ExecStart = z.input<typeof ExecStart>;
 export type ExecControl = z.infer<typeof ExecControl>;

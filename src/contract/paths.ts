@@ -28,6 +28,7 @@ export const paths = {
   "session.list": "GET /sandboxes/:ref/sessions",
   "session.kill": "POST /sandboxes/:ref/sessions/:session/kill",
   "session.log": "GET /sandboxes/:ref/sessions/:session/log",
+  "session.follow": "GET /sandboxes/:ref/sessions/:session/log/stream",
   "file.read": "GET /sandboxes/:ref/files",
   "file.write": "PUT /sandboxes/:ref/files",
   "file.remove": "DELETE /sandboxes/:ref/files",

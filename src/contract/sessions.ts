@@ -1,7 +1,7 @@
 /** The session endpoints: what runs in a sandbox without anybody having to stay connected to it. */
 import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
-import { ExecEvent, ExecReason, ExecStart, SignalName } from "./exec.ts";
+import { ExecEvent, ExecReason, ExecStart, SignalName, StreamError } from "./exec.ts";
 import { Flag, SandboxRef } from "./names.ts";
 import { wakeErrors } from "./sandboxes.ts";
 
@@ -33,6 +33,25 @@ export type Session = z.infer<typeof Session>;
 export const KillSession = z
   .strictObject({ signal: SignalName.default("KILL").describe("KILL when absent") })
   .prefault({});
+
+const ByteCount = z.string().regex(/^\d{1,12}$/, { error: "must be a number of bytes" });
+
+/** JSON text frames of a log's WebSocket; `end` or `error` is the last. Binary frames between them are its bytes. */
+export const LogEvent = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("log"),
+    session_id: z.string(),
+    offset: z
+      .int()
+      .optional()
+      .describe(
+        "Number, within all that was ever written to the log, of the first byte that follows; absent when nobody knows it",
+      ),
+  }),
+  z.object({ type: z.literal("end") }).describe("Its session has ended, and this was all of it"),
+  StreamError,
+]);
+export type LogEvent = z.infer<typeof LogEvent>;
 
 const sessionErrors = ["sandbox_not_found", "session_not_found", "guest_busy"] as const;
 
@@ -84,14 +103,24 @@ export const sessionEndpoints = {
     params: SessionRef,
     query: z.object({
       follow: Flag.describe("Go on until it ends"),
-      tail: z
-        .string()
-        .regex(/^\d{1,12}$/, { error: "must be a number of bytes" })
-        .optional()
-        .describe("Only the last so many bytes"),
+      tail: ByteCount.optional().describe("Only the last so many bytes"),
     }),
     result: z.string(),
     resultType: "application/octet-stream",
     errors: [...sessionErrors, ...wakeErrors],
+  }),
+  "session.follow": endpoint("session.follow", {
+    summary:
+      "WebSocket that follows a log until its session ends, and that says why when it cannot",
+    params: SessionRef,
+    query: z.object({
+      tail: ByteCount.optional().describe("Only the last so many bytes"),
+      from: ByteCount.optional().describe(
+        "Where an earlier connection left off: its offset and what came since",
+      ),
+    }),
+    result: LogEvent,
+    status: 101,
+    errors: [...sessionErrors, "connection_lost", ...wakeErrors],
   }),
 };

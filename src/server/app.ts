@@ -81,7 +81,7 @@ export function createApp(options: AppOptions): Hono<Environment> {
   bindTemplates(binder, options);
   bindExec(binder, { ...options, limiter });
   bindEarlierSockets(binder, { ...options, limiter });
-  bindSessions(binder, options.sessions);
+  bindSessions(binder, { ...options, limiter });
   bindFiles(binder, options.files);
   bindShares(binder, options);
   refuseOtherMethods(app, Object.values(endpoints));

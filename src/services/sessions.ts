@@ -1,12 +1,12 @@
 /** Sessions: what runs in sandboxes without anybody having to stay connected to it. */
 import type { Guest, GuestProcess, TerminalSize } from "../agent/guest.ts";
-import type { GuestBytes } from "../agent/guest-files.ts";
 import {
   type AttachedSession,
   type AttachRequest,
   type GuestProcessInfo,
   type LogRequest,
   logPathOf,
+  type ReadLog,
 } from "../agent/guest-sessions.ts";
 import { within } from "../async/deadline.ts";
 import type { EventSink } from "../observability/events.ts";
@@ -22,7 +22,7 @@ import { type SessionMemory, sessionsAmong } from "./session-memory.ts";
 import { tellOfSession } from "./session-story.ts";
 import { Silence } from "./silence.ts";
 
-export type { AttachRequest, GuestBytes, GuestProcessInfo, LogRequest };
+export type { AttachRequest, GuestProcessInfo, LogRequest, ReadLog };
 
 export interface SessionsOptions {
   sandboxes: Sandboxes;
@@ -85,13 +85,8 @@ export class Sessions {
     log.debug("session signalled", { sandbox: sandbox.id, session, signal: name });
   }
 
-  /** Must be consumed or released. Throws session_not_found. */
-  async log(
-    user: User,
-    ref: string,
-    request: LogRequest,
-    signal: AbortSignal,
-  ): Promise<GuestBytes> {
+  /** Must be consumed or released. Throws session_not_found, and connection_lost when only the line to the guest is lost. */
+  async log(user: User, ref: string, request: LogRequest, signal: AbortSignal): Promise<ReadLog> {
     const { sandboxes } = this.#options;
     const sandbox = sandboxes.get(user, ref);
     // One that is followed is silent for as long as its session is.
@@ -100,10 +95,12 @@ export class Sessions {
     const { value, ...held } = await beginInGuest(
       sandboxes,
       sandbox,
-      { use: "logs", what: "its log was read", begin },
+      { use: "logs", what: "its log was read", isSession: true, begin },
       silence ? AbortSignal.any([signal, silence.signal]) : signal,
     );
-    return new HeldStream(value, { ...held, ...(silence && { silence }) });
+    const stream = new HeldStream(value, { ...held, ...(silence && { silence }) });
+    const { offset } = value;
+    return Object.assign(stream, offset === undefined ? {} : { offset });
   }
 
   /** The signal ends the attempt, and afterwards detaches. Throws session_not_found, session_attached. */

@@ -118,6 +118,8 @@ test.each([
   expect((await daemon.call("GET", "/sandboxes/dev")).status).toBe(200);
 });
 
+const sockets = ["/ws", "/exec/ws", "/exec/stream", "/sessions/init/log/stream"];
+
 test("more input than a program takes ends the connection, not the session", async () => {
   await using daemon = await withSandbox();
   const { socket, id } = await openPiped(daemon, { cmd: ["sleep", "60"] });
@@ -126,7 +128,7 @@ test("more input than a program takes ends the connection, not the session", asy
   expect(await oneSession(daemon, id)).toMatchObject({ running: true });
 });
 
-test.each(["/ws", "/exec/ws", "/exec/stream"])("%s needs the key, in its header", async (path) => {
+test.each(sockets)("%s needs the key, in its header", async (path) => {
   await using daemon = await withSandbox();
   const url = `/sandboxes/dev${path}?token=${daemon.key}`;
   const socket = new PlainSocket(daemon, url, {});
@@ -146,7 +148,7 @@ test("they count as commands do, and the limit is told on them", async () => {
   first.socket.close();
 });
 
-test.each(["/ws", "/exec/ws", "/exec/stream"])("garbage on %s harms nothing", async (path) => {
+test.each(sockets)("garbage on %s harms nothing", async (path) => {
   await using daemon = await withSandbox();
   let seed = 7;
   const random = (below: number) => {

@@ -1,4 +1,4 @@
-/** Sessions over the API: what there is, signals, logs, and what is known of them while the sandbox sleeps. */
+/** Sessions over the API: what there is, signals, and what is known of them while the sandbox sleeps. */
 import { expect, test } from "bun:test";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import type { Session } from "../../src/contract/sessions.ts";
@@ -109,47 +109,6 @@ test("a signal, and the kill that is meant without one", async () => {
     body: { code: "session_not_found" },
   });
   expect((await kill(second.session_id, { signal: "NOPE" })).status).toBe(400);
-});
-
-test("a log: all of it, its end, and what comes until the session ends", async () => {
-  await using daemon = await withSandbox();
-  const { client, id } = await openSession(daemon, { cmd: ["cat"], stdin: true, session: true });
-  client.stdin("one\n");
-  await says(client, "one\n");
-  const whole = await logOf(daemon, id);
-  expect(whole.headers.get("content-type")).toBe("application/octet-stream");
-  expect(whole.headers.get("x-content-type-options")).toBe("nosniff");
-  expect(await whole.text()).toBe("one\n");
-  expect(await (await logOf(daemon, id, "?tail=3")).text()).toBe("ne\n");
-  const followed = (await logOf(daemon, id, "?follow=true")).text();
-  client.stdin("two\n");
-  client.tell({ type: "stdin_end" });
-  expect(await followed).toBe("one\ntwo\n");
-  expect((await logOf(daemon, "sess-none")).status).toBe(404);
-  expect((await logOf(daemon, id, "?tail=x")).status).toBe(400);
-});
-
-test("a log that ends with its daemon does not look as if its session had ended", async () => {
-  await using daemon = await withSandbox();
-  const { session_id } = await detach(daemon, "sh", "-c", "echo out; sleep 60");
-  await until("its output", async () => (await oneSession(daemon, session_id)).log_bytes > 0);
-  const followed = await logOf(daemon, session_id, "?follow=true");
-  await daemon.restart();
-  expect(followed.text()).rejects.toThrow();
-});
-
-test("whoever stops following a log no longer keeps the sandbox at work", async () => {
-  await using daemon = await withSandbox();
-  const { session_id } = await detach(daemon, "sleep", "60");
-  const reasonOf = async () =>
-    (await daemon.call<Sandbox>("GET", "/sandboxes/dev")).body.activity.reason;
-  const gone = new AbortController();
-  const path = `${sessions}/${session_id}/log?follow=true`;
-  const following = daemon.fetch(path, { signal: gone.signal });
-  await until("it is in use", async () => (await reasonOf()) === "in use: logs");
-  gone.abort();
-  await following.then((response) => response.text()).catch(() => {});
-  await until("it is no more", async () => !(await reasonOf()).startsWith("in use"));
 });
 
 test("listing wakes nothing: of a sandbox that sleeps what it had is told, also by the next daemon", async () => {

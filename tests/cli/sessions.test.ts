@@ -239,6 +239,29 @@ test("whoever loses a session is told how to take it back, by its name", async (
   await second.exited;
 });
 
+test("a log that is followed goes on where it was: no byte is lost, none comes twice", async () => {
+  const id = await detached(
+    "sh",
+    "-c",
+    "echo one; echo two; sleep 1; echo three; sleep 1; echo four",
+  );
+  using line = cuttableLine(daemon.url);
+  const client = spawn(["logs", "dev", id, "-f", "--tail", "1", "--url", line.url]);
+  const output = client.stdout.getReader();
+  let text = new TextDecoder().decode((await output.read()).value);
+  expect(text).toBe("two\n");
+  line.cut();
+  line.mend();
+  for (let next = await output.read(); next.value; next = await output.read()) {
+    text += new TextDecoder().decode(next.value);
+  }
+  expect(text).toBe("two\nthree\nfour\n");
+  expect(await client.exited).toBe(0);
+  expect(await new Response(client.stderr).text()).toBe(
+    "connection lost, trying again…\nconnected again\n",
+  );
+});
+
 test("a shell without a terminal reads its stdin, and ends with it", async () => {
   const script = "echo hello\ntty\nexit 6\n";
   expect(await daemon.run(["shell", "dev"], { stdin: script })).toMatchObject({

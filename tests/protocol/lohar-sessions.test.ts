@@ -1,10 +1,10 @@
-/** Sessions of a real lohar: left and taken up at any byte, taken over, watched, logged, and none of it leaks. */
+/** Sessions of a real lohar: left and taken up at any byte, taken over, watched, and none of it leaks. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import type { Guest, GuestProcess } from "../../src/agent/guest.ts";
 import type { AttachedSession, AttachRequest } from "../../src/agent/guest-sessions.ts";
 import { failureOf } from "../support/failure.ts";
-import { collect, generous, RealLohar, until } from "../support/lohar.ts";
+import { collect, generous, logOf, RealLohar, read, until } from "../support/lohar.ts";
 
 setDefaultTimeout(240_000);
 
@@ -31,28 +31,6 @@ async function infoOf(session: string) {
   const found = (await guest.processes(generous())).find((one) => one.session === session);
   if (!found) throw new Error(`there is no session ${session}`);
   return found;
-}
-
-/** Reads until so many bytes have come, or the end. */
-async function read(process: GuestProcess, bytes: number): Promise<Buffer> {
-  const pieces: Uint8Array[] = [];
-  let length = 0;
-  const output = process[Symbol.asyncIterator]();
-  while (length < bytes) {
-    const next = await output.next();
-    if (next.done) break;
-    pieces.push(next.value.chunk.subarray(1));
-    length += next.value.chunk.length - 1;
-  }
-  return Buffer.concat(pieces);
-}
-
-async function logOf(session: string, options: { follow?: boolean; tail?: number } = {}) {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of await guest.readLog({ session, ...options }, generous())) {
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces);
 }
 
 describe("a session without a terminal", () => {
@@ -176,28 +154,6 @@ test("who has control and does not read stalls the session, within bounds", asyn
   await guest.kill(session.session, "KILL", generous());
 });
 
-test("a log has all of it, its end, and what comes", async () => {
-  const session = await start("cat");
-  void session.write(Buffer.from("one\n"));
-  await read(session, 4);
-  expect((await logOf(session.session)).toString()).toBe("one\n");
-  expect((await logOf(session.session, { tail: 2 })).toString()).toBe("e\n");
-  const followed = logOf(session.session, { follow: true });
-  void session.write(Buffer.from("two\n"));
-  session.closeStdin();
-  expect((await followed).toString()).toBe("one\ntwo\n");
-  expect(await failureOf(logOf("sess-none"))).toMatchObject({ code: "session_not_found" });
-});
-
-test("a log that is let go of does not look as if it were complete", async () => {
-  const session = await start("cat");
-  const bytes = await guest.readLog({ session: session.session, follow: true }, generous());
-  const reading = bytes[Symbol.asyncIterator]().next();
-  bytes.release();
-  expect(await failureOf(reading)).toMatchObject({ code: "cancelled" });
-  await guest.kill(session.session, "KILL", generous());
-});
-
 test("the twenty-first is refused, and there is room again when one has ended", async () => {
   await using other = await RealLohar.start();
   const its = await other.connect();
@@ -244,7 +200,7 @@ test("whoever comes and goes, at whatever byte, has all of it in the end and not
     expect(whole.length).toBe(total);
     expect(whole.equals(data)).toBe(true);
     expect(rest.exitCode).toBe(0);
-    expect((await logOf(session.session)).equals(data)).toBe(true);
+    expect((await logOf(guest, session.session)).equals(data)).toBe(true);
   }
 });
 

@@ -20,6 +20,30 @@ export function generous(): AbortSignal {
   return AbortSignal.timeout(120_000);
 }
 
+/** Reads until so many bytes have come, or the end. */
+export async function read(process: GuestProcess, bytes: number): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  const output = process[Symbol.asyncIterator]();
+  while (length < bytes) {
+    const next = await output.next();
+    if (next.done) break;
+    pieces.push(next.value.chunk.subarray(1));
+    length += next.value.chunk.length - 1;
+  }
+  return Buffer.concat(pieces);
+}
+
+/** What is in a session's log, or that and what comes until it ends. */
+export async function logOf(
+  guest: Guest,
+  session: string,
+  options: { follow?: boolean; tail?: number } = {},
+): Promise<Buffer> {
+  const log = await guest.readLog({ session, ...options }, generous());
+  return Buffer.concat(await Array.fromAsync(log));
+}
+
 export class RealLohar implements AsyncDisposable {
   /** Where commands run that do not say otherwise. */
   readonly directory: string;

@@ -25,6 +25,15 @@ async function detach(script: string, ...flags: string[]): Promise<string> {
 
 const open = (request: object) => ExecSocketClient.start(daemon, "dev", request);
 
+/** What has come so far. */
+function textOf(stream: ReadableStream<Uint8Array>): { text: string } {
+  const read = { text: "" };
+  void (async () => {
+    for await (const piece of stream) read.text += new TextDecoder().decode(piece);
+  })();
+  return read;
+}
+
 test("a detached command goes on alone, with its output in a log", async () => {
   const told = await daemon.ok(
     "exec",
@@ -66,6 +75,10 @@ test("a piped session keeps its memory and its stdin through a kill of the daemo
   const { session_id: id, offset = 0 } = await first.event("session");
   first.stdin("n=41; echo begun\n");
   await until("its first words", () => first.stdout === "begun\n");
+  const log = daemon.spawn(["logs", "-f", "dev", id]);
+  const logged = textOf(log.stdout);
+  const remarks = textOf(log.stderr);
+  await until("its log", () => logged.text === "begun\n");
   await daemon.kill("SIGKILL");
   await first.closed;
   await daemon.restart();
@@ -76,7 +89,12 @@ test("a piped session keeps its memory and its stdin through a kill of the daemo
   await until("its memory", () => second.stdout === "42\non stderr\n");
   second.close();
   await second.closed;
+  await until("the whole log", () => logged.text.endsWith("on stderr\n"));
+  expect(remarks.text).toBe("connection lost, trying again…\nconnected again\n");
   await daemon.ok("stop", "dev");
+  expect(await log.exited).toBe(1);
+  expect(logged.text).toBe("begun\n42\non stderr\n");
+  expect(remarks.text).toContain('Sandbox "dev" ended while its log was read: it was suspended');
   expect((await sessions()).map(({ session_id }) => session_id)).toContain(id);
   expect(await show(daemon, "dev")).toMatchObject({ status: "stopped", thermal: "cold" });
   await daemon.ok("start", "dev");

@@ -106,7 +106,8 @@ export const kill = command({
 
 export const logs = command({
   description:
-    "All that a session has written, byte for byte, up to 20 MB; also of one that has ended, or was before a reboot.",
+    "All that a session has written, byte for byte, up to 20 MB; also of one that has ended, or was before a reboot.\n" +
+    "With --follow, a lost connection is made again by itself, where it was.",
   arguments: ["sandbox", "session"],
   flags: {
     follow: toggle("Go on until it ends", { short: "f" }),

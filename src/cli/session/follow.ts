@@ -7,6 +7,7 @@ import type { Context } from "../context.ts";
 import { exitCodeOf } from "../exec/exit-code.ts";
 import { unusualEnd } from "../exec/sink.ts";
 import type { Signal, StdinKind } from "../system.ts";
+import { lostWords, regainedWords } from "./connection-words.ts";
 import { describeReattached } from "./reattached.ts";
 import { Screen } from "./screen.ts";
 import { forwardBytes, forwardKeys } from "./session-input.ts";
@@ -144,7 +145,7 @@ class Follower implements Disposable {
       case "session":
         return await this.#begin(event);
       case "lost":
-        return await this.#screen.say("connection lost, trying again…");
+        return await this.#screen.say(lostWords);
       case "regained":
         return await this.#goOn(event);
       case "stdout":
@@ -180,9 +181,7 @@ class Follower implements Disposable {
   }
 
   async #goOn({ complete, session }: Extract<SessionOutput, { type: "regained" }>): Promise<void> {
-    await this.#screen.say(
-      complete ? "connected again" : "connected again; some output in between is no longer kept",
-    );
+    await this.#screen.say(regainedWords(complete));
     if (session.warning) await this.#screen.say(`Warning: ${session.warning}`);
     if (complete) return;
     await this.#screen.undoModes();

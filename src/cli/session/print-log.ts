@@ -1,6 +1,9 @@
 /** A session's log, or the end of it, on stdout. */
+import type { Client } from "../../client/client.ts";
+import { followLog, type LogToFollow } from "../../client/log-stream.ts";
 import { bytesOf } from "../../client/received.ts";
 import type { Context } from "../context.ts";
+import { lostWords, regainedWords } from "./connection-words.ts";
 import { bytesOfLastLines } from "./log-tail.ts";
 
 export interface LogPart {
@@ -18,22 +21,33 @@ export async function printLog(
   part: LogPart,
 ): Promise<void> {
   const client = await context.client();
-  const read = async function* (query: { tail?: string; follow?: "true" }) {
-    const response = await client.transfer("session.log", { params, query });
-    yield* bytesOf(response, query.follow ? { silenceMs: 0 } : {});
+  const read = async function* (bytes: number | undefined) {
+    const query = bytes === undefined ? {} : { tail: String(bytes) };
+    yield* bytesOf(await client.transfer("session.log", { params, query }));
   };
-  const last = (bytes: number) => read({ tail: String(bytes) });
-  const tail = part.tail === undefined ? part.bytes : await bytesOfLastLines(part.tail, last);
+  const tail = part.tail === undefined ? part.bytes : await bytesOfLastLines(part.tail, read);
   // One byte more is the end of the line before, unless there was more output since: then a line is cut, and goes.
   const cuts = part.tail !== undefined && part.tail > 0 && tail !== undefined;
-  const output = read({
-    ...(tail !== undefined && { tail: String(cuts ? tail + 1 : tail) }),
-    ...(part.follow && { follow: "true" as const }),
-  });
-  for await (const bytes of cuts ? fromNextLine(output) : output) {
-    await context.system.stdout.write(bytes);
+  const bytes = cuts ? tail + 1 : tail;
+  const output = part.follow
+    ? follow(context, client, { ...params, ...(bytes !== undefined && { tail: bytes }) })
+    : read(bytes);
+  for await (const piece of cuts ? fromNextLine(output) : output) {
+    await context.system.stdout.write(piece);
   }
   context.timing?.end();
+}
+
+/** A lost connection is made again by itself, as that of `shell` and `attach` is, and in the same words. */
+async function* follow(
+  context: Context,
+  client: Client,
+  log: LogToFollow,
+): AsyncGenerator<Uint8Array> {
+  for await (const event of followLog(client, log)) {
+    if (event.type === "output") yield event.data;
+    else await context.remark(event.type === "lost" ? lostWords : regainedWords(event.complete));
+  }
 }
 
 async function* fromNextLine(output: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

@@ -10,12 +10,13 @@ import type {
   GuestStats,
   SizedContent,
 } from "../../agent/guest.ts";
-import type { GuestBytes, GuestFiles } from "../../agent/guest-files.ts";
+import type { GuestFiles } from "../../agent/guest-files.ts";
 import type {
   AttachedSession,
   AttachRequest,
   GuestProcessInfo,
   LogRequest,
+  ReadLog,
 } from "../../agent/guest-sessions.ts";
 import { abortable, reasonOf } from "../../async/deadline.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
@@ -172,7 +173,7 @@ export class FakeGuest implements Guest {
     return letGoBy(this.#sessions.attach(request), signal);
   }
 
-  async readLog(request: LogRequest, signal: AbortSignal): Promise<GuestBytes> {
+  async readLog(request: LogRequest, signal: AbortSignal): Promise<ReadLog> {
     await this.#check(signal);
     return this.#sessions.readLog(request);
   }

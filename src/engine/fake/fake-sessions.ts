@@ -1,12 +1,12 @@
 /** The sessions of a fake guest. */
 import type { ExecRequest } from "../../agent/guest.ts";
-import type { GuestBytes } from "../../agent/guest-files.ts";
 import {
   type AttachRequest,
   type GuestProcessInfo,
   type LogRequest,
   logPathOf,
   type ProcessKind,
+  type ReadLog,
 } from "../../agent/guest-sessions.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { sessionName } from "./fake-process.ts";
@@ -21,6 +21,7 @@ export class FakeSessions {
   /** Where logs are kept: they outlive their sessions. */
   readonly #tree: Map<string, FakeFile>;
   readonly #sessions = new Map<string, FakeSession>();
+  readonly #logReaders = new Set<(reason: Error) => void>();
 
   constructor(tree: Map<string, FakeFile>) {
     this.#tree = tree;
@@ -58,36 +59,44 @@ export class FakeSessions {
     run.signal(name);
   }
 
-  readLog({ session, follow = false, tail }: LogRequest): GuestBytes {
+  readLog({ session, follow = false, tail, from }: LogRequest): ReadLog {
     const file = this.#tree.get(logPathOf(session));
     if (!file) throw notFound(session);
     const live = this.#sessions.get(session);
-    let isReleased = false;
-    async function* read() {
-      let at = tail === undefined ? 0 : Math.max(0, (file?.content.length ?? 0) - tail);
-      while (!isReleased) {
-        const rest = file?.content.subarray(at) ?? new Uint8Array();
-        at += rest.length;
-        if (rest.length > 0) yield rest;
-        else if (!follow || !live || live.run.isOver) return;
-        else await live.bell.heard();
-      }
-      throw new BhattiError("cancelled", "Nobody is interested in the log any more");
-    }
-    const release = () => {
-      isReleased = true;
+    const offset = from ?? Math.max(0, file.content.length - (tail ?? Number.POSITIVE_INFINITY));
+    let cutBy: Error | undefined;
+    const cut = (reason: Error) => {
+      cutBy ??= reason;
       live?.bell.ring();
     };
+    const readers = this.#logReaders.add(cut);
+    async function* read() {
+      try {
+        for (let at = offset; !cutBy; ) {
+          const rest = file?.content.subarray(at) ?? new Uint8Array();
+          at += rest.length;
+          if (rest.length > 0) yield rest;
+          else if (!follow || !live || live.run.isOver) return;
+          else await live.bell.heard();
+        }
+        throw cutBy;
+      } finally {
+        readers.delete(cut);
+      }
+    }
     const bytes = read();
-    return { [Symbol.asyncIterator]: () => bytes, release };
+    const release = () => cut(new BhattiError("cancelled", "Nobody is interested in the log"));
+    return { offset, [Symbol.asyncIterator]: () => bytes, release };
   }
 
   /** The line is gone: clients are told, sessions go on. */
   cut(reason: Error): void {
+    for (const cut of this.#logReaders) cut(reason);
     for (const session of this.#sessions.values()) session.cut(reason);
   }
 
   lose(reason: Error): void {
+    for (const cut of this.#logReaders) cut(reason);
     for (const session of this.#sessions.values()) session.lose(reason);
   }
 

@@ -4,9 +4,20 @@ import type { Session } from "../../contract/sessions.ts";
 import { commandText } from "../../services/login-shell.ts";
 import { type GuestProcessInfo, logOf, type Sessions } from "../../services/sessions.ts";
 import { type Binder, implement } from "../implement.ts";
+import type { RateLimiter } from "../middleware/rate-limit.ts";
 import { respondWithBytes } from "../streams/byte-response.ts";
+import { LogConversation } from "../streams/log-websocket.ts";
+import { SocketConnection } from "../streams/socket-connection.ts";
+import { upgrade } from "../streams/upgrade.ts";
 
-export function bindSessions(binder: Binder, sessions: Sessions): void {
+export interface SessionRouteOptions {
+  sessions: Sessions;
+  limiter: RateLimiter;
+  identity: { version: string };
+}
+
+export function bindSessions(binder: Binder, options: SessionRouteOptions): void {
+  const { sessions, limiter, identity } = options;
   implement(binder, endpoints["session.list"], async ({ params, query, user }) => {
     const list = await sessions.list(user, params.ref, { all: query.all === "true" });
     const age = list.asOf === undefined ? {} : { headers: { "X-Bhatti-As-Of": list.asOf } };
@@ -26,6 +37,27 @@ export function bindSessions(binder: Binder, sessions: Sessions): void {
     const bytes = await sessions.log(user, params.ref, request, until);
     const headers = { "Content-Type": "application/octet-stream" };
     return await respondWithBytes(bytes, { headers, signal: until });
+  });
+  implement(binder, endpoints["session.follow"], ({ context, user, params, query, requestId }) => {
+    const request = {
+      session: params.session,
+      follow: true,
+      ...(query.tail !== undefined && { tail: Number(query.tail) }),
+      ...(query.from !== undefined && { from: Number(query.from) }),
+    };
+    const read = (signal: AbortSignal) => sessions.log(user, params.ref, request, signal);
+    return upgrade(
+      context,
+      identity.version,
+      () =>
+        new SocketConnection({
+          requestId,
+          log: context.get("log"),
+          admit: () => limiter.check(user.id, "GET", context.req.path),
+          clientBegins: false,
+          talk: (connection) => new LogConversation(connection, params.session, read),
+        }),
+    );
   });
 }
 

@@ -85,6 +85,15 @@ pub struct OpenLog {
     #[serde(default)]
     pub follow: bool,
     pub tail: Option<u64>,
+    /// Where an earlier stream left off.
+    pub from: Option<u64>,
+}
+
+#[derive(Serialize)]
+pub struct OpenedLog {
+    /// Of the first byte that follows, when that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
 }
 
 #[derive(Deserialize)]

@@ -19,18 +19,32 @@ pub struct LogReader {
     folder: Rc<LogFolder>,
     /// Those that are not read to their end; the last one goes on being read while it grows.
     files: VecDeque<File>,
-    /// Of the last of them.
-    generation: u64,
+    /// The generation that is read after them.
+    next: u64,
+    /// The offset of the first byte that is told; unknown of what was put aside by somebody who is not known any more.
+    pub offset: Option<u64>,
     /// How much more is told; without it there is no end.
     left: Option<u64>,
     /// Nothing is there until the session writes or ends.
     pub waits: bool,
 }
 
+/// From where on a log is told.
+#[derive(Clone, Copy)]
+pub enum Start {
+    Oldest,
+    /// So many bytes before its end.
+    Tail(u64),
+    /// Where an earlier stream left off.
+    From(u64),
+}
+
 /// What is known of a session that may still write.
 #[derive(Clone, Copy)]
 pub struct Source {
     pub generation: u64,
+    /// The offset of the byte that it writes next.
+    pub end: u64,
     pub ended: bool,
 }
 
@@ -39,6 +53,8 @@ pub enum Step {
     Moved,
     Waits,
     Over,
+    /// What comes next is not kept any more.
+    Missed,
     Failed(Errno),
 }
 
@@ -50,25 +66,36 @@ impl LogReader {
         folder: Rc<LogFolder>,
         source: Option<Source>,
         follow: bool,
-        tail: Option<u64>,
+        start: Start,
     ) -> std::io::Result<Option<Self>> {
         let mut files = VecDeque::new();
         let mut sizes = VecDeque::new();
-        let mut generation = source.map_or(0, |source| source.generation);
+        let mut was_put_aside = false;
+        let mut next = source.map_or(0, |source| source.generation);
         for part in [Part::Older, Part::Newest] {
             if let Some(file) = folder.open(session, part)? {
                 sizes.push_back(file.metadata()?.len());
                 files.push_back(file);
-            } else if part == Part::Newest {
-                // It was put aside, and could not be begun again so far.
-                generation = generation.saturating_sub(1);
+                match part {
+                    Part::Older => was_put_aside = true,
+                    // One that was put aside may not have been begun again so far.
+                    Part::Newest => next += 1,
+                }
             }
         }
         if files.is_empty() && source.is_none() {
             return Ok(None);
         }
         let total: u64 = sizes.iter().sum();
-        let told = tail.unwrap_or(u64::MAX).min(total);
+        let known_end = match source {
+            Some(source) => Some(source.end),
+            None => (!was_put_aside).then_some(total),
+        };
+        let told = match (start, known_end) {
+            (Start::Tail(bytes), _) => bytes.min(total),
+            (Start::From(offset), Some(end)) if offset <= end => (end - offset).min(total),
+            _ => total,
+        };
         let mut skip = total - told;
         for (file, size) in files.iter_mut().zip(sizes) {
             file.seek(SeekFrom::Start(skip.min(size)))?;
@@ -80,7 +107,8 @@ impl LogReader {
             credit: Credit::default(),
             folder,
             files,
-            generation,
+            next,
+            offset: known_end.map(|end| end - told),
             left: (!follow).then_some(told),
             waits: false,
         }))
@@ -125,21 +153,16 @@ impl LogReader {
             Some(source) if self.left.is_none() => source,
             _ => return Ok(Step::Over),
         };
-        // Of those in between nothing is left when it was put aside more than once.
-        let next = (self.generation + 1).max(source.generation.saturating_sub(1));
-        let part = match (self.files.is_empty(), next <= source.generation) {
-            (true, _) => Some((Part::Newest, source.generation)),
-            (false, true) if next == source.generation => Some((Part::Newest, next)),
-            (false, true) => Some((Part::Older, next)),
-            (false, false) => None,
-        };
-        if let Some((part, generation)) = part {
+        if self.next <= source.generation {
+            let part = match source.generation - self.next {
+                0 => Part::Newest,
+                1 => Part::Older,
+                _ => return Ok(Step::Missed),
+            };
             if let Some(file) = self.folder.open(&self.session, part)? {
+                self.files.clear();
                 self.files.push_back(file);
-                self.generation = generation;
-                if self.files.len() > 1 {
-                    self.files.pop_front();
-                }
+                self.next += 1;
                 return Ok(Step::Moved);
             }
         }
@@ -171,9 +194,9 @@ mod tests {
             Logs { path, folder }
         }
 
-        fn reader(&self, log: Option<&SessionLog>, follow: bool, tail: Option<u64>) -> LogReader {
+        fn reader(&self, log: Option<&SessionLog>, follow: bool, start: Start) -> LogReader {
             let source = log.map(|log| source(log, false));
-            LogReader::open(1, "sess-1", self.folder.clone(), source, follow, tail)
+            LogReader::open(1, "sess-1", self.folder.clone(), source, follow, start)
                 .unwrap()
                 .unwrap()
         }
@@ -186,8 +209,12 @@ mod tests {
     }
 
     fn source(log: &SessionLog, ended: bool) -> Source {
-        let generation = log.generation;
-        Source { generation, ended }
+        let (generation, end) = (log.generation, log.end());
+        Source {
+            generation,
+            end,
+            ended,
+        }
     }
 
     /// Reads until nothing moves; what was told and the last step.
@@ -215,7 +242,7 @@ mod tests {
         let logs = Logs::new("follow");
         let mut random = Random::new(21);
         let mut log = SessionLog::new(logs.folder.clone(), "sess-1", None);
-        let mut reader = logs.reader(Some(&log), true, None);
+        let mut reader = logs.reader(Some(&log), true, Start::Oldest);
         let (mut written, mut read) = (0, 0);
         while log.generation < 4 {
             for _ in 0..random.below(60) {
@@ -236,13 +263,13 @@ mod tests {
         assert_eq!(sizes.iter().sum::<u64>(), log.bytes());
         assert!(sizes.iter().all(|&size| size <= MOST));
         // Both parts, and the end of them.
-        let (_, all, step) = told(&mut logs.reader(None, false, None), None);
+        let (_, all, step) = told(&mut logs.reader(None, false, Start::Oldest), None);
         assert_eq!(
             (all == bytes(written - log.bytes(), all.len()), step),
             (true, Step::Over)
         );
         let tail = sizes[0] + 5;
-        let (count, all, _) = told(&mut logs.reader(None, true, Some(tail)), None);
+        let (count, all, _) = told(&mut logs.reader(None, true, Start::Tail(tail)), None);
         assert_eq!(all, bytes(written - tail, count));
         assert_eq!(count as u64, tail);
     }
@@ -252,7 +279,7 @@ mod tests {
         let logs = Logs::new("limit");
         let mut log = SessionLog::new(logs.folder.clone(), "sess-1", None);
         log.write(b"before");
-        let mut reader = logs.reader(Some(&log), false, None);
+        let mut reader = logs.reader(Some(&log), false, Start::Oldest);
         log.write(b", after");
         let (_, all, step) = told(&mut reader, Some(source(&log, false)));
         assert_eq!((&all[..], step), (&b"before"[..], Step::Over));
@@ -267,7 +294,7 @@ mod tests {
         assert_eq!(log.bytes(), 0);
         let mut reader = {
             std::fs::create_dir_all(&logs.path).unwrap();
-            logs.reader(Some(&log), true, None)
+            logs.reader(Some(&log), true, Start::Oldest)
         };
         assert_eq!(told(&mut reader, Some(source(&log, false))).2, Step::Waits);
         log.try_again();
@@ -278,11 +305,71 @@ mod tests {
     }
 
     #[test]
+    fn whoever_comes_back_goes_on_at_the_byte_where_it_was() {
+        let logs = Logs::new("from");
+        let mut random = Random::new(4);
+        let mut log = SessionLog::new(logs.folder.clone(), "sess-1", None);
+        let (mut written, mut read) = (0, 0);
+        while log.generation < 2 {
+            for _ in 0..random.below(60) {
+                let piece = bytes(written, random.below(32_768));
+                written += piece.len() as u64;
+                log.write(&piece);
+            }
+            let mut reader = logs.reader(Some(&log), true, Start::From(read));
+            assert_eq!(reader.offset, Some(read));
+            let (count, all, step) = told(&mut reader, Some(source(&log, false)));
+            assert_eq!(step, Step::Waits);
+            assert!(all == bytes(read, count));
+            read += count as u64;
+            assert_eq!(read, written);
+        }
+        // What is not kept any more is missing, and it shows.
+        let kept = written - log.bytes();
+        let mut late = logs.reader(Some(&log), true, Start::From(kept - 1));
+        assert_eq!(late.offset, Some(kept));
+        assert_eq!(
+            told(&mut late, Some(source(&log, true))).0 as u64,
+            log.bytes()
+        );
+        let tail = logs.reader(Some(&log), true, Start::Tail(7));
+        assert_eq!(tail.offset, Some(written - 7));
+        // Once its session is not known any more, nobody knows how much there was before.
+        assert_eq!(logs.reader(None, true, Start::Oldest).offset, None);
+    }
+
+    #[test]
+    fn a_log_that_was_never_put_aside_has_its_offsets_without_its_session() {
+        let logs = Logs::new("short");
+        SessionLog::new(logs.folder.clone(), "sess-1", None).write(b"one\ntwo\n");
+        let mut reader = logs.reader(None, true, Start::From(4));
+        assert_eq!(reader.offset, Some(4));
+        assert_eq!(told(&mut reader, None).1, b"two\n");
+    }
+
+    #[test]
+    fn a_follower_that_is_far_too_slow_hears_that_it_misses_something() {
+        let logs = Logs::new("slow");
+        let mut log = SessionLog::new(logs.folder.clone(), "sess-1", None);
+        let mut reader = logs.reader(Some(&log), true, Start::Oldest);
+        while log.generation < 3 {
+            log.write(&[b'x'; 32_768]);
+        }
+        let (count, _, step) = told(&mut reader, Some(source(&log, false)));
+        assert_eq!(step, Step::Missed);
+        assert!(count as u64 <= MOST);
+        let again = logs.reader(Some(&log), true, Start::From(count as u64));
+        assert!(again.offset > Some(count as u64));
+    }
+
+    #[test]
     fn there_may_be_no_log() {
         let logs = Logs::new("none");
         let folder = logs.folder.clone();
-        assert!(LogReader::open(1, "sess-1", folder, None, true, None)
-            .unwrap()
-            .is_none());
+        assert!(
+            LogReader::open(1, "sess-1", folder, None, true, Start::Oldest)
+                .unwrap()
+                .is_none()
+        );
     }
 }

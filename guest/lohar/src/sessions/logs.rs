@@ -2,12 +2,12 @@
 
 use super::attach::not_found;
 use super::log_folder::is_name;
-use super::log_reader::{LogReader, Source, Step};
+use super::log_reader::{LogReader, Source, Start, Step};
 use super::process::Process;
 use super::table::Sessions;
 use crate::machine::Machine;
 use crate::protocol::frame::kind;
-use crate::protocol::messages::{Failure, Nothing, OpenLog};
+use crate::protocol::messages::{Failure, Nothing, OpenLog, OpenedLog};
 use crate::reactor::wires::{Target, Wires};
 use crate::reason::{reason, reason_of};
 
@@ -20,21 +20,22 @@ impl Sessions {
         machine: &Machine,
     ) -> Result<(), Failure> {
         let OpenLog {
-            session,
-            follow,
-            tail,
+            session, follow, ..
         } = open;
         if !is_name(session) {
             return Err(not_found(session));
         }
         let source = self.source(session);
         let folder = machine.logs.clone();
-        let reader = LogReader::open(stream, session, folder, source, *follow, *tail)
+        let reader = LogReader::open(stream, session, folder, source, *follow, start_of(open))
             .map_err(|error| cannot_read(session, &reason_of(&error)))?
             .ok_or_else(|| not_found(session))?;
+        let offset = reader.offset;
         let key = wires.next_key();
         wires.streams.insert(stream, Target::Log(key));
-        wires.outgoing.json(stream, kind::OPENED, &Nothing {});
+        wires
+            .outgoing
+            .json(stream, kind::OPENED, &OpenedLog { offset });
         self.readers.insert(key, reader);
         Ok(())
     }
@@ -56,6 +57,7 @@ impl Sessions {
         let shared = process.shared.as_ref()?;
         Some(Source {
             generation: shared.log.generation,
+            end: shared.log.end(),
             ended: shared.over.is_some(),
         })
     }
@@ -104,12 +106,26 @@ impl Sessions {
                     wires.fail(reader.stream, &failure);
                     continue;
                 }
+                Step::Missed => {
+                    let name = &reader.session;
+                    let message = format!("What comes next in the log of '{name}' is not kept");
+                    wires.fail(reader.stream, &Failure::new("missed", message));
+                    continue;
+                }
                 Step::Waits => reader.waits = true,
                 Step::Moved => {}
             }
             self.readers.insert(key, reader);
         }
         moved
+    }
+}
+
+fn start_of(open: &OpenLog) -> Start {
+    match (open.from, open.tail) {
+        (Some(offset), _) => Start::From(offset),
+        (None, Some(bytes)) => Start::Tail(bytes),
+        (None, None) => Start::Oldest,
     }
 }
 

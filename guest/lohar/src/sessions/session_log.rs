@@ -19,6 +19,8 @@ pub struct SessionLog {
     file: Option<File>,
     size: u64,
     older: u64,
+    /// What went with those that others took the place of.
+    gone: u64,
     /// How often it was put aside.
     pub generation: u64,
     paused_until: u64,
@@ -34,6 +36,7 @@ impl SessionLog {
             file: None,
             size: 0,
             older: 0,
+            gone: 0,
             generation: 0,
             paused_until: 0,
             complained: false,
@@ -44,6 +47,11 @@ impl SessionLog {
 
     pub fn bytes(&self) -> u64 {
         self.size + self.older
+    }
+
+    /// The offset of the byte that comes next, counted from the first that was ever written.
+    pub fn end(&self) -> u64 {
+        self.gone + self.bytes()
     }
 
     /// What cannot be written is missing in it: whose log it is must not be stopped by a full disk.
@@ -106,6 +114,7 @@ impl SessionLog {
             return self.pause("put aside", error);
         }
         self.generation += 1;
+        self.gone += self.older;
         self.older = std::mem::take(&mut self.size);
         self.file = None;
         self.begin();

@@ -1,0 +1,111 @@
+/** Logs of sessions over the API: read, followed, and what ends that. */
+import { expect, test } from "bun:test";
+import { connectWebSocket } from "../../src/cli/web-socket.ts";
+import { Client } from "../../src/client/client.ts";
+import type { DaemonError } from "../../src/client/failure.ts";
+import { followLog } from "../../src/client/log-stream.ts";
+import type { Sandbox } from "../../src/contract/sandboxes.ts";
+import { type FakeDaemon, startFakeDaemon } from "../support/fake-daemon.ts";
+import { PlainSocket } from "../support/plain-socket.ts";
+import { oneSession, openSession, says } from "../support/sessions.ts";
+import { until } from "../support/until.ts";
+
+const sessions = "/sandboxes/dev/sessions";
+
+async function withSandbox() {
+  const daemon = await startFakeDaemon();
+  await daemon.create({ name: "dev" });
+  return daemon;
+}
+
+async function detach(daemon: FakeDaemon, ...cmd: string[]) {
+  const { body } = await daemon.call<{ session_id: string; output_file: string }>(
+    "POST",
+    "/sandboxes/dev/exec",
+    { cmd, detach: true },
+  );
+  return body;
+}
+
+const logOf = (daemon: FakeDaemon, id: string, query = "") =>
+  daemon.fetch(`${sessions}/${id}/log${query}`);
+
+test("a log: all of it, its end, and what comes until the session ends", async () => {
+  await using daemon = await withSandbox();
+  const { client, id } = await openSession(daemon, { cmd: ["cat"], stdin: true, session: true });
+  client.stdin("one\n");
+  await says(client, "one\n");
+  const whole = await logOf(daemon, id);
+  expect(whole.headers.get("content-type")).toBe("application/octet-stream");
+  expect(whole.headers.get("x-content-type-options")).toBe("nosniff");
+  expect(await whole.text()).toBe("one\n");
+  expect(await (await logOf(daemon, id, "?tail=3")).text()).toBe("ne\n");
+  const followed = (await logOf(daemon, id, "?follow=true")).text();
+  client.stdin("two\n");
+  client.tell({ type: "stdin_end" });
+  expect(await followed).toBe("one\ntwo\n");
+  expect((await logOf(daemon, "sess-none")).status).toBe(404);
+  expect((await logOf(daemon, id, "?tail=x")).status).toBe(400);
+});
+
+test("a log that ends with its daemon does not look as if its session had ended", async () => {
+  await using daemon = await withSandbox();
+  const { session_id } = await detach(daemon, "sh", "-c", "echo out; sleep 60");
+  await until("its output", async () => (await oneSession(daemon, session_id)).log_bytes > 0);
+  const followed = await logOf(daemon, session_id, "?follow=true");
+  await daemon.restart();
+  expect(followed.text()).rejects.toThrow();
+});
+
+/** Follows it as `bhatti logs -f` does: what came, and how it ended. */
+async function follow(daemon: FakeDaemon, session: string, told: string[] = []) {
+  const { url, key: token } = daemon;
+  const client = new Client({ url, token, fetch, connectWebSocket });
+  try {
+    for await (const event of followLog(client, { ref: "dev", session })) {
+      told.push(event.type === "output" ? new TextDecoder().decode(event.data) : event.type);
+    }
+    return told.join(" ");
+  } catch (error) {
+    return [...told, (error as DaemonError).code].join(" ");
+  }
+}
+
+test("following over a WebSocket ends with the session, and says why when it cannot go on", async () => {
+  await using daemon = await withSandbox();
+  const { client, id } = await openSession(daemon, { cmd: ["cat"], stdin: true, session: true });
+  const followed = follow(daemon, id);
+  client.stdin("one\n");
+  client.tell({ type: "stdin_end" });
+  expect(await followed).toBe("one\n");
+  expect(await follow(daemon, "sess-none")).toBe("session_not_found");
+});
+
+test("a log that is followed is cut by a stop, and does not start the sandbox again", async () => {
+  await using daemon = await withSandbox();
+  const { session_id } = await detach(daemon, "sh", "-c", "echo out; sleep 60");
+  const told: string[] = [];
+  const followed = follow(daemon, session_id, told);
+  await until("it is followed", () => told.includes("out\n"));
+  await daemon.call("POST", "/sandboxes/dev/stop");
+  expect(await followed).toBe("out\n machine_lost");
+  expect((await daemon.call<Sandbox>("GET", "/sandboxes/dev")).body.status).toBe("stopped");
+});
+
+test("whoever stops following a log no longer keeps the sandbox at work", async () => {
+  await using daemon = await withSandbox();
+  const { session_id } = await detach(daemon, "sleep", "60");
+  const reasonOf = async () =>
+    (await daemon.call<Sandbox>("GET", "/sandboxes/dev")).body.activity.reason;
+  const gone = new AbortController();
+  const path = `${sessions}/${session_id}/log?follow=true`;
+  const following = daemon.fetch(path, { signal: gone.signal });
+  await until("it is in use", async () => (await reasonOf()) === "in use: logs");
+  gone.abort();
+  await following.then((response) => response.text()).catch(() => {});
+  await until("it is no more", async () => !(await reasonOf()).startsWith("in use"));
+  const socket = new PlainSocket(daemon, `${sessions}/${session_id}/log/stream`);
+  await until("it is in use again", async () => (await reasonOf()) === "in use: logs");
+  socket.close();
+  await until("nobody follows it", async () => !(await reasonOf()).startsWith("in use"));
+});
