@@ -145,6 +145,24 @@ test("what it writes is told whole to whoever follows, and its log has a limit",
   expect(bytes.length).toBe(log_bytes);
 });
 
+test("a log that could not be written for a while says how much is missing", async () => {
+  const id = await detach(
+    "n=100; while [ $n -lt 200 ]; do printf '%01000d\\n' $n; n=$((n+1)); sleep 0.1; done",
+  );
+  const fill =
+    "dd if=/dev/zero of=/filler bs=64k; dd if=/dev/zero of=/filler bs=512 oflag=append conv=notrunc";
+  const full = `${fill}; sleep 5; rm /filler; sync`;
+  await daemon.run(["exec", "dev", "--user", "root", "--", "sh", "-c", full]);
+  await until("its end", async () => (await session(id))?.running === false);
+  const log = await daemon.ok("logs", "dev", id);
+  const [all, lost] =
+    log.match(/^\[bhatti: (\d+) bytes were lost here: the disk was full\]\n/m) ?? [];
+  expect(Number(lost)).toBeGreaterThan(0);
+  // A line that was cut off is ended first.
+  const total = log.replace(all ?? "", "").length + Number(lost);
+  expect([100 * 1001, 100 * 1001 + 1]).toContain(total);
+});
+
 test("21 at once are too many, which is said and harms none", async () => {
   const running = (await sessions()).filter(({ kind }) => kind !== "init").length;
   const ids: string[] = [];

@@ -299,9 +299,10 @@ mod tests {
         assert_eq!(told(&mut reader, Some(source(&log, false))).2, Step::Waits);
         log.try_again();
         log.write(b"kept");
-        assert_eq!(log.bytes(), 4);
         let (_, all, step) = told(&mut reader, Some(source(&log, true)));
-        assert_eq!((&all[..], step), (&b"kept"[..], Step::Over));
+        let gap = "[bhatti: 4 bytes were lost here: No such file or directory]\n";
+        assert_eq!(String::from_utf8_lossy(&all), format!("{gap}kept"));
+        assert_eq!(step, Step::Over);
     }
 
     #[test]

@@ -3,14 +3,20 @@
 use std::fs::File;
 use std::rc::Rc;
 
+use rustix::fs::{fallocate, FallocateFlags};
 use rustix::io::Errno;
 
 use super::log_folder::LogFolder;
 use crate::reactor::clock;
+use crate::reason::reason;
 
 pub const MOST: u64 = 10 * 1024 * 1024;
 /// After an error, such as a disk that is full.
 const TRY_AGAIN: u64 = 1_000_000_000;
+/// Without so much of it, a full disk is still full.
+const ROOM: u64 = 64 * 1024;
+/// Of a line that tells of a gap.
+const LONGEST_NOTE: u64 = 128;
 
 pub struct SessionLog {
     folder: Rc<LogFolder>,
@@ -24,6 +30,10 @@ pub struct SessionLog {
     /// How often it was put aside.
     pub generation: u64,
     paused_until: u64,
+    /// What is missing behind its last byte, and why.
+    lost: u64,
+    why: Errno,
+    ends_line: bool,
     complained: bool,
 }
 
@@ -39,6 +49,9 @@ impl SessionLog {
             gone: 0,
             generation: 0,
             paused_until: 0,
+            lost: 0,
+            why: Errno::NOSPC,
+            ends_line: true,
             complained: false,
         };
         log.begin();
@@ -54,38 +67,21 @@ impl SessionLog {
         self.gone + self.bytes()
     }
 
-    /// What cannot be written is missing in it: whose log it is must not be stopped by a full disk.
+    /// What cannot be written is missing in it: whose log it is must not be stopped by a full disk. What comes after a
+    /// gap begins with a line that says so.
     pub fn write(&mut self, bytes: &[u8]) {
-        if self.paused_until > 0 && clock::now() < self.paused_until {
-            return;
-        }
-        self.paused_until = 0;
-        if self.size > 0 && self.size + bytes.len() as u64 > MOST {
-            self.rotate();
-        } else if self.file.is_none() {
-            self.begin();
-        }
-        if self.paused_until > 0 {
-            return;
-        }
-        let Some(file) = &self.file else { return };
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            match rustix::io::write(file, rest) {
-                Ok(0) => return self.pause("write", Errno::NOSPC),
-                Ok(count) => {
-                    self.size += count as u64;
-                    rest = &rest[count..];
-                    self.complained = false;
-                }
-                Err(Errno::INTR) => {}
-                Err(error) => return self.pause("write", error),
-            }
-        }
+        let ready = self.is_ready(bytes.len()) && (self.lost == 0 || self.ends_gap());
+        let written = if ready { self.append(bytes) } else { 0 };
+        self.lost += (bytes.len() - written) as u64;
     }
 
     /// Nothing more will come.
     pub fn close(&mut self) {
+        if self.lost > 0 {
+            self.paused_until = 0;
+            let _ = self.is_ready(0) && self.tell_of_gap();
+            self.lost = 0; // there is no other time
+        }
         self.file = None;
         self.paused_until = u64::MAX;
     }
@@ -100,6 +96,72 @@ impl SessionLog {
     #[cfg(test)]
     pub fn try_again(&mut self) {
         self.paused_until = 0;
+    }
+
+    /// Whether so many bytes may be written now; makes the file for them where that is needed.
+    fn is_ready(&mut self, bytes: usize) -> bool {
+        if self.paused_until > 0 && clock::now() < self.paused_until {
+            return false;
+        }
+        self.paused_until = 0;
+        let more = bytes as u64 + if self.lost > 0 { LONGEST_NOTE } else { 0 };
+        if self.size > 0 && self.size + more > MOST {
+            self.rotate();
+        } else if self.file.is_none() {
+            self.begin();
+        }
+        self.paused_until == 0
+    }
+
+    /// Room is set aside first, so that what little there is is not filled with lines about gaps.
+    fn ends_gap(&mut self) -> bool {
+        let Some(file) = &self.file else { return false };
+        match fallocate(file, FallocateFlags::KEEP_SIZE, self.size, ROOM) {
+            Err(error @ (Errno::NOSPC | Errno::DQUOT)) => {
+                self.pause("write", error);
+                false
+            }
+            // Or nobody can tell.
+            _ => self.tell_of_gap(),
+        }
+    }
+
+    /// False when not all of it could be written: then it is told again, with what is lost meanwhile.
+    fn tell_of_gap(&mut self) -> bool {
+        let before = if self.ends_line { "" } else { "\n" };
+        let (lost, why) = (self.lost, in_words(self.why));
+        let note = format!("{before}[bhatti: {lost} bytes were lost here: {why}]\n");
+        let complete = self.append(note.as_bytes()) == note.len();
+        if complete {
+            self.lost = 0;
+        }
+        complete
+    }
+
+    /// How many of them were written.
+    fn append(&mut self, bytes: &[u8]) -> usize {
+        let mut done = 0;
+        while done < bytes.len() {
+            let Some(file) = &self.file else { break };
+            match rustix::io::write(file, &bytes[done..]) {
+                Ok(0) => {
+                    self.pause("write", Errno::NOSPC);
+                    break;
+                }
+                Ok(count) => {
+                    done += count;
+                    self.size += count as u64;
+                    self.ends_line = bytes[done - 1] == b'\n';
+                    self.complained = false;
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => {
+                    self.pause("write", error);
+                    break;
+                }
+            }
+        }
+        done
     }
 
     fn begin(&mut self) {
@@ -122,9 +184,81 @@ impl SessionLog {
 
     fn pause(&mut self, what: &str, error: Errno) {
         self.paused_until = clock::now() + TRY_AGAIN;
+        self.why = error;
         if !std::mem::replace(&mut self.complained, true) {
             let session = &self.session;
             crate::log::warn(&format!("cannot {what} the log of '{session}': {error}"));
         }
+    }
+}
+
+fn in_words(error: Errno) -> String {
+    match error {
+        Errno::NOSPC | Errno::DQUOT => "the disk was full".to_owned(),
+        other => reason(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{pipe, Read};
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+    use crate::files::scratch::Scratch;
+
+    fn log_in(scratch: &Scratch) -> SessionLog {
+        let folder = Rc::new(LogFolder::test(scratch.path().to_owned()));
+        SessionLog::new(folder, "sess-1", None)
+    }
+
+    #[test]
+    fn a_gap_is_told_of_once_there_is_room_again() {
+        let scratch = Scratch::new("gap");
+        let mut log = log_in(&scratch);
+        log.write(b"before, ");
+        let good = log.file.replace(File::create("/dev/full").unwrap());
+        log.write(b"12345");
+        log.write(b"678"); // not even tried: it is too early
+        assert_eq!(log.bytes(), 8);
+        log.file = good;
+        log.try_again();
+        log.write(b"after\n");
+        let all = std::fs::read_to_string(scratch.join("sess-1.log")).unwrap();
+        let gap = "\n[bhatti: 8 bytes were lost here: the disk was full]\n";
+        assert_eq!(all, format!("before, {gap}after\n"));
+        assert_eq!(log.end(), all.len() as u64);
+    }
+
+    #[test]
+    fn a_gap_at_the_end_is_told_of_too() {
+        let scratch = Scratch::new("last-gap");
+        let mut log = log_in(&scratch);
+        let good = log.file.replace(File::create("/dev/full").unwrap());
+        log.write(b"12345\n");
+        log.file = good;
+        log.close();
+        let all = std::fs::read_to_string(scratch.join("sess-1.log")).unwrap();
+        assert_eq!(all, "[bhatti: 6 bytes were lost here: the disk was full]\n");
+    }
+
+    #[test]
+    fn of_what_is_written_in_part_only_the_rest_is_lost() {
+        let scratch = Scratch::new("part");
+        let mut log = log_in(&scratch);
+        let (mut reader, writer) = pipe().unwrap();
+        rustix::io::ioctl_fionbio(&writer, true).unwrap();
+        let room = rustix::pipe::fcntl_getpipe_size(&writer).unwrap();
+        log.file = Some(File::from(OwnedFd::from(writer)));
+        log.write(&vec![b'x'; room + 9]);
+        let mut all = vec![0; room];
+        reader.read_exact(&mut all).unwrap();
+        log.try_again();
+        log.write(b"y");
+        log.close();
+        let mut rest = String::new();
+        reader.read_to_string(&mut rest).unwrap();
+        let gap = "\n[bhatti: 9 bytes were lost here: Resource temporarily unavailable]\n";
+        assert_eq!(rest, format!("{gap}y"));
     }
 }
