@@ -10,14 +10,16 @@ export function attachSession(
   request: AttachRequest,
   signal: AbortSignal,
 ): Promise<AttachedSession> {
-  const { session, mode, ifDetached, from, tty } = request;
+  const { session, mode, ifDetached, from, tty, resized } = request;
+  const sizes = resized && true;
   const opening = {
-    message: { kind: "attach", session, mode, if_detached: ifDetached, from, tty },
+    message: { kind: "attach", session, mode, if_detached: ifDetached, from, tty, sizes },
     understand: (payload: Uint8Array) => {
       const attached = parseMessage(attachedMessage, "opened", payload);
       return { ...attached, log: logPathOf(attached.session) };
     },
     onlyWatches: mode === "watch",
+    ...(resized && { resized }),
   };
   return openProcess(line, opening, signal);
 }

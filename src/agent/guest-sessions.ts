@@ -44,6 +44,8 @@ export interface AttachRequest {
   from?: number;
   /** The size that the terminal gets. */
   tty?: TerminalSize;
+  /** Told the terminal's size: the one it has, before any output, and each that it gets. Older agents tell none. */
+  resized?(size: TerminalSize): void;
 }
 
 /** A session that is attached. `release` detaches: it goes on, with its stdin open. */

@@ -95,6 +95,8 @@ export const attachedMessage = z.object({
   prelude: z.string().default(""),
 });
 
+export const resizedMessage = z.object({ type: z.literal("resize"), rows: count, cols: count });
+
 export const openedLogMessage = z
   .object({ offset: count.optional() })
   .transform(({ offset }) => (offset === undefined ? {} : { offset }));

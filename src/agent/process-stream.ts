@@ -6,7 +6,7 @@ import type { ExecOutput, ExecResult, TerminalSize } from "./guest.ts";
 import { fromGuest } from "./guest-error.ts";
 import type { AttachedSession } from "./guest-sessions.ts";
 import type { Line, StreamHandler } from "./line.ts";
-import { errorMessage, execResultMessage, parseMessage } from "./messages.ts";
+import { errorMessage, execResultMessage, parseMessage, resizedMessage } from "./messages.ts";
 import { Outgoing } from "./outgoing.ts";
 import { OutputQueue, outputChannel } from "./output-queue.ts";
 
@@ -27,6 +27,8 @@ export interface ProcessOpening {
   understand(payload: Uint8Array): OpenedProcess;
   /** It neither writes, nor resizes, nor signals. */
   onlyWatches: boolean;
+  /** Who asked for the terminal's size hears of it. */
+  resized?(size: TerminalSize): void;
 }
 
 /** Resolves when it is open. The signal ends the attempt and, afterwards, lets go of the process. */
@@ -129,6 +131,9 @@ class ProcessStream implements AttachedSession, StreamHandler {
       case FrameType.opened:
         this.#onOpened(payload);
         break;
+      case FrameType.control:
+        this.#onControl(payload);
+        break;
       case FrameType.result:
         this.#onResult(payload);
         break;
@@ -169,6 +174,15 @@ class ProcessStream implements AttachedSession, StreamHandler {
       throw new ProtocolError("bad_order", "A channel ended before the start or twice");
     }
     this.#ended.add(channel);
+  }
+
+  #onControl(payload: Uint8Array): void {
+    const { resized } = this.#opening;
+    if (!resized || this.#state !== "open") {
+      throw new ProtocolError("bad_order", "A terminal's size came unasked");
+    }
+    const { rows, cols } = parseMessage(resizedMessage, "control", payload);
+    resized({ rows, cols });
   }
 
   #onResult(payload: Uint8Array): void {

@@ -26,7 +26,9 @@ export const Share = z.object({
 });
 export type Share = z.infer<typeof Share>;
 
-const size = z.int().min(1).max(1000);
+/** Of a terminal on a page, in rows or columns. */
+export const largestSide = 1000;
+const size = z.int().min(1).max(largestSide);
 
 /** The first message on the socket, as JSON. */
 export const ShareAuth = z.object({
@@ -66,6 +68,9 @@ export const ShareEvent = z.discriminatedUnion("type", [
     prelude: z.string().optional().describe("What a fresh terminal is to be told before"),
     warning: z.string().optional(),
   }),
+  z
+    .object({ type: z.literal("size"), rows: size, cols: size })
+    .describe("Of the terminal that is watched, which it has or gets: what follows is made for it"),
   z.object({
     type: z.literal("stdin_credit"),
     bytes: z.int().describe("So many more may be typed; 256 KiB at first"),

@@ -10,6 +10,8 @@ export interface ShellVisit extends TerminalSize {
   session?: string | undefined;
   /** How much of its output was seen. */
   from?: number | undefined;
+  /** Told the size of a terminal that is not the visitor's. */
+  resized(size: TerminalSize): void;
 }
 
 /** Nobody else may know of a shell whose visitor does not come back, and a guest has room for a few. */
@@ -46,7 +48,7 @@ export async function enterShell(
 async function watchNewest(
   sessions: Sessions,
   { owner, sandbox }: WebSession,
-  { session, from }: ShellVisit,
+  { session, from, resized }: ShellVisit,
   signal: AbortSignal,
 ): Promise<RunningCommand> {
   const { sessions: running } = await sessions.list(owner, sandbox.id, { all: false });
@@ -54,7 +56,7 @@ async function watchNewest(
   if (!found) {
     throw new BhattiError("session_not_found", "Nothing to watch: no terminal session runs");
   }
-  const request = { session: found.session, mode: "watch" as const };
+  const request = { session: found.session, mode: "watch" as const, resized };
   const goesOn = from !== undefined && session === found.session;
   return await sessions.attach(owner, sandbox.id, goesOn ? { ...request, from } : request, signal);
 }

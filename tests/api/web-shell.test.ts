@@ -80,6 +80,11 @@ test("a read-only link shows the newest terminal, and takes nothing", async () =
   client.stdin("stty size\r");
   await says(watcher.socket, "24 80");
   expect(client.stdout).not.toContain("meddled");
+  const sizes = () => watcher.socket.texts.filter((text) => JSON.parse(text).type === "size");
+  expect(sizes()).toEqual(['{"type":"size","rows":24,"cols":80}']);
+  client.tell({ type: "resize", rows: 50, cols: 132 });
+  await until("it is told", () => sizes().length === 2);
+  expect(sizes()[1]).toBe('{"type":"size","rows":50,"cols":132}');
   expect(await listSessions(daemon)).toMatchObject([{ watchers: 1, attached: true }]);
   watcher.socket.close();
   client.close();

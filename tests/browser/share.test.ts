@@ -5,7 +5,7 @@ import { BhattiError } from "../../src/errors/bhatti-error.ts";
 import { openBrowser, openPage, type WatchedPage } from "../support/browser.ts";
 import { openCutProxy } from "../support/cut-proxy.ts";
 import { type FakeDaemon, startFakeDaemon } from "../support/fake-daemon.ts";
-import { listSessions, openSession, size } from "../support/sessions.ts";
+import { listSessions, openSession, says, size } from "../support/sessions.ts";
 import { until } from "../support/until.ts";
 import { shareOf } from "../support/web-shell.ts";
 
@@ -214,6 +214,27 @@ test("a read-only link shows the newest shell, and takes no keys", async () => {
   client.stdin("echo the end\r");
   await shown("the end");
   expect(client.stdout).not.toContain("meddled");
+  client.close();
+});
+
+test("what is watched has the size that it has there, and fits into the window", async () => {
+  const { client } = await openSession(daemon, { shell: "new", tty: { rows: 24, cols: 60 } });
+  client.stdin(`echo ${"x".repeat(70)}\r`);
+  await says(client, `\n${"x".repeat(70)}\n`);
+  await arrive({ read_only: true });
+  await status("Watching sess-");
+  const rows = page.locator(".xterm-rows > div");
+  await rows.getByText(/^x{60}$/).waitFor();
+  expect(await rows.count()).toBe(24);
+
+  client.tell({ type: "resize", rows: 60, cols: 200 });
+  client.stdin(`echo ${"y".repeat(210)}\r`);
+  await rows.getByText(/^y{200}$/).waitFor();
+  expect(await rows.count()).toBe(60);
+  const { width, height } = page.viewportSize() ?? { width: 0, height: 0 };
+  const screen = await page.locator(".xterm-screen").boundingBox();
+  expect(screen?.width).toBeWithin(width / 2, width);
+  expect((screen?.y ?? 0) + (screen?.height ?? 0)).toBeLessThanOrEqual(height);
   client.close();
 });
 

@@ -154,6 +154,26 @@ test("who has control and does not read stalls the session, within bounds", asyn
   await guest.kill(session.session, "KILL", generous());
 });
 
+test("whoever asks hears the terminal's size, and each that it gets", async () => {
+  const session = await start("cat", { tty: size });
+  const sizes: string[] = [];
+  const resized = ({ rows, cols }: typeof size) => void sizes.push(`${rows}x${cols}`);
+  const watcher = await attach(session.session, { mode: "watch", resized });
+  session.resize({ rows: 50, cols: 132 });
+  await until(async () => sizes.length === 2);
+  // A program may change it, too.
+  const path = `/proc/${session.pid}/fd/0`;
+  const other = await guest.exec(
+    { argv: ["sh", "-c", `stty rows 10 < ${path}; echo x > ${path}`], stdin: false, timeoutMs: 0 },
+    generous(),
+  );
+  await other.result;
+  await until(async () => sizes.length === 3);
+  expect(sizes).toEqual(["24x80", "50x132", "10x132"]);
+  watcher.release();
+  await guest.kill(session.session, "KILL", generous());
+});
+
 test("the twenty-first is refused, and there is room again when one has ended", async () => {
   await using other = await RealLohar.start();
   const its = await other.connect();

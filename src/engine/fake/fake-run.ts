@@ -48,6 +48,10 @@ export class FakeRun {
     void this.#run(request, surroundings);
   }
 
+  get size(): TerminalSize | undefined {
+    return this.#size;
+  }
+
   get isOver(): boolean {
     return this.#ended.signal.aborted;
   }

@@ -11,6 +11,8 @@ export class FakeSessionStream implements AttachedSession {
   readonly result: Promise<ExecResult>;
   /** The number of the byte that it reads next. */
   cursor: number;
+  /** Who wants to know the terminal's size. */
+  resized: AttachRequest["resized"];
   readonly #session: FakeSession;
   readonly #hasControl: boolean;
   readonly #settled = Promise.withResolvers<ExecResult>();
@@ -77,7 +79,7 @@ export class FakeSessionStream implements AttachedSession {
   }
 
   resize(size: TerminalSize): void {
-    if (this.#hasControl) this.#session.run.resize(size);
+    if (this.#hasControl) this.#session.resize(size);
   }
 
   signal(name: string): void {

@@ -1,5 +1,5 @@
 /** A session of a fake guest: a program that goes on whether somebody listens or not, what is kept of its output, its log. */
-import type { ExecRequest, ExecResult } from "../../agent/guest.ts";
+import type { ExecRequest, ExecResult, TerminalSize } from "../../agent/guest.ts";
 import {
   type AttachRequest,
   type GuestProcessInfo,
@@ -108,7 +108,12 @@ export class FakeSession {
       this.#control = stream;
       clearTimeout(this.#idle);
     }
-    if (tty) this.run.resize(tty);
+    if (tty) this.resize(tty);
+    const { size } = this.run;
+    if (request.resized && size) {
+      stream.resized = request.resized;
+      request.resized(size);
+    }
     return stream;
   }
 
@@ -118,6 +123,11 @@ export class FakeSession {
     this.#control = undefined;
     this.#awaitClient();
     this.bell.ring();
+  }
+
+  resize(size: TerminalSize): void {
+    this.run.resize(size);
+    for (const stream of [this.#control, ...this.#watchers]) stream?.resized?.(size);
   }
 
   closeStdin(): void {

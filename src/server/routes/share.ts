@@ -59,7 +59,7 @@ function bindStream(binder: Binder, { shares, sessions, log, identity }: ShareRo
       new WebShellConversation(connection, {
         open: (token) => shares.open(isOwn ? params.id : "", token, ip),
         penalty: () => (failed.take(ip) > 0 ? penaltyMs : 0),
-        enter: (visitor, auth, signal) => enterShell(sessions, visitor, auth, signal),
+        enter: (visitor, visit, signal) => enterShell(sessions, visitor, visit, signal),
       });
     const serve = () =>
       new SocketConnection({

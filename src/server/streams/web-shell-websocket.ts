@@ -1,9 +1,10 @@
 /** One WebSocket of the web shell: the token as its first message, then a terminal as bytes both ways. */
 import { pause, reasonOf } from "../../async/deadline.ts";
-import { ShareAuth, ShareControl, type ShareEvent } from "../../contract/shares.ts";
+import { largestSide, ShareAuth, ShareControl, type ShareEvent } from "../../contract/shares.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { RunningCommand } from "../../services/running-command.ts";
 import type { WebSession } from "../../services/web-session.ts";
+import type { ShellVisit } from "../../services/web-shell.ts";
 import { parse } from "../validation.ts";
 import { OutputWindow } from "./output-window.ts";
 import { relay } from "./relay.ts";
@@ -20,7 +21,7 @@ export interface ShellDoor {
   open(token: string): WebSession;
   /** What a failure costs: so many milliseconds until it is told. */
   penalty(): number;
-  enter(visitor: WebSession, auth: ShareAuth, signal: AbortSignal): Promise<RunningCommand>;
+  enter(visitor: WebSession, visit: ShellVisit, signal: AbortSignal): Promise<RunningCommand>;
 }
 
 /** What is told before the token was right, as it says nothing about it, or right after. */
@@ -102,7 +103,11 @@ export class WebShellConversation implements Conversation {
     const { name, status, thermal } = visitor.sandbox;
     const { readOnly } = visitor;
     this.#tell({ type: "connected", sandbox: name, status, thermal, read_only: readOnly });
-    const command = await this.#door.enter(visitor, auth, over);
+    const command = await this.#door.enter(
+      visitor,
+      { ...auth, resized: (size) => this.#resized(size) },
+      over,
+    );
     this.#command = command;
     this.#tell(sessionEvent(command));
     if (this.#size && !readOnly) command.resize(this.#size);
@@ -113,6 +118,11 @@ export class WebShellConversation implements Conversation {
     const event = { type: "exit", exit_code: exitCode, reason } as const;
     this.#tell(signal === undefined ? event : { ...event, signal });
     this.#connection.end(closeCodes.done);
+  }
+
+  #resized({ rows, cols }: Parameters<ShellVisit["resized"]>[0]): void {
+    const isShown = (side: number) => side >= 1 && side <= largestSide;
+    if (isShown(rows) && isShown(cols)) this.#tell({ type: "size", rows, cols });
   }
 
   async #show(bytes: Uint8Array): Promise<void> {

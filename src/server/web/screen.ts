@@ -9,7 +9,12 @@ export interface Screen {
   /** Shows bytes; `shown` is called when they are on the screen. */
   show(bytes: Uint8Array, shown: () => void): void;
   setReadOnly(readOnly: boolean): void;
+  /** From now on it has this size, whatever the window's, and small letters where it would not fit. */
+  follow(size: { rows: number; cols: number }): void;
 }
+
+const usualFontSize = 14;
+const smallestFontSize = 6;
 
 const dark: ITheme = {
   background: "#16181d",
@@ -65,7 +70,7 @@ export function openScreen(parent: HTMLElement): Screen {
   const terminal = new Terminal({
     theme: colours(),
     fontFamily: 'ui-monospace, "Cascadia Mono", Menlo, "DejaVu Sans Mono", monospace',
-    fontSize: 14,
+    fontSize: usualFontSize,
     cursorBlink: true,
     scrollback: 5000,
     macOptionIsMeta: true,
@@ -73,8 +78,13 @@ export function openScreen(parent: HTMLElement): Screen {
   const fit = new FitAddon();
   terminal.loadAddon(fit);
   terminal.open(parent);
-  fit.fit();
-  new ResizeObserver(() => fit.fit()).observe(parent);
+  let followed: { rows: number; cols: number } | undefined;
+  const arrange = () => {
+    if (followed) showWhole(terminal, fit, followed);
+    else fit.fit();
+  };
+  arrange();
+  new ResizeObserver(arrange).observe(parent);
   lightColours.addEventListener("change", () => {
     terminal.options.theme = colours();
   });
@@ -87,7 +97,25 @@ export function openScreen(parent: HTMLElement): Screen {
       terminal.options.disableStdin = readOnly;
       terminal.options.cursorBlink = !readOnly;
     },
+    follow(size) {
+      followed = size;
+      parent.classList.add("whole");
+      arrange();
+    },
   };
+}
+
+function showWhole(
+  terminal: Terminal,
+  fit: FitAddon,
+  { rows, cols }: { rows: number; cols: number },
+): void {
+  terminal.resize(cols, rows);
+  for (let fontSize = usualFontSize; fontSize >= smallestFontSize; fontSize -= 1) {
+    terminal.options.fontSize = fontSize;
+    const room = fit.proposeDimensions();
+    if (!room || (room.rows >= rows && room.cols >= cols)) return;
+  }
 }
 
 /** Ctrl+Shift+C copies. Ctrl+Shift+V is left to the browser, which pastes without asking for a permission. */

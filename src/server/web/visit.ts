@@ -74,6 +74,7 @@ export class Visit {
   #told(event: ShareEvent): void {
     if (event.type === "connected") this.#connected(event);
     else if (event.type === "session") this.#entered(event);
+    else if (event.type === "size") this.#screen.follow(event);
     else if (event.type === "exit") this.#ended(event);
     else if (event.type === "error") this.#failed(event);
   }

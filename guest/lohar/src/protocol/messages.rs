@@ -70,6 +70,9 @@ pub struct OpenAttach {
     pub if_detached: bool,
     pub from: Option<u64>,
     pub tty: Option<Size>,
+    /// Whether the terminal's size is told, and told again when it is another one.
+    #[serde(default)]
+    pub sizes: bool,
 }
 
 #[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +90,21 @@ pub struct OpenLog {
     pub tail: Option<u64>,
     /// Where an earlier stream left off.
     pub from: Option<u64>,
+}
+
+#[derive(Serialize)]
+pub struct Resized {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    rows: u16,
+    cols: u16,
+}
+
+impl From<Size> for Resized {
+    fn from(Size { rows, cols }: Size) -> Self {
+        let kind = "resize";
+        Resized { kind, rows, cols }
+    }
 }
 
 #[derive(Serialize)]

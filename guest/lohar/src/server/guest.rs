@@ -169,7 +169,7 @@ mod tests {
         r#"{"kind":"exec","argv":["cat"],"session":true,"stdin":true,"timeout_ms":50,"max_idle_ms":20}"#,
         r#"{"kind":"exec","argv":["seq","9999"],"session":true,"user":"root","timeout_ms":50}"#,
         r#"{"kind":"attach","session":"sess-9e37","mode":"control","tty":{"rows":1,"cols":1}}"#,
-        r#"{"kind":"attach","session":"sess-9e37","mode":"watch","from":7}"#,
+        r#"{"kind":"attach","session":"sess-9e37","mode":"watch","from":7,"sizes":true}"#,
         r#"{"kind":"log","session":"sess-9e37","follow":true,"tail":9}"#,
         r#"{"kind":"log","session":"../../etc/passwd"}"#,
         r#"{"id":8,"method":"kill","params":{"session":"sess-9e37","signal":"TERM"}}"#,

@@ -177,7 +177,7 @@ impl Guest {
                 if let Some((_, size)) = &mut process.redraw {
                     *size = Size { rows, cols };
                 }
-                process.resize(Size { rows, cols });
+                process.resize(Size { rows, cols }, &mut self.wires);
             }
             ("signal", ..) => {
                 if let Some(signal) = control.signal.as_deref().and_then(signals::number) {

@@ -35,6 +35,7 @@ impl Sessions {
         };
         let beginning = shared.beginning(open.from, open.mode);
         let mut viewer = Viewer::new(stream, beginning.offset);
+        viewer.sizes = open.sizes;
         viewer.until = shared.over.map(|_| shared.ring.end());
         match open.mode {
             Mode::Control => {
@@ -58,6 +59,7 @@ impl Sessions {
         if let Some(size) = open.tty.filter(|_| open.mode == Mode::Control) {
             show_again(key, process, size, wires);
         }
+        process.tell_size(wires);
         self.advance(key, wires);
         Ok(())
     }
@@ -113,11 +115,11 @@ fn show_again(key: u32, process: &mut Process, size: Size, wires: &mut Wires) {
             0 | 1 => size.cols + 1,
             cols => cols - 1,
         };
-        process.resize(Size { cols, ..size });
+        process.resize(Size { cols, ..size }, wires);
         let at = clock::now() + OTHER_SIZE;
         process.redraw = Some((at, size));
         wires.timers.add(at, key, Timer::Redraw);
     } else {
-        process.resize(size);
+        process.resize(size, wires);
     }
 }

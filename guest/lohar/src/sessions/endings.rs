@@ -116,7 +116,7 @@ impl Sessions {
             }
             (Timer::Redraw, None) => {
                 if let Some((_, size)) = process.redraw.take() {
-                    process.resize(size);
+                    process.resize(size, wires);
                 }
             }
             _ => {}

@@ -213,6 +213,7 @@ impl Process {
                 *slot = None;
             }
         }
+        self.tell_size(wires); // programs change it, too
         match &mut self.shared {
             Some(shared) => shared.tell(wires) || moved,
             None => moved,

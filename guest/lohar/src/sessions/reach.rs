@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use super::process::Process;
 use super::terminal;
 use crate::protocol::messages::Size;
+use crate::reactor::wires::Wires;
 
 impl Process {
     /// A signal that the host asks for.
@@ -58,10 +59,22 @@ impl Process {
         terminal::size(terminal.as_fd())
     }
 
-    pub fn resize(&self, size: Size) {
+    pub fn resize(&mut self, size: Size, wires: &mut Wires) {
         if let Some(terminal) = &self.terminal {
             // A terminal that has gone cannot be resized; its end is told anyway.
             let _ = terminal::resize(terminal.as_fd(), size);
+        }
+        self.tell_size(wires);
+    }
+
+    /// What comes then is meant for a terminal of this size.
+    pub fn tell_size(&mut self, wires: &mut Wires) {
+        let shared = self.shared.as_ref();
+        if !shared.is_some_and(|shared| shared.tells_sizes()) {
+            return;
+        }
+        if let (Some(size), Some(shared)) = (self.size(), &mut self.shared) {
+            shared.tell_size(size, wires);
         }
     }
 }

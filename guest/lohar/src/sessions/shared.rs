@@ -7,7 +7,7 @@ use super::ring::{Beginning, Ring};
 use super::screen::Screen;
 use super::session_log::SessionLog;
 use crate::protocol::frame::kind;
-use crate::protocol::messages::Mode;
+use crate::protocol::messages::{Mode, Resized, Size};
 use crate::protocol::outgoing::{Outgoing, MAX_DATA};
 use crate::reactor::wires::Wires;
 
@@ -41,6 +41,10 @@ pub struct Viewer {
     pub until: Option<u64>,
     pub credit: Credit,
     pub missed: u64,
+    /// It is told the size of the terminal.
+    pub sizes: bool,
+    /// The one that it knows.
+    pub size: Option<Size>,
 }
 
 impl Viewer {
@@ -51,6 +55,8 @@ impl Viewer {
             until: None,
             credit: Credit::default(),
             missed: 0,
+            sizes: false,
+            size: None,
         }
     }
 
@@ -158,6 +164,20 @@ impl Shared {
             self.watchers.retain(|viewer| !conclude(viewer));
         }
         moved
+    }
+
+    pub fn tells_sizes(&self) -> bool {
+        self.viewers().any(|viewer| viewer.sizes)
+    }
+
+    /// To those who want to know it, and know another one.
+    pub fn tell_size(&mut self, size: Size, wires: &mut Wires) {
+        for viewer in self.control.iter_mut().chain(&mut self.watchers) {
+            if viewer.sizes && viewer.size.replace(size) != Some(size) {
+                let resized = Resized::from(size);
+                wires.outgoing.json(viewer.stream, kind::CONTROL, &resized);
+            }
+        }
     }
 
     /// No more of its output counts than there is now.
