@@ -240,11 +240,11 @@ test("whoever loses a session is told how to take it back, by its name", async (
 });
 
 test("a log that is followed goes on where it was: no byte is lost, none comes twice", async () => {
-  const id = await detached(
-    "sh",
-    "-c",
-    "echo one; echo two; sleep 1; echo three; sleep 1; echo four",
-  );
+  const id = await piped("cat");
+  const writer = spawn(["attach", "dev", id]);
+  const logged = (text: string) => async () => (await daemon.ok("logs", "dev", id)) === text;
+  writer.stdin.write("one\ntwo\n");
+  await until("its log has the first half", logged("one\ntwo\n"));
   using line = cuttableLine(daemon.url);
   const client = spawn(["logs", "dev", id, "-f", "--tail", "1", "--url", line.url]);
   const output = client.stdout.getReader();
@@ -252,6 +252,9 @@ test("a log that is followed goes on where it was: no byte is lost, none comes t
   expect(text).toBe("two\n");
   line.cut();
   line.mend();
+  writer.stdin.write("three\nfour\n");
+  await until("its log has all", logged("one\ntwo\nthree\nfour\n"));
+  await daemon.ok("kill", "dev", id);
   for (let next = await output.read(); next.value; next = await output.read()) {
     text += new TextDecoder().decode(next.value);
   }
