@@ -1,4 +1,6 @@
 /** The time that rules about waiting go by: the system's, or in tests one that passes when it is told to. */
+import { abortable } from "./deadline.ts";
+
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
@@ -6,6 +8,13 @@ export interface Clock {
   steady(): number;
   /** Calls `work` once, so much later; whoever ends the process need not wait for that. Disposed of, it never does. */
   timer(milliseconds: number, work: () => void): Disposable;
+}
+
+/** Waits by that clock; rejects with the signal's reason as soon as it is aborted. */
+export async function elapse(clock: Clock, milliseconds: number, signal: AbortSignal) {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  using _timer = clock.timer(milliseconds, resolve);
+  await abortable(promise, signal);
 }
 
 /** setTimeout takes no more. */

@@ -92,7 +92,7 @@ export async function startDaemon(
   const { limits } = config;
   const identity = { version, ...identityOf(engine), jsonBodyBytes: limits.jsonBodyBytes };
   const services = { users, sandboxes, forks, snapshots, templates, exec, sessions, files, shares };
-  const server = startServer({ address, ...services, events, log, identity, limits });
+  const server = startServer({ address, ...services, events, clock, log, identity, limits });
   undo.defer(() => server.stop(0));
   const url = urlOf(server);
   await lock.describe({ listen: url });

@@ -1,6 +1,7 @@
 /** The HTTP application: what every request passes through, and the routes. */
 import { Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import type { Clock } from "../async/clock.ts";
 import { endpoints } from "../contract/all.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
@@ -43,6 +44,7 @@ export interface AppOptions {
   files: Files;
   shares: Shares;
   events: EventSink;
+  clock: Clock;
   log: Logger;
   identity: DaemonIdentity;
   limits: RateLimits & { jsonBodyBytes: number };
@@ -61,8 +63,8 @@ const publicRoutes = new Set(
 
 export function createApp(options: AppOptions): Hono<Environment> {
   const app = new Hono<Environment>();
-  const limiter = new RateLimiter(options.limits);
-  const authenticator = new Authenticator(options.users, options.events);
+  const limiter = new RateLimiter(options.limits, options.clock);
+  const authenticator = new Authenticator(options.users, options.events, options.clock);
   app.use(traced(options));
   app.use(async (context, next) => {
     if (options.draining.aborted) {

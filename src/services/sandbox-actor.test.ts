@@ -3,7 +3,7 @@ import { pause } from "../async/deadline.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import { SandboxActor } from "./sandbox-actor.ts";
 
-const operation = (work: (signal: AbortSignal) => Promise<void>, milliseconds = 1000) => ({
+const operation = (work: (signal: AbortSignal) => Promise<void>, milliseconds = 60_000) => ({
   what: "The work",
   milliseconds,
   work,

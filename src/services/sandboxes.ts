@@ -90,7 +90,9 @@ export class Sandboxes {
   /** Works whatever state it is in. Of two at once both succeed. */
   async destroy(user: User, ref: string): Promise<void> {
     const { id, name, destroyRequestedAt } = this.get(user, ref);
-    const actor = this.#options.actors.of(id);
+    const { actors, log } = this.#options;
+    const actor = actors.of(id);
+    if (actor.isBusy) log.debug("a destroy waits for what is being done", { sandbox: id });
     if (destroyRequestedAt === null) {
       // Whatever is being made of it or done to it is for nothing now.
       actor.cancel(new BhattiError("cancelled", `Sandbox "${name}" was destroyed meanwhile`));

@@ -98,7 +98,7 @@ test("a shutdown ends requests that would go on, and leaves machines running", a
   expect(await socket.event("error")).toMatchObject({ code: "shutting_down" });
   expect([...daemon.engine.machines.values()].map(({ running }) => running)).toEqual([true]);
   expect((await daemon.events("daemon.shutdown")).length).toBe(1);
-}, 15_000);
+}, 120_000);
 
 test("a create that the shutdown cuts short leaves nothing", async () => {
   await using daemon = await startFakeDaemon({ engine: { createMilliseconds: 60_000 } });
@@ -110,7 +110,7 @@ test("a create that the shutdown cuts short leaves nothing", async () => {
   await daemon.stop();
   expect(await creating).toMatchObject({ status: 503, body: { code: "shutting_down" } });
   expect(daemon.operator.users.list()[0]?.sandboxes).toBe(0);
-}, 15_000);
+}, 120_000);
 
 test("with on_shutdown: stop machines are put into files, and wake when they are used", async () => {
   await using daemon = await startFakeDaemon({ config: { onShutdown: "stop" } });

@@ -66,9 +66,10 @@ test("a terminal has a size, and can be resized", async () => {
   const small = await sandbox.start({ cmd: ["stty", "size"], tty: { rows: 24, cols: 80 } });
   await small.closed;
   expect(small.stdout).toBe("24 80\n");
-  const script = ["sh", "-c", "sleep 0.2; stty size"];
-  const resized = await sandbox.start({ cmd: script, tty: { rows: 24, cols: 80 } });
+  const script = ["sh", "-c", "cat; stty size"];
+  const resized = await sandbox.start({ cmd: script, stdin: true, tty: { rows: 24, cols: 80 } });
   resized.tell({ type: "resize", rows: 50, cols: 132 });
+  resized.tell({ type: "stdin_end" });
   await resized.closed;
   expect(resized.stdout).toBe("50 132\n");
 });

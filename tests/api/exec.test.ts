@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import { startFakeDaemon } from "../support/fake-daemon.ts";
 import { until } from "../support/until.ts";
 
@@ -140,7 +141,10 @@ test("a client of a buffered exec that leaves lets go of the command", async () 
   const request = sandbox.daemon
     .fetch("/sandboxes/dev/exec", { method: "POST", body, signal: leaving.signal })
     .catch(() => undefined);
-  await Bun.sleep(100);
+  await until("the command runs", async () => {
+    const { body } = await sandbox.daemon.call<Sandbox>("GET", "/sandboxes/dev");
+    return body.activity.reason === "in use: exec";
+  });
   leaving.abort();
   await request;
   const { logLines } = sandbox.daemon;
@@ -163,4 +167,4 @@ test("a command that is silent for 15 s is not cut off", async () => {
     { type: "stdout", data: "done\n" },
     { type: "exit", exit_code: 0, reason: "exited" },
   ]);
-}, 30_000);
+}, 120_000);

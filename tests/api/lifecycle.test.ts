@@ -218,7 +218,7 @@ test("start --force gives up the memory only of a guest that does not answer", a
   await using daemon = await startFakeDaemon({ clock });
   const { engine_id } = await daemon.create({ name: "dev" });
   await outputOf(daemon, "dev", "remember", "k", "1");
-  await clock.pass(100_000, () => Bun.sleep(10));
+  await daemon.pass(100_000);
   expect(await get(daemon, "dev")).toMatchObject({ thermal: "warm" });
   expect((await post(daemon, "/sandboxes/dev/start", { force: true })).status).toBe(200);
   expect(await outputOf(daemon, "dev", "recall", "k")).toBe("1");
@@ -241,7 +241,7 @@ test("a command for which a sandbox had to start from its disk is told so, and a
   expect((await run()).body.warning).toBe(`it was started from its disk: ${why}`);
   expect((await run()).body).not.toHaveProperty("warning");
   crash();
-  await Bun.sleep(10);
+  await daemon.settled();
   const stopped = await post(daemon, "/sandboxes/dev/stop");
   expect(stopped.body).toMatchObject({ status: "stopped", engine_meta: { reason: why } });
 });

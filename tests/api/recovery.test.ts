@@ -120,7 +120,7 @@ test("a machine that no sandbox refers to is removed", async () => {
   await daemon.stop();
   const image = { name: "tiny", digest: "x", path: "/x" };
   const spec = { image, cpus: 1, memoryMB: 256 };
-  await daemon.engine.create(spec, {}, AbortSignal.timeout(1000));
+  await daemon.engine.create(spec, {}, AbortSignal.timeout(60_000));
   expect(daemon.engine.machines.size).toBe(2);
   await daemon.start();
   expect(daemon.engine.machines.size).toBe(1);

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { pause } from "../../src/async/deadline.ts";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import { startFakeDaemon } from "../support/fake-daemon.ts";
 import { until } from "../support/until.ts";
@@ -98,7 +99,7 @@ test("files are root's, in place before the init script starts", async () => {
   const stat = await daemon.call("POST", "/sandboxes/dev/exec", { cmd: ["stat", "/etc/motd"] });
   expect(stat.body).toMatchObject({ stdout: "0640 root\n" });
   const [machine] = daemon.engine.machines.values();
-  const guest = await machine?.guest(AbortSignal.timeout(1000));
+  const guest = await machine?.guest(AbortSignal.timeout(60_000));
   expect(guest).toMatchObject({ inits: ["cat /etc/motd"] });
 });
 
@@ -140,10 +141,14 @@ test("of two creates of one name at once the second waits and gets the first one
 });
 
 test("or the first one's error, and then nothing is left", async () => {
-  await using daemon = await startFakeDaemon({ engine: { createMilliseconds: 100 } });
+  const allowed = Promise.withResolvers<void>();
+  await using daemon = await startFakeDaemon({ engine: { onCreate: () => allowed.promise } });
   daemon.addImage("broken", 64);
   const create = () => daemon.call("POST", "/sandboxes", { name: "dev", image: "broken" });
-  const replies = await Promise.all([create(), create()]);
+  const both = Promise.all([create(), create()]);
+  await until("the second waits", () => daemon.logged("a create waits for another of its name"));
+  allowed.resolve();
+  const replies = await both;
   for (const { status, body } of replies) {
     expect(status).toBe(500);
     expect(body).toMatchObject({ code: "machine_failed", error: 'Image "broken" does not boot' });
@@ -167,7 +172,13 @@ test("a file that cannot be written fails the create and leaves nothing", async 
 });
 
 test("a client that goes away leaves no sandbox, and who waits for the name gets one", async () => {
-  await using daemon = await startFakeDaemon({ engine: { createMilliseconds: 1000 } });
+  let isFirst = true;
+  const onCreate = async (_spec: unknown, signal: AbortSignal) => {
+    const hangs = isFirst;
+    isFirst = false;
+    if (hangs) await pause(600_000, signal);
+  };
+  await using daemon = await startFakeDaemon({ engine: { onCreate } });
   const leaving = new AbortController();
   const first = daemon
     .fetch("/sandboxes", { method: "POST", body: '{"name":"dev"}', signal: leaving.signal })
@@ -185,7 +196,7 @@ test("a client that goes away leaves no sandbox, and who waits for the name gets
 });
 
 test("destroy of a sandbox that is being made cancels that", async () => {
-  await using daemon = await startFakeDaemon({ engine: { createMilliseconds: 5000 } });
+  await using daemon = await startFakeDaemon({ engine: { createMilliseconds: 600_000 } });
   const creating = daemon.call("POST", "/sandboxes", { name: "dev" });
   await until("the row is there", async () => {
     const { body } = await daemon.call<Sandbox[]>("GET", "/sandboxes");
@@ -199,9 +210,14 @@ test("destroy of a sandbox that is being made cancels that", async () => {
 });
 
 test("destroying twice at once is as good as once", async () => {
-  await using daemon = await startFakeDaemon({ engine: { destroyMilliseconds: 50 } });
+  const allowed = Promise.withResolvers<void>();
+  await using daemon = await startFakeDaemon({ engine: { onDestroy: () => allowed.promise } });
   await daemon.create({ name: "dev" });
-  const replies = await Promise.all([1, 2, 3].map(() => daemon.call("DELETE", "/sandboxes/dev")));
+  const all = Promise.all([1, 2, 3].map(() => daemon.call("DELETE", "/sandboxes/dev")));
+  const waiting = () => daemon.logLines.filter((line) => line.includes("a destroy waits")).length;
+  await until("the other two wait", () => waiting() === 2);
+  allowed.resolve();
+  const replies = await all;
   expect(replies.map(({ status }) => status)).toEqual([200, 200, 200]);
   expect(daemon.engine.machines.size).toBe(0);
   expect(await daemon.events("sandbox.destroyed")).toHaveLength(1);

@@ -136,7 +136,7 @@ test("one that is paused by itself is remembered, too, and not woken", async () 
   await daemon.create({ name: "dev" });
   const shell = await openSession(daemon, { shell: "new", tty: size });
   await leave(daemon, shell.client, shell.id);
-  await clock.pass(100_000, () => Bun.sleep(10));
+  await daemon.pass(100_000);
   expect(await thermalOf(daemon)).toBe("warm");
   expect((await listSessions(daemon)).map(({ session_id }) => session_id)).toEqual([shell.id]);
   expect(await thermalOf(daemon)).toBe("warm");
@@ -147,10 +147,10 @@ test("a detached command keeps its sandbox hot, a shell that nobody has does not
   await using daemon = await startFakeDaemon({ clock });
   await daemon.create({ name: "dev" });
   const { session_id } = await detach(daemon, "sleep", "600");
-  await clock.pass(300_000, () => Bun.sleep(2));
+  await daemon.pass(300_000);
   expect(await thermalOf(daemon)).toBe("hot");
   await daemon.call("POST", `${sessions}/${session_id}/kill`);
-  await clock.pass(300_000, () => Bun.sleep(2));
+  await daemon.pass(300_000);
   expect(await thermalOf(daemon)).not.toBe("hot");
 });
 
@@ -160,12 +160,12 @@ test("a client that is attached keeps the sandbox hot, whatever it does", async 
   await daemon.create({ name: "dev" });
   const { client, id } = await openSession(daemon, { shell: "new", tty: size });
   const watcher = await openSession(daemon, { attach: id, mode: "watch" });
-  await clock.pass(300_000, () => Bun.sleep(2));
+  await daemon.pass(300_000);
   const { thermal, activity } = (await daemon.call<Sandbox>("GET", "/sandboxes/dev")).body;
   expect([thermal, activity.reason]).toEqual(["hot", "in use: shell, attach"]);
   watcher.client.close();
   await leave(daemon, client, id);
-  await clock.pass(300_000, () => Bun.sleep(2));
+  await daemon.pass(300_000);
   expect(await thermalOf(daemon)).not.toBe("hot");
 });
 

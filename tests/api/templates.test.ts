@@ -172,7 +172,7 @@ test("a sandbox has what its template says", async () => {
     keep_hot: true,
   });
   const [machine] = daemon.engine.machines.values();
-  const guest = await machine?.guest(AbortSignal.timeout(1000));
+  const guest = await machine?.guest(AbortSignal.timeout(60_000));
   expect(guest).toMatchObject({ inits: ["echo hi"] });
 });
 
@@ -220,7 +220,7 @@ test("what the request says itself wins, key by key", async () => {
     "C=request",
   ]);
   const [machine] = daemon.engine.machines.values();
-  const guest = await machine?.guest(AbortSignal.timeout(1000));
+  const guest = await machine?.guest(AbortSignal.timeout(60_000));
   expect(guest).toMatchObject({ inits: [] });
 });
 

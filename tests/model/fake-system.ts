@@ -3,8 +3,7 @@ import { Database } from "bun:sqlite";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import type { Snapshot } from "../../src/contract/snapshots.ts";
 import { databasePath } from "../../src/store/store.ts";
-import type { FakeDaemon } from "../support/fake-daemon.ts";
-import type { ManualClock } from "../support/manual-clock.ts";
+import { type FakeDaemon, turn } from "../support/fake-daemon.ts";
 import { type Answer, callFor, type Programs, replyOf, seen } from "./calls.ts";
 import type { Blow, Operation, Reply, SeenSandbox, System, Upheaval, View } from "./operations.ts";
 
@@ -19,16 +18,14 @@ const end = { detail: "as the model has it" };
 
 export class FakeSystem implements System {
   readonly #daemon: FakeDaemon;
-  readonly #clock: ManualClock;
 
-  constructor(daemon: FakeDaemon, clock: ManualClock) {
+  constructor(daemon: FakeDaemon) {
     this.#daemon = daemon;
-    this.#clock = clock;
   }
 
   async perform(operation: Operation): Promise<Reply> {
     const reply = await this.#begin(operation);
-    await this.#settle();
+    await this.#daemon.settled();
     return reply;
   }
 
@@ -36,7 +33,7 @@ export class FakeSystem implements System {
     const one = this.#attempt(first);
     for (let steps = 0; steps < later; steps += 1) await turn();
     const replies = await Promise.all([one, this.#attempt(second)]);
-    await this.#settle();
+    await this.#daemon.settled();
     return replies;
   }
 
@@ -99,7 +96,7 @@ export class FakeSystem implements System {
       case "cool":
         throw new Error("here time passes instead");
       case "pass":
-        await this.#clock.pass(operation.seconds * 1000, () => this.#settle());
+        await this.#daemon.pass(operation.seconds * 1000);
         break;
       case "restart":
         await this.#restart(operation.how, operation.without);
@@ -161,24 +158,10 @@ export class FakeSystem implements System {
     const sql = "SELECT engine_id AS value FROM sandboxes WHERE status = 'running'";
     return column(sql).includes(id);
   }
-
-  /** Until nothing is under way any more: all that takes time here is the engine's steps. */
-  async #settle(): Promise<void> {
-    for (let quiet = 0; quiet < 4; quiet += 1) {
-      await turn();
-      if (this.#daemon.engine.host.busy > 0) quiet = 0;
-    }
-  }
 }
 
 function same(what: string, rows: string[], found: Iterable<string>): void {
   const there = [...found].sort();
   if (Bun.deepEquals(rows, there)) return;
   throw new Error(`${what}: rows refer to ${rows}, there are ${there}`);
-}
-
-export function turn(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  setImmediate(resolve);
-  return promise;
 }

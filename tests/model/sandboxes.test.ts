@@ -7,10 +7,10 @@
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import fc from "fast-check";
-import { startFakeDaemon } from "../support/fake-daemon.ts";
+import { startFakeDaemon, turn } from "../support/fake-daemon.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { kills, Model, pairs, singles } from "./commands.ts";
-import { FakeSystem, turn } from "./fake-system.ts";
+import { FakeSystem } from "./fake-system.ts";
 import { maxSandboxes, maxSnapshots } from "./state.ts";
 
 const { env } = process;
@@ -50,7 +50,7 @@ async function runOnce(commands: Iterable<fc.AsyncCommand<Model, FakeSystem>>, t
     ...(folder !== undefined && { folder }),
   });
   const model = new Model();
-  const system = new FakeSystem(daemon, clock);
+  const system = new FakeSystem(daemon);
   try {
     await model.populate(system);
     await fc.asyncModelRun(() => ({ model, real: system }), commands);

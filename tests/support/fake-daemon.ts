@@ -12,6 +12,7 @@ import { type Operator, openOperator } from "../../src/operator/operator.ts";
 import type { NewUser } from "../../src/services/users.ts";
 import { databasePath } from "../../src/store/store.ts";
 import type { ManualClock } from "./manual-clock.ts";
+import { until } from "./until.ts";
 
 export const generousLimits: ServerConfig["limits"] = {
   createPerMinute: 1_000_000,
@@ -54,6 +55,13 @@ export async function startFakeDaemon(options: FakeDaemonOptions = {}): Promise<
 
 function newDataDir(folder = tmpdir()): string {
   return mkdtempSync(join(folder, "bhatti-test-"));
+}
+
+/** Of the event loop. */
+export function turn(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  setImmediate(resolve);
+  return promise;
 }
 
 /** Nobody else's: locks, and who held them. */
@@ -185,18 +193,27 @@ export class FakeDaemon implements AsyncDisposable {
     return this.logLines.some((line) => line.includes(message));
   }
 
-  /** What was recorded of that type; waits a moment for the first. */
+  /** Lets time pass, and waits for what that sets off. Only with a clock that was given. */
+  async pass(milliseconds: number): Promise<void> {
+    await this.#options.clock?.pass(milliseconds, () => this.settled());
+  }
+
+  /** Until nothing is under way any more: all that takes time here is the engine's steps. */
+  async settled(): Promise<void> {
+    for (let quiet = 0; quiet < 4; quiet += 1) {
+      await turn();
+      if (this.engine.host.busy > 0) quiet = 0;
+    }
+  }
+
+  /** What was recorded of that type; waits for the first. */
   async events(type: string): Promise<{ sandbox_id: string | null; meta: string }[]> {
     using database = new Database(databasePath(this.dataDir), { readonly: true });
     const query = database.query<{ sandbox_id: string | null; meta: string }, [string]>(
       "SELECT sandbox_id, meta FROM events WHERE type = ? ORDER BY id",
     );
-    for (let tries = 0; tries < 100; tries += 1) {
-      const found = query.all(type);
-      if (found.length > 0) return found;
-      await Bun.sleep(20);
-    }
-    return [];
+    await until(`an event ${type}`, () => query.all(type).length > 0);
+    return query.all(type);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

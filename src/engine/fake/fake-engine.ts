@@ -18,7 +18,6 @@ import { FakeMachine } from "./fake-machine.ts";
 
 export interface FakeEngineOptions {
   createMilliseconds?: number;
-  destroyMilliseconds?: number;
   /** Called before a machine is made; what it throws is the outcome. */
   onCreate?(spec: MachineSpec, signal: AbortSignal): Promise<void> | void;
   onDestroy?(id: string): Promise<void> | void;
@@ -175,7 +174,6 @@ export class FakeEngine implements Engine {
   }
 
   async destroy(id: string): Promise<void> {
-    if (this.options.destroyMilliseconds) await Bun.sleep(this.options.destroyMilliseconds);
     await this.options.onDestroy?.(id);
     await this.#step();
     this.machines.get(id)?.finish({ reason: "destroyed", detail: "destroyed" });

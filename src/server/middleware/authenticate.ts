@@ -1,4 +1,5 @@
 /** Who asks: a key in the Authorization header and nowhere else, looked up anew for each request. */
+import type { Clock } from "../../async/clock.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { EventSink } from "../../observability/events.ts";
 import type { User, Users } from "../../services/users.ts";
@@ -8,11 +9,12 @@ export class Authenticator {
   readonly #users: Users;
   readonly #events: EventSink;
   /** Guessing a key must not fill the events table. */
-  readonly #reports = new TokenBuckets({ perMinute: 10, burst: 10 });
+  readonly #reports: TokenBuckets;
 
-  constructor(users: Users, events: EventSink) {
+  constructor(users: Users, events: EventSink, clock: Clock) {
     this.#users = users;
     this.#events = events;
+    this.#reports = new TokenBuckets({ perMinute: 10, burst: 10 }, clock);
   }
 
   /** `ip` is asked for only when the key is wrong. */

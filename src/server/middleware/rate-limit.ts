@@ -1,4 +1,5 @@
 /** So many requests a minute for each user, in three classes: what makes sandboxes, execs, and everything else. */
+import type { Clock } from "../../async/clock.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { TokenBuckets } from "./token-buckets.ts";
 
@@ -16,11 +17,13 @@ type RateClass = "create" | "exec" | "read";
 export class RateLimiter {
   readonly #buckets: Record<RateClass, TokenBuckets>;
 
-  constructor(limits: RateLimits) {
+  constructor(limits: RateLimits, clock: Clock) {
+    const buckets = (perMinute: number, burst: number) =>
+      new TokenBuckets({ perMinute, burst }, clock);
     this.#buckets = {
-      create: new TokenBuckets({ perMinute: limits.createPerMinute, burst: limits.createBurst }),
-      exec: new TokenBuckets({ perMinute: limits.execPerMinute, burst: limits.execBurst }),
-      read: new TokenBuckets({ perMinute: limits.readPerMinute, burst: limits.readBurst }),
+      create: buckets(limits.createPerMinute, limits.createBurst),
+      exec: buckets(limits.execPerMinute, limits.execBurst),
+      read: buckets(limits.readPerMinute, limits.readBurst),
     };
   }
 

@@ -1,4 +1,6 @@
 /** Token buckets by key, of which the least recently used are forgotten when there are too many. */
+import type { Clock } from "../../async/clock.ts";
+
 export interface Rate {
   perMinute: number;
   burst: number;
@@ -12,14 +14,14 @@ interface Bucket {
 export class TokenBuckets {
   readonly #rate: Rate;
   readonly #capacity: number;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   /** In the order of last use. */
   readonly #buckets = new Map<string, Bucket>();
 
-  constructor(rate: Rate, capacity = 10_000, now: () => number = () => performance.now()) {
+  constructor(rate: Rate, clock: Clock, capacity = 10_000) {
     this.#rate = rate;
     this.#capacity = capacity;
-    this.#now = now;
+    this.#clock = clock;
   }
 
   get size(): number {
@@ -28,7 +30,7 @@ export class TokenBuckets {
 
   /** Takes one token: 0, or in how many seconds there will be one. */
   take(key: string): number {
-    const now = this.#now();
+    const now = this.#clock.steady();
     const bucket = this.#touch(key, now);
     const perMillisecond = this.#rate.perMinute / 60_000;
     bucket.tokens = Math.min(this.#rate.burst, bucket.tokens + (now - bucket.at) * perMillisecond);

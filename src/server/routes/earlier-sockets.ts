@@ -10,7 +10,7 @@ import { upgrade } from "../streams/upgrade.ts";
 import type { ExecRouteOptions } from "./exec.ts";
 
 export function bindEarlierSockets(binder: Binder, options: ExecRouteOptions): void {
-  const { exec, sessions } = options;
+  const { exec, sessions, clock } = options;
   const serve = (
     context: RequestContext,
     userId: string,
@@ -19,7 +19,7 @@ export function bindEarlierSockets(binder: Binder, options: ExecRouteOptions): v
     upgrade(context, options.identity.version, () => {
       const requestId = context.get("requestId");
       const admit = () => options.limiter.check(userId, "GET", context.req.path);
-      return new SocketConnection({ requestId, log: context.get("log"), admit, ...how });
+      return new SocketConnection({ requestId, clock, log: context.get("log"), admit, ...how });
     });
 
   implement(binder, endpoints["exec.shell"], ({ context, user, params, query }) => {

@@ -1,5 +1,6 @@
 /** The exec endpoints: buffered, as NDJSON, detached, or over a WebSocket. */
 import type { z } from "zod";
+import type { Clock } from "../../async/clock.ts";
 import { endpoints } from "../../contract/all.ts";
 import type { ExecBody } from "../../contract/exec.ts";
 import { defaultExecTimeoutSeconds } from "../../contract/exec-limits.ts";
@@ -20,6 +21,7 @@ export interface ExecRouteOptions {
   exec: Exec;
   sessions: Sessions;
   limiter: RateLimiter;
+  clock: Clock;
   log: Logger;
   identity: { version: string };
   limits: { jsonBodyBytes: number };
@@ -44,6 +46,7 @@ export function bindExec(binder: Binder, options: ExecRouteOptions): void {
         startOf(options, user, params.ref, opening, signal);
       return new SocketConnection({
         requestId,
+        clock: options.clock,
         log: context.get("log"),
         admit: () => options.limiter.check(user.id, "GET", context.req.path),
         clientBegins: true,

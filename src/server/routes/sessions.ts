@@ -1,4 +1,5 @@
 /** The session endpoints: what there is, signals, and logs. */
+import type { Clock } from "../../async/clock.ts";
 import { endpoints } from "../../contract/all.ts";
 import type { Session } from "../../contract/sessions.ts";
 import { commandText } from "../../services/login-shell.ts";
@@ -14,10 +15,11 @@ export interface SessionRouteOptions {
   sessions: Sessions;
   limiter: RateLimiter;
   identity: { version: string };
+  clock: Clock;
 }
 
 export function bindSessions(binder: Binder, options: SessionRouteOptions): void {
-  const { sessions, limiter, identity } = options;
+  const { sessions, limiter, identity, clock } = options;
   implement(binder, endpoints["session.list"], async ({ params, query, user }) => {
     const list = await sessions.list(user, params.ref, { all: query.all === "true" });
     const age = list.asOf === undefined ? {} : { headers: { "X-Bhatti-As-Of": list.asOf } };
@@ -52,6 +54,7 @@ export function bindSessions(binder: Binder, options: SessionRouteOptions): void
       () =>
         new SocketConnection({
           requestId,
+          clock,
           log: context.get("log"),
           admit: () => limiter.check(user.id, "GET", context.req.path),
           clientBegins: false,

@@ -1,4 +1,5 @@
 /** Share links: made and revoked with a key, and opened in a browser without one. */
+import { type Clock, elapse } from "../../async/clock.ts";
 import { endpoints } from "../../contract/all.ts";
 import type { Logger } from "../../observability/log.ts";
 import type { Sessions } from "../../services/sessions.ts";
@@ -16,6 +17,7 @@ import { ShellPage } from "../web/page.ts";
 export interface ShareRouteOptions {
   shares: Shares;
   sessions: Sessions;
+  clock: Clock;
   log: Logger;
   identity: { version: string };
 }
@@ -47,9 +49,10 @@ export function bindShares(binder: Binder, options: ShareRouteOptions): void {
   bindStream(binder, options);
 }
 
-function bindStream(binder: Binder, { shares, sessions, log, identity }: ShareRouteOptions): void {
-  const connected = new TokenBuckets(connects);
-  const failed = new TokenBuckets(failures);
+function bindStream(binder: Binder, options: ShareRouteOptions): void {
+  const { shares, sessions, clock, log, identity } = options;
+  const connected = new TokenBuckets(connects, clock);
+  const failed = new TokenBuckets(failures, clock);
   implement(binder, endpoints["share.stream"], ({ params, context, requestId }) => {
     const ip = addressOf(context);
     const wait = connected.take(ip);
@@ -58,12 +61,14 @@ function bindStream(binder: Binder, { shares, sessions, log, identity }: ShareRo
     const talk = (connection: SocketConnection) =>
       new WebShellConversation(connection, {
         open: (token) => shares.open(isOwn ? params.id : "", token, ip),
-        penalty: () => (failed.take(ip) > 0 ? penaltyMs : 0),
+        penalty: async (signal) => {
+          if (failed.take(ip) > 0) await elapse(clock, penaltyMs, signal);
+        },
         enter: (visitor, visit, signal) => enterShell(sessions, visitor, visit, signal),
       });
     const serve = () =>
       new SocketConnection({
-        ...{ requestId, talk, clientBegins: true },
+        ...{ requestId, talk, clock, clientBegins: true },
         log: context.get("log") ?? log,
         admit: () => {},
       });

@@ -1,5 +1,6 @@
 /** One WebSocket, whatever is talked about on it: signs of life, back-pressure, and an error as the last word. */
 import type { ServerWebSocket } from "bun";
+import type { Clock } from "../../async/clock.ts";
 import { stdinWindowBytes } from "../../contract/exec-limits.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Logger } from "../../observability/log.ts";
@@ -21,6 +22,7 @@ export interface Conversation {
 
 export interface SocketOptions {
   requestId: string;
+  clock: Clock;
   log: Logger;
   /** Throws when the client may not talk now. */
   admit(): void;
@@ -39,7 +41,7 @@ export class SocketConnection implements ServedSocket {
   readonly #over = new AbortController();
   readonly #conversation: Conversation;
   #socket: Socket | undefined;
-  #firstMessage: ReturnType<typeof setTimeout> | undefined;
+  #firstMessage: Disposable | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
   #lastHeard = performance.now();
 
@@ -57,7 +59,7 @@ export class SocketConnection implements ServedSocket {
     this.#socket = socket;
     if (this.#options.clientBegins) {
       const late = () => new BhattiError("bad_request", "the first message did not come in 10 s");
-      this.#firstMessage = setTimeout(() => this.fail(late()), firstMessageMs);
+      this.#firstMessage = this.#options.clock.timer(firstMessageMs, () => this.fail(late()));
     }
     this.#guard(() => {
       this.#options.admit();
@@ -67,7 +69,7 @@ export class SocketConnection implements ServedSocket {
 
   received(message: string | Buffer): void {
     this.heard();
-    clearTimeout(this.#firstMessage);
+    this.#firstMessage?.[Symbol.dispose]();
     if (!this.over.aborted) this.#guard(() => this.#conversation.received(message));
   }
 
@@ -92,7 +94,7 @@ export class SocketConnection implements ServedSocket {
   }
 
   closed(): void {
-    clearTimeout(this.#firstMessage);
+    this.#firstMessage?.[Symbol.dispose]();
     this.#over.abort(new BhattiError("cancelled", "the client went away"));
     this.drained();
   }

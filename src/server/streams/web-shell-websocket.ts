@@ -1,5 +1,5 @@
 /** One WebSocket of the web shell: the token as its first message, then a terminal as bytes both ways. */
-import { pause, reasonOf } from "../../async/deadline.ts";
+import { reasonOf } from "../../async/deadline.ts";
 import { largestSide, ShareAuth, ShareControl, type ShareEvent } from "../../contract/shares.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { RunningCommand } from "../../services/running-command.ts";
@@ -19,8 +19,8 @@ import { StdinFeed } from "./stdin-feed.ts";
 export interface ShellDoor {
   /** Throws unauthorized, session_limit. */
   open(token: string): WebSession;
-  /** What a failure costs: so many milliseconds until it is told. */
-  penalty(): number;
+  /** What a failure costs: the time until it is told. */
+  penalty(signal: AbortSignal): Promise<void>;
   enter(visitor: WebSession, visit: ShellVisit, signal: AbortSignal): Promise<RunningCommand>;
 }
 
@@ -74,7 +74,7 @@ export class WebShellConversation implements Conversation {
       const auth = authOf(message);
       const visitor = auth && this.#admitted(auth.token);
       if (!visitor) {
-        await pause(this.#door.penalty(), this.#connection.over);
+        await this.#door.penalty(this.#connection.over);
         throw new BhattiError("unauthorized", "unauthorized");
       }
       await this.#visit(visitor, auth);
