@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { binary, ensureBinary, runBinary } from "../support/binary.ts";
 import { startCliDaemon } from "../support/cli-daemon.ts";
+import { until } from "../support/until.ts";
 
 beforeAll(ensureBinary);
 
@@ -152,13 +153,18 @@ test.each<[string, (socket: Bun.ServerWebSocket<undefined>) => void]>([
   ["close", (socket) => socket.close()],
   ["terminate", (socket) => socket.terminate()],
 ])("a connection that is lost is never a 0: %s", async (_name, end) => {
+  const begun = Promise.withResolvers<Bun.ServerWebSocket<undefined>>();
   const url = serveSocket((socket) => {
     socket.sendBinary(Uint8Array.of(1, 0x68, 0x69));
-    setTimeout(() => end(socket), 50);
+    begun.resolve(socket);
   });
-  const { code, stdout, stderr } = await run(url, ["exec", "dev", "true"]);
-  expect({ code, stdout }).toEqual({ code: 1, stdout: "hi" });
-  expect(stderr).toStartWith(lost(url));
+  const env = { PATH: process.env["PATH"], BHATTI_CONFIG: "/dev/null", BHATTI_URL: url };
+  const child = Bun.spawn([binary, "exec", "dev", "true"], { env, stdout: "pipe", stderr: "pipe" });
+  const { value } = await child.stdout.getReader().read();
+  expect(new TextDecoder().decode(value)).toBe("hi");
+  end(await begun.promise);
+  expect(await child.exited).toBe(1);
+  expect(await new Response(child.stderr).text()).toStartWith(lost(url));
 });
 
 test("a sandbox that is lost is never an exit code", async () => {
@@ -178,7 +184,7 @@ test("a daemon that dies ends the command with an error", async () => {
   await using daemon = await startCliDaemon();
   await daemon.ok("create", "--name", "dev");
   const env = { PATH: process.env["PATH"], ...daemon.env };
-  const command = ["exec", "dev", "--", "sh", "-c", "echo ready; sleep 30"];
+  const command = ["exec", "dev", "--", "sh", "-c", "echo ready; sleep 1000"];
   const child = Bun.spawn([binary, ...command], { env, stdout: "pipe", stderr: "pipe" });
   await child.stdout.getReader().read(); // it runs
   await daemon.stop("SIGKILL");
@@ -200,6 +206,7 @@ test("an error in the stream has status, words and hint", async () => {
 
 test("the command hears that nobody reads its output any more", async () => {
   const heard: string[] = [];
+  let flood: ReturnType<typeof setInterval> | undefined;
   const server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
@@ -207,9 +214,9 @@ test("the command hears that nobody reads its output any more", async () => {
     websocket: {
       message(socket, message) {
         heard.push(String(message));
-        const flood = setInterval(() => socket.sendBinary(new Uint8Array(65_536).fill(1)), 5);
-        setTimeout(() => clearInterval(flood), 2000);
+        flood ??= setInterval(() => socket.sendBinary(new Uint8Array(65_536).fill(1)), 5);
       },
+      close: () => clearInterval(flood),
     },
   });
   servers.push(server);
@@ -218,6 +225,7 @@ test("the command hears that nobody reads its output any more", async () => {
   const env = { PATH: process.env["PATH"], BHATTI_CONFIG: "/dev/null", BHATTI_URL: url };
   const shell = Bun.spawn(["sh", "-c", script], { env, stdout: "pipe" });
   expect((await new Response(shell.stdout).text()).trim()).toBe("1");
-  for (let tries = 0; tries < 200 && heard.length < 2; tries++) await Bun.sleep(10);
+  await until("the command hears of it", () => heard.length > 1);
+  clearInterval(flood);
   expect(heard.slice(1, 2)).toEqual(['{"type":"signal","signal":"PIPE"}']);
 });

@@ -4,18 +4,19 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { binary, ensureBinary, runBinary, runInTerminal } from "../support/binary.ts";
+import { until } from "../support/until.ts";
 
 beforeAll(ensureBinary);
 
-/** A daemon that answers every create after so long, and what it was sent. */
-function creator(milliseconds: number) {
+/** A daemon that answers every create when it may, and what it was sent. */
+function creator(mayAnswer = Promise.resolve()) {
   const bodies: unknown[] = [];
   const server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
     async fetch(request) {
       bodies.push(await request.json());
-      await Bun.sleep(milliseconds);
+      await mayAnswer;
       return Response.json({ name: "dev", cpus: 1, memory_mb: 1024, disk_size_mb: 300, ip: "" });
     },
   });
@@ -29,7 +30,7 @@ function creator(milliseconds: number) {
 }
 
 test("--file says which files are executable", async () => {
-  using daemon = creator(0);
+  using daemon = creator();
   const directory = mkdtempSync(join(tmpdir(), "bhatti-files-"));
   using _cleanUp = { [Symbol.dispose]: () => rmSync(directory, { recursive: true }) };
   const file = (name: string, mode: number) => {
@@ -51,11 +52,15 @@ test("--file says which files are executable", async () => {
 });
 
 test("one that takes long says why, to a person", async () => {
-  using daemon = creator(2500);
-  const asked = runInTerminal([binary, "create"], daemon.env);
+  const told = Promise.withResolvers<void>();
+  using daemon = creator(told.promise);
   const asJson = runInTerminal([binary, "create", "--json"], daemon.env);
-  const { stderr } = await runBinary(["create"], { env: daemon.env });
-  expect(stderr).toBe("");
+  const piped = runBinary(["create"], { env: daemon.env });
+  await until("both wait", () => daemon.bodies.length === 2);
+  const asked = runInTerminal([binary, "create"], daemon.env);
+  await asked.shows("This takes longer than usual");
+  told.resolve();
+  expect((await piped).stderr).toBe("");
   await Promise.all([asked.exited, asJson.exited]);
   expect(asked.screen()).toStartWith("This takes longer than usual: the first machine of a size");
   expect(asJson.screen()).toStartWith("{");

@@ -148,7 +148,7 @@ test("more than 100 MB on stdin are refused here, exactly 100 MB are taken", asy
       "Use: bhatti file push dev <local> big\n",
   );
   expect((await file("read", "big")).bytes).toHaveLength(104_857_600);
-}, 30_000);
+}, 120_000);
 
 test("what a reader does not want ends the read without a word", async () => {
   await write("big", new Uint8Array(20_000_000));

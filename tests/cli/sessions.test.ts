@@ -32,6 +32,16 @@ function spawn(args: string[]) {
   return Bun.spawn([binary, ...args], { env, stdin: "pipe", stdout: "pipe", stderr: "pipe" });
 }
 
+/** What comes, as far as it has come. */
+function follow(stream: ReadableStream<Uint8Array>) {
+  const self = { text: "", ended: Promise.resolve() };
+  self.ended = (async () => {
+    const decoder = new TextDecoder();
+    for await (const bytes of stream) self.text += decoder.decode(bytes, { stream: true });
+  })();
+  return self;
+}
+
 /** Starts one that takes input, leaves it and gives its id. */
 async function piped(...words: string[]): Promise<string> {
   const client = spawn(["exec", "dev", "--session", "--", ...words]);
@@ -209,22 +219,20 @@ test("a piped session is not made again by itself when part of its input may be 
 });
 
 test("one that only reads goes on where it was", async () => {
-  const id = await detached("sh", "-c", "echo one; sleep 1; echo two; exit 6");
+  const id = await detached("trap", "6");
   using line = cuttableLine(daemon.url);
   const client = spawn(["attach", "dev", id, "--no-stdin", "--url", line.url]);
-  const output = client.stdout.getReader();
-  let text = new TextDecoder().decode((await output.read()).value);
-  expect(text).toBe("one\n");
+  const said = follow(client.stdout);
+  const complaints = follow(client.stderr);
+  await until("what it said", () => said.text === "ready\n");
   line.cut();
   line.mend();
-  for (let next = await output.read(); next.value; next = await output.read()) {
-    text += new TextDecoder().decode(next.value);
-  }
-  expect(text).toBe("one\ntwo\n");
+  await until("it is back", () => complaints.text.endsWith("connected again\n"));
+  await daemon.ok("kill", "dev", id, "--signal", "TERM");
   expect(await client.exited).toBe(6);
-  expect(await new Response(client.stderr).text()).toBe(
-    "connection lost, trying again…\nconnected again\n",
-  );
+  await Promise.all([said.ended, complaints.ended]);
+  expect(said.text).toBe("ready\nTERM\n");
+  expect(complaints.text).toBe("connection lost, trying again…\nconnected again\n");
 });
 
 test("whoever loses a session is told how to take it back, by its name", async () => {

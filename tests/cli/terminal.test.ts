@@ -38,11 +38,13 @@ test("-t has the size of the terminal", async () => {
 
 test("-t passes keys on as they are typed, and puts the terminal back", async () => {
   await daemon.ok("create", "--name", "dev");
-  const script = `${binary} exec dev -t --timeout 2 cat; echo "code $?"; stty -a`;
+  const script = `${binary} exec dev -t -- sh -c 'echo ready; cat'; echo "code $?"; stty -a`;
   const run = runInTerminal(["bash", "-c", script], daemon.env);
-  await Bun.sleep(600);
+  await run.shows("ready");
   run.type("ab\x03\x04");
   await run.shows("ab\x03\x04");
+  const [session] = JSON.parse(await daemon.ok("ps", "dev", "--json"));
+  await daemon.ok("kill", "dev", session.session_id);
   await run.shows("code 137");
   await run.exited;
   expect(run.screen()).toMatch(/(^|\s)icanon/);
@@ -59,7 +61,7 @@ test("-i passes on what is typed, a line at a time", async () => {
 
 test("without -t a terminal's stdin is not forwarded, and Ctrl+C reaches the command", async () => {
   await daemon.ok("create", "--name", "dev");
-  const run = inTerminal("exec", "dev", "--", "sh", "-c", "wc; echo now; sleep 30");
+  const run = inTerminal("exec", "dev", "--", "sh", "-c", "wc; echo now; sleep 1000");
   await run.shows("now");
   expect(run.screen()).toContain("0\r\n");
   run.type("\x03");

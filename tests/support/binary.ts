@@ -1,6 +1,7 @@
 /** The binary, built once when it is older than what it is made of, and a way to run it and keep what it says. */
 import { readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { until } from "./until.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 export const binary = join(root, "dist/bhatti");
@@ -74,8 +75,9 @@ export async function runBinary(args: string[], options: RunOptions = {}): Promi
 export interface TerminalRun {
   screen(): string;
   type(keys: string): void;
+  /** When all that it wrote is on the screen. */
   readonly exited: Promise<number>;
-  /** The screen once it shows the text; throws after 10 s without it. */
+  /** The screen once it shows the text. */
   shows(text: string): Promise<string>;
 }
 
@@ -85,6 +87,7 @@ export function runInTerminal(
 ): TerminalRun {
   let screen = "";
   const decoder = new TextDecoder();
+  const closed = Promise.withResolvers<void>();
   const child = Bun.spawn(command, {
     env: { PATH: process.env["PATH"], TERM: "xterm", ...env },
     terminal: {
@@ -93,17 +96,18 @@ export function runInTerminal(
       data(_terminal, bytes) {
         screen += decoder.decode(bytes, { stream: true });
       },
+      exit: () => closed.resolve(),
     },
   });
-  const killer = setTimeout(() => child.kill("SIGKILL"), 20_000);
-  void child.exited.finally(() => clearTimeout(killer));
   const run: TerminalRun = {
     screen: () => screen,
     type: (keys) => void child.terminal?.write(keys),
-    exited: child.exited,
+    exited: closed.promise.then(() => child.exited),
     async shows(text) {
-      for (let tries = 0; tries < 1000 && !screen.includes(text); tries++) await Bun.sleep(10);
-      if (!screen.includes(text)) throw new Error(`no "${text}" on the screen: ${screen}`);
+      await until(`"${text}" is on the screen`, () => screen.includes(text)).catch((error) => {
+        child.kill("SIGKILL");
+        throw new Error(`${error.message}; it shows ${screen}`);
+      });
       return screen;
     },
   };

@@ -72,16 +72,12 @@ export class Tmux implements AsyncDisposable {
     return await this.#once(`no ${text}`, (screen) => !screen.includes(text));
   }
 
-  /** The screen once it has not changed for as long as a program may take to draw it. */
-  async settled(): Promise<string> {
-    let last = "";
-    return await this.#once("a screen that stands still", async (screen) => {
-      const same = screen === last;
-      last = screen;
-      if (same) return true;
-      await Bun.sleep(300);
-      return false;
-    });
+  /** Once its first lines are these, or all of it when `isAll`. */
+  async becomes(lines: string[], isAll = false): Promise<void> {
+    const wanted = lines.join("\n");
+    await this.#once(`exactly:\n${wanted}`, (screen) =>
+      isAll ? screen === wanted : screen.startsWith(`${wanted}\n`),
+    );
   }
 
   /** A fact that tmux knows, such as `alternate_on` or `cursor_flag`. */
@@ -102,11 +98,11 @@ export class Tmux implements AsyncDisposable {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  async #once(what: string, holds: (screen: string) => boolean | Promise<boolean>) {
+  async #once(what: string, holds: (screen: string) => boolean) {
     let screen = "";
     const look = async () => {
       screen = await this.screen();
-      return await holds(screen);
+      return holds(screen);
     };
     await until(what, look).catch((error: Error) => {
       throw new Error(`${error.message}; the screen shows:\n${screen}`);
