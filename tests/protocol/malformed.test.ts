@@ -111,10 +111,10 @@ describe("whatever a guest sends", () => {
   });
 
   test("the line goes on, or ends with a reason and leaves nobody waiting", async () => {
-    const deadline = generous();
     await fc.assert(
       fc.asyncProperty(fc.array(frames, { minLength: 1, maxLength: 12 }), async (script) => {
         await withFakeGuest(async (guest, host) => {
+          const deadline = generous();
           const file = { path: "/f", mode: 0o644, user: "lohar" as const };
           const running = await startOn(guest, host);
           const waiting = [

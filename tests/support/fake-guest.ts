@@ -151,7 +151,7 @@ export async function withFakeGuest(
   test: (guest: FakeGuest, host: Guest) => Promise<void>,
 ): Promise<void> {
   await using guest = await FakeGuest.start();
-  const host = await connectGuest(guest.path, { signal: generous(), timeoutMs: 30_000 });
+  const host = await connectGuest(guest.path, { signal: generous(), timeoutMs: 60_000 });
   try {
     await test(guest, host);
   } finally {
