@@ -106,6 +106,9 @@ impl<'a> Changes<'a> {
         } else if flags.contains(ReadFlags::DELETE) {
             self.found.remove(&path);
             self.written.remove(&path);
+            if is_dir {
+                self.trees.gone(&path);
+            }
             self.tell("deleted", &path, None, is_dir, answers)?;
         } else if flags.contains(ReadFlags::CLOSE_WRITE) {
             // The last write may have been told already.
@@ -166,9 +169,11 @@ impl<'a> Changes<'a> {
             Some(leaving) if leaving.cookie == cookie => {
                 self.written.remove(&leaving.path);
                 self.tell("moved", &path, Some(&leaving.path), is_dir, answers)?;
-                // One that moved before it could be looked into is looked into here.
-                if is_dir && !self.trees.moved(&leaving.path, &path) {
-                    self.look_into(&path, answers)?;
+                // What moved before it could be looked into is looked into here.
+                if is_dir {
+                    for path in self.trees.moved(&leaving.path, &path) {
+                        self.look_into(&path, answers)?;
+                    }
                 }
                 Ok(())
             }

@@ -1,6 +1,6 @@
 //! The directories that are watched, and where they are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -31,6 +31,8 @@ pub struct Trees {
     recursive: bool,
     /// Where each is, from the root.
     paths: HashMap<i32, PathBuf>,
+    /// Those that were not there when they were to be watched: maybe what they are in has moved, which is told next.
+    missed: HashSet<PathBuf>,
     /// The directory that the root is in, and its name there: while it is held open, the kernel does not tell by itself
     /// that it is gone.
     above: Option<(i32, CString)>,
@@ -43,6 +45,7 @@ impl Trees {
             inotify,
             recursive,
             paths: HashMap::new(),
+            missed: HashSet::new(),
             above: None,
         };
         trees.add(Path::new(""), |_, _| {})?;
@@ -97,6 +100,9 @@ impl Trees {
         let mut waiting = vec![path.to_owned()];
         while let Some(path) = waiting.pop() {
             let Ok(directory) = self.open(&path) else {
+                if self.missed.len() < MOST {
+                    self.missed.insert(path);
+                }
                 continue;
             };
             if self.paths.len() >= MOST {
@@ -106,7 +112,10 @@ impl Trees {
             // By its descriptor, so that nothing else can have taken its place.
             let name = format!("/proc/self/fd/{}", directory.as_raw_fd());
             match inotify::add_watch(&self.inotify, name, WANTED) {
-                Ok(watch) => self.paths.insert(watch, path.clone()),
+                Ok(watch) => {
+                    self.missed.remove(&path);
+                    self.paths.insert(watch, path.clone())
+                }
                 Err(Errno::NOENT | Errno::ACCESS) => continue,
                 Err(error) => return Err(exhausted(error)),
             };
@@ -130,23 +139,38 @@ impl Trees {
         Ok(directory::open(directory, c".")?)
     }
 
-    /// A directory has another place, and so has what is in it. False when it was not watched.
-    pub fn moved(&mut self, from: &Path, to: &Path) -> bool {
+    /// A directory has another place, and so has what is in it. Returns what of it is not watched yet.
+    pub fn moved(&mut self, from: &Path, to: &Path) -> Vec<PathBuf> {
+        let place = |path: &Path| {
+            let rest = path.strip_prefix(from).ok()?;
+            Some(match rest.as_os_str().is_empty() {
+                true => to.to_owned(),
+                false => to.join(rest),
+            })
+        };
         let mut any = false;
         for path in self.paths.values_mut() {
-            if let Ok(rest) = path.strip_prefix(from) {
+            if let Some(now) = place(path) {
                 any = true;
-                *path = match rest.as_os_str().is_empty() {
-                    true => to.to_owned(),
-                    false => to.join(rest),
-                };
+                *path = now;
             }
         }
-        any
+        let missed = self.missed.iter().filter_map(|path| place(path)).collect();
+        self.gone(from);
+        match any {
+            true => missed,
+            false => vec![to.to_owned()],
+        }
+    }
+
+    /// Nobody needs to look for it any more.
+    pub fn gone(&mut self, path: &Path) {
+        self.missed.retain(|missed| !missed.starts_with(path));
     }
 
     /// A directory is somewhere else now.
     pub fn drop_below(&mut self, path: &Path) {
+        self.gone(path);
         let inotify = &self.inotify;
         self.paths.retain(|&watch, known| {
             let goes = known.starts_with(path);
@@ -172,4 +196,48 @@ pub fn exhausted(error: Errno) -> Refusal {
 /// The path of a name in a watched directory.
 pub fn join(directory: &Path, name: &CStr) -> PathBuf {
     directory.join(OsStr::from_bytes(name.to_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{open, Mode, OFlags};
+    use std::fs::{create_dir, create_dir_all, rename};
+
+    use super::*;
+    use crate::files::scratch::Scratch;
+
+    fn watched(root: &Path) -> Trees {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = open(root, flags, Mode::empty()).unwrap();
+        let inotify = inotify::init(inotify::CreateFlags::CLOEXEC).unwrap();
+        Trees::new(root, inotify, true).unwrap()
+    }
+
+    #[test]
+    fn what_was_missed_because_all_of_it_moved_is_told_with_the_move() {
+        let scratch = Scratch::new("trees");
+        create_dir(scratch.join("a")).unwrap();
+        let mut trees = watched(scratch.path());
+        create_dir_all(scratch.join("a/b/c")).unwrap();
+        rename(scratch.join("a"), scratch.join("z")).unwrap();
+        // Its event comes before that of the move.
+        trees.add(Path::new("a/b"), |_, _| {}).unwrap();
+        let missed = trees.moved(Path::new("a"), Path::new("z"));
+        assert_eq!(missed, [Path::new("z/b")]);
+        trees.add(&missed[0], |_, _| {}).unwrap();
+        let mut all: Vec<_> = trees.paths.values().map(|path| path.as_path()).collect();
+        all.sort_unstable();
+        assert_eq!(all, ["", "z", "z/b", "z/b/c"].map(Path::new));
+        assert!(trees.moved(Path::new("z"), Path::new("a")).is_empty());
+    }
+
+    #[test]
+    fn what_is_gone_is_not_looked_for() {
+        let scratch = Scratch::new("trees");
+        create_dir(scratch.join("a")).unwrap();
+        let mut trees = watched(scratch.path());
+        trees.add(Path::new("a/b"), |_, _| {}).unwrap();
+        trees.gone(Path::new("a/b"));
+        assert!(trees.moved(Path::new("a"), Path::new("z")).is_empty());
+    }
 }
