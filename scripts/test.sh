@@ -63,8 +63,8 @@ check "set-up" scripts/setup.sh tests
 # An emulated machine keeps one processor busy, so two things are done at once: some of the machines' tests, and all else
 # with the rest of them at the end. Each half takes about as long as the other.
 beside=()
-for name in abandoned broken-state crashes endings exec files layers lifecycle minimal sessions shell sleep snapshots \
-  ways-to-a-machine web-shell; do
+for name in abandoned broken-state crashes endings exec files hanging layers lifecycle minimal sessions shell sleep \
+  snapshots ways-to-a-machine web-shell; do
   beside+=("tests/vm/$name.test.ts")
 done
 machines_log=$state/machines-test.log

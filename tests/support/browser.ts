@@ -20,7 +20,7 @@ export interface WatchedPage extends AsyncDisposable {
 export async function openPage(browser: Browser): Promise<WatchedPage> {
   const context = await browser.newContext({ viewport: { width: 1000, height: 640 } });
   const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(60_000);
   const hosts = new Set<string>();
   const complaints: string[] = [];
   const went = (url: string) => {

@@ -90,8 +90,10 @@ export const operations: CrashOperation[] = [
   },
   {
     name: "cooling to warm",
-    before: async (rig) => void (await rig.daemon.ok("edit", rig.id, "--idle-warm", "1s")),
-    run: (rig) => rig.becomes("warm"),
+    async run(rig) {
+      await rig.daemon.ok("edit", rig.id, "--idle-warm", "1s");
+      await rig.becomes("warm");
+    },
     keepsMemory: true,
     after: async (rig) => void (await rig.daemon.ok("edit", rig.id, "--idle-warm", "default")),
   },

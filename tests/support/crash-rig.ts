@@ -81,7 +81,7 @@ export class CrashRig implements AsyncDisposable {
   }
 
   async untilDaemonIsGone(): Promise<void> {
-    await until("the daemon passes the point", () => this.isDaemonGone, 10_000);
+    await until("the daemon passes the point", () => this.isDaemonGone);
     await this.daemon.kill("SIGKILL");
   }
 
@@ -107,7 +107,7 @@ export class CrashRig implements AsyncDisposable {
 
   async becomes(thermal: "warm" | "cold"): Promise<void> {
     const isSo = async () => ((await this.shown()).thermal ?? "cold") === thermal;
-    await until(`the sandbox is ${thermal}`, isSo, 30_000);
+    await until(`the sandbox is ${thermal}`, isSo);
   }
 
   /** To warm, by itself. */
@@ -133,7 +133,7 @@ export class CrashRig implements AsyncDisposable {
     if (!this.isDaemonGone) await this.daemon.kill("SIGKILL");
     this.killMachines();
     const running = () => machineProcesses(this.daemon).length > 0;
-    await until("QEMU is gone", () => !running(), 10_000);
+    await until("QEMU is gone", () => !running());
     const folder = runtimeFolder(this.daemon);
     for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
   }
@@ -151,7 +151,7 @@ export class CrashRig implements AsyncDisposable {
   /** Those that stay: the daemon may be at work, such as cooling what is idle for long. */
   async contradictions(): Promise<string[]> {
     const isTrue = () => contradictions(this.daemon).length === 0;
-    await until("rows, processes and files agree", isTrue, 3_000).catch(() => {});
+    await until("rows, processes and files agree", isTrue).catch(() => {});
     return contradictions(this.daemon);
   }
 

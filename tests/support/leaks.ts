@@ -15,13 +15,11 @@ export interface Footprint {
   rows: number;
 }
 
-const buildDeadlineMs = 90_000;
-
 /** Golden snapshots are made in the background and meant to stay: it looks when none is being made. */
 export async function footprint(daemon: MachineDaemon): Promise<Footprint> {
   const isQuiet = async () => !(await isBuildingGolden(daemon));
   for (;;) {
-    await until("no golden snapshot is being made", isQuiet, buildDeadlineMs);
+    await until("no golden snapshot is being made", isQuiet, 120_000);
     const found = {
       processes: await processesOf(daemon),
       sockets: await socketsOf(daemon),

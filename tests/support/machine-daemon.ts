@@ -20,12 +20,6 @@ export interface Outcome {
   bytes: Uint8Array;
 }
 
-/** A line of a command's output, and when it came. */
-export interface TimedLine {
-  text: string;
-  at: number;
-}
-
 export interface CommandInput {
   stdin?: Uint8Array | string;
   env?: Record<string, string>;
@@ -42,8 +36,6 @@ export interface MachineDaemon extends AsyncDisposable {
   /** Runs it and returns its output; throws with everything it said when it fails. */
   ok(...args: string[]): Promise<string>;
   json<T>(...args: string[]): Promise<T>;
-  /** Runs it and notes when each line of its output came, in milliseconds. */
-  timed(args: string[]): Promise<TimedLine[]>;
   /** Starts it and leaves it to the caller, who may send it signals. */
   spawn(args: string[]): Bun.Subprocess<"ignore", "pipe", "pipe">;
   /** What is written so far. */
@@ -90,7 +82,7 @@ export async function prepareDaemon(options: DaemonOptions = {}): Promise<Machin
   const config = join(home, "config.yaml");
   const logFile = join(home, "daemon.log");
   const program = options.binary ?? binary;
-  const port = await freePort();
+  const port = freePort();
   const url = `http://127.0.0.1:${port}`;
   await writeFile(
     config,
@@ -150,19 +142,6 @@ export async function prepareDaemon(options: DaemonOptions = {}): Promise<Machin
     async json(...args) {
       return JSON.parse(await self.ok(...args, "--json"));
     },
-    async timed(args) {
-      const child = self.spawn(args);
-      const lines: TimedLine[] = [];
-      let rest = "";
-      for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
-        const at = performance.now();
-        const parts = (rest + chunk).split("\n");
-        rest = parts.pop() ?? "";
-        lines.push(...parts.map((text) => ({ text, at })));
-      }
-      await child.exited;
-      return lines;
-    },
     spawn: (args) =>
       Bun.spawn([program, ...args], { env, stdin: "ignore", stdout: "pipe", stderr: "pipe" }),
     log: () => (existsSync(logFile) ? readFileSync(logFile, "utf8") : ""),
@@ -185,16 +164,16 @@ export async function prepareDaemon(options: DaemonOptions = {}): Promise<Machin
       void started.exited.then((code) => {
         ended = code;
       });
-      for (let tries = 0; tries < 1200; tries += 1) {
+      const answers = async () => {
         if (ended !== undefined) {
           daemon = undefined;
-          throw new Error(`The daemon ended with ${ended}:\n${self.log().slice(-4000)}`);
+          throw new Error(`It ended with ${ended}`);
         }
-        const answer = await fetch(`${url}/health`).catch(() => undefined);
-        if (answer?.ok) return;
-        await Bun.sleep(50);
-      }
-      throw new Error(`The daemon did not answer:\n${self.log().slice(-4000)}`);
+        return (await fetch(`${url}/health`).catch(() => undefined))?.ok === true;
+      };
+      await until("the daemon answers", answers).catch((error: Error) => {
+        throw new Error(`${error.message}:\n${self.log().slice(-4000)}`);
+      });
     },
     async [Symbol.asyncDispose]() {
       if (!daemon) await self.restart().catch(() => {});
@@ -254,9 +233,22 @@ async function destroyAll(daemon: MachineDaemon): Promise<void> {
   await Promise.all(sandboxes.map(({ name }) => daemon.run(["destroy", name, "-y"])));
 }
 
-async function freePort(): Promise<number> {
-  const probe = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() });
-  const { port } = probe;
-  await probe.stop(true);
-  return port ?? 0;
+/** One that no program gets without asking for it, so that the daemon has it again after a restart. */
+function freePort(): number {
+  const range = readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8");
+  const lowest = 10_000;
+  const count = Number(range.split("\t")[0]) - lowest;
+  for (;;) {
+    const port = lowest + Math.floor(Math.random() * count);
+    if (isFree(port)) return port;
+  }
+}
+
+function isFree(port: number): boolean {
+  try {
+    Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }).stop(true);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -8,7 +8,7 @@ import { silentLogger } from "../../src/observability/log.ts";
 import { openOperator } from "../../src/operator/operator.ts";
 
 const state = resolve(import.meta.dirname, "../../.bhatti");
-const soon = () => AbortSignal.timeout(30_000);
+const soon = () => AbortSignal.timeout(60_000);
 const hardware = { cpus: 1, memoryMB: 192 };
 
 let home: string;
@@ -32,9 +32,9 @@ beforeAll(async () => {
     defaultSpec: () => undefined,
   });
   const spec = { ...hardware, image: { name: "tiny", digest: image.digest, path } };
-  machine = await engine.create(spec, {}, AbortSignal.timeout(60_000));
+  machine = await engine.create(spec, {}, AbortSignal.timeout(120_000));
   await inGuest("echo 0 > /tmp/count");
-}, 90_000);
+}, 240_000);
 
 afterAll(async () => {
   await engine.destroy(machine.id);
@@ -46,7 +46,7 @@ afterAll(async () => {
 async function inGuest(script: string): Promise<string> {
   const guest = await machine.guest(soon());
   const argv = ["sh", "-c", script];
-  const child = await guest.exec({ argv, stdin: false, timeoutMs: 10_000 }, soon());
+  const child = await guest.exec({ argv, stdin: false, timeoutMs: 60_000 }, soon());
   const decoder = new TextDecoder();
   let text = "";
   for await (const { chunk } of child) text += decoder.decode(chunk.subarray(1));

@@ -1,4 +1,4 @@
-/** Saved states that are not what was written, and machines that do not let themselves be put to sleep. */
+/** Saved states that are not what was written. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import {
   appendFile,
@@ -13,11 +13,9 @@ import {
 import { basename, join } from "node:path";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import { topOf } from "../../src/disks/layers.ts";
-import { startTimeOf } from "../../src/host/process.ts";
 import { footprint } from "../support/leaks.ts";
 import { type MachineDaemon, startMachineDaemon } from "../support/machine-daemon.ts";
-import { inGuest, machineFolder, machinePid, show } from "../support/sandbox-state.ts";
-import { until } from "../support/until.ts";
+import { inGuest, machineFolder, show } from "../support/sandbox-state.ts";
 
 let daemon: MachineDaemon;
 beforeAll(async () => {
@@ -48,8 +46,23 @@ async function refusal(name: string): Promise<object> {
 }
 
 const withoutId = (text: string) => text.replace(/ \(req_\w+\)/, "");
-const attempts = async () =>
-  (await daemon.wholeLog()).split('"a sandbox could not be woken"').length - 1;
+
+/** How often it was tried to wake one, from now on; the outcome is the answer to all who ask in the next ten seconds. */
+async function countAttempts() {
+  const all = async () =>
+    (await daemon.wholeLog()).split('"a sandbox could not be woken"').length - 1;
+  const before = await all();
+  const begun = performance.now();
+  return async () => {
+    const most = 1 + Math.floor((performance.now() - begun) / 10_000);
+    return { attempts: (await all()) - before, most };
+  };
+}
+
+async function expectFew(counted: Awaited<ReturnType<typeof countAttempts>>): Promise<void> {
+  const { attempts, most } = await counted();
+  expect(attempts).toBeWithin(1, most + 1);
+}
 
 describe("a state that is damaged", () => {
   test.each<[string, (folder: string) => Promise<unknown>, string]>([
@@ -95,19 +108,19 @@ describe("a state that is damaged", () => {
     await daemon.ok("stop", "dev");
     await damage(await machineFolder(daemon, "dev"));
     const before = await footprint(daemon);
-    const tried = await attempts();
+    const counted = await countAttempts();
 
     const started = await daemon.run(["start", "dev"]);
     expect(started.code).toBe(1);
     expect(started.stderr).toContain("The saved state is damaged");
     expect(started.stderr).toContain(why);
     expect(started.stderr).toContain("bhatti start --force");
-    expect(await attempts()).toBe(tried + 1);
+    expect((await counted()).attempts).toBe(1);
     // Nothing is touched, and nobody tries again for each who asks.
     const asked = await Promise.all(Array.from({ length: 50 }, () => refusal("dev")));
     for (const answer of asked) expect(answer).toEqual(asked[0] ?? {});
     expect(asked[0]).toMatchObject({ status: 500, code: "snapshot_damaged" });
-    expect(await attempts()).toBe(tried + 1);
+    await expectFew(counted);
     for (const copy of [snapshotOf, forkOf]) {
       const refused = await daemon.run(copy);
       expect(refused.code).toBe(1);
@@ -160,7 +173,7 @@ describe("a state that is damaged", () => {
     await create("many");
     await daemon.ok("stop", "many");
     await flip(join(await machineFolder(daemon, "many"), "state"), 100);
-    const tried = await attempts();
+    const counted = await countAttempts();
     const outcomes = await Promise.all(
       Array.from({ length: 50 }, () => daemon.run(["exec", "many", "--", "true"])),
     );
@@ -168,7 +181,7 @@ describe("a state that is damaged", () => {
       1,
     );
     expect(outcomes[0]?.stderr).toContain("another checksum");
-    expect(await attempts()).toBe(tried + 1);
+    await expectFew(counted);
   });
 
   test("without its record there is no state: it boots from its disk, and says so", async () => {
@@ -235,54 +248,6 @@ test("a snapshot that is damaged makes nothing, one of another QEMU makes a sand
   expect(warned.stderr).toContain("QEMU is another than when it was saved");
   expect(await exec("copy", "cat /workspace/file")).toBe("kept\n");
   await daemon.ok("snapshot", "delete", "kept", "-y");
-});
-
-test("a QEMU that hangs does not stop; what waits for it fails with the reason, and goes on with it", async () => {
-  await create("dev");
-  await exec("dev", "echo kept > /tmp/file");
-  const pid = await machinePid(daemon, "dev");
-  process.kill(pid, "SIGSTOP");
-  try {
-    const stopped = await daemon.run(["stop", "dev"]);
-    expect(stopped.code).toBe(1);
-    expect(stopped.stderr).toContain("so the machine stays as it is");
-    expect(startTimeOf(pid)).toBeDefined();
-    expect(await show(daemon, "dev")).toMatchObject({ status: "running" });
-  } finally {
-    process.kill(pid, "SIGCONT");
-  }
-  expect(await exec("dev", "cat /tmp/file")).toBe("kept\n");
-  await daemon.ok("stop", "dev");
-  expect(await exec("dev", "cat /tmp/file")).toBe("kept\n");
-});
-
-test("a sandbox whose QEMU hangs is destroyed all the same", async () => {
-  await create("dev");
-  process.kill(await machinePid(daemon, "dev"), "SIGSTOP");
-  await daemon.ok("destroy", "dev", "-y");
-  expect(await footprint(daemon)).toEqual({ processes: [], sockets: [], files: [], rows: 0 });
-});
-
-test("a guest whose agent does not answer is not put to sleep, and says why; forced, it boots from its disk", async () => {
-  await create("dev");
-  await exec("dev", "echo kept > /workspace/file; sync");
-  // No signal stops PID 1, the freezer does.
-  const freeze =
-    "mkdir /sys/fs/cgroup/mute && echo 1 > /sys/fs/cgroup/mute/cgroup.procs && (sleep 1; echo 1 > /sys/fs/cgroup/mute/cgroup.freeze) > /dev/null 2>&1 &";
-  await daemon.ok("exec", "dev", "--", "sudo", "sh", "-c", freeze);
-  await Bun.sleep(3000);
-  const stopped = await daemon.run(["stop", "dev"]);
-  expect(stopped.code).toBe(1);
-  expect(stopped.stderr).toContain("The agent in the guest did not answer");
-  expect(await show(daemon, "dev")).toMatchObject({ status: "running" });
-  await daemon.ok("edit", "dev", "--idle-warm", "1s");
-  const isTold = async () =>
-    (await show(daemon, "dev")).activity.reason.startsWith("it could not be made warm");
-  await until("why it stays hot is told", isTold, 60_000);
-  expect(await show(daemon, "dev")).toMatchObject({ status: "running", thermal: "hot" });
-  expect(startTimeOf(await machinePid(daemon, "dev"))).toBeDefined();
-  await daemon.ok("start", "dev", "--force");
-  expect(await exec("dev", "cat /workspace/file")).toBe("kept\n");
 });
 
 async function flip(path: string, at: number): Promise<void> {

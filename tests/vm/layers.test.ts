@@ -161,7 +161,7 @@ test("a disk with more layers than anybody needs gets no more until they are mer
   const written = await write("deep", "f1");
   await daemon.ok("stop", "deep");
   const disk = await diskOf("deep");
-  for (let count = 0; count < 200; count += 1) await freezeTop(disk, AbortSignal.timeout(10_000));
+  for (let count = 0; count < 200; count += 1) await freezeTop(disk, AbortSignal.timeout(60_000));
   await hasMemory("deep");
   await write("deep", "f2");
   const refused = await daemon.run(["snapshot", "create", "deep", "--name", "more"]);

@@ -1,6 +1,5 @@
 /** Sandboxes that are stopped and started, or cool and wake by themselves: what is in them is still there. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import { startTimeOf } from "../../src/host/process.ts";
 import { type MachineDaemon, startMachineDaemon } from "../support/machine-daemon.ts";
 import { becomes, inGuest, machinePid, show } from "../support/sandbox-state.ts";
@@ -88,8 +87,9 @@ test("a command that runs while its sandbox is stopped goes on in it, and its cl
   const [code, said] = await Promise.all([client.exited, new Response(client.stderr).text()]);
   expect(code).not.toBe(0);
   expect(said).toContain("suspended");
-  const told = (await exec("dev", "cat /tmp/open; sleep 0.5; cat /tmp/open")).split("\n");
-  expect(Number(told[1])).toBeGreaterThan(Number(told[0]));
+  const goesOn =
+    "a=$(cat /tmp/open); while [ $(cat /tmp/open) = $a ]; do sleep 0.1; done; echo yes";
+  expect(await exec("dev", goesOn)).toBe("yes\n");
   await destroy("dev");
 });
 
@@ -97,7 +97,7 @@ test("the init script does not run again when its sandbox wakes, but when it boo
   const runs = "cat /workspace/runs";
   await create("once", "--init", "echo run >> /workspace/runs; sync");
   const ran = async () => (await daemon.run(["exec", "once", "--", "sh", "-c", runs])).code === 0;
-  await until("the init script ran", ran, 30_000);
+  await until("the init script ran", ran);
   await daemon.ok("stop", "once");
   await daemon.ok("start", "once");
   await exec("once", "sleep 0.5");
@@ -113,21 +113,23 @@ test("the init script does not run again when its sandbox wakes, but when it boo
   ]);
   await becomes(daemon, "once", { status: "stopped" });
   const ranTwice = async () => (await exec("once", runs)) === "run\nrun\n";
-  await until("the init script ran again", ranTwice, 30_000);
+  await until("the init script ran again", ranTwice);
   await destroy("once");
 });
 
 test("an idle sandbox becomes warm and then cold by itself, and says when; looking at it does not wake it", async () => {
-  await create("idle");
+  await create("idle", "--idle-warm", "1h", "--idle-cold", "2h");
   await exec("idle", counter.replace("0.05", "1"));
   const hot = await show(daemon, "idle");
   expect(hot).toMatchObject({ status: "running", thermal: "hot" });
   expect(hot.activity.reason).not.toBe("");
   expect(hot.activity.next).toMatchObject({ thermal: "warm" });
+  await daemon.ok("edit", "idle", "--idle-warm", "1s");
   const warm = await becomes(daemon, "idle", { thermal: "warm" });
   expect(warm).toMatchObject({ status: "running", activity: { next: { thermal: "cold" } } });
   expect(warm.activity.reason).toContain("idle since");
   const pid = await machinePid(daemon, "idle");
+  await daemon.ok("edit", "idle", "--idle-cold", "3s");
   // All the while it is looked at.
   const cold = await becomes(daemon, "idle", { thermal: "cold" });
   expect(cold).toMatchObject({ status: "running", activity: { reason: "it was idle" } });
@@ -137,33 +139,50 @@ test("an idle sandbox becomes warm and then cold by itself, and says when; looki
   expect(await show(daemon, "idle")).toMatchObject({ status: "running", thermal: "cold" });
 });
 
+/** It goes there by itself, and stays there until somebody uses it. */
+async function cool(name: string, thermal: "warm" | "cold"): Promise<void> {
+  const cold = thermal === "cold" ? "1s" : "never";
+  await daemon.ok("edit", name, "--idle-warm", "1s", "--idle-cold", cold);
+  await becomes(daemon, name, { thermal });
+  await daemon.ok("edit", name, "--idle-warm", "never", "--idle-cold", "never");
+  expect(await show(daemon, name)).toMatchObject({ thermal });
+}
+
 test("a command wakes a sandbox that is cold, and one that is warm", async () => {
+  await cool("idle", "cold");
   const fromCold = await count("idle");
   expect(fromCold).toBeGreaterThan(0);
   expect(await show(daemon, "idle")).toMatchObject({ thermal: "hot" });
-  await becomes(daemon, "idle", { thermal: "warm" });
+  await cool("idle", "warm");
   expect(await count("idle")).toBeGreaterThanOrEqual(fromCold);
   expect(await show(daemon, "idle")).toMatchObject({ thermal: "hot" });
 });
 
 test("a warm sandbox can be stopped, and started", async () => {
-  await becomes(daemon, "idle", { thermal: "warm" });
+  await cool("idle", "warm");
   await daemon.ok("stop", "idle");
   expect(await show(daemon, "idle")).toMatchObject({ status: "stopped", thermal: "cold" });
   await daemon.ok("start", "idle");
   expect(await count("idle")).toBeGreaterThan(0);
 });
 
+/** For as long as its idle times would have made it cold, and more. */
+async function staysHot(name: string): Promise<void> {
+  const deadline = performance.now() + 4000;
+  while (performance.now() < deadline) {
+    expect((await show(daemon, name)).thermal).toBe("hot");
+    await Bun.sleep(200);
+  }
+}
+
 test("a command that runs keeps its sandbox hot", async () => {
-  const client = daemon.spawn(["exec", "idle", "--", "sleep", "5"]);
-  const inUse = async () => (await show(daemon, "idle")).activity.reason === "in use: exec";
-  await until("the command runs", inUse, 30_000);
-  let shown: Sandbox;
-  do {
-    shown = await show(daemon, "idle");
-    expect(shown.thermal).toBe("hot");
-    await Bun.sleep(100);
-  } while (shown.activity.reason === "in use: exec");
+  await exec("idle", "mkfifo /tmp/fifo");
+  const client = daemon.spawn(["exec", "idle", "--", "sh", "-c", "echo begun; cat /tmp/fifo"]);
+  await client.stdout.getReader().read();
+  await daemon.ok("edit", "idle", "--idle-warm", "1s", "--idle-cold", "never");
+  await staysHot("idle");
+  expect((await show(daemon, "idle")).activity.reason).toBe("in use: exec");
+  await exec("idle", "echo > /tmp/fifo");
   expect(await client.exited).toBe(0);
   await becomes(daemon, "idle", { thermal: "warm" });
 });
@@ -172,23 +191,18 @@ test("work in the background keeps it hot, and is told", async () => {
   await exec("idle", "(while :; do :; done) > /dev/null 2>&1 & echo $! > /tmp/busy");
   const isTold = async () =>
     /used \d+ % of a processor/.test((await show(daemon, "idle")).activity.reason);
-  await until("its work is told", isTold, 30_000);
-  const deadline = performance.now() + 4000;
-  while (performance.now() < deadline) {
-    expect((await show(daemon, "idle")).thermal).toBe("hot");
-    await Bun.sleep(200);
-  }
+  await until("its work is told", isTold);
+  await staysHot("idle");
   await exec("idle", "kill $(cat /tmp/busy)");
   await becomes(daemon, "idle", { thermal: "warm" });
 });
 
 test("keep_hot wakes it and keeps it hot until it may cool again", async () => {
-  await becomes(daemon, "idle", { thermal: "cold" });
-  await daemon.ok("edit", "idle", "--keep-hot");
-  expect(await show(daemon, "idle")).toMatchObject({ thermal: "hot", keep_hot: true });
-  await Bun.sleep(3000);
+  await cool("idle", "cold");
+  await daemon.ok("edit", "idle", "--idle-warm", "1s", "--keep-hot");
+  await staysHot("idle");
   const shown = await show(daemon, "idle");
-  expect(shown).toMatchObject({ thermal: "hot", activity: { reason: "keep_hot" } });
+  expect(shown).toMatchObject({ keep_hot: true, activity: { reason: "keep_hot" } });
   expect(shown.activity.next).toBeUndefined();
   await daemon.ok("edit", "idle", "--allow-cold");
   await becomes(daemon, "idle", { thermal: "warm" });
@@ -197,24 +211,37 @@ test("keep_hot wakes it and keeps it hot until it may cool again", async () => {
 test("its own idle times win over the daemon's, also when they are changed", async () => {
   await daemon.ok("edit", "idle", "--idle-warm", "never", "--idle-cold", "never");
   await exec("idle", "true");
-  await Bun.sleep(3000);
-  expect(await show(daemon, "idle")).toMatchObject({ thermal: "hot", idle_warm_s: 0 });
+  await staysHot("idle");
+  expect(await show(daemon, "idle")).toMatchObject({ idle_warm_s: 0 });
   await daemon.ok("edit", "idle", "--idle-cold", "1s");
   await becomes(daemon, "idle", { thermal: "cold" });
-  await exec("idle", "true");
   await daemon.ok("edit", "idle", "--idle-warm", "2s", "--idle-cold", "never");
+  await exec("idle", "true");
   await becomes(daemon, "idle", { thermal: "warm" });
   await Bun.sleep(4000);
   expect(await show(daemon, "idle")).toMatchObject({ thermal: "warm" });
   await daemon.ok("edit", "idle", "--idle-cold", "default");
   await becomes(daemon, "idle", { thermal: "cold" });
+});
+
+test("the daemon's idle times make it warm, and then cold", async () => {
+  await daemon.ok("edit", "idle", "--idle-warm", "default", "--idle-cold", "default");
+  const before = (await daemon.wholeLog()).length;
+  await exec("idle", "true");
+  await becomes(daemon, "idle", { thermal: "cold" });
+  const log = (await daemon.wholeLog()).slice(before);
+  expect([...log.matchAll(/"thermal\.\w+"/g)].map(([type]) => type)).toEqual([
+    '"thermal.pause"',
+    '"thermal.snapshot"',
+  ]);
   await destroy("idle");
 });
 
 test("a sandbox whose time is over is destroyed, also when it is cold", async () => {
-  await create("brief", "--ttl", "5s");
+  await create("brief", "--ttl", "1h");
   expect((await show(daemon, "brief")).expires_at).toBeDefined();
-  await becomes(daemon, "brief", { thermal: "cold" });
+  await cool("brief", "cold");
+  await daemon.ok("edit", "brief", "--ttl", "1s");
   const isGone = async () => (await daemon.run(["inspect", "brief"])).stderr.includes("not found");
-  await until("it is destroyed", isGone, 30_000);
+  await until("it is destroyed", isGone);
 });

@@ -27,14 +27,10 @@ const hello = async (name: string) =>
 
 test("a pool machine is taken when there is one, and the pool is filled again", async () => {
   daemon = await startMachineDaemon({ poolSize: 1 });
-  await until("the pool is full", async () => (await count("pool machine ready")) === 1, 60_000);
+  await until("the pool is full", async () => (await count("pool machine ready")) === 1);
   await daemon.ok("create", "--name", "one");
   await hello("one");
-  await until(
-    "the pool is full again",
-    async () => (await count("pool machine ready")) === 2,
-    60_000,
-  );
+  await until("the pool is full again", async () => (await count("pool machine ready")) === 2);
   await daemon.ok("create", "--name", "two");
   await hello("two");
   expect(await origins()).toEqual(["pool", "pool"]);
@@ -42,12 +38,11 @@ test("a pool machine is taken when there is one, and the pool is filled again", 
 
 test("the pool follows what is asked for", async () => {
   daemon = await startMachineDaemon({ poolSize: 1 });
-  await until("the pool is full", async () => (await count("pool machine ready")) === 1, 60_000);
+  await until("the pool is full", async () => (await count("pool machine ready")) === 1);
   await daemon.ok("create", "--name", "small", "--memory", "256");
   await until(
     "the pool holds the other shape",
     async () => (await count("pool machine ready")) === 2,
-    60_000,
   );
   await daemon.ok("create", "--name", "another", "--memory", "256");
   expect(await origins()).toEqual(["restored", "pool"]);
@@ -56,7 +51,7 @@ test("the pool follows what is asked for", async () => {
 
 test("a pool machine whose QEMU is killed is not handed out", async () => {
   daemon = await startMachineDaemon({ poolSize: 1 });
-  await until("the pool is full", async () => (await count("pool machine ready")) === 1, 60_000);
+  await until("the pool is full", async () => (await count("pool machine ready")) === 1);
   const [id = ""] = await readdir(join(daemon.dataDir, "sandboxes"));
   // It is nobody's yet, so it has no record of its own: QEMU's pid file is there from the start.
   const pid = await readFile(join(daemon.dataDir, "sandboxes", id, "qemu.pid"), "utf8");
@@ -87,11 +82,7 @@ test.each(["state", "ram", "golden.json"])(
   async (file) => {
     daemon = await startMachineDaemon({ golden: "own" });
     await daemon.ok("create", "--name", "one");
-    await until(
-      "both snapshots are made",
-      async () => (await count("golden snapshot made")) === 2,
-      60_000,
-    );
+    await until("both snapshots are made", async () => (await count("golden snapshot made")) === 2);
     const golden = join(daemon.dataDir, "golden");
     for (const name of await readdir(golden)) await truncate(join(golden, name, file), 100);
     await daemon.ok("create", "--name", "two");
