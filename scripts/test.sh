@@ -44,7 +44,7 @@ run_bun_tests() { # NAME PATH…
   local name=$1 log=$state/bun-test.log status=0
   shift
   echo "== $name"
-  bun test --timeout 120000 "$@" 2>&1 | tee "$log" || status=1
+  bun test --timeout 300000 "$@" 2>&1 | tee "$log" || status=1
   count_bun_tests "$log" $status
 }
 
@@ -68,7 +68,7 @@ for name in abandoned broken-state crashes endings exec files hanging layers lif
   beside+=("tests/vm/$name.test.ts")
 done
 machines_log=$state/machines-test.log
-bun test --timeout 120000 "${beside[@]}" >"$machines_log" 2>&1 &
+bun test --timeout 300000 "${beside[@]}" >"$machines_log" 2>&1 &
 machines=$!
 
 check "types" bunx tsc

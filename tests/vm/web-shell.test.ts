@@ -11,9 +11,8 @@ test("a link opens a shell of a machine, also of one that sleeps, and comes back
   await using browser = await openBrowser();
   await using visitor = await openPage(browser);
   const { page } = visitor;
-  page.setDefaultTimeout(60_000);
   const shown = (text: string) => page.locator(".xterm-rows").getByText(text).first().waitFor();
-  const status = (text: string) => page.getByRole("status").getByText(text).waitFor();
+  const status = (text: string) => visitor.status(text);
   const { url } = await daemon.json<Share>("share", "dev");
   await page.goto(url);
   await status("Connected");
