@@ -1,42 +1,25 @@
-import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import {
   chmod,
   lchown,
   mkdir,
   readdir,
   readlink,
-  rm,
   stat,
   symlink,
   truncate,
   utimes,
 } from "node:fs/promises";
-import { join } from "node:path";
-import type { Guest } from "../../src/agent/guest.ts";
 import type { FileSelection } from "../../src/agent/guest-files.ts";
 import { isBhattiError } from "../../src/errors/bhatti-error.ts";
 import { failureOf } from "../support/failure.ts";
-import { generous, RealLohar, run, until } from "../support/lohar.ts";
+import { generous, run, until } from "../support/lohar.ts";
 import { at, bytesOf, piecesOf, tarOf } from "../support/lohar-files.ts";
+import { guest, here, lohar, useOneLohar } from "../support/one-lohar.ts";
 
 setDefaultTimeout(120_000);
 
-let lohar: RealLohar;
-let guest: Guest;
-beforeAll(async () => {
-  lohar = await RealLohar.start();
-  guest = await lohar.connect();
-});
-afterAll(() => lohar[Symbol.asyncDispose]());
-beforeEach(async () => {
-  await rm(lohar.directory, { recursive: true });
-  await mkdir(lohar.directory);
-});
-
-/** In the default directory. */
-function here(path: string): string {
-  return join(lohar.directory, path);
-}
+useOneLohar();
 
 async function read(path: string, selection: FileSelection = {}): Promise<string> {
   const file = await guest.files.read(at(path), selection, generous());

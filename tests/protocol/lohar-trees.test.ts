@@ -1,29 +1,14 @@
-import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { chmod, lstat, mkdir, readdir, readlink, rm, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
-import type { Guest } from "../../src/agent/guest.ts";
 import { failureOf } from "../support/failure.ts";
-import { generous, RealLohar, run, until } from "../support/lohar.ts";
+import { generous, run, until } from "../support/lohar.ts";
 import { at, bytesOf, piecesOf, tarOf } from "../support/lohar-files.ts";
+import { guest, here, lohar, useOneLohar } from "../support/one-lohar.ts";
 
 setDefaultTimeout(120_000);
 
-let lohar: RealLohar;
-let guest: Guest;
-beforeAll(async () => {
-  lohar = await RealLohar.start();
-  guest = await lohar.connect();
-});
-afterAll(() => lohar[Symbol.asyncDispose]());
-beforeEach(async () => {
-  await rm(lohar.directory, { recursive: true });
-  await mkdir(lohar.directory);
-});
-
-/** In the default directory. */
-function here(path: string): string {
-  return join(lohar.directory, path);
-}
+useOneLohar();
 
 async function text(command: string): Promise<string> {
   return (await run(guest, command)).stdout.toString();

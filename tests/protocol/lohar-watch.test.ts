@@ -1,31 +1,16 @@
-import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { appendFile, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Guest } from "../../src/agent/guest.ts";
 import type { FileChange } from "../../src/agent/guest-files.ts";
 import { failureOf } from "../support/failure.ts";
-import { generous, RealLohar, run, until } from "../support/lohar.ts";
+import { generous, run, until } from "../support/lohar.ts";
 import { at } from "../support/lohar-files.ts";
+import { guest, here, lohar, useOneLohar } from "../support/one-lohar.ts";
 
 setDefaultTimeout(120_000);
 
-let lohar: RealLohar;
-let guest: Guest;
-beforeAll(async () => {
-  lohar = await RealLohar.start();
-  guest = await lohar.connect();
-});
-afterAll(() => lohar[Symbol.asyncDispose]());
-beforeEach(async () => {
-  await rm(lohar.directory, { recursive: true });
-  await mkdir(lohar.directory);
-});
-
-/** In the default directory. */
-function here(path: string): string {
-  return join(lohar.directory, path);
-}
+useOneLohar();
 
 /** What is told of while something is done, up to the creation of a file `end` in the watched directory. */
 async function changesOf(path: string, recursive: boolean, work: () => Promise<unknown>) {
