@@ -10,7 +10,7 @@ import { until } from "../support/until.ts";
 import { type Answer, callFor, type Programs, replyOf, seen } from "./calls.ts";
 import type { Blow, Operation, Reply, System, Upheaval, View } from "./operations.ts";
 
-const patienceMs = 60_000;
+const patienceMs = 120_000;
 const sh = (script: string, ...values: string[]) => ["sh", "-c", script, "sh", ...values];
 
 /** What is remembered is in a variable of a process that goes on in the background. */

@@ -35,5 +35,5 @@ test.each(seeds)(
     });
     await fc.assert(property, { seed, numRuns: 1, endOnFailure: true });
   },
-  300_000,
+  600_000,
 );

@@ -19,7 +19,7 @@ export interface Footprint {
 export async function footprint(daemon: MachineDaemon): Promise<Footprint> {
   const isQuiet = async () => !(await isBuildingGolden(daemon));
   for (;;) {
-    await until("no golden snapshot is being made", isQuiet, 120_000);
+    await until("no golden snapshot is being made", isQuiet);
     const found = {
       processes: await processesOf(daemon),
       sockets: await socketsOf(daemon),

@@ -16,7 +16,7 @@ export async function becomes(
   daemon: MachineDaemon,
   name: string,
   wanted: State,
-  milliseconds = 60_000,
+  milliseconds = 120_000,
 ): Promise<Sandbox> {
   let shown: Sandbox | undefined;
   const isSo = async () => {

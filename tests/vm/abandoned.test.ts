@@ -34,7 +34,7 @@ beforeAll(async () => {
   const spec = { ...hardware, image: { name: "tiny", digest: image.digest, path } };
   machine = await engine.create(spec, {}, AbortSignal.timeout(120_000));
   await inGuest("echo 0 > /tmp/count");
-}, 240_000);
+}, 300_000);
 
 afterAll(async () => {
   await engine.destroy(machine.id);

@@ -14,7 +14,7 @@ let rig: CrashRig;
 beforeAll(async () => {
   rig = await CrashRig.start();
   await rig.ready();
-}, 2 * minutes);
+}, 5 * minutes);
 afterAll(() => rig[Symbol.asyncDispose](), minutes);
 
 const nothing = { processes: [], sockets: [], files: [], rows: 0 };
@@ -116,7 +116,7 @@ describe.each(all)("$name", (operation) => {
       expect(points).not.toEqual([]);
       console.log(`${operation.name}: ${points.join(" ")}`);
     },
-    2 * minutes,
+    5 * minutes,
   );
 
   test.each<Disaster>(["the daemon dies", "the host reboots"])(
@@ -147,7 +147,7 @@ test.each(representatives)(
     await strike(operation, point, disaster);
     await end();
   },
-  2 * minutes,
+  5 * minutes,
 );
 
 describe("nothing is under way", () => {
