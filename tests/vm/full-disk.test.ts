@@ -7,6 +7,7 @@ import { run } from "../../src/host/process.ts";
 import { footprint } from "../support/leaks.ts";
 import { type MachineDaemon, startMachineDaemon } from "../support/machine-daemon.ts";
 import { inGuest, machineFolder, show } from "../support/sandbox-state.ts";
+import { unmount } from "../support/unmount.ts";
 import { until } from "../support/until.ts";
 
 let mount: string;
@@ -27,13 +28,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await rm(filler, { force: true });
   await small[Symbol.asyncDispose]();
-  // The kernel lets go of a QEMU's files a moment after its end.
-  const unmounted = () =>
-    run(["umount", mount]).then(
-      () => true,
-      () => false,
-    );
-  await until("it is unmounted", unmounted);
+  await unmount(mount);
   await rm(mount, { recursive: true, force: true });
 });
 afterEach(() => rm(filler, { force: true }));

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { run } from "../../src/host/process.ts";
 import { footprint } from "../support/leaks.ts";
 import { kernelFolder, prepareDaemon, startMachineDaemon } from "../support/machine-daemon.ts";
+import { unmount } from "../support/unmount.ts";
 import { until } from "../support/until.ts";
 
 const nothing = { processes: [], sockets: [], files: [], rows: 0 };
@@ -89,7 +90,7 @@ test("a full disk is named, and a create on it leaves nothing", async () => {
     expect(stderr).toContain("Insufficient Storage");
     expect(await footprint(daemon)).toEqual(nothing);
   } finally {
-    await run(["umount", mount]);
+    await unmount(mount);
     await rm(mount, { recursive: true, force: true });
   }
 });
@@ -119,7 +120,7 @@ test("a disk that is full when a machine's own disk is made is named, and nothin
     await rm(join(mount, "filler"));
     await daemon.ok("create", "--name", "dev");
   } finally {
-    await run(["umount", mount]);
+    await unmount(mount);
     for (const folder of [mount, ram]) await rm(folder, { recursive: true, force: true });
   }
 });
