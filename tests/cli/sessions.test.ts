@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { binary } from "../support/binary.ts";
 import { type CliDaemon, startCliDaemon } from "../support/cli-daemon.ts";
 import { cuttableLine } from "../support/cuttable-line.ts";
+import { follow } from "../support/follow.ts";
 import { until } from "../support/until.ts";
 
 let daemon: CliDaemon;
@@ -30,16 +31,6 @@ async function detached(...words: string[]): Promise<string> {
 function spawn(args: string[]) {
   const env = { PATH: process.env["PATH"], ...daemon.env };
   return Bun.spawn([binary, ...args], { env, stdin: "pipe", stdout: "pipe", stderr: "pipe" });
-}
-
-/** What comes, as far as it has come. */
-function follow(stream: ReadableStream<Uint8Array>) {
-  const self = { text: "", ended: Promise.resolve() };
-  self.ended = (async () => {
-    const decoder = new TextDecoder();
-    for await (const bytes of stream) self.text += decoder.decode(bytes, { stream: true });
-  })();
-  return self;
 }
 
 /** Starts one that takes input, leaves it and gives its id. */
