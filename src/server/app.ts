@@ -54,7 +54,9 @@ export interface AppOptions {
   closing: AbortSignal;
 }
 
-const socketPath = /^\/sandboxes\/[^/]+\/(ws|exec\/(stream|ws))$/;
+const socketPaths = Object.values(endpoints)
+  .filter((endpoint) => "status" in endpoint && endpoint.status === 101)
+  .map(({ path }) => new RegExp(`^${path.replace(/:\w+/g, "[^/]+")}$`));
 const publicRoutes = new Set(
   Object.values(endpoints)
     .filter((endpoint) => "public" in endpoint)
@@ -139,6 +141,6 @@ function admit(context: RequestContext, authenticator: Authenticator, limiter: R
   const user = authenticator.authenticate(context.req.raw.headers.get("authorization"), ip);
   context.set("user", user);
   // A WebSocket client cannot read an HTTP refusal: there the limit is told on the socket.
-  if (socketPath.test(path)) return;
+  if (socketPaths.some((one) => one.test(path))) return;
   limiter.check(user.id, method, path);
 }

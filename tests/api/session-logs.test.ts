@@ -5,7 +5,7 @@ import { Client } from "../../src/client/client.ts";
 import type { DaemonError } from "../../src/client/failure.ts";
 import { followLog } from "../../src/client/log-stream.ts";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
-import { type FakeDaemon, startFakeDaemon } from "../support/fake-daemon.ts";
+import { type FakeDaemon, generousLimits, startFakeDaemon } from "../support/fake-daemon.ts";
 import { PlainSocket } from "../support/plain-socket.ts";
 import { oneSession, openSession, says } from "../support/sessions.ts";
 import { until } from "../support/until.ts";
@@ -79,6 +79,16 @@ test("following over a WebSocket ends with the session, and says why when it can
   client.tell({ type: "stdin_end" });
   expect(await followed).toBe("one\n");
   expect(await follow(daemon, "sess-none")).toBe("session_not_found");
+});
+
+test("following counts once, and the limit is told on the WebSocket", async () => {
+  const limits = { ...generousLimits, readPerMinute: 1, readBurst: 1 };
+  await using daemon = await startFakeDaemon({ config: { limits } });
+  await daemon.create({ name: "dev" });
+  for (const code of ["session_not_found", "rate_limited"]) {
+    const socket = new PlainSocket(daemon, `${sessions}/sess-none/log/stream`);
+    expect(await socket.told("error")).toMatchObject({ code });
+  }
 });
 
 test("a log that is followed is cut by a stop, and does not start the sandbox again", async () => {
