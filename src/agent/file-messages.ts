@@ -19,14 +19,15 @@ export const openedFileMessage = z
 
 export const readMessage = z.object({ bytes: count, truncated: z.boolean() });
 
-export const openedListMessage = z.object({ path: z.string() });
+/** An agent of an earlier version tells no path here, but whole entries. */
+export const openedListMessage = z.object({ path: z.string().default("") });
 
 export const listedMessage = z.object({ entries: count, truncated: z.boolean() });
 
 const kind = z.enum(["file", "directory", "link", "other"]);
 
-/** One of many, in the order of the words in `entryMessage`; its path is the list's and its name. */
-export const entryLine = z
+/** In the order of the words in `entryMessage`; its path is the list's and its name. */
+const entryValues = z
   .tuple([z.string(), kind, count, count, z.number().int(), count, count, z.string().optional()])
   .transform(([name, type, size, mode, mtimeMs, uid, gid, target]) => {
     const known = { name, type, size, mode, mtimeMs, uid, gid };
@@ -49,6 +50,9 @@ export const entryMessage = z
     const { mtime_ms, target, ...rest } = raw;
     return { ...rest, mtimeMs: mtime_ms, ...(target !== undefined && { target }) };
   });
+
+/** One of many. */
+export const entryLine = z.union([entryValues, entryMessage]);
 
 export const transferMessage: z.ZodType<TransferResult> = z.object({
   entries: count,

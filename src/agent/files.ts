@@ -55,7 +55,7 @@ export class LoharFiles implements GuestFiles {
     const start = path.endsWith("/") ? path : `${path}/`;
     const entries: FileEntry[] = [];
     for await (const entry of linesOf(stream, entryLine, "entry")) {
-      entries.push({ ...entry, path: start + entry.name });
+      entries.push({ path: start + entry.name, ...entry });
       if (entries.length > maximumEntries) throw tooMany();
     }
     const { truncated } = await stream.result;
