@@ -1,4 +1,7 @@
-/** Every error code that a user can meet: its HTTP status, and the hint that follows it on the screen. */
+/**
+ * Every error code that a user can meet: its HTTP status, and the hint that follows it on the screen. There `<sandbox>` and
+ * the like become what the command line has named (`cli/names.ts`); `<one>` is for the user to choose.
+ */
 export const catalogue = {
   // what the request says
   bad_request: { status: 400, hint: undefined },
@@ -29,7 +32,7 @@ export const catalogue = {
     hint: "Pick another name, or: bhatti snapshot delete <name>",
   },
   snapshot_in_use: { status: 409, hint: "Try again when that sandbox is there: bhatti ls" },
-  snapshot_limit: { status: 429, hint: "Free capacity: bhatti snapshot delete <snapshot>" },
+  snapshot_limit: { status: 429, hint: "Free capacity: bhatti snapshot delete <one>" },
   snapshot_damaged: {
     status: 500,
     hint: "Boot from the disk alone, what was in memory is lost: bhatti start --force <sandbox>",
