@@ -12,7 +12,7 @@ test: ## Whatever set-up is missing, then every test
 
 test-crashes: ## The daemon dies, and the host reboots, at every step of every operation: half an hour
 	@scripts/setup.sh machines
-	@BHATTI_TEST_CRASHES=all .tools/node_modules/.bin/bun test --timeout 120000 tests/vm/crashes.test.ts
+	@BHATTI_TEST_CRASHES=all .tools/node_modules/.bin/bun test --timeout 300000 tests/vm/crashes.test.ts
 
 build: ## dist/bhatti and the guest agent inside it
 	@scripts/setup.sh build

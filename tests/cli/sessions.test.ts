@@ -228,12 +228,13 @@ test("one that only reads goes on where it was", async () => {
 
 test("whoever loses a session is told how to take it back, by its name", async () => {
   const first = spawn(["exec", "dev", "--session", "--", "cat"]);
-  const said = first.stderr.getReader();
-  const read = async () => new TextDecoder().decode((await said.read()).value);
-  const id = /sess-\w+/.exec(await read())?.[0];
+  const said = follow(first.stderr);
+  await until("its id is told", () => said.text.endsWith("\n"));
+  const id = /sess-\w+/.exec(said.text)?.[0];
   const second = spawn(["attach", "dev", id ?? ""]);
   expect(await first.exited).toBe(1);
-  expect(await read()).toEndWith(`\nTake it back: bhatti attach dev ${id}\n`);
+  await said.ended;
+  expect(said.text).toEndWith(`\nTake it back: bhatti attach dev ${id}\n`);
   second.kill("SIGKILL");
   await second.exited;
 });

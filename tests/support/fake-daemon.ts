@@ -193,9 +193,11 @@ export class FakeDaemon implements AsyncDisposable {
     return this.logLines.some((line) => line.includes(message));
   }
 
-  /** Lets time pass, and waits for what that sets off. Only with a clock that was given. */
+  /** Lets time pass, and waits for what that sets off. */
   async pass(milliseconds: number): Promise<void> {
-    await this.#options.clock?.pass(milliseconds, () => this.settled());
+    const { clock } = this.#options;
+    if (!clock) throw new Error("Its time is the system's: start it with a clock");
+    await clock.pass(milliseconds, () => this.settled());
   }
 
   /** Until nothing is under way any more: all that takes time here is the engine's steps. */

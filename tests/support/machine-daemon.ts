@@ -147,7 +147,8 @@ export async function prepareDaemon(options: DaemonOptions = {}): Promise<Machin
     log: () => (existsSync(logFile) ? readFileSync(logFile, "utf8") : ""),
     async wholeLog() {
       const answer = await fetch(`${url}/health`);
-      const last = answer.headers.get("x-request-id") ?? "";
+      const last = answer.headers.get("x-request-id");
+      if (!last) throw new Error("The daemon's answer has no request id to find in its log");
       await until(`the log tells of request "${last}"`, () => self.log().includes(last));
       return self.log();
     },

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Session } from "../../src/contract/sessions.ts";
 import { ExecSocketClient } from "../support/exec-socket.ts";
+import { follow } from "../support/follow.ts";
 import { type MachineDaemon, startMachineDaemon } from "../support/machine-daemon.ts";
 import { inGuest, show } from "../support/sandbox-state.ts";
 import { until } from "../support/until.ts";
@@ -24,15 +25,6 @@ async function detach(script: string, ...flags: string[]): Promise<string> {
 }
 
 const open = (request: object) => ExecSocketClient.start(daemon, "dev", request);
-
-/** What has come so far. */
-function textOf(stream: ReadableStream<Uint8Array>): { text: string } {
-  const read = { text: "" };
-  void (async () => {
-    for await (const piece of stream) read.text += new TextDecoder().decode(piece);
-  })();
-  return read;
-}
 
 test("a detached command goes on alone, with its output in a log", async () => {
   const told = await daemon.ok(
@@ -76,8 +68,8 @@ test("a piped session keeps its memory and its stdin through a kill of the daemo
   first.stdin("n=41; echo begun\n");
   await until("its first words", () => first.stdout === "begun\n");
   const log = daemon.spawn(["logs", "-f", "dev", id]);
-  const logged = textOf(log.stdout);
-  const remarks = textOf(log.stderr);
+  const logged = follow(log.stdout);
+  const remarks = follow(log.stderr);
   await until("its log", () => logged.text === "begun\n");
   await daemon.kill("SIGKILL");
   await first.closed;
@@ -93,6 +85,7 @@ test("a piped session keeps its memory and its stdin through a kill of the daemo
   expect(remarks.text).toBe("connection lost, trying again…\nconnected again\n");
   await daemon.ok("stop", "dev");
   expect(await log.exited).toBe(1);
+  await Promise.all([logged.ended, remarks.ended]);
   expect(logged.text).toBe("begun\n42\non stderr\n");
   expect(remarks.text).toContain('Sandbox "dev" ended while its log was read: it was suspended');
   expect((await sessions()).map(({ session_id }) => session_id)).toContain(id);
