@@ -142,7 +142,7 @@ impl Packing<'_> {
         let before = self.done.entries;
         self.file(path, file, stat)?;
         let is_packed = self.done.entries > before;
-        let bytes = path.len() + size_of_val(&(id, Vec::<u8>::new()));
+        let bytes = path.len() + size_of::<((u64, u64), Vec<u8>)>();
         if is_packed && self.kept + bytes <= MOST_KEPT {
             self.kept += bytes;
             self.packed.insert(id, path.to_vec());
