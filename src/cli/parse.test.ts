@@ -25,6 +25,8 @@ test.each<[string[], string[], Record<string, string[]>]>([
   [["-yt"], [], { yes: ["true"], tty: ["true"] }],
   [["-yto", "wide", "a"], ["a"], { yes: ["true"], tty: ["true"], output: ["wide"] }],
   [["--yes=false"], [], { yes: ["false"] }],
+  [["-y=false"], [], { yes: ["false"] }],
+  [["-yt=true"], [], { yes: ["true"], tty: ["true"] }],
   [["--label", "a=1", "--label", "b=2"], [], { label: ["a=1", "b=2"] }],
   [["a", "--", "-y", "--", "--name"], ["a", "-y", "--", "--name"], {}],
   [["-", "a"], ["-", "a"], {}],

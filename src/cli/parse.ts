@@ -63,7 +63,8 @@ function readFlag(
   if (!flag) throw new UnknownFlag(word, name, said);
   const found = (value: string) => said.flags.set(name, [...(said.flags.get(name) ?? []), value]);
   if (!flag.placeholder) {
-    if (!word.startsWith("--") && attached !== undefined) {
+    const isAlone = word.startsWith("--") || word[2] === "=";
+    if (!isAlone && attached !== undefined) {
       found("true"); // -nt is -n -t
       return readFlag(words.with(index, `-${attached}`), index, flags, said);
     }
