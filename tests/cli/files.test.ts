@@ -216,6 +216,18 @@ test("what is neither file nor directory nor link is skipped, and told", async (
   });
 });
 
+test("a pipe is not waited for, and is no empty file", async () => {
+  const pipe = join(local, "pipe");
+  Bun.spawnSync(["mkfifo", pipe]);
+  expect(await file("push", pipe, "app")).toMatchObject({
+    code: 1,
+    stdout: "",
+    stderr: `Error: "${pipe}" is neither a file nor a directory
+What comes from a pipe or a device is for stdin: bhatti file write dev app
+`,
+  });
+});
+
 test("a file goes where its path says", async () => {
   const source = join(local, "one.txt");
   writeFileSync(source, "1");

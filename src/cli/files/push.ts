@@ -3,6 +3,7 @@ import { statSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import type { Client } from "../../client/client.ts";
 import type { Transferred } from "../../contract/files.ts";
+import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Context } from "../context.ts";
 import { showProgress } from "../terminal/progress.ts";
 import { reading } from "./local-error.ts";
@@ -18,6 +19,7 @@ export interface Pushed extends PackProgress {
 
 export async function pushInto(context: Context, local: string, place: Place): Promise<Pushed> {
   const stat = reading(local, () => statSync(local));
+  if (!stat.isDirectory() && !stat.isFile()) throw unsized(local);
   const client = await context.client();
   const into = stat.isDirectory() ? { place, name: "" } : await destination(client, local, place);
   const total = () => (stat.isDirectory() ? measure(local) : { files: 1, bytes: stat.size });
@@ -38,6 +40,13 @@ export async function pushInto(context: Context, local: string, place: Place): P
   } finally {
     await shown.end();
   }
+}
+
+/** A pipe would be waited for, and how much comes from it or from a device is not known before. */
+function unsized(local: string): BhattiError {
+  return new BhattiError("bad_usage", `"${local}" is neither a file nor a directory`, {
+    hint: "What comes from a pipe or a device is for stdin: bhatti file write <sandbox> <path>",
+  });
 }
 
 /** The directory that the file goes into, and its name there. */
