@@ -89,7 +89,7 @@ export const catalogue = {
   },
   guest_busy: {
     status: 503,
-    hint: "Wait until commands in the sandbox have ended, and try again",
+    hint: "Wait until commands or transfers in the sandbox have ended, and try again",
   },
   guest_failed: { status: 502, hint: undefined },
   machine_failed: { status: 500, hint: "Look at the daemon's log for the machine's last words" },
