@@ -19,8 +19,9 @@ export function failureFor(error: unknown, json: boolean, names: Names): Failure
   const hint = hintOf(error, names);
   const { line, body } = describe(error);
   if (json) return { exitCode: 1, text: `${JSON.stringify({ ...body, hint })}\n` };
-  const help = error instanceof UsageError ? `${error.help}\n` : "";
-  return { exitCode: 1, text: `${help}${line}\n${hint ? `${hint}\n` : ""}` };
+  const usage = error instanceof UsageError ? error.usage : undefined;
+  const lines = [line, usage, hint].filter((one) => one !== undefined);
+  return { exitCode: 1, text: lines.map((one) => `${one}\n`).join("") };
 }
 
 function describe(error: unknown): { line: string; body: ErrorBody } {

@@ -26,7 +26,7 @@ export function overview(
       );
   return [
     `${head}\n`,
-    `Usage:\n  ${program} <command> [flags]\n`,
+    `Usage:\n  ${commandUsage(path, undefined)}\n`,
     ...sections,
     section("Global flags", flagRows(globalFlags)),
     `More about a command: ${program} <command> --help\n`,
@@ -39,23 +39,29 @@ export function commandHelp(
   command: Command,
   globalFlags: Flags,
 ): string {
-  const words = command.arguments.map((name) => `<${name}>`);
-  // Behind another program's words they could be its own.
-  const all = command.rest
-    ? ["[flags]", ...words, "[--]", `<${command.rest}...>`]
-    : [...words, "[flags]"];
-  const usage = ["bhatti", ...path, ...all].join(" ");
   const aliases = entry.aliases?.length ? [`Aliases: ${entry.aliases.join(", ")}\n`] : [];
   const flags = flagRows(command.flags);
   return [
     `${entry.summary}\n`,
     ...(command.description ? [`${command.description}\n`] : []),
-    `Usage:\n  ${usage}\n`,
+    `Usage:\n  ${commandUsage(path, command)}\n`,
     ...aliases,
     ...(command.examples ? [`Examples:\n${command.examples.map((e) => `  ${e}\n`).join("")}`] : []),
     ...(flags.length > 0 ? [section("Flags", flags)] : []),
     section("Global flags", flagRows(globalFlags)),
   ].join("\n");
+}
+
+/** The usage line of a command, or of the group of commands at the path. */
+export function commandUsage(path: readonly string[], command: Command | undefined): string {
+  const program = ["bhatti", ...path].join(" ");
+  if (!command) return `${program} <command> [flags]`;
+  const words = command.arguments.map((name) => `<${name}>`);
+  // Flags after the words of another program would be that program's.
+  const all = command.rest
+    ? ["[flags]", ...words, "[--]", `<${command.rest}...>`]
+    : [...words, "[flags]"];
+  return [program, ...all].join(" ");
 }
 
 type Row = [left: string, right: string];

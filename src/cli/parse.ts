@@ -2,8 +2,8 @@
  * Words of a command line → flags and positional words, by the rules that docker and kubectl users know: flags anywhere
  * before `--`, `--flag=value`, `-o wide`, `-owide`, `-it`. No library: the best of them adds 7 ms to a start of 6.
  */
-import { BhattiError } from "../errors/bhatti-error.ts";
 import type { Flags, WrittenFlags } from "./command.ts";
+import { UsageError } from "./usage-error.ts";
 
 export interface ParsedWords {
   positional: string[];
@@ -72,7 +72,7 @@ function readFlag(
     return 1;
   }
   const value = attached ?? words[index + 1];
-  if (value === undefined) throw new BhattiError("bad_usage", `--${name} needs a value`);
+  if (value === undefined) throw new UsageError(`--${name} needs a value`);
   found(value);
   return attached === undefined ? 2 : 1;
 }
@@ -95,11 +95,11 @@ function readSwitch(name: string, attached: string | undefined): string {
   if (attached === undefined || attached === "true" || attached === "false") {
     return attached ?? "true";
   }
-  throw new BhattiError("bad_usage", `--${name} takes no value, got "${attached}"`);
+  throw new UsageError(`--${name} must be true or false, got "${attached}"`);
 }
 
 /** A flag that this command does not have, or not there; the program adds what the user may have meant. */
-export class UnknownFlag extends BhattiError {
+export class UnknownFlag extends UsageError {
   readonly flag: string;
   /** What stands in front of it. */
   readonly before: ParsedWords;
@@ -110,7 +110,7 @@ export class UnknownFlag extends BhattiError {
     before: ParsedWords,
     problem: "unknown" | "misplaced" = "unknown",
   ) {
-    super("bad_usage", `${problem} flag "${word}"`);
+    super(`${problem} flag "${word}"`);
     this.flag = name;
     this.before = before;
   }

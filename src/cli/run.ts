@@ -1,5 +1,4 @@
 /** One run of the program: words → command → exit code, and any error → words. */
-import { BhattiError } from "../errors/bhatti-error.ts";
 import type { Command } from "./command.ts";
 import { type Context, openContext } from "./context.ts";
 import { failureFor } from "./failure.ts";
@@ -43,17 +42,33 @@ async function dispatch(
   names: Names = new Map(),
 ): Promise<number> {
   const found = await findEntry(words);
-  const { entry, path, before, after } = found;
+  const { entry, path } = found;
   const loaded = entry?.command;
   if (!entry || !loaded) return await showOverview(found, system);
-  const parsed = await parseFor(loaded, path, [...before, ...after]);
+  try {
+    return await runCommand(found, entry, loaded, system, names);
+  } catch (error) {
+    throw await withUsage(error, path, loaded);
+  }
+}
+
+async function runCommand(
+  { path, before, after }: Found,
+  entry: Entry,
+  loaded: Command,
+  system: System,
+  names: Names,
+): Promise<number> {
+  const bounds = loaded.rest ? { argumentCount: loaded.arguments.length } : {};
+  const flagSet = { ...loaded.flags, ...globalFlags };
+  const parsed = parseWords([...before, ...after], flagSet, bounds);
   const flags = readGlobalFlags(parsed.flags);
   if (flags.help) {
     const { commandHelp } = await import("./help.ts");
     await system.stdout.write(commandHelp(path, entry, loaded, globalFlags));
     return 0;
   }
-  await checkCount(loaded, parsed, path, entry);
+  checkCount(loaded, parsed, path);
   for (const [word, name] of namesIn(parsed, loaded)) names.set(word, name);
   return await execute(loaded, parsed, openContext(system, flags, names));
 }
@@ -102,7 +117,7 @@ async function parseGlobals(words: readonly string[], path: readonly string[]) {
   } catch (error) {
     // `bhatti --version` is what many try first
     if (path.length === 0 && words.includes("--version")) return { rest: ["version"] };
-    throw await explained(error, path, undefined);
+    throw await withUsage(error, path, undefined);
   }
 }
 
@@ -113,15 +128,6 @@ async function showOverview({ entry, path, after }: Found, system: System): Prom
   const { overview } = await import("./help.ts");
   await system.stdout.write(overview(path, entry, { entries, groups, globalFlags }));
   return 0;
-}
-
-async function parseFor(loaded: Command, path: readonly string[], words: readonly string[]) {
-  try {
-    const bounds = loaded.rest ? { argumentCount: loaded.arguments.length } : {};
-    return parseWords(words, { ...loaded.flags, ...globalFlags }, bounds);
-  } catch (error) {
-    throw await explained(error, path, loaded);
-  }
 }
 
 function readGlobalFlags(written: ReadonlyMap<string, readonly string[]>): GlobalFlags {
@@ -137,12 +143,11 @@ function readGlobalFlags(written: ReadonlyMap<string, readonly string[]>): Globa
   };
 }
 
-async function checkCount(
+function checkCount(
   loaded: Command,
   { positional, flags }: ReturnType<typeof parseWords>,
   path: readonly string[],
-  entry: Entry,
-): Promise<void> {
+): void {
   const received = positional.length;
   const wanted = loaded.arguments.length;
   const few = received < wanted + (loaded.rest ? 1 : 0);
@@ -150,11 +155,25 @@ async function checkCount(
   const message = loaded.rest
     ? `requires at least ${wanted + 1} arg(s), received ${received}`
     : `accepts ${wanted} arg(s), received ${received}`;
-  const { commandHelp } = await import("./help.ts");
   const isName = received === wanted + 1 && loaded.flags["name"] && !flags.has("name");
   const meant = ["bhatti", ...path, ...positional.slice(0, wanted), "--name", positional.at(-1)];
-  const hint = isName ? `Did you mean: ${meant.join(" ")}` : undefined;
-  throw new UsageError(message, commandHelp(path, entry, loaded, globalFlags), hint);
+  throw new UsageError(message, {
+    hint: isName ? `Did you mean: ${meant.join(" ")}` : undefined,
+  });
+}
+
+/** Adds to a usage error the usage line, and a hint unless it has one. */
+async function withUsage(error: unknown, path: readonly string[], loaded: Command | undefined) {
+  if (!(error instanceof UsageError)) return error;
+  const program = ["bhatti", ...path].join(" ");
+  const isUnknownFlag = error instanceof UnknownFlag;
+  const hint = isUnknownFlag ? await flagHint(error, program, loaded) : error.hint;
+  const { commandUsage } = await import("./help.ts");
+  return new UsageError(isUnknownFlag ? `${error.message} for "${program}"` : error.message, {
+    cause: error,
+    usage: `Usage: ${commandUsage(path, loaded)}`,
+    hint: hint ?? `See: ${program} --help`,
+  });
 }
 
 async function unknownCommand(name: string, path: readonly string[], level: readonly Entry[]) {
@@ -164,27 +183,23 @@ async function unknownCommand(name: string, path: readonly string[], level: read
     level.flatMap((entry) => [entry.name, ...(entry.aliases ?? [])]),
   );
   const program = ["bhatti", ...path].join(" ");
-  return new BhattiError("bad_usage", `unknown command "${name}" for "${program}"`, {
-    hint: near ? `Did you mean: ${program} ${near}` : `See: ${program} --help`,
+  const error = new UsageError(`unknown command "${name}" for "${program}"`, {
+    hint: near && `Did you mean: ${program} ${near}`,
   });
+  return await withUsage(error, path, undefined);
 }
 
-/** An unknown or misplaced flag, with what may have been meant. */
-async function explained(error: unknown, path: readonly string[], loaded: Command | undefined) {
-  if (!(error instanceof UnknownFlag)) return error;
-  const program = ["bhatti", ...path].join(" ");
+/** Suggests the most similar flag, or where the flag of another program belongs. */
+async function flagHint(error: UnknownFlag, program: string, loaded: Command | undefined) {
   const { closest } = await import("./suggest.ts");
   const near = closest(error.flag, Object.keys({ ...loaded?.flags, ...globalFlags }));
-  const hint = near ? `Did you mean: --${near}` : `See: ${program} --help`;
-  return new BhattiError("bad_usage", `${error.message} for "${program}"`, {
-    hint: (loaded && ownFlagHint(error, program, loaded)) ?? hint,
-    cause: error,
-  });
+  const separator = loaded && separatorHint(error, program, loaded);
+  return separator ?? (near && `Did you mean: --${near}`);
 }
 
 /** Before a command's first word no flag can be the command's own. */
-function ownFlagHint({ before }: UnknownFlag, program: string, loaded: Command) {
+function separatorHint({ before }: UnknownFlag, program: string, loaded: Command) {
   if (!loaded.rest || before.positional.length <= loaded.arguments.length) return undefined;
-  const hint = `If it belongs to the command, put -- first: ${program} <sandbox> -- <command...>`;
+  const hint = `For a flag of the command, put -- before it: ${program} <sandbox> -- <command...>`;
   return withNames(hint, namesIn(before, loaded));
 }

@@ -68,7 +68,8 @@ test.each([
     stdout: "",
     stderr:
       `Error: ${problem} flag "${words[1]}" for "bhatti exec"\n` +
-      "If it belongs to the command, put -- first: bhatti exec dev -- <command...>\n",
+      "Usage: bhatti exec [flags] <sandbox> [--] <command...>\n" +
+      "For a flag of the command, put -- before it: bhatti exec dev -- <command...>\n",
   });
 });
 
@@ -269,10 +270,10 @@ test("--timing prints its table even when the command fails", async () => {
   );
 });
 
-test("--tty and --json exclude each other", async () => {
+test("exec refuses --tty with --json", async () => {
   expect(await daemon.run(["exec", "dev", "-t", "--json", "true"])).toMatchObject({
     code: 1,
-    stderr: '{"error":"--tty and --json exclude each other","code":"bad_usage"}\n',
+    stderr: expect.stringContaining('{"error":"--tty and --json cannot be used together"'),
   });
 });
 

@@ -99,28 +99,37 @@ test("create starts from a template, and its flags win over it", async () => {
   );
 });
 
+const usageError = (problem: string, hint = "See: bhatti create --help") =>
+  `Error: ${problem}\nUsage: bhatti create [flags]\n${hint}\n`;
+
 test.each<[string[], string]>([
-  [["--cpus", "1.5"], 'Error: --cpus must be a whole number of vCPUs, got "1.5"\n'],
-  [["--cpus", "0"], "Error: --cpus must be between 1 and 64 vCPUs, got 0\n"],
-  [["--memory", "lots"], 'Error: --memory must be a whole number, got "lots"\n'],
-  [["--label", "team"], 'Error: --label must be key=value, got "team"\n'],
+  [["--cpus", "1.5"], usageError('--cpus must be a whole number of vCPUs, got "1.5"')],
+  [["--cpus", "0"], usageError("--cpus must be between 1 and 64 vCPUs, got 0")],
+  [["--memory", "lots"], usageError('--memory must be a whole number, got "lots"')],
+  [["--label", "team"], usageError('--label must be key=value, got "team"')],
   [
     ["--label", "a=1,2"],
-    'Error: --label must be key=value, got "2"\nA comma separates pairs, so a value cannot have one\n',
+    usageError(
+      '--label must be key=value, got "2"',
+      "A comma separates pairs; a value cannot contain one",
+    ),
   ],
-  [["--env", "A,B=1"], 'Error: --env must be KEY=VALUE,..., got "A"\n'],
+  [["--env", "A,B=1"], usageError('--env must be KEY=VALUE,..., got "A"')],
   [
     ["--file", "here"],
-    'Error: --file must be local:guest with an absolute guest path, got "here"\n',
+    usageError('--file must be local:guest with an absolute guest path, got "here"'),
   ],
   [["--file", "/nowhere:/x"], 'Error: --file cannot read "/nowhere": no such file\n'],
   [
     ["--hugepages"],
     "Error: --hugepages is not supported: a sandbox's memory is a file, so that stopping it costs nothing\n",
   ],
-  [["--cpus"], "Error: --cpus needs a value\n"],
-  [["--keep-hot=maybe"], 'Error: --keep-hot takes no value, got "maybe"\n'],
-  [["--nmae", "x"], 'Error: unknown flag "--nmae" for "bhatti create"\nDid you mean: --name\n'],
+  [["--cpus"], usageError("--cpus needs a value")],
+  [["--keep-hot=maybe"], usageError('--keep-hot must be true or false, got "maybe"')],
+  [
+    ["--nmae", "x"],
+    usageError('unknown flag "--nmae" for "bhatti create"', "Did you mean: --name"),
+  ],
   [
     ["--template", "nope"],
     '404 Not Found: Template "nope" not found\nCheck template name: GET /templates has yours\n',

@@ -69,7 +69,10 @@ test("--revoke succeeds, also when there was no link", async () => {
 test.each([
   [["share", "nobody"], "404 Not Found: sandbox not found\nCheck sandbox name: bhatti ls\n"],
   [["share", "nobody", "--revoke"], "404 Not Found: sandbox not found\n"],
-  [["share", "dev", "--revoke", "--ttl", "1h"], "Error: --revoke goes with neither"],
+  [
+    ["share", "dev", "--revoke", "--ttl", "1h"],
+    "Error: --revoke cannot be used with --ttl or --read-only\n",
+  ],
   [["share", "dev", "--ttl", "soon"], "Error: --ttl must be a duration"],
 ])("%p is refused", async (words, problem) => {
   const { code, stdout, stderr } = await daemon.run(words);

@@ -1,6 +1,6 @@
 /** The kinds of flags: each turns what was written into a value, or says which flag broke which rule. */
-import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Flag } from "../command.ts";
+import { UsageError } from "../usage-error.ts";
 
 interface Words {
   short?: string;
@@ -85,7 +85,7 @@ export function pairs(
       if (!piece) continue;
       const at = piece.indexOf("=");
       if (at < 1) {
-        const hint = index > 0 ? "A comma separates pairs, so a value cannot have one" : undefined;
+        const hint = index > 0 ? "A comma separates pairs; a value cannot contain one" : undefined;
         throw badFlag(name, `must be ${placeholder}, got "${piece}"`, hint);
       }
       found[piece.slice(0, at)] = piece.slice(at + 1);
@@ -112,6 +112,6 @@ export function list(summary: string, words: Words = {}): Flag<readonly string[]
 
 export const confirmed = toggle("Do it without asking", { short: "y" });
 
-export function badFlag(name: string, problem: string, hint?: string): BhattiError {
-  return new BhattiError("bad_usage", `--${name} ${problem}`, hint === undefined ? {} : { hint });
+export function badFlag(name: string, problem: string, hint?: string): UsageError {
+  return new UsageError(`--${name} ${problem}`, { hint });
 }

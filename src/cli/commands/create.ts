@@ -80,7 +80,7 @@ export const create = command({
       await fork(context, { ...input, from: input.from });
       return;
     }
-    if (input.count !== undefined) throw badFlag("count", "needs --from <sandbox> to copy");
+    if (input.count !== undefined) throw badFlag("count", "requires --from");
     const body: Asked = {
       ...given("name", input.name),
       ...given("template_id", input.template),

@@ -2,11 +2,11 @@
 import { formatDuration } from "../../config/duration.ts";
 import type { Input } from "../../contract/all.ts";
 import type { Sandbox } from "../../contract/sandboxes.ts";
-import { BhattiError } from "../../errors/bhatti-error.ts";
 import { durationOrDefault } from "../arguments/duration.ts";
 import { list, pairs, text, toggle } from "../arguments/flags.ts";
 import { given } from "../arguments/given.ts";
 import { command } from "../command.ts";
+import { UsageError } from "../usage-error.ts";
 
 type Change = Input<"sandbox.edit">["body"];
 
@@ -32,7 +32,7 @@ export const edit = command({
   ],
   async run(context, { sandbox: ref, ...input }) {
     if (input["keep-hot"] && input["allow-cold"]) {
-      throw new BhattiError("bad_usage", "--keep-hot and --allow-cold exclude each other");
+      throw new UsageError("--keep-hot and --allow-cold cannot be used together");
     }
     const removed = input["label-delete"].flatMap((keys) => keys.split(",")).filter(Boolean);
     const body: Change = {
@@ -46,9 +46,7 @@ export const edit = command({
       ...given("ttl_s", input.ttl),
     };
     if (Object.keys(body).length === 0) {
-      throw new BhattiError("bad_usage", "there is nothing to change: say what with a flag", {
-        hint: "See: bhatti edit --help",
-      });
+      throw new UsageError("requires at least one flag that changes the sandbox");
     }
     const client = await context.client();
     const { result } = await client.call("sandbox.edit", { params: { ref }, body });

@@ -5,13 +5,13 @@ import {
   maximumExecTimeoutSeconds,
   usualTerminalSize,
 } from "../../contract/exec-limits.ts";
-import { BhattiError } from "../../errors/bhatti-error.ts";
 import { environment } from "../arguments/environment.ts";
 import { choice, text, toggle, whole } from "../arguments/flags.ts";
 import { given } from "../arguments/given.ts";
 import { command } from "../command.ts";
 import { runCommand } from "../exec/run-command.ts";
 import { openSink } from "../exec/sink.ts";
+import { UsageError } from "../usage-error.ts";
 
 export const exec = command({
   description:
@@ -92,7 +92,7 @@ export const exec = command({
   },
 });
 
-/** Pairs that cannot both be had. */
+/** Pairs of flags that cannot be used together. */
 const exclusive = [
   ["tty", "json"],
   ["interactive", "no-stdin"],
@@ -102,5 +102,5 @@ const exclusive = [
 
 function refuseTogether(flags: Record<(typeof exclusive)[number][number], boolean>): void {
   const pair = exclusive.find(([one, other]) => flags[one] && flags[other]);
-  if (pair) throw new BhattiError("bad_usage", `--${pair[0]} and --${pair[1]} exclude each other`);
+  if (pair) throw new UsageError(`--${pair[0]} and --${pair[1]} cannot be used together`);
 }

@@ -23,7 +23,10 @@ export async function fork(context: Context, input: ForkInput): Promise<void> {
   const { from, name, count, label } = input;
   for (const [flag, value] of Object.entries(input)) {
     if (fitting.includes(flag) || !isGiven(value)) continue;
-    throw badFlag(flag, "does not go with --from: a fork is as its source is");
+    throw badFlag(
+      flag,
+      "cannot be used with --from: a fork has its source's hardware, image and environment",
+    );
   }
   const client = await context.client();
   const { result } = await client.call("sandbox.fork", {

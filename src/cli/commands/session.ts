@@ -4,6 +4,7 @@ import { BhattiError } from "../../errors/bhatti-error.ts";
 import { text, toggle, whole } from "../arguments/flags.ts";
 import { command } from "../command.ts";
 import type { Context } from "../context.ts";
+import { UsageError } from "../usage-error.ts";
 
 export const shell = command({
   description:
@@ -118,7 +119,7 @@ export const logs = command({
   async run(context, { sandbox, session, follow, tail, bytes }) {
     refuseJson(context, "logs");
     if (tail !== undefined && bytes !== undefined) {
-      throw new BhattiError("bad_usage", "--tail and --bytes exclude each other");
+      throw new UsageError("--tail and --bytes cannot be used together");
     }
     const { printLog } = await import("../session/print-log.ts");
     await printLog(context, { ref: sandbox, session }, { follow, tail, bytes });
@@ -128,8 +129,5 @@ export const logs = command({
 
 function refuseJson({ flags }: Context, name: string): void {
   if (!flags.json) return;
-  throw new BhattiError(
-    "bad_usage",
-    `bhatti ${name} passes bytes on as they are: it has no --json`,
-  );
+  throw new UsageError(`--json cannot be used with bhatti ${name}, which prints raw bytes`);
 }

@@ -24,13 +24,10 @@ export const share = command({
   ],
   async run(context, { sandbox: ref, revoke, ttl, "read-only": readOnly }) {
     if (revoke && (ttl !== undefined || readOnly)) {
-      throw badFlag("revoke", "goes with neither --ttl nor --read-only");
+      throw badFlag("revoke", "cannot be used with --ttl or --read-only");
     }
     if (ttl === 0)
-      throw badFlag(
-        "ttl",
-        "must be at least 1 second; without it the link lasts until it is revoked",
-      );
+      throw badFlag("ttl", "must be at least 1 second; omit it for a link without expiry");
     const client = await context.client();
     if (revoke) {
       await client.call("share.revoke", { params: { ref } });
