@@ -12,6 +12,7 @@ import { BhattiError } from "../errors/bhatti-error.ts";
 import type { User } from "../services/users.ts";
 import { readJson } from "./middleware/body-limit.ts";
 import type { Environment, RequestContext } from "./request.ts";
+import { requirePercentEncoding } from "./url-input.ts";
 import { parse } from "./validation.ts";
 
 type AnyEndpoint = Endpoint<EndpointId, EndpointShape>;
@@ -51,6 +52,7 @@ export function implement<E extends AnyEndpoint>(
   app.on(endpoint.method, endpoint.path, async (context) => {
     const request = context.req.raw;
     const { params, query, body } = endpoint;
+    requirePercentEncoding(request.url);
     const call = {
       params: params && parse(params, context.req.param(), "path"),
       query: query && parse(query, queryOf(context), "query"),

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { ExecSocketClient } from "../support/exec-socket.ts";
 import { type FakeDaemon, startFakeDaemon } from "../support/fake-daemon.ts";
+import { RawConnection, textFrame } from "../support/raw-connection.ts";
+import { until } from "../support/until.ts";
 
 let daemon: FakeDaemon;
 beforeAll(async () => {
@@ -130,4 +133,93 @@ test("a body that is no JSON, or none", async () => {
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({ code: "bad_request", error: message });
   }
+});
+
+test.each([
+  ["/sandboxes", { name: "a", env: { A: "x\ud800" } }, "env.A", "\\ud800"],
+  ["/sandboxes", { name: "a", env: { "A\udc00": "x" } }, "env.A\ufffd", "\\udc00"],
+  ["/sandboxes", { name: "\udfff\ud83d\ude00" }, "name", "\\udfff"],
+  ["/sandboxes/dev/exec", { cmd: ["echo", "\ud83d"] }, "cmd.1", "\\ud83d"],
+  ["/sandboxes/dev/files/mkdir", { path: "a\ud83d" }, "path", "\\ud83d"],
+  ["/templates", { name: "t", init: "\ud83dx" }, "init", "\\ud83d"],
+  ["/sandboxes", "\ud83d", "body", "\\ud83d"],
+])("an unpaired surrogate in %s %j is refused by field", async (path, request, field, shown) => {
+  const { status, body } = await daemon.call("POST", path, request);
+  expect(status).toBe(400);
+  expect(body).toMatchObject({
+    code: "bad_request",
+    error: `${field}: must be Unicode text (got the unpaired surrogate ${shown})`,
+  });
+});
+
+test("a surrogate pair that is written as two escapes is text", async () => {
+  const { status, body } = await daemon.call<{ stdout: string }>("POST", "/sandboxes/dev/exec", {
+    cmd: ["echo", "\ud83d\ude00"],
+  });
+  expect(status).toBe(200);
+  expect(body.stdout).toBe("😀\n");
+  const escaped = '{"cmd":["echo","\\ud83d\\ude00"]}';
+  const response = await daemon.fetch("/sandboxes/dev/exec", { method: "POST", body: escaped });
+  expect(await response.json()).toMatchObject({ stdout: "😀\n" });
+});
+
+test("a body that is not UTF-8 is refused", async () => {
+  const body = new Uint8Array([...Buffer.from('{"name":"'), 0xff, ...Buffer.from('"}')]);
+  const response = await daemon.fetch("/sandboxes", { method: "POST", body });
+  expect(response.status).toBe(400);
+  expect(await response.json()).toMatchObject({ error: "body: must be UTF-8" });
+});
+
+test("a body of 500,000 nested lists is refused", async () => {
+  const body = `${"[".repeat(500_000)}"\\ud800"${"]".repeat(500_000)}`;
+  const response = await daemon.fetch("/sandboxes", { method: "POST", body });
+  expect(response.status).toBe(400);
+});
+
+test.each([
+  ["GET", "/sandboxes/dev/files?path=%FF", 'path: must be percent-encoded UTF-8 (got "%FF")'],
+  ["PUT", "/sandboxes/dev/files?path=a%FFb", 'path: must be percent-encoded UTF-8 (got "a%FFb")'],
+  ["GET", "/sandboxes/%C3%28", 'path: must be percent-encoded UTF-8 (got "%C3%28")'],
+  ["DELETE", "/sandboxes/100%", 'path: must be percent-encoded UTF-8 (got "100%")'],
+  ["GET", "/sandboxes?label=a%3D%ED%A0%80", /^label: must be percent-encoded UTF-8/],
+  ["GET", "/sandboxes?%FF=1", 'query: must be percent-encoded UTF-8 (got "%FF")'],
+])("%s %s is refused", async (method, path, message) => {
+  using connection = await RawConnection.open(daemon.url);
+  const auth = `Authorization: Bearer ${daemon.key}\r\n`;
+  connection.send(
+    `${method} ${path} HTTP/1.1\r\nHost: x\r\n${auth}Content-Length: 1\r\nConnection: close\r\n\r\nx`,
+  );
+  await connection.closed;
+  expect(connection.text).toStartWith("HTTP/1.1 400 ");
+  const { code, error } = JSON.parse(connection.text.split("\r\n\r\n")[1] ?? "");
+  expect(code).toBe("bad_request");
+  if (typeof message === "string") expect(error).toBe(message);
+  else expect(error).toMatch(message);
+  const listed = await daemon.call<{ name: string }[]>(
+    "GET",
+    "/sandboxes/dev/files?path=.&ls=true",
+  );
+  expect(listed.body.map(({ name }) => name)).not.toContain("%FF");
+});
+
+test("an unpaired surrogate in a WebSocket message is refused by field", async () => {
+  const socket = await ExecSocketClient.start(daemon, "dev", { cmd: ["echo", "\ud800"] });
+  const { error, code } = await socket.event("error");
+  expect(code).toBe("bad_request");
+  expect(error).toBe("cmd.1: must be Unicode text (got the unpaired surrogate \\ud800)");
+});
+
+test("a WebSocket text message that is not UTF-8 ends the connection", async () => {
+  using connection = await RawConnection.open(daemon.url);
+  connection.send(
+    `GET /sandboxes/dev/exec/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${daemon.key}\r\n` +
+      "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+  );
+  await until("the upgrade", () => connection.bytes > 0);
+  connection.send(
+    textFrame(Uint8Array.of(...Buffer.from('{"cmd":["'), 0xff, ...Buffer.from('"]}'))),
+  );
+  await connection.closed;
+  expect(daemon.engine.machines.size).toBe(1);
 });

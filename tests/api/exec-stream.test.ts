@@ -120,7 +120,7 @@ test("a client that leaves lets go of the command", async () => {
 test.each([
   ["{}", "cmd: is required"],
   ['{"cmd":["ls"],"tty":{"rows":0,"cols":1}}', "tty.rows: must be between 1 and 65535 (got 0)"],
-  ["nonsense", "message: must be JSON"],
+  ["nonsense", "first message: must be JSON"],
   ['{"cmd":["ls"],"detach":true}', "detach: is not a field that is known here"],
 ])("a bad first message: %s", async (message, error) => {
   await using sandbox = await withSandbox();

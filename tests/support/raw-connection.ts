@@ -60,9 +60,9 @@ export class RawConnection implements Disposable {
   }
 }
 
-/** A WebSocket text frame as a client sends it. */
-export function textFrame(text: string): Uint8Array {
-  const payload = new TextEncoder().encode(text);
+/** A WebSocket text frame as a client sends it, of at most 125 bytes, which need not be UTF-8. */
+export function textFrame(text: string | Uint8Array): Uint8Array {
+  const payload = typeof text === "string" ? new TextEncoder().encode(text) : text;
   const mask = [1, 2, 3, 4];
   return Uint8Array.of(
     0x81,

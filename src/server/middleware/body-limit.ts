@@ -1,5 +1,6 @@
 /** Reads a JSON body, and stops at the limit whatever the headers promise. */
 import { BhattiError } from "../../errors/bhatti-error.ts";
+import { decodeText, parseJson } from "../json-input.ts";
 
 /** Undefined for no body at all, where that is allowed. */
 export async function readJson(
@@ -7,23 +8,19 @@ export async function readJson(
   limit: number,
   absent: "allowed" | "refused",
 ): Promise<unknown> {
-  const text = await readText(request, limit);
-  if (text === "" && absent === "allowed") return undefined;
-  if (text === "") throw new BhattiError("bad_request", "body: must be JSON (got nothing)");
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new BhattiError("bad_request", "body: must be JSON", { cause: error });
-  }
+  const bytes = await readBytes(request, limit);
+  if (bytes.length === 0 && absent === "allowed") return undefined;
+  if (bytes.length === 0) throw new BhattiError("bad_request", "body: must be JSON (got nothing)");
+  return parseJson(decodeText(bytes, "body"), "body");
 }
 
-async function readText(request: Request, limit: number): Promise<string> {
+async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
   const announced = request.headers.get("content-length");
   if (announced !== null) {
     if (Number(announced) > limit) throw tooLarge(limit);
-    return request.text();
+    return request.bytes();
   }
-  if (!request.body) return "";
+  if (!request.body) return new Uint8Array();
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of request.body) {
@@ -31,7 +28,7 @@ async function readText(request: Request, limit: number): Promise<string> {
     if (size > limit) throw tooLarge(limit);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks);
 }
 
 function tooLarge(limit: number): BhattiError {

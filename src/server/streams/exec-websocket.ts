@@ -9,14 +9,10 @@ import {
 } from "../../contract/exec.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { RunningCommand } from "../../services/running-command.ts";
+import { parseJson } from "../json-input.ts";
 import { parse } from "../validation.ts";
 import { relay } from "./relay.ts";
-import {
-  type Conversation,
-  closeCodes,
-  jsonOf,
-  type SocketConnection,
-} from "./socket-connection.ts";
+import { type Conversation, closeCodes, type SocketConnection } from "./socket-connection.ts";
 import { StdinFeed } from "./stdin-feed.ts";
 
 /** What a first message can ask for. */
@@ -49,8 +45,8 @@ export class ExecConversation implements Conversation {
 
   received(message: string | Buffer): void {
     if (typeof message !== "string") this.#takeStdin(message);
-    else if (!this.#asked) this.#begin(openingOf(jsonOf(message)));
-    else this.#control(parse(ExecControl, jsonOf(message), "control message"));
+    else if (!this.#asked) this.#begin(openingOf(parseJson(message, "first message")));
+    else this.#control(controlIn(message));
   }
 
   #begin(opening: ExecOpening): void {
@@ -98,6 +94,10 @@ export class ExecConversation implements Conversation {
   #tell(event: ExecEvent): void {
     this.#connection.tell(event);
   }
+}
+
+function controlIn(message: string): Control {
+  return parse(ExecControl, parseJson(message, "control message"), "control message");
 }
 
 /** By its key, so that an error is about the form that was meant. */

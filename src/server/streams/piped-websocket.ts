@@ -2,14 +2,10 @@
 import type { z } from "zod";
 import { PipedStart } from "../../contract/sessions.ts";
 import type { RunningCommand } from "../../services/running-command.ts";
+import { parseJson } from "../json-input.ts";
 import { parse } from "../validation.ts";
 import { relay } from "./relay.ts";
-import {
-  type Conversation,
-  closeCodes,
-  jsonOf,
-  type SocketConnection,
-} from "./socket-connection.ts";
+import { type Conversation, closeCodes, type SocketConnection } from "./socket-connection.ts";
 import { TerminalKeys } from "./terminal-keys.ts";
 
 export interface PipedStarts {
@@ -43,7 +39,7 @@ export class PipedConversation implements Conversation {
       return;
     }
     this.#asked = true;
-    const request = parse(PipedStart, jsonOf(String(message)), "first message");
+    const request = parse(PipedStart, parseJson(String(message), "first message"), "first message");
     this.#connection.run(() => this.#run(this.#starts.start(request, this.#connection.over)));
   }
 

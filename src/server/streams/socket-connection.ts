@@ -139,14 +139,6 @@ export class SocketConnection implements ServedSocket {
   }
 }
 
-export function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new BhattiError("bad_request", "message: must be JSON", { cause: error });
-  }
-}
-
 /** Larger messages end the connection: a request with its environment, or a window full of stdin. */
 export function largestMessage(jsonBodyBytes: number): number {
   return Math.max(jsonBodyBytes, stdinWindowBytes + 1);

@@ -5,15 +5,11 @@ import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { RunningCommand } from "../../services/running-command.ts";
 import type { WebSession } from "../../services/web-session.ts";
 import type { ShellVisit } from "../../services/web-shell.ts";
+import { parseJson } from "../json-input.ts";
 import { parse } from "../validation.ts";
 import { OutputWindow } from "./output-window.ts";
 import { relay } from "./relay.ts";
-import {
-  type Conversation,
-  closeCodes,
-  jsonOf,
-  type SocketConnection,
-} from "./socket-connection.ts";
+import { type Conversation, closeCodes, type SocketConnection } from "./socket-connection.ts";
 import { StdinFeed } from "./stdin-feed.ts";
 
 export interface ShellDoor {
@@ -131,7 +127,7 @@ export class WebShellConversation implements Conversation {
   }
 
   #control(message: string): void {
-    const control = parse(ShareControl, jsonOf(message), "control message");
+    const control = parse(ShareControl, parseJson(message, "control message"), "control message");
     if (control.type === "taken") {
       this.#window.take(control.bytes);
       return;
@@ -154,7 +150,7 @@ export class WebShellConversation implements Conversation {
 function authOf(message: string | Buffer): ShareAuth | undefined {
   if (typeof message !== "string" || message.length > longestAuth) return undefined;
   try {
-    return ShareAuth.safeParse(JSON.parse(message)).data;
+    return ShareAuth.safeParse(parseJson(message, "first message")).data;
   } catch {
     return undefined; // no JSON
   }
