@@ -1,6 +1,7 @@
 /** Hands words, streams, environment and signals to the command line and sets the exit code: the only file with `process`. */
 import { run } from "./cli/run.ts";
-import { openInput, openOutput, openTerminal } from "./cli/terminal/streams.ts";
+import { openOutput } from "./cli/terminal/output.ts";
+import { openInput, openTerminal } from "./cli/terminal/streams.ts";
 import { connectWebSocket } from "./cli/web-socket.ts";
 
 // A proxy is for the network; a daemon on this machine is not reached through it.
@@ -13,8 +14,8 @@ process.exitCode = await run(process.argv.slice(2), {
   env: process.env,
   userId: process.getuid?.() ?? 0,
   stdin: openInput(),
-  stdout: openOutput(Bun.stdout),
-  stderr: openOutput(Bun.stderr),
+  stdout: openOutput(1, "standard output"),
+  stderr: openOutput(2, "standard error"),
   // process.stdin and process.stdout cost 12 ms to look at, so only what needs a terminal does.
   terminal: openTerminal(() => process),
   onSignal(signal, listener) {

@@ -84,7 +84,7 @@ async function execute(
     const rows = context.timing?.rows() ?? [];
     if (rows.length > 0) {
       const { formatTiming } = await import("./terminal/timing.ts");
-      await context.system.stderr.write(formatTiming(rows));
+      await context.remark(formatTiming(rows));
     }
   }
 }

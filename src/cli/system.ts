@@ -12,6 +12,8 @@ export interface TerminalSize {
 }
 
 export interface Output {
+  /** Takes the first write's set-up, which is 2 ms, ahead: while there is something to wait for. */
+  prepare(): void;
   /** Resolves when the bytes have been taken, so that who awaits it holds no more than one chunk. Throws OutputClosed. */
   write(data: string | Uint8Array): Promise<void>;
 }

@@ -53,7 +53,7 @@ test("the table of --timing", () => {
     { label: "server", milliseconds: 2 },
     { label: "total", milliseconds: 12.5 },
   ];
-  expect(formatTiming(rows)).toBe("---\nserver:    2.00ms\ntotal:     12.5ms\n");
+  expect(formatTiming(rows)).toBe("---\nserver:    2.00ms\ntotal:     12.5ms");
 });
 
 test("a table is as wide as its values, and no value can move the cursor", () => {

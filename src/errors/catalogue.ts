@@ -109,6 +109,7 @@ export const catalogue = {
   },
   bad_config: { status: 400, hint: undefined },
   bad_usage: { status: 400, hint: undefined },
+  local_io: { status: 500, hint: undefined },
   confirmation_needed: { status: 400, hint: "Pass -y to confirm" },
   database_too_new: { status: 500, hint: "Use the bhatti that wrote it, or a newer one" },
   internal: { status: 500, hint: undefined },

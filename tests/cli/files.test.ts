@@ -106,7 +106,7 @@ test.each<[string[], string, string]>([
     "With root's rights: --as-root",
   ],
   [["rm", "dir"], "409 Conflict: /workspace/dir is not empty", "Remove all that is in it: -r"],
-  [["push", "nowhere", "x"], 'Error: cannot read "nowhere": no such file or directory', ""],
+  [["push", "nowhere", "x"], 'Error: cannot read "nowhere": No such file or directory', ""],
   [
     ["write", "x", "--mode", "9999"],
     "Error: --mode must be octal permission bits such as",

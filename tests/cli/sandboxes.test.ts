@@ -119,7 +119,7 @@ test.each<[string[], string]>([
     ["--file", "here"],
     usageError('--file must be local:guest with an absolute guest path, got "here"'),
   ],
-  [["--file", "/nowhere:/x"], 'Error: --file cannot read "/nowhere": no such file\n'],
+  [["--file", "/nowhere:/x"], 'Error: --file cannot read "/nowhere": No such file or directory\n'],
   [
     ["--hugepages"],
     "Error: --hugepages is not supported: a sandbox's memory is a file, so that stopping it costs nothing\n",

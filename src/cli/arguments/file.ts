@@ -1,5 +1,5 @@
 /** `--file local:guest`: read here, written there. */
-import { BhattiError } from "../../errors/bhatti-error.ts";
+import { localError } from "../files/local-error.ts";
 import { badFlag } from "./flags.ts";
 
 export interface GuestFile {
@@ -28,9 +28,8 @@ async function readFile(pair: string): Promise<GuestFile> {
   }
   const file = Bun.file(local);
   const [bytes, { mode }] = await Promise.all([file.bytes(), file.stat()]).catch(
-    (cause: NodeJS.ErrnoException) => {
-      const reason = cause.code === "ENOENT" ? "no such file" : (cause.code ?? cause.message);
-      throw new BhattiError("bad_usage", `--file cannot read "${local}": ${reason}`, { cause });
+    (cause: unknown) => {
+      throw localError(`--file cannot read "${local}"`, cause);
     },
   );
   const isExecutable = (mode & 0o111) !== 0;

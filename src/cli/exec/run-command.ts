@@ -26,6 +26,7 @@ export async function runCommand(context: Context, plan: CommandPlan): Promise<n
   const interrupted = new AbortController();
   using signals = forwardSignals(system, () => interrupted.abort());
   const stream = await ExecStream.open(client, plan.sandbox, start, interrupted.signal);
+  system.stdout.prepare();
   const isRaw = start.tty && start.stdin && plan.stdin === "terminal";
   const screen = isRaw ? await enterScreen(context) : undefined;
   signals.restore = () => screen?.restore();

@@ -1,45 +1,48 @@
-/** What this machine's file system refuses, in words for whoever named the path. */
-import { BhattiError } from "../../errors/bhatti-error.ts";
+/** What this machine's file system refuses, in words that name the local side: a sandbox has its own disk and errors. */
+import { BhattiError, messageOf } from "../../errors/bhatti-error.ts";
 
-/** Throws bad_usage for what the file system throws. */
+/** Throws local_io for what the file system throws. */
 export function reading<T>(path: Buffer | string, work: () => T): T {
-  return explained("read", path, readingReasons, work);
+  return explained(`cannot read "${path}"`, readingReasons, work);
 }
 
-/** Throws bad_usage for what the file system throws. */
+/** Throws local_io for what the file system throws. */
 export function writing<T>(path: Buffer | string, work: () => T): T {
-  return explained("write", path, writingReasons, work);
+  return explained(`cannot write "${path}"`, writingReasons, work);
+}
+
+/** `what` failed, such as `cannot write to standard output`, for the reason that the kernel gave. */
+export function localError(what: string, cause: unknown, reasons: Reasons = {}): BhattiError {
+  const { code = "" } = cause as NodeJS.ErrnoException;
+  return new BhattiError("local_io", `${what}: ${reasons[code] ?? strerror(cause)}`, { cause });
 }
 
 type Reasons = Readonly<Record<string, string>>;
 
-function explained<T>(verb: string, path: Buffer | string, reasons: Reasons, work: () => T): T {
+function explained<T>(what: string, reasons: Reasons, work: () => T): T {
   try {
     return work();
   } catch (cause) {
-    const { code = "" } = cause as NodeJS.ErrnoException;
-    const reason = reasons[code] ?? (code || String(cause));
-    throw new BhattiError("bad_usage", `cannot ${verb} "${path}": ${reason}`, { cause });
+    throw localError(what, cause, reasons);
   }
 }
 
-const common: Reasons = {
-  EACCES: "permission denied",
-  ENOTDIR: "a part of the path is no directory",
-};
+/** The runtime's messages are such as `ENOSPC: no space left on device, write`. */
+function strerror(cause: unknown): string {
+  const message = messageOf(cause);
+  const text = /^[A-Z][A-Z0-9]+: ([^,]+)/.exec(message)?.[1] ?? message;
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+const common: Reasons = { ENOTDIR: "A part of the path is no directory" };
 
 const readingReasons: Reasons = {
   ...common,
-  ENOENT: "no such file or directory",
-  ELOOP: "it became a link while it was read",
+  ELOOP: "It became a link while it was read",
 };
 
 const writingReasons: Reasons = {
   ...common,
-  ENOENT: "no such directory",
-  EPERM: "not permitted",
-  ENOSPC: "no space left on this machine",
-  EISDIR: "it is a directory here, and a file there",
-  EEXIST: "it exists, and is no directory",
-  EROFS: "the file system is read-only",
+  EISDIR: "It is a directory here, and a file there",
+  EEXIST: "It exists, and is no directory",
 };

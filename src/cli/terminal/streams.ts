@@ -1,33 +1,5 @@
-/** Our own stdin, stdout, stderr and terminal. */
-import type { BunFile } from "bun";
-import {
-  type Input,
-  type LocalTerminal,
-  type Output,
-  OutputClosed,
-  type StdinKind,
-} from "../system.ts";
-
-/** Writes one after the other; each waits until the reader has taken it. */
-export function openOutput(file: BunFile): Output {
-  let last: Promise<unknown> = Promise.resolve();
-  const write = async (data: string | Uint8Array) => {
-    try {
-      await Bun.write(file, data);
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== "EPIPE") throw cause;
-      throw new OutputClosed("nobody reads the output", { cause });
-    }
-  };
-  return {
-    write(data) {
-      if (data.length === 0) return Promise.resolve();
-      const written = last.then(() => write(data));
-      last = written.catch(() => {}); // whoever wrote it sees the error
-      return written;
-    },
-  };
-}
+/** Our own stdin and terminal. */
+import type { Input, LocalTerminal, StdinKind } from "../system.ts";
 
 export function openInput(): Input {
   return {

@@ -3,9 +3,9 @@ import type { TimingRow } from "../../client/timing.ts";
 
 export function formatTiming(rows: readonly TimingRow[]): string {
   const lines = rows.map(
-    ({ label, milliseconds }) => `${`${label}:`.padEnd(10)} ${formatDuration(milliseconds)}\n`,
+    ({ label, milliseconds }) => `${`${label}:`.padEnd(10)} ${formatDuration(milliseconds)}`,
   );
-  return `---\n${lines.join("")}`;
+  return ["---", ...lines].join("\n");
 }
 
 export function formatDuration(milliseconds: number): string {

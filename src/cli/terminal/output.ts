@@ -1,0 +1,108 @@
+/** Writes to a descriptor of ours: every byte once and in order, at its reader's pace. */
+import { localError } from "../files/local-error.ts";
+import { type Output, OutputClosed } from "../system.ts";
+
+export interface Descriptor {
+  /** As write(2): resolves with how many bytes were taken, rejects with the kernel's error. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Waits, as nothing says when a descriptor that does not block takes bytes again. */
+  pause(milliseconds: number): Promise<void>;
+}
+
+const firstPauseMs = 1;
+const longestPauseMs = 16;
+
+export async function writeAll(descriptor: Descriptor, bytes: Uint8Array): Promise<void> {
+  let wait = firstPauseMs;
+  for (let at = 0; at < bytes.length; ) {
+    const count = await descriptor.write(bytes.subarray(at)).catch(orNothing);
+    at += count;
+    if (count > 0) wait = firstPauseMs;
+    else {
+      await descriptor.pause(wait);
+      wait = Math.min(wait * 2, longestPauseMs);
+    }
+  }
+}
+
+const passing = ["EAGAIN", "EINTR"];
+
+function orNothing(error: NodeJS.ErrnoException): number {
+  if (passing.includes(error.code ?? "")) return 0;
+  throw error;
+}
+
+/** Throws OutputClosed when nobody reads it, local_io for all else. `name` is such as `standard output`. */
+export function openOutput(number: number, name: string): Output {
+  let opened: Promise<Open> | undefined;
+  let last: Promise<unknown> = Promise.resolve();
+  const write = async (data: string | Uint8Array) => {
+    const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+    opened ??= openDescriptor(number);
+    const descriptor = await opened;
+    try {
+      await writeAll(descriptor, bytes);
+    } catch (cause) {
+      throw descriptor.hasNoReader(cause)
+        ? new OutputClosed("nobody reads the output", { cause })
+        : localError(`cannot write to ${name}`, cause);
+    }
+  };
+  return {
+    prepare() {
+      opened ??= openDescriptor(number);
+    },
+    write(data) {
+      if (data.length === 0) return Promise.resolve();
+      const written = last.then(() => write(data));
+      last = written.catch(() => {}); // whoever wrote it sees the error
+      return written;
+    },
+  };
+}
+
+interface Open extends Descriptor {
+  hasNoReader(error: unknown): boolean;
+}
+
+/** A write waits in a thread of its own, so that signals and the daemon's pings are heard meanwhile. */
+async function openDescriptor(number: number): Promise<Open> {
+  const { fstat, fstatSync, readFileSync, write } = await import("node:fs");
+  fstat(number, () => {}); // starts the threads
+  const info = () => readFileSync(`/proc/self/fdinfo/${number}`, "utf8");
+  const wasClosed = isPlaceholder(info);
+  return {
+    write(bytes) {
+      const { promise, resolve, reject } = Promise.withResolvers<number>();
+      const done = (error: Error | null, count: number) => (error ? reject(error) : resolve(count));
+      if (wasClosed) reject(badDescriptor());
+      else write(number, bytes, 0, bytes.length, null, done);
+      return promise;
+    },
+    pause: (milliseconds) => Bun.sleep(milliseconds),
+    hasNoReader(error) {
+      const { code } = error as NodeJS.ErrnoException;
+      // So does a terminal fail whose window was closed, and a disk that is broken.
+      return code === "EPIPE" || (code === "EIO" && fstatSync(number).isCharacterDevice());
+    },
+  };
+}
+
+const closeOnExec = 0o2000000;
+
+/**
+ * A descriptor that was closed when we were started is /dev/null, which the runtime has opened close-on-exec: one that
+ * is inherited is not.
+ */
+function isPlaceholder(info: () => string): boolean {
+  try {
+    const [, flags = "0"] = /^flags:\s*(\d+)/m.exec(info()) ?? [];
+    return (Number.parseInt(flags, 8) & closeOnExec) !== 0;
+  } catch {
+    return false; // such as where there is no /proc
+  }
+}
+
+function badDescriptor(): Error {
+  return Object.assign(new Error("EBADF: bad file descriptor, write"), { code: "EBADF" });
+}
