@@ -8,6 +8,9 @@ const mode = z
   .regex(/^[0-7]{4}$/)
   .transform((text) => Number.parseInt(text, 8));
 
+/** Where a page of a list ended: the guest's business, and short. */
+const cursor = z.string().regex(/^([0-9a-f]{2}){1,255}$/);
+
 export const openedFileMessage = z
   .object({ size: count, mode, mtime_ms: z.number().int(), bytes: count.optional() })
   .transform((raw) => ({
@@ -22,7 +25,9 @@ export const readMessage = z.object({ bytes: count, truncated: z.boolean() });
 /** An agent of an earlier version tells no path here, but whole entries. */
 export const openedListMessage = z.object({ path: z.string().default("") });
 
-export const listedMessage = z.object({ entries: count, truncated: z.boolean() });
+export const listedMessage = z
+  .object({ entries: count, truncated: z.boolean(), next: cursor.optional() })
+  .transform(({ truncated, next }) => ({ truncated, ...(next !== undefined && { next }) }));
 
 const kind = z.enum(["file", "directory", "link", "other"]);
 

@@ -1,6 +1,7 @@
 /** The guest's files as lohar sees to them: one stream for each piece of work. */
+
+import type { z } from "zod";
 import type { Pieces } from "../async/pieces.ts";
-import { BhattiError } from "../errors/bhatti-error.ts";
 import {
   changeMessage,
   entryLine,
@@ -13,6 +14,7 @@ import {
 } from "./file-messages.ts";
 import { octal } from "./file-mode.ts";
 import { FileStream, type Schemas } from "./file-stream.ts";
+import { ProtocolError } from "./frame.ts";
 import {
   type FileChange,
   type FileEntry,
@@ -21,12 +23,14 @@ import {
   type GuestBytes,
   type GuestFiles,
   type GuestPath,
+  type ListPage,
   maximumEntries,
+  maximumListBytes,
   type OpenedFile,
   type TransferResult,
 } from "./guest-files.ts";
 import type { Line } from "./line.ts";
-import { linesOf } from "./lines-of.ts";
+import { linesOf, maxLineBytes, type Parsed } from "./lines-of.ts";
 import { nothing } from "./messages.ts";
 
 export class LoharFiles implements GuestFiles {
@@ -48,18 +52,24 @@ export class LoharFiles implements GuestFiles {
     };
   }
 
-  async list(at: GuestPath, signal: AbortSignal): Promise<FileList> {
+  async list(at: GuestPath & ListPage, signal: AbortSignal): Promise<FileList> {
+    const { after, maxBytes = maximumListBytes } = at;
+    const open = { op: "list", ...where(at), after, max_bytes: maxBytes };
     const schemas = { opened: openedListMessage, result: listedMessage };
-    const stream = this.#open({ op: "list", ...where(at) }, schemas, signal);
+    const stream = this.#open(open, schemas, signal);
     const { path } = await stream.opened;
     const start = path.endsWith("/") ? path : `${path}/`;
     const entries: FileEntry[] = [];
-    for await (const entry of linesOf(stream, entryLine, "entry")) {
-      entries.push({ path: start + entry.name, ...entry });
-      if (entries.length > maximumEntries) throw tooMany();
+    let bytes = 0;
+    for await (const { value, length } of this.#linesOf(stream, entryLine, "entry")) {
+      entries.push({ path: start + value.name, ...value });
+      bytes += length + path.length;
+      // An agent of an earlier version has no limit of its own.
+      const isTooMuch = bytes > maxBytes + maxLineBytes || entries.length > maximumEntries;
+      if (isTooMuch) return { entries, truncated: true };
     }
-    const { truncated } = await stream.result;
-    return { entries, truncated };
+    const { truncated, next } = await stream.result;
+    return { entries, truncated, ...(next !== undefined && { next }) };
   }
 
   stat(at: GuestPath & { follow?: boolean }, signal: AbortSignal): Promise<FileEntry> {
@@ -116,8 +126,25 @@ export class LoharFiles implements GuestFiles {
     await stream.opened;
     return {
       release: () => stream.release(),
-      [Symbol.asyncIterator]: () => linesOf(stream, changeMessage, "change"),
+      [Symbol.asyncIterator]: () => this.#changesOf(stream),
     };
+  }
+
+  async *#changesOf(stream: GuestBytes): AsyncGenerator<FileChange, undefined> {
+    for await (const { value } of this.#linesOf(stream, changeMessage, "change")) yield value;
+  }
+
+  /** A guest that breaks the rules of a line loses its connection. */
+  async *#linesOf<T>(
+    stream: GuestBytes,
+    schema: z.ZodType<T>,
+    what: string,
+  ): AsyncGenerator<Parsed<T>, undefined> {
+    try {
+      yield* linesOf(stream, schema, what);
+    } catch (error) {
+      throw error instanceof ProtocolError ? this.#line.fail(error) : error;
+    }
   }
 
   async #do(open: object, signal: AbortSignal): Promise<void> {
@@ -135,8 +162,4 @@ export class LoharFiles implements GuestFiles {
 
 function where({ path, user }: GuestPath): object {
   return { path, user };
-}
-
-function tooMany(): BhattiError {
-  return new BhattiError("guest_failed", `The guest lists more than ${maximumEntries} entries`);
 }

@@ -54,13 +54,24 @@ export interface OpenedFile extends GuestBytes {
   readonly bytes?: number;
 }
 
-/** Of one list. */
+/** Of one page of a list. */
 export const maximumEntries = 10_000;
+/** Of one page, as the guest sends it, with the directory's path once more for each entry. */
+export const maximumListBytes = 4 * 1024 * 1024;
+
+/** Which page of a list. */
+export interface ListPage {
+  /** The `next` of the page before. */
+  after?: string;
+  maxBytes?: number;
+}
 
 export interface FileList {
   entries: FileEntry[];
-  /** There are more than that. */
+  /** There are more than these. */
   truncated: boolean;
+  /** The `after` of the next page; absent with agents of earlier versions, which have none. */
+  next?: string;
 }
 
 export interface TransferResult {
@@ -73,7 +84,8 @@ export interface TransferResult {
 /** The signal ends the wait and the work; what was complete by then stays. Throws the catalogue's errors about paths. */
 export interface GuestFiles {
   read(at: GuestPath, selection: FileSelection, signal: AbortSignal): Promise<OpenedFile>;
-  list(at: GuestPath, signal: AbortSignal): Promise<FileList>;
+  /** One page, sorted by the bytes of the names. */
+  list(at: GuestPath & ListPage, signal: AbortSignal): Promise<FileList>;
   /** Of what a link leads to, unless `follow` is false. */
   stat(at: GuestPath & { follow?: boolean }, signal: AbortSignal): Promise<FileEntry>;
   makeDirectory(

@@ -150,6 +150,11 @@ export class Line {
     this.#lose("it was closed on this side");
   }
 
+  /** Closes the connection of a guest that broke the protocol; returns why it is gone. */
+  fail(violation: ProtocolError): BhattiError {
+    return this.#lose(violation.message, violation);
+  }
+
   #refusal(signal: AbortSignal): BhattiError | Error | undefined {
     if (this.#lost) return this.#lost;
     if (signal.aborted) return reasonOf(signal);
@@ -243,8 +248,8 @@ export class Line {
     else this.#released.set(frame.stream, left);
   }
 
-  #lose(why: string, cause?: unknown): void {
-    if (this.#lost) return;
+  #lose(why: string, cause?: unknown): BhattiError {
+    if (this.#lost) return this.#lost;
     const reason = new BhattiError(
       "machine_lost",
       `The line to the guest is gone: ${printable(why)}`,
@@ -260,6 +265,7 @@ export class Line {
     for (const handler of this.#streams.values()) handler.onLost(reason);
     this.#streams.clear();
     this.#settleClosed(reason);
+    return reason;
   }
 }
 

@@ -70,8 +70,13 @@ export const fileEndpoints = {
     query: z.object({
       ...at,
       ls: Flag.describe(
-        "List a directory: at most 10,000 entries, X-Bhatti-Truncated says if more",
+        "List a directory by name: at most 10,000 entries and about 4 MiB. When there are more, X-Bhatti-Truncated is true and X-Bhatti-Next is the `after` of the next page",
       ),
+      after: z
+        .string()
+        .regex(/^([0-9a-f]{2}){1,255}$/, { error: "must be the X-Bhatti-Next of a list" })
+        .optional()
+        .describe("With ls: the X-Bhatti-Next of the page before"),
       offset: count.optional().describe("First line, from 1"),
       limit: count.optional().describe("Lines"),
       max_bytes: count.optional().describe("Bytes; whichever limit comes first ends it"),

@@ -7,6 +7,7 @@ import type {
   FileSelection,
   GuestBytes,
   GuestPath,
+  ListPage,
   OpenedFile,
   TransferResult,
 } from "../agent/guest-files.ts";
@@ -47,7 +48,7 @@ export class Files {
     this.#log = log;
   }
 
-  list(place: Place, at: GuestPath, signal: AbortSignal): Promise<FileList> {
+  list(place: Place, at: GuestPath & ListPage, signal: AbortSignal): Promise<FileList> {
     return this.#perform(place, briefMs, signal, (guest, both) => guest.files.list(at, both));
   }
 

@@ -108,38 +108,6 @@ async function children(): Promise<number> {
   return text.split(" ").filter(Boolean).length;
 }
 
-test("a list is sorted, tells what there is and where links lead", async () => {
-  await Bun.write(here("some/b"), "text");
-  await mkdir(here("some/c"));
-  await symlink("b", here("some/a"));
-  await run(guest, "mkfifo some/d; printf x > \"$(printf 'some/e\\377')\"");
-  const { entries, truncated } = await guest.files.list(at("some"), generous());
-  expect(truncated).toBe(false);
-  expect(entries.map(({ name, type }) => [name, type])).toEqual([
-    ["a", "link"],
-    ["b", "file"],
-    ["c", "directory"],
-    ["d", "other"],
-    ["e\u{fffd}", "file"],
-  ]);
-  expect(entries[0]?.target).toBe("b");
-  expect(entries[1]).toMatchObject({ path: here("some/b"), size: 4, mode: 0o644, uid: 0 });
-});
-
-test("of a long list the first 10,000 are told", async () => {
-  await run(guest, "seq -f 'many/%06g' 1 10005 > names; mkdir many; xargs touch < names");
-  const { entries, truncated } = await guest.files.list(at("many"), generous());
-  expect(truncated).toBe(true);
-  expect(entries).toHaveLength(10_000);
-  expect(entries.at(-1)?.name).toBe("010000");
-});
-
-test("a list of a file, or of nothing, is refused", async () => {
-  await Bun.write(here("file"), "");
-  expect((await failureOf(guest.files.list(at("file"), generous()))).code).toBe("not_directory");
-  expect((await failureOf(guest.files.list(at("none"), generous()))).code).toBe("path_not_found");
-});
-
 test("stat tells of a link or of what it leads to", async () => {
   await Bun.write(here("file"), "text");
   await symlink("file", here("link"));

@@ -1,4 +1,5 @@
 /** `bhatti file …`: what is in a sandbox's files, and what becomes of them. */
+import type { Client } from "../../client/client.ts";
 import { notBhatti } from "../../client/failure.ts";
 import { bytesOf, linesOf } from "../../client/received.ts";
 import type { Input } from "../../contract/all.ts";
@@ -82,19 +83,49 @@ export const writeFile = command({
 export const listFiles = command({
   description: `A line for each entry: what it is (d, l or -), its mode, its size, its name.\n${relative}`,
   arguments: ["sandbox", "path"],
-  flags: { "as-root": asRoot },
+  flags: {
+    all: toggle("All entries, also of a directory with more than 10,000"),
+    "as-root": asRoot,
+  },
   examples: ["bhatti file ls dev /workspace", "bhatti file ls dev . --json"],
-  async run(context, { sandbox: ref, path, "as-root": root }) {
+  async run(context, { sandbox: ref, path, all, "as-root": root }) {
     const client = await context.client();
     const query = { ...at(path, root), ls: "true" as const };
-    const response = await client.transfer("file.read", { params: { ref }, query });
-    const result = await entriesOf(response, client.url);
-    await context.result(result, () => result.map(line).join(""));
-    if (response.headers.get("x-bhatti-truncated") === "true") {
-      await context.remark(`There are more than these ${result.length}`);
+    const pages = pagesOf(client, ref, query);
+    const entries: FileEntry[] = [];
+    for await (const page of pages) {
+      for (const entry of page.entries) entries.push(entry);
+      if (all && page.next !== undefined) continue;
+      await context.result(entries, () => entries.map(line).join(""));
+      if (!page.truncated) return;
+      const hint = page.next === undefined ? "" : ": list them with --all";
+      await context.remark(`There are more than these ${entries.length}${hint}`);
+      return;
     }
   },
 });
+
+interface Page {
+  entries: FileEntry[];
+  truncated: boolean;
+  next: string | undefined;
+}
+
+async function* pagesOf(
+  client: Client,
+  ref: string,
+  query: Input<"file.read">["query"],
+): AsyncGenerator<Page, undefined> {
+  let next: string | undefined;
+  do {
+    const page = { ...query, ...given("after", next) };
+    const response = await client.transfer("file.read", { params: { ref }, query: page });
+    const { headers } = response;
+    next = headers.get("x-bhatti-next") ?? undefined;
+    const truncated = headers.get("x-bhatti-truncated") === "true";
+    yield { entries: await entriesOf(response, client.url), truncated, next };
+  } while (next !== undefined);
+}
 
 async function entriesOf(response: Response, url: string): Promise<FileEntry[]> {
   try {

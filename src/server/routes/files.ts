@@ -66,9 +66,13 @@ function bindReading(binder: Binder, files: Files): void {
       return new Response(null, { headers: headersOf(await files.stat(place, at, signal)) });
     }
     if (query.ls === "true") {
-      const { entries, truncated } = await files.list(place, at, signal);
+      const page = { ...at, ...(query.after !== undefined && { after: query.after }) };
+      const { entries, truncated, next } = await files.list(place, page, signal);
       return Response.json(entries.map(presented), {
-        headers: { "X-Bhatti-Truncated": String(truncated) },
+        headers: {
+          "X-Bhatti-Truncated": String(truncated),
+          ...(next !== undefined && { "X-Bhatti-Next": next }),
+        },
       });
     }
     const content = await files.read(place, at, selectionIn(query), signal);

@@ -69,11 +69,15 @@ impl Answers {
         self.flush()
     }
 
-    pub fn push_line(&mut self, message: &impl Serialize) -> rustix::io::Result<()> {
+    /// Returns the length of the line.
+    pub fn push_line(&mut self, message: &impl Serialize) -> rustix::io::Result<usize> {
+        let before = self.waiting.len();
         if serde_json::to_writer(&mut self.waiting, message).is_err() {
             return Err(Errno::IO);
         }
-        self.push(b"\n")
+        let length = self.waiting.len() + 1 - before;
+        self.push(b"\n")?;
+        Ok(length)
     }
 
     pub fn flush(&mut self) -> rustix::io::Result<()> {

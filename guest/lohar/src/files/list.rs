@@ -6,16 +6,27 @@ use std::ffi::{CStr, CString};
 use std::path::Path;
 
 use rustix::fs::{statat, AtFlags, OFlags};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::answers::Answers;
 use super::directory::each_name;
 use super::entry::{name_of, tidy, Entry, EntryLine};
 use super::place::{Last, Place, Trust};
 use super::refusal::Explain;
+use crate::protocol::hex;
 use crate::protocol::messages::Failure;
 
 const MOST_ENTRIES: usize = 10_000;
+const MOST_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The part of a directory that one list covers.
+#[derive(Serialize, Deserialize, Debug)]
+pub struct Page {
+    /// The `next` of the page before.
+    pub after: Option<String>,
+    /// The entry that reaches it is the last. Each counts with its directory's path, as hosts repeat that.
+    pub max_bytes: Option<u64>,
+}
 
 #[derive(Serialize)]
 struct Opened<'a> {
@@ -26,31 +37,53 @@ struct Opened<'a> {
 pub struct Listed {
     entries: usize,
     truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
-pub fn list(path: &Path, trust: Trust, answers: &mut Answers) -> Result<Listed, Failure> {
+pub fn list(
+    path: &Path,
+    page: &Page,
+    trust: Trust,
+    answers: &mut Answers,
+) -> Result<Listed, Failure> {
     let place = Place::find(path, trust, Last::Target).explain("list", path)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY;
     let directory = place.open(flags).explain("list", path)?;
-    let mut names = FirstNames::default();
-    each_name(&directory, |name| names.add(name.to_owned())).explain("list", path)?;
+    let mut names = FirstNames::new(page.after.as_deref(), MOST_ENTRIES)?;
+    each_name(&directory, |name| names.add(name)).explain("list", path)?;
     let path = tidy(path);
+    let shown = path.to_string_lossy();
+    let path_length = serde_json::to_string(&shown).map_or(0, |text| text.len());
     answers.opened(&Opened {
-        path: path.to_string_lossy(),
+        path: shown.clone(),
     });
-    let truncated = names.dropped;
-    let mut entries = 0;
+    let most = page
+        .max_bytes
+        .map_or(MOST_BYTES, |most| most.min(MOST_BYTES));
+    let mut truncated = names.dropped;
+    let (mut entries, mut bytes, mut last) = (0, 0, None);
     for name in names.sorted() {
-        // What has gone meanwhile is not there.
-        let Ok(stat) = statat(&directory, &name, AtFlags::SYMLINK_NOFOLLOW) else {
-            continue;
-        };
-        let line = EntryLine::new(&stat, &directory, &name);
-        answers.push_line(&line).explain("list", &path)?;
-        entries += 1;
+        if bytes >= most {
+            truncated = true;
+            break;
+        }
+        // A name that has been removed since is left out.
+        if let Ok(stat) = statat(&directory, &name, AtFlags::SYMLINK_NOFOLLOW) {
+            let line = EntryLine::new(&stat, &directory, &name);
+            let length = answers.push_line(&line).explain("list", &path)?;
+            bytes += (length + path_length) as u64;
+            entries += 1;
+        }
+        last = Some(name);
     }
     answers.flush().explain("list", &path)?;
-    Ok(Listed { entries, truncated })
+    let next = last.filter(|_| truncated);
+    Ok(Listed {
+        entries,
+        truncated,
+        next: next.map(|name| hex::encode(name.to_bytes())),
+    })
 }
 
 pub fn stat(path: &Path, follow: bool, trust: Trust, answers: &Answers) -> Result<(), Failure> {
@@ -70,18 +103,36 @@ pub fn stat(path: &Path, follow: bool, trust: Trust, answers: &Answers) -> Resul
     Ok(())
 }
 
-/// The first by name of however many there are.
-#[derive(Default)]
+/// The names of a page: the first in their order after a given one.
 struct FirstNames {
+    after: Vec<u8>,
+    most: usize,
     /// Each behind its first bytes as a number, which are compared faster and tell most names apart.
     names: BinaryHeap<(u64, CString)>,
     dropped: bool,
 }
 
 impl FirstNames {
-    fn add(&mut self, name: CString) {
-        self.names.push((first_bytes(&name), name));
-        if self.names.len() > MOST_ENTRIES {
+    fn new(cursor: Option<&str>, most: usize) -> Result<Self, Failure> {
+        let cursor = cursor.unwrap_or_default();
+        let after = hex::decode(cursor).ok_or_else(|| {
+            let why = format!("'{cursor}' is not where a page of a list ended");
+            Failure::bad_request(why)
+        })?;
+        Ok(FirstNames {
+            after,
+            most,
+            names: BinaryHeap::new(),
+            dropped: false,
+        })
+    }
+
+    fn add(&mut self, name: &CStr) {
+        if name.to_bytes() <= self.after.as_slice() {
+            return;
+        }
+        self.names.push((first_bytes(name), name.to_owned()));
+        if self.names.len() > self.most {
             self.names.pop();
             self.dropped = true;
         }
@@ -105,35 +156,61 @@ fn first_bytes(name: &CStr) -> u64 {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_first_names_are_kept() {
-        let mut names = FirstNames::default();
-        for number in (0..MOST_ENTRIES + 3).rev() {
-            names.add(CString::new(format!("{number:06}")).unwrap());
+    fn names_of(cursor: Option<&str>, most: usize, all: &[&[u8]]) -> (Vec<Vec<u8>>, bool) {
+        let mut names = FirstNames::new(cursor, most).unwrap();
+        for name in all {
+            names.add(&CString::new(*name).unwrap());
         }
-        assert!(names.dropped);
-        let names: Vec<_> = names.sorted().collect();
-        assert_eq!(names.len(), MOST_ENTRIES);
-        assert_eq!(names[0].to_bytes(), b"000000");
-        assert_eq!(names[MOST_ENTRIES - 1].to_bytes(), b"009999");
+        let dropped = names.dropped;
+        (names.sorted().map(CString::into_bytes).collect(), dropped)
     }
 
     #[test]
-    fn names_are_in_the_order_of_their_bytes() {
-        let mut names = FirstNames::default();
-        let wanted: [&[u8]; 7] = [
+    fn the_first_names_are_kept() {
+        let all: Vec<_> = (0..MOST_ENTRIES + 3)
+            .rev()
+            .map(|number| format!("{number:06}").into_bytes())
+            .collect();
+        let all: Vec<_> = all.iter().map(Vec::as_slice).collect();
+        let (names, dropped) = names_of(None, MOST_ENTRIES, &all);
+        assert!(dropped);
+        assert_eq!(names.len(), MOST_ENTRIES);
+        assert_eq!(names[0], b"000000");
+        assert_eq!(names[MOST_ENTRIES - 1], b"009999");
+    }
+
+    #[test]
+    fn pages_cover_every_name_once_in_the_order_of_the_bytes() {
+        let wanted: [&[u8]; 8] = [
             b"A",
             b"a",
             b"a b",
             b"long-name",
             b"long-name-1",
             b"long-name-2",
+            b"\xc3\xa4",
             b"\xffnot text",
         ];
-        for name in wanted.iter().rev() {
-            names.add(CString::new(*name).unwrap());
+        let mut all = wanted;
+        all.reverse();
+        for most in 1..=wanted.len() + 1 {
+            let (mut seen, mut cursor) = (Vec::new(), None);
+            loop {
+                let (names, dropped) = names_of(cursor.as_deref(), most, &all);
+                seen.extend(names);
+                if !dropped {
+                    break;
+                }
+                cursor = seen.last().map(|name: &Vec<u8>| hex::encode(name));
+            }
+            assert_eq!(seen, wanted, "{most}");
         }
-        let names: Vec<_> = names.sorted().map(CString::into_bytes).collect();
-        assert_eq!(names, wanted);
+    }
+
+    #[test]
+    fn a_cursor_that_is_no_name_is_refused() {
+        for wrong in ["6", "6g", "a ", "\u{e4}a"] {
+            assert!(FirstNames::new(Some(wrong), 1).is_err(), "{wrong}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::list::Page;
 use super::place::{Owner, Trust};
 use super::read::Part;
 use crate::accounts::Identity;
@@ -26,6 +27,8 @@ pub enum Work {
     },
     List {
         path: PathBuf,
+        #[serde(flatten)]
+        page: Page,
     },
     Stat {
         path: PathBuf,
@@ -114,7 +117,7 @@ impl Work {
     fn paths_mut(&mut self) -> [Option<&mut PathBuf>; 2] {
         match self {
             Work::Read { path, .. }
-            | Work::List { path }
+            | Work::List { path, .. }
             | Work::Stat { path, .. }
             | Work::Mkdir { path, .. }
             | Work::Remove { path, .. }
@@ -129,7 +132,7 @@ impl Work {
     pub fn path(&self) -> &Path {
         match self {
             Work::Read { path, .. }
-            | Work::List { path }
+            | Work::List { path, .. }
             | Work::Stat { path, .. }
             | Work::Mkdir { path, .. }
             | Work::Remove { path, .. }

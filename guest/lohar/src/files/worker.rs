@@ -69,7 +69,7 @@ fn run(
             let done = read::read(path, *part, trust, answers);
             tell(done, answers)
         }
-        Work::List { path } => tell(list::list(path, trust, answers), answers),
+        Work::List { path, page } => tell(list::list(path, page, trust, answers), answers),
         Work::Stat { path, follow } => list::stat(path, follow.unwrap_or(true), trust, answers),
         Work::Mkdir {
             path,

@@ -4,6 +4,7 @@ pub mod assembly;
 pub mod base64;
 pub mod decoder;
 pub mod frame;
+pub mod hex;
 pub mod messages;
 pub mod outgoing;
 

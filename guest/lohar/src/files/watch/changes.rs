@@ -282,6 +282,7 @@ impl<'a> Changes<'a> {
             path: &whole(path),
             from: from.map(whole).as_deref(),
             is_dir,
-        })
+        })?;
+        Ok(())
     }
 }
