@@ -10,7 +10,7 @@ import { MarkerHunt, newNonce, preamble } from "../../src/agent/sync.ts";
 import { type Connection, connectUnix } from "../../src/host/socket.ts";
 
 /** The one that is built into the binary. */
-const binary = resolve(
+export const lohar = resolve(
   import.meta.dir,
   "../../guest/lohar/target/x86_64-unknown-linux-gnu/release/lohar",
 );
@@ -47,37 +47,43 @@ export async function logOf(
 export class RealLohar implements AsyncDisposable {
   /** Where commands run that do not say otherwise. */
   readonly directory: string;
-  readonly #root: string;
+  readonly root: string;
   readonly #child: Bun.Subprocess;
   readonly #guests: Guest[] = [];
 
   private constructor(root: string, child: Bun.Subprocess) {
-    this.#root = root;
+    this.root = root;
     this.directory = join(root, "workspace");
     this.#child = child;
   }
 
-  static async start(): Promise<RealLohar> {
-    if (!existsSync(binary)) throw new Error(`There is no "${binary}": make build`);
+  /** As a process among others, or in a container, which needs root. */
+  static async start(where: "--cwd" | "--root" = "--cwd"): Promise<RealLohar> {
+    if (!existsSync(lohar)) throw new Error(`There is no "${lohar}": make build`);
     const root = await mkdtemp(join(tmpdir(), "lohar-"));
     const directory = join(root, "workspace");
     await Bun.write(join(directory, ".keep"), "");
-    const child = Bun.spawn([binary, "--socket", join(root, "line"), "--cwd", directory], {
+    const place = where === "--cwd" ? directory : root;
+    const child = Bun.spawn([lohar, "--socket", join(root, "line"), where, place], {
       stdin: "ignore",
       stdout: Bun.file(join(root, "log")),
       stderr: Bun.file(join(root, "log")),
     });
-    const lohar = new RealLohar(root, child);
-    await lohar.#prepare();
-    return lohar;
+    const started = new RealLohar(root, child);
+    await started.#prepare();
+    return started;
   }
 
   get pid(): number {
     return this.#child.pid;
   }
 
+  get exited(): Promise<number> {
+    return this.#child.exited;
+  }
+
   async connect(): Promise<Guest> {
-    const guest = await connectGuest(join(this.#root, "line"), {
+    const guest = await connectGuest(join(this.root, "line"), {
       signal: generous(),
       timeoutMs: 60_000,
     });
@@ -87,7 +93,7 @@ export class RealLohar implements AsyncDisposable {
 
   async connectRaw(): Promise<RawLine> {
     return new RawLine(
-      await connectUnix(join(this.#root, "line"), { signal: generous(), retry: true }),
+      await connectUnix(join(this.root, "line"), { signal: generous(), retry: true }),
     );
   }
 
@@ -101,15 +107,15 @@ export class RealLohar implements AsyncDisposable {
 
   /** What lohar said on its own output so far. */
   log(): string {
-    return readFileSync(join(this.#root, "log"), "utf8");
+    return readFileSync(join(this.root, "log"), "utf8");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const guest of this.#guests) guest.close();
     this.#child.kill("SIGKILL");
     await this.#child.exited;
-    for (const pid of processesIn(this.#root)) killIfThere(pid);
-    await rm(this.#root, { recursive: true, force: true });
+    for (const pid of processesIn(this.root)) killIfThere(pid);
+    await rm(this.root, { recursive: true, force: true });
   }
 }
 

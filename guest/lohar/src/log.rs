@@ -1,7 +1,15 @@
-//! lohar's own few lines: into the kernel's log as PID 1, on stderr otherwise.
+//! lohar's own few lines: into the kernel's log in a VM, on stderr otherwise.
 
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static TO_KERNEL: AtomicBool = AtomicBool::new(false);
+
+/// Applies to forked children too.
+pub fn to_kernel() {
+    TO_KERNEL.store(true, Ordering::Relaxed);
+}
 
 pub fn info(message: &str) {
     write("<6>", message);
@@ -14,7 +22,7 @@ pub fn warn(message: &str) {
 /// For what is about to end the VM: on the console as well, whatever its log level is.
 pub fn fatal(message: &str) {
     write("<2>", message);
-    if std::process::id() == 1 {
+    if TO_KERNEL.load(Ordering::Relaxed) {
         if let Ok(mut console) = OpenOptions::new().write(true).open("/dev/console") {
             let _ = console.write_all(format!("lohar: {message}\n").as_bytes());
         }
@@ -23,7 +31,7 @@ pub fn fatal(message: &str) {
 
 fn write(level: &str, message: &str) {
     // There is no other place to say that saying something failed.
-    if std::process::id() == 1 {
+    if TO_KERNEL.load(Ordering::Relaxed) {
         if let Ok(mut log) = OpenOptions::new().write(true).open("/dev/kmsg") {
             let _ = log.write_all(format!("{level}lohar: {message}\n").as_bytes());
         }

@@ -1,4 +1,4 @@
-//! What lohar runs on: a VM that is its own, or, in the test mode, a computer that it must not touch.
+//! What lohar runs on: a VM, or, for tests, a container or a computer that it must not touch.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,12 +23,30 @@ pub struct Machine {
     /// Where sessions write.
     pub logs: Rc<LogFolder>,
     pub cgroup: Option<Cgroup>,
-    /// Whether all of the machine is ours to change.
-    pub ours: bool,
+    pub scope: Scope,
+}
+
+/// How much of the computer lohar may change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All of it, as PID 1 of a VM.
+    Computer,
+    /// A container's files, processes and names, but nothing of the kernel.
+    Container,
+    /// Nothing, as a process among others.
+    Nothing,
 }
 
 impl Machine {
     pub fn guest() -> Self {
+        Self::ours(boot::cgroup::prepare(), Scope::Computer)
+    }
+
+    pub fn container() -> Self {
+        Self::ours(None, Scope::Container)
+    }
+
+    fn ours(cgroup: Option<Cgroup>, scope: Scope) -> Self {
         Machine {
             stage: Stage::Initramfs,
             boot_id: boot_id(),
@@ -36,8 +54,8 @@ impl Machine {
             environment: BTreeMap::new(),
             directory: "/workspace".to_owned(),
             logs: Rc::new(LogFolder::guest()),
-            cgroup: boot::cgroup::prepare(),
-            ours: true,
+            cgroup,
+            scope,
         }
     }
 
@@ -50,7 +68,7 @@ impl Machine {
             directory,
             logs: Rc::new(LogFolder::test(log_directory)),
             cgroup: None,
-            ours: false,
+            scope: Scope::Nothing,
         }
     }
 
@@ -61,8 +79,10 @@ impl Machine {
                 "The root is mounted already",
             ));
         }
-        if self.ours {
-            boot::root::mount(request)?;
+        match self.scope {
+            Scope::Computer => boot::root::mount(request)?,
+            Scope::Container => boot::root::furnish(),
+            Scope::Nothing => {}
         }
         self.stage = Stage::Mounted;
         Ok(())
@@ -77,8 +97,10 @@ impl Machine {
         for (name, value) in request.env.iter().flatten() {
             check_variable(name, value)?;
         }
-        if self.ours {
-            identification.apply();
+        match self.scope {
+            Scope::Computer => identification.apply(),
+            Scope::Container => identification.apply_names(),
+            Scope::Nothing => {}
         }
         if let Some(environment) = &request.env {
             self.environment.clone_from(environment);

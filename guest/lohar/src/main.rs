@@ -25,7 +25,9 @@ mod timer_check;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: lohar --socket PATH [--cwd DIRECTORY]
+use serve::Place;
+
+const USAGE: &str = "usage: lohar --socket PATH [--cwd DIRECTORY | --root DIRECTORY]
        lohar clock-rate
        lohar copy-sparse FROM TO
        lohar --version";
@@ -43,7 +45,7 @@ fn main() -> ExitCode {
     }
     let arguments: Vec<String> = arguments.collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let (path, directory) = match arguments[..] {
+    let (path, place) = match arguments[..] {
         ["--version"] => {
             println!("lohar {}", env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;
@@ -51,10 +53,9 @@ fn main() -> ExitCode {
         ["clock-rate"] => return clock_rate::main(),
         [init_leader::NAME, ref script @ ..] => return init_leader::main(script),
         ["copy-sparse", from, to] => return copy_sparse::main(from, to),
-        ["--socket", path] => (path, "/tmp"),
-        ["--socket", path, "--cwd", directory] | ["--cwd", directory, "--socket", path] => {
-            (path, directory)
-        }
+        ["--socket", path] => (path, Place::Here("/tmp".to_owned())),
+        ["--socket", path, "--cwd", directory] => (path, Place::Here(directory.to_owned())),
+        ["--socket", path, "--root", root] => (path, Place::Container(PathBuf::from(root))),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -62,7 +63,7 @@ fn main() -> ExitCode {
     };
     let socket = serve::Socket {
         path: PathBuf::from(path),
-        directory: directory.to_owned(),
+        place,
     };
     match socket.serve() {
         Ok(()) => ExitCode::SUCCESS,

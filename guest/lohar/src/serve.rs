@@ -1,4 +1,4 @@
-//! The two ways to serve: as PID 1 of a VM, and on a Unix socket of a computer that is not ours.
+//! The ways to serve: as PID 1 of a VM, and on a Unix socket of a computer that is not ours, there in a container or not.
 
 use std::fs;
 use std::io;
@@ -19,6 +19,7 @@ const MOST_OPEN_FILES: u64 = 524_288;
 
 /// Runs until the VM is off. Whatever comes back is a reason for the kernel to panic.
 pub fn as_init() -> String {
+    crate::log::to_kernel();
     std::panic::set_hook(Box::new(|panic| crate::log::fatal(&panic.to_string())));
     let reason = boot::prepare().and_then(|port| {
         limit_open_files(MOST_OPEN_FILES);
@@ -42,7 +43,14 @@ pub fn as_init() -> String {
 
 pub struct Socket {
     pub path: PathBuf,
-    pub directory: String,
+    pub place: Place,
+}
+
+pub enum Place {
+    /// As a process among others, whose commands start in this directory.
+    Here(String),
+    /// In a container with this root.
+    Container(PathBuf),
 }
 
 impl Socket {
@@ -51,11 +59,19 @@ impl Socket {
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
         let most = getrlimit(Resource::Nofile).maximum.unwrap_or(OPEN_FILES);
         limit_open_files(most);
-        let signals = Signals::new()?;
         let _ = fs::remove_file(&self.path);
         let listener = UnixListener::bind(&self.path)?;
-        let logs = self.path.parent().map(PathBuf::from).unwrap_or_default();
-        let machine = Machine::test(self.directory.clone(), logs);
+        let machine = match &self.place {
+            Place::Here(directory) => {
+                let logs = self.path.parent().map(PathBuf::from).unwrap_or_default();
+                Machine::test(directory.clone(), logs)
+            }
+            Place::Container(root) => {
+                boot::container::enter(root)?;
+                Machine::container()
+            }
+        };
+        let signals = Signals::new()?;
         let mut guest = Guest::new(machine)?;
         let mut line = Line::socket(listener, &guest.wires.poller)?;
         let outcome = event_loop::run(&mut guest, &mut line, &signals);

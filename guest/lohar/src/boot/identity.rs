@@ -55,16 +55,16 @@ impl<'a> Identification<'a> {
     /// A step that fails is told in the log, and the others are taken all the same: a disk that is full or read-only
     /// must not keep a sandbox from waking.
     pub fn apply(&self) {
-        let tell = |what: &str, outcome: std::io::Result<()>| {
-            if let Err(error) = outcome {
-                crate::log::warn(&format!("cannot set the {what}: {error}"));
-            }
-        };
         tell("entropy", entropy::add(&self.entropy));
         tell("clock", clock::set(self.time_unix_ns).map_err(Into::into));
         if let Some(address) = self.mac {
             tell("hardware address", hardware_address::set(address));
         }
+        self.apply_names();
+    }
+
+    /// The part of it that is in files and namespaces.
+    pub fn apply_names(&self) {
         if let Some(name) = self.hostname {
             tell("host name", hostname::set(name));
         }
@@ -72,6 +72,12 @@ impl<'a> Identification<'a> {
             let id = format!("{}\n", id.to_ascii_lowercase());
             tell("machine id", own_files::write(own_files::MACHINE_ID, &id));
         }
+    }
+}
+
+fn tell(what: &str, outcome: std::io::Result<()>) {
+    if let Err(error) = outcome {
+        crate::log::warn(&format!("cannot set the {what}: {error}"));
     }
 }
 

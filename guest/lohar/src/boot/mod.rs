@@ -3,6 +3,7 @@
 pub mod atomic_file;
 pub mod cgroup;
 pub mod clock;
+pub mod container;
 pub mod device;
 pub mod entropy;
 pub mod hardware_address;

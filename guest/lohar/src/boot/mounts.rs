@@ -75,7 +75,19 @@ const fn mount(
 }
 
 pub fn prepare() {
-    for mount in MOUNTS {
+    mount_all(MOUNTS.into_iter());
+}
+
+/// Without those that show the host's devices. The files of a container's /dev/shm lie in its root, where its owner finds them.
+pub fn prepare_container() {
+    let shows_host = |mount: &Mount| ["devtmpfs", "sysfs", "cgroup2"].contains(&mount.kind);
+    let is_memory = |mount: &Mount| mount.target == "/dev/shm";
+    let mounts = MOUNTS.into_iter();
+    mount_all(mounts.filter(|mount| !shows_host(mount) && !is_memory(mount)));
+}
+
+fn mount_all(mounts: impl Iterator<Item = Mount>) {
+    for mount in mounts {
         let _ = fs::create_dir_all(mount.target);
         let options = CString::new(mount.options).unwrap_or_default();
         let outcome = rustix::mount::mount(

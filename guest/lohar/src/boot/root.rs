@@ -32,12 +32,17 @@ pub fn mount(request: &MountRoot) -> Result<(), Failure> {
             format!("Cannot switch to '{path}': {}", reason_of(&error)),
         )
     })?;
-    skeleton::make();
-    users::make();
+    furnish();
     sudo_access::grant();
-    own_files::cover();
     mount_modules();
     Ok(())
+}
+
+/// Adds what an image may lack.
+pub fn furnish() {
+    skeleton::make();
+    users::make();
+    own_files::cover();
 }
 
 fn attach(path: &str, grow: bool) -> std::io::Result<()> {

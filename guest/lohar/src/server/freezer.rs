@@ -2,6 +2,7 @@
 //! look every millisecond, for two seconds. Thawed they are at once: from then on nothing keeps them from running.
 
 use super::guest::Guest;
+use crate::machine::Scope;
 use crate::protocol::messages::{Failure, Nothing, Stage};
 use crate::reactor::clock;
 use crate::reactor::timers::Timer;
@@ -75,7 +76,7 @@ impl Guest {
     fn change_cgroup(&self, frozen: bool) -> Result<(), Failure> {
         let Some(cgroup) = &self.machine.cgroup else {
             // Said to be frozen, processes would go on running in whatever is made of this guest.
-            return match frozen && self.machine.ours {
+            return match frozen && self.machine.scope == Scope::Computer {
                 true => Err(Failure::new(
                     "freeze_failed",
                     "There is no cgroup for user processes",

@@ -242,7 +242,7 @@ mod tests {
         let mut guest = Guest::new(machine).unwrap();
         assert!(guest.freeze(1).is_ok() && guest.sessions.frozen);
         assert!(guest.thaw().is_ok());
-        guest.machine.ours = true;
+        guest.machine.scope = crate::machine::Scope::Computer;
         assert_eq!(guest.freeze(2).unwrap_err().code, "freeze_failed");
         assert!(!guest.sessions.frozen);
         assert!(guest.thaw().is_ok());

@@ -1,6 +1,7 @@
 //! The end: everybody is asked to stop, then made to, then the disks are written out and the power goes off.
 
 use super::guest::Guest;
+use crate::machine::Scope;
 use crate::reactor::clock;
 use crate::reactor::timers::Timer;
 
@@ -56,7 +57,7 @@ impl Guest {
     }
 
     fn signal_everybody(&self, signal: i32) {
-        if self.machine.ours {
+        if self.machine.scope != Scope::Nothing {
             // SAFETY: touches no memory. As PID 1 this reaches all but ourselves.
             unsafe { libc::kill(-1, signal) };
         } else {
