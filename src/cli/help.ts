@@ -2,6 +2,8 @@
 import type { Command, Flags } from "./command.ts";
 import type { Entry } from "./program.ts";
 
+const columns = 100;
+
 /** Passed in, so that this file shares none with the program's start. */
 export interface Program {
   entries: readonly Entry[];
@@ -16,9 +18,7 @@ export function overview(
   { entries, groups, globalFlags }: Program,
 ): string {
   const program = ["bhatti", ...path].join(" ");
-  const head = group
-    ? `${group.summary}`
-    : "bhatti makes Linux microVMs on a machine of your own, and runs commands in them";
+  const head = group ? `${group.summary}` : "Create and manage Linux microVM sandboxes";
   const sections = group
     ? [section("Commands", (group.commands ?? []).map(nameAndSummary))]
     : groups.map((name) =>
@@ -29,7 +29,7 @@ export function overview(
     `Usage:\n  ${commandUsage(path, undefined)}\n`,
     ...sections,
     section("Global flags", flagRows(globalFlags)),
-    `More about a command: ${program} <command> --help\n`,
+    `Run "${program} <command> --help" for more information about a command.\n`,
   ].join("\n");
 }
 
@@ -43,7 +43,7 @@ export function commandHelp(
   const flags = flagRows(command.flags);
   return [
     `${entry.summary}\n`,
-    ...(command.description ? [`${command.description}\n`] : []),
+    ...(command.description ? [`${wrap(command.description, columns)}\n`] : []),
     `Usage:\n  ${commandUsage(path, command)}\n`,
     ...aliases,
     ...(command.examples ? [`Examples:\n${command.examples.map((e) => `  ${e}\n`).join("")}`] : []),
@@ -80,6 +80,25 @@ function flagRows(flags: Flags): Row[] {
 }
 
 function section(title: string, rows: readonly Row[]): string {
-  const width = Math.max(0, ...rows.map(([left]) => left.length)) + 3;
-  return `${title}:\n${rows.map(([left, right]) => `  ${left.padEnd(width)}${right}\n`).join("")}`;
+  const indent = Math.max(0, ...rows.map(([left]) => left.length)) + 5;
+  const text = rows.map(
+    ([left, right]) => `  ${left}`.padEnd(indent) + wrap(right, columns - indent, indent),
+  );
+  return `${title}:\n${text.map((row) => `${row}\n`).join("")}`;
+}
+
+/** Breaks lines longer than the width at spaces; lines after the first get the indent. */
+function wrap(text: string, width: number, indent = 0): string {
+  const lines = text.split("\n").flatMap((paragraph) => {
+    const filled: string[] = [];
+    let line: string | undefined;
+    for (const word of paragraph.split(" ")) {
+      if (line !== undefined && line.length + 1 + word.length > width) {
+        filled.push(line);
+        line = word;
+      } else line = line === undefined ? word : `${line} ${word}`;
+    }
+    return [...filled, line ?? ""];
+  });
+  return lines.join(`\n${" ".repeat(indent)}`);
 }

@@ -52,7 +52,7 @@ export interface Entry {
 const userCommands: Entry[] = [
   {
     name: "create",
-    summary: "Create a user and print its API key, once",
+    summary: "Create a user and print the API key",
     command: createUser,
   },
   {
@@ -63,13 +63,13 @@ const userCommands: Entry[] = [
   },
   {
     name: "rotate-key",
-    summary: "Replace a user's API key; the old one is refused at once",
+    summary: "Rotate the API key of a user",
     command: rotateKey,
   },
   {
     name: "delete",
     aliases: ["rm"],
-    summary: "Delete a user who has no sandboxes and no snapshots",
+    summary: "Delete a user",
     command: deleteUser,
   },
 ];
@@ -91,7 +91,7 @@ const imageCommands: Entry[] = [
 const snapshotCommands: Entry[] = [
   {
     name: "create",
-    summary: "Keep a sandbox as it is now; it runs on",
+    summary: "Snapshot a sandbox",
     command: createSnapshot,
   },
   {
@@ -102,47 +102,47 @@ const snapshotCommands: Entry[] = [
   },
   {
     name: "resume",
-    summary: "Make a new sandbox that goes on from a snapshot",
+    summary: "Create a sandbox from a snapshot",
     command: resumeSnapshot,
   },
   {
     name: "restore",
-    summary: "Put a sandbox back to a snapshot, in place",
+    summary: "Restore a sandbox to a snapshot, in place",
     command: restoreSnapshot,
   },
   {
     name: "delete",
     aliases: ["rm"],
-    summary: "Delete a snapshot; the sandboxes made from it stay",
+    summary: "Delete a snapshot",
     command: deleteSnapshot,
   },
 ];
 
 const fileCommands: Entry[] = [
-  { name: "read", summary: "Print a file, or a part of it", command: readFile },
-  { name: "write", summary: "Write what comes on stdin into a file", command: writeFile },
+  { name: "read", summary: "Print a file", command: readFile },
+  { name: "write", summary: "Write stdin to a file", command: writeFile },
   { name: "ls", aliases: ["list"], summary: "List a directory", command: listFiles },
-  { name: "stat", summary: "Show what there is at a path", command: statFile },
-  { name: "mkdir", summary: "Make a directory", command: makeDirectory },
-  { name: "rm", summary: "Remove a file or a directory", command: removeFile },
-  { name: "mv", summary: "Move or rename", command: moveFile },
-  { name: "cp", summary: "Copy within the sandbox", command: copyFile },
-  { name: "push", summary: "Copy local files into the sandbox", command: pushFiles },
-  { name: "pull", summary: "Copy the sandbox's files to here", command: pullFiles },
-  { name: "watch", summary: "Print changes as they happen", command: watchFiles },
+  { name: "stat", summary: "Show type, size, mode and owner of a path", command: statFile },
+  { name: "mkdir", summary: "Create a directory", command: makeDirectory },
+  { name: "rm", summary: "Remove a file or directory", command: removeFile },
+  { name: "mv", summary: "Move or rename a file or directory", command: moveFile },
+  { name: "cp", summary: "Copy a file or directory within the sandbox", command: copyFile },
+  { name: "push", summary: "Copy local files to the sandbox", command: pushFiles },
+  { name: "pull", summary: "Copy files from the sandbox", command: pullFiles },
+  { name: "watch", summary: "Watch a file or directory for changes", command: watchFiles },
 ];
 
 export const entries: readonly Entry[] = [
   {
     name: "create",
     group: "Core",
-    summary: "Create a sandbox, or copies of one",
+    summary: "Create a sandbox, or fork one",
     command: create,
   },
   {
     name: "edit",
     group: "Core",
-    summary: "Change a sandbox's name, labels, or what it does while idle",
+    summary: "Update the name, labels or idle policy of a sandbox",
     command: edit,
   },
   {
@@ -156,19 +156,19 @@ export const entries: readonly Entry[] = [
     name: "destroy",
     aliases: ["rm"],
     group: "Core",
-    summary: "Destroy a sandbox and its disk",
+    summary: "Destroy a sandbox",
     command: destroy,
   },
   {
     name: "stop",
     group: "Core",
-    summary: "Put all of a sandbox on the disk, until it is used again",
+    summary: "Suspend a sandbox to disk",
     command: stop,
   },
   {
     name: "start",
     group: "Core",
-    summary: "Let a stopped sandbox go on where it was",
+    summary: "Resume a stopped sandbox",
     command: start,
   },
   {
@@ -181,32 +181,32 @@ export const entries: readonly Entry[] = [
     name: "shell",
     aliases: ["sh"],
     group: "Core",
-    summary: "Open a shell in a sandbox, or go back to one",
+    summary: "Open a shell in a sandbox",
     command: shell,
   },
   {
     name: "share",
     group: "Core",
-    summary: "Make a link to a shell in the browser, or revoke it",
+    summary: "Create or revoke a link to a web shell",
     command: share,
   },
-  { name: "image", group: "Resources", summary: "Build and list images", commands: imageCommands },
+  { name: "image", group: "Resources", summary: "Manage images", commands: imageCommands },
   {
     name: "snapshot",
     group: "Resources",
-    summary: "Keep sandboxes as they are, and go on from there",
+    summary: "Manage snapshots",
     commands: snapshotCommands,
   },
   {
     name: "setup",
     group: "Setup & Admin",
-    summary: "Say which daemon to talk to, and with which key",
+    summary: "Configure the daemon URL and API key",
     command: setup,
   },
   {
     name: "user",
     group: "Setup & Admin",
-    summary: "Manage users, on the daemon's machine",
+    summary: "Manage users",
     commands: userCommands,
   },
   {
@@ -219,43 +219,43 @@ export const entries: readonly Entry[] = [
     name: "inspect",
     aliases: ["info"],
     group: "More",
-    summary: "Show one sandbox in detail",
+    summary: "Show details of a sandbox",
     command: inspect,
   },
   {
     name: "ps",
     group: "More",
-    summary: "List the sessions of a sandbox: shells, and what runs in the background",
+    summary: "List the sessions of a sandbox",
     command: ps,
   },
   {
     name: "attach",
     group: "More",
-    summary: "Take up a session, or look on",
+    summary: "Attach to a session",
     command: attach,
   },
   {
     name: "kill",
     group: "More",
-    summary: "End a session, or send it a signal",
+    summary: "Kill a session, or send it a signal",
     command: kill,
   },
   {
     name: "logs",
     group: "More",
-    summary: "Print what a session has written",
+    summary: "Print the output of a session",
     command: logs,
   },
   {
     name: "file",
     group: "More",
-    summary: "Read, write and copy files of a sandbox",
+    summary: "Manage files in a sandbox",
     commands: fileCommands,
   },
   {
     name: "version",
     group: "More",
-    summary: "Print the version of this program and of its daemon",
+    summary: "Print the client and daemon versions",
     command: version,
   },
 ];

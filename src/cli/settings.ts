@@ -8,14 +8,14 @@ import type { FlagValues } from "./command.ts";
 import type { System } from "./system.ts";
 
 export const globalFlags = {
-  url: text("Address of the daemon's API", { placeholder: "url" }),
+  url: text("URL of the daemon", { placeholder: "url" }),
   token: text("API key", { placeholder: "key" }),
-  "data-dir": text("The daemon's data directory, for commands that work on it directly", {
+  "data-dir": text("Data directory of the daemon, for serve, user and image", {
     placeholder: "path",
   }),
   json: toggle("Print JSON"),
-  timing: toggle("Print how long the last request took, on stderr"),
-  help: toggle("Show this help", { short: "h" }),
+  timing: toggle("Print request timings to stderr"),
+  help: toggle("Show help", { short: "h" }),
 };
 
 export type GlobalFlags = FlagValues<typeof globalFlags>;

@@ -58,10 +58,12 @@ test("one that takes long says why, to a person", async () => {
   const piped = runBinary(["create"], { env: daemon.env });
   await until("both wait", () => daemon.bodies.length === 2);
   const asked = runInTerminal([binary, "create"], daemon.env);
-  await asked.shows("This takes longer than usual");
+  await asked.shows("Booting a kernel");
   told.resolve();
   expect((await piped).stderr).toBe("");
   await Promise.all([asked.exited, asJson.exited]);
-  expect(asked.screen()).toStartWith("This takes longer than usual: the first machine of a size");
+  expect(asked.screen()).toStartWith(
+    "Booting a kernel for the first sandbox of this size takes about 30 s",
+  );
   expect(asJson.screen()).toStartWith("{");
 });

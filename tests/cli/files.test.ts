@@ -211,7 +211,7 @@ test("what is neither file nor directory nor link is skipped, and told", async (
   expect(await file("push", tree, "app")).toMatchObject({
     code: 0,
     stdout: "pushed 4 files, 14 B\n",
-    stderr: "Skipped 1 that are neither files nor directories nor links\n",
+    stderr: "Skipped 1 special files (devices, sockets, FIFOs)\n",
   });
   expect(JSON.parse((await file("push", tree, "app", "--json")).stdout)).toEqual({
     entries: 6,

@@ -87,7 +87,7 @@ test("edit says what it changed, line by line", async () => {
   const { expires_at, ...sandbox } = await show("web");
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   expect(stdout).toBe(`Updated dev
-  Name: web (the host name inside does not change)
+  Name: web (the hostname inside does not change)
   Keep hot: yes
   Label set: b=3
   Label set: c=4

@@ -155,7 +155,7 @@ test("setup keeps nothing that does not work", async () => {
 test("setup without anybody to ask", async () => {
   expect(await runBinary(["setup"], { env: { HOME: daemon.home } })).toMatchObject({
     code: 1,
-    stderr: "Error: setup needs --url and --token when nobody can be asked\n",
+    stderr: "Error: setup requires --url and --token if stdin is not a terminal\n",
   });
 });
 

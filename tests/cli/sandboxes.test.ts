@@ -36,7 +36,7 @@ test("create again is no error", async () => {
   });
 });
 
-test("create again says what is not as asked", async () => {
+test("create of an existing name warns about settings that differ", async () => {
   await daemon.ok("create", "--name", "dev", "--cpus", "2", "--label", "team=web,tier=1");
   const same = ["--cpus", "2", "--image", "minimal", "--memory", "0", "--label", "tier=1"];
   expect(await daemon.run(["create", "--name", "dev", ...same])).toMatchObject({ stderr: "" });
@@ -46,7 +46,7 @@ test("create again says what is not as asked", async () => {
     code: 0,
     stdout: "sandbox/dev unchanged (already exists)\n",
     stderr:
-      "Warning: it is not as asked: image minimal instead of tiny, cpus 2 instead of 1, memory 1024 MB instead of 2048 MB, " +
+      "Warning: the existing sandbox differs: image minimal instead of tiny, cpus 2 instead of 1, memory 1024 MB instead of 2048 MB, " +
       "disk-size 300 MB instead of 400 MB, keep-hot false instead of true, idle-warm the daemon's setting instead of 5m, " +
       "label team web instead of api, label new absent instead of 1\n",
   });
@@ -154,8 +154,8 @@ test("files that are too large for a request are refused before it", async () =>
   const { code, stderr } = await create(787_000);
   expect(code).toBe(1);
   expect(stderr).toBe(
-    `Error: --file: with its files the request is 1049411 bytes long, and the daemon at ${daemon.url} takes at most 1048576\n` +
-      "Files grow by a third on their way. Copy large ones later: tar c <files> | bhatti exec dev -- tar x\n",
+    `Error: --file: the request with its files has 1049411 bytes, the daemon at ${daemon.url} accepts at most 1048576\n` +
+      "Base64 adds a third. Copy large files afterwards: bhatti file push dev <local> <path>\n",
   );
 });
 
@@ -167,7 +167,7 @@ test("a daemon that takes longer requests gets them", async () => {
     return own.run(["create", "--name", "dev", "--file", `${local}:/tmp/x`]);
   };
   expect(await create(1_400_000)).toMatchObject({ code: 0, stderr: "" });
-  expect((await create(1_600_000)).stderr).toContain("takes at most 2000000\n");
+  expect((await create(1_600_000)).stderr).toContain("accepts at most 2000000\n");
 });
 
 test("what the daemon refuses names the field", async () => {
@@ -302,8 +302,7 @@ test("destroy without -y and without a terminal does nothing", async () => {
   expect(await daemon.run(["destroy", "dev"], { stdin: "y\n" })).toMatchObject({
     code: 1,
     stdout: "",
-    stderr:
-      "Error: this needs a confirmation, and stdin is not a terminal to ask on\nPass -y to confirm\n",
+    stderr: "Error: confirmation required, but stdin is not a terminal\nPass -y to confirm\n",
   });
   await daemon.ok("inspect", "dev");
 });

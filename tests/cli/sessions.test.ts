@@ -104,7 +104,7 @@ test("ps of a sandbox that sleeps says so, and lets it sleep", async () => {
   await daemon.ok("stop", "dev");
   const { stdout, stderr } = await daemon.run(["ps", "dev"]);
   expect(stdout).toContain(id);
-  expect(stderr).toMatch(/^As of \d+ s ago: the sandbox sleeps\n$/);
+  expect(stderr).toMatch(/^As of \d+ s ago: the sandbox is suspended\n$/);
   expect(JSON.parse(await daemon.ok("inspect", "dev", "--json"))).toMatchObject({
     status: "stopped",
   });

@@ -96,15 +96,14 @@ test("snapshot restore asks first", async () => {
   expect(await daemon.run(restore, { stdin: "y\n" })).toMatchObject({
     code: 1,
     stdout: "",
-    stderr:
-      "Error: this needs a confirmation, and stdin is not a terminal to ask on\nPass -y to confirm\n",
+    stderr: "Error: confirmation required, but stdin is not a terminal\nPass -y to confirm\n",
   });
   for (const [answer, restores] of [
     ["n\n", false],
     ["y\n", true],
   ] as const) {
     const asked = runInTerminal([binary, ...restore], daemon.env);
-    await asked.shows('Put sandbox "dev" back to "ready"?');
+    await asked.shows('Restore sandbox "dev" to snapshot "ready"?');
     asked.type(answer);
     expect(await asked.exited).toBe(0);
     expect(asked.screen().includes("sandbox/dev restored")).toBe(restores);
@@ -139,8 +138,7 @@ test("snapshot delete asks first", async () => {
   expect(await daemon.run(["snapshot", "delete", "ready"], { stdin: "y\n" })).toMatchObject({
     code: 1,
     stdout: "",
-    stderr:
-      "Error: this needs a confirmation, and stdin is not a terminal to ask on\nPass -y to confirm\n",
+    stderr: "Error: confirmation required, but stdin is not a terminal\nPass -y to confirm\n",
   });
   const asked = runInTerminal([binary, "snapshot", "rm", "ready"], daemon.env);
   await asked.shows('Delete snapshot "ready"? [y/N]: ');

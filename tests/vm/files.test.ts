@@ -124,7 +124,7 @@ test("what cannot be read is named, and the rest is pulled", async () => {
   const into = join(local, "part");
   const { code, stdout, stderr } = await file("pull", "part", into);
   expect([code, stdout]).toEqual([1, "pulled 1 file, 5 B\n"]);
-  expect(stderr).toContain("Skipped 1 that are neither files nor directories nor links");
+  expect(stderr).toContain("Skipped 1 special files (devices, sockets, FIFOs)");
   expect(stderr).toContain("2 in part cannot be read, the rest is here");
   expect(stderr).toContain(": closed, mine\nWith root's rights: --as-root");
   expect(readFileSync(join(into, "z"), "utf8")).toBe("text\n");

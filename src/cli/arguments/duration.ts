@@ -1,7 +1,10 @@
-/** `--idle-warm 5m`: times, in seconds of which 0 stands for never. */
+/** Flags for durations, in seconds; 0 stands for never. */
 import { durationRule, parseDuration } from "../../config/duration.ts";
 import type { Flag } from "../command.ts";
 import { badFlag } from "./flags.ts";
+
+export const durations = "Durations are 30s, 5m, 2h, 1d, a number of seconds";
+export const idleTimes = "For what counts as activity, see bhatti list --help.";
 
 export function duration(summary: string): Flag<number | undefined> {
   const parse = (written: readonly string[], name: string): number | undefined => {
@@ -11,7 +14,7 @@ export function duration(summary: string): Flag<number | undefined> {
   return { summary, placeholder: "duration", parse };
 }
 
-/** Null: `default`, back to what the daemon is set to. */
+/** Accepts `default` too, as null: the daemon's setting. */
 export function durationOrDefault(summary: string): Flag<number | null | undefined> {
   const parse = (written: readonly string[], name: string): number | null | undefined => {
     const value = written.at(-1);

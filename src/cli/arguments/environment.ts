@@ -6,9 +6,8 @@ const boundary = "(?=[A-Za-z_]\\w*=|$)";
 const separator = new RegExp(`(?<!\\\\),+${boundary}`);
 const escaped = new RegExp(`\\\\,${boundary}`, "g");
 
-export function environment(whose: string, words: { short?: string } = {}) {
-  const rule = "Only a comma before KEY= starts another pair, and not as \\,";
-  return pairs(`${whose}; can be repeated. ${rule}`, {
+export function environment(summary: string, words: { short?: string } = {}) {
+  return pairs(`${summary} (repeatable; write \\, for a comma before KEY=)`, {
     placeholder: "KEY=VALUE,...",
     split: (written) => written.split(separator).map((pair) => pair.replace(escaped, ",")),
     ...words,

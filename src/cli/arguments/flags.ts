@@ -110,7 +110,7 @@ export function list(summary: string, words: Words = {}): Flag<readonly string[]
   return { summary, placeholder: "text", ...words, parse: (written) => written };
 }
 
-export const confirmed = toggle("Do it without asking", { short: "y" });
+export const confirmed = toggle("Do not ask for confirmation", { short: "y" });
 
 export function badFlag(name: string, problem: string, hint?: string): UsageError {
   return new UsageError(`--${name} ${problem}`, { hint });

@@ -4,7 +4,7 @@ import { defaultServerConfig } from "../../config/schema.ts";
 import type { Input } from "../../contract/all.ts";
 import type { Sandbox } from "../../contract/sandboxes.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
-import { duration } from "../arguments/duration.ts";
+import { duration, durations, idleTimes } from "../arguments/duration.ts";
 import { environment } from "../arguments/environment.ts";
 import { readFiles } from "../arguments/file.ts";
 import { badFlag, list, pairs, text, toggle, whole } from "../arguments/flags.ts";
@@ -16,51 +16,44 @@ import { fork } from "./fork.ts";
 
 type Asked = Input<"sandbox.create">["body"];
 
-const firstOfItsSize =
-  "This takes longer than usual: the first machine of a size boots its kernel, about half a minute…";
+const firstOfItsSize = "Booting a kernel for the first sandbox of this size takes about 30 s…";
 const megabytes = { placeholder: "MB", min: 0, max: Number.MAX_SAFE_INTEGER };
 
 export const create = command({
   description:
-    "Creating a name that exists prints the existing sandbox and succeeds; a warning says where it is not as asked.\n" +
-    "With --from it makes copies that go on from where a sandbox is. With it go --name, --count, --label, --keep-hot,\n" +
-    "--idle-warm, --idle-cold and --ttl; all else is as its source has it.\n" +
-    "Idle times count from its last activity: see bhatti list --help.\n" +
-    "A duration is 30s, 5m, 2h or 1d, a bare number of seconds, or never, which turns it off.",
+    "If the name exists, prints that sandbox, warns about settings that differ, and succeeds.\n" +
+    "--from forks a sandbox: the copies continue from its current memory and disk. It accepts --name, --count, " +
+    "--label, --keep-hot, --idle-warm, --idle-cold and --ttl; other settings are copied from the source.\n" +
+    `${idleTimes} ${durations}, or never.`,
   arguments: [],
   flags: {
-    name: text("Name; made up when absent", { placeholder: "name" }),
-    template: text("Start from this template; other flags win over it", {
+    name: text("Sandbox name (default: generated)", { placeholder: "name" }),
+    template: text("Template to create from; other flags override it", {
       placeholder: "template",
     }),
-    image: text("Image; the daemon's default when absent", { placeholder: "image" }),
-    cpus: whole("vCPUs (default 1)", { min: 1, max: 64, unit: "vCPUs" }),
+    image: text("Image (default: the daemon's setting)", { placeholder: "image" }),
+    cpus: whole("Number of vCPUs (default 1)", { min: 1, max: 64, unit: "vCPUs" }),
     memory: whole("Memory in MB (default 1024)", megabytes),
-    "disk-size": whole("Root disk in MB; the image's size when absent", megabytes),
-    env: environment("Environment of every command"),
-    init: text(
-      "Shell script to run once, in /workspace; bhatti logs <sandbox> init prints what it says",
-      { placeholder: "script" },
-    ),
-    "keep-hot": toggle("Never pause it when it is idle"),
-    "idle-warm": duration(
-      "Pause it after so long without activity; the daemon's setting when absent",
-    ),
-    "idle-cold": duration(
-      "Put its memory on the disk after so long without activity; the daemon's setting when absent",
-    ),
-    ttl: duration("Destroy it after so long"),
-    label: pairs("Label; can be repeated"),
-    file: list("Copy a local file into it, executable if it is; can be repeated", {
+    "disk-size": whole("Root disk size in MB (default: the image's size)", megabytes),
+    env: environment("Set environment variables for all commands"),
+    init: text("Shell script to run once, as session init (see bhatti logs)", {
+      placeholder: "script",
+    }),
+    "keep-hot": toggle("Never pause or suspend the sandbox when idle"),
+    "idle-warm": duration("Pause after this idle time (default: the daemon's setting)"),
+    "idle-cold": duration("Suspend to disk after this idle time (default: the daemon's setting)"),
+    ttl: duration("Destroy the sandbox after this time (default: never)"),
+    label: pairs("Set a label (repeatable)"),
+    file: list("Copy a local file into the sandbox (repeatable)", {
       placeholder: "local:guest",
     }),
-    from: text("Copy this sandbox, with its memory and its disk", { placeholder: "sandbox" }),
-    count: whole("How many copies (default 1), named <name>-1, <name>-2, …", {
+    from: text("Fork this sandbox", { placeholder: "sandbox" }),
+    count: whole("Number of forks, named <name>-1, <name>-2, … (default 1)", {
       min: 1,
       max: 64,
       unit: "copies",
     }),
-    hugepages: toggle("Refused", { hidden: true }),
+    hugepages: toggle("Not supported", { hidden: true }),
   },
   examples: [
     "bhatti create --name dev",
@@ -113,7 +106,8 @@ export const create = command({
 async function tellDifferences(context: Context, asked: Asked, sandbox: Sandbox): Promise<void> {
   const { differences } = await import("./differences.ts");
   const found = differences(asked, sandbox);
-  if (found.length > 0) await context.remark(`Warning: it is not as asked: ${found.join(", ")}`);
+  if (found.length > 0)
+    await context.remark(`Warning: the existing sandbox differs: ${found.join(", ")}`);
 }
 
 /** Files travel within the request. Only one that is too long for most daemons has to ask what this one takes. */
@@ -124,9 +118,9 @@ async function checkSize(client: Client, body: object): Promise<void> {
   if (size <= limit) return;
   throw new BhattiError(
     "body_too_large",
-    `--file: with its files the request is ${size} bytes long, and the daemon at ${client.url} takes at most ${limit}`,
+    `--file: the request with its files has ${size} bytes, the daemon at ${client.url} accepts at most ${limit}`,
     {
-      hint: "Files grow by a third on their way. Copy large ones later: tar c <files> | bhatti exec <name> -- tar x",
+      hint: "Base64 adds a third. Copy large files afterwards: bhatti file push <name> <local> <path>",
     },
   );
 }

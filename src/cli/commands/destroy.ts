@@ -4,6 +4,7 @@ import { command } from "../command.ts";
 import { confirm } from "../terminal/confirm.ts";
 
 export const destroy = command({
+  description: "Deletes the sandbox with its disk, memory and processes. Its snapshots are kept.",
   arguments: ["sandbox"],
   flags: { yes: confirmed },
   examples: ["bhatti destroy dev", "bhatti rm dev -y"],

@@ -2,7 +2,7 @@
 import { formatDuration } from "../../config/duration.ts";
 import type { Input } from "../../contract/all.ts";
 import type { Sandbox } from "../../contract/sandboxes.ts";
-import { durationOrDefault } from "../arguments/duration.ts";
+import { durationOrDefault, durations, idleTimes } from "../arguments/duration.ts";
 import { list, pairs, text, toggle } from "../arguments/flags.ts";
 import { given } from "../arguments/given.ts";
 import { command } from "../command.ts";
@@ -12,18 +12,20 @@ type Change = Input<"sandbox.edit">["body"];
 
 export const edit = command({
   description:
-    "Idle times count from its last activity: see bhatti list --help.\n" +
-    "A duration is 30s, 5m, 2h or 1d, a bare number of seconds, never, which turns it off, or default for the daemon's own setting.",
+    `Changes only what the flags name. ${idleTimes}\n` +
+    `${durations}, never, or default for the daemon's setting.`,
   arguments: ["sandbox"],
   flags: {
-    name: text("New name; the host name inside does not change", { placeholder: "name" }),
-    "keep-hot": toggle("Never pause it when it is idle"),
-    "allow-cold": toggle("Pause it again when it is idle"),
-    label: pairs("Add or replace a label; can be repeated"),
-    "label-delete": list("Remove a label; can be repeated", { placeholder: "key" }),
-    "idle-warm": durationOrDefault("Pause it after so long without activity"),
-    "idle-cold": durationOrDefault("Put its memory on the disk after so long without activity"),
-    ttl: durationOrDefault("Destroy it after so long from now"),
+    name: text("New name (the hostname inside the sandbox does not change)", {
+      placeholder: "name",
+    }),
+    "keep-hot": toggle("Never pause or suspend the sandbox when idle"),
+    "allow-cold": toggle("Pause and suspend the sandbox when idle (undoes --keep-hot)"),
+    label: pairs("Add or replace a label (repeatable)"),
+    "label-delete": list("Remove a label (repeatable)", { placeholder: "key" }),
+    "idle-warm": durationOrDefault("Pause after this idle time"),
+    "idle-cold": durationOrDefault("Suspend to disk after this idle time"),
+    ttl: durationOrDefault("Destroy the sandbox after this time, counted from now"),
   },
   examples: [
     "bhatti edit dev --name web --label team=web --label-delete tier",
@@ -60,7 +62,7 @@ export const edit = command({
 function linesOf(change: Change, sandbox: Sandbox): string[] {
   const lines: string[] = [];
   if (change.name !== undefined) {
-    lines.push(`Name: ${sandbox.name} (the host name inside does not change)`);
+    lines.push(`Name: ${sandbox.name} (the hostname inside does not change)`);
   }
   if (change.keep_hot !== undefined) lines.push(`Keep hot: ${change.keep_hot ? "yes" : "no"}`);
   for (const [key, value] of Object.entries(change.labels_add ?? {})) {

@@ -15,16 +15,16 @@ import { UsageError } from "../usage-error.ts";
 
 export const exec = command({
   description:
-    "The command runs as user lohar in /workspace. Its exit code is the exit code of bhatti exec.\n" +
-    "Put -- before a command that has flags of its own; -it and the like go before it.\n" +
-    "With -t, --detach or --session it goes on when the connection to this client is lost, as a session: see bhatti ps,\n" +
-    "attach, logs and kill, and also when this client is ended by SIGTERM or SIGHUP. Keys and other signals go to the\n" +
-    "command, Ctrl+\\ too: to leave a shell and come back, use bhatti shell.",
+    "Runs the command as user lohar in /workspace, and exits with its exit code. Starts the sandbox if needed. " +
+    "Put -- before a command that has flags.\n" +
+    "With -t, --detach or --session the command runs as a session: it survives a lost connection, and " +
+    "SIGTERM or SIGHUP to this client. See bhatti ps, attach, logs and kill.\n" +
+    "Other signals and all keys are forwarded to the command, including Ctrl+\\; to detach from a shell, use bhatti shell.",
   arguments: ["sandbox"],
   rest: "command",
   flags: {
     timeout: whole(
-      `Kill the command after this many seconds (default ${defaultExecTimeoutSeconds}; none with -t, --detach and --session)`,
+      `Kill the command after this many seconds (default ${defaultExecTimeoutSeconds}; no limit with -t, -d, --session)`,
       {
         placeholder: "seconds",
         min: 1,
@@ -32,27 +32,19 @@ export const exec = command({
         unit: "seconds",
       },
     ),
-    workdir: text("Directory to run it in (default /workspace)", {
+    workdir: text("Working directory (default /workspace)", {
       short: "w",
       placeholder: "path",
     }),
-    env: environment("Its environment", { short: "e" }),
-    user: choice("Who runs it (default lohar)", ["lohar", "root"], { short: "u" }),
-    detach: toggle(
-      "Start it in the background, and print its pid and its log, which is named after its session",
-      {
-        short: "d",
-      },
-    ),
-    session: toggle(
-      "Keep it, and its stdin, when this client goes: bhatti attach takes it up. The end of stdin does not end its own",
-    ),
+    env: environment("Set environment variables", { short: "e" }),
+    user: choice("User to run as (default lohar)", ["lohar", "root"], { short: "u" }),
+    detach: toggle("Run in the background; print the PID and the log path", { short: "d" }),
+    session: toggle("Keep the command and its stdin open after this client exits"),
     tty: toggle("Allocate a terminal", { short: "t" }),
-    interactive: toggle(
-      "Forward what is typed; with -t, and when stdin is a pipe or a file, it is forwarded anyway",
-      { short: "i" },
-    ),
-    "no-stdin": toggle("Forward nothing on stdin", { short: "n" }),
+    interactive: toggle("Forward stdin from a terminal (always on for pipes, files and -t)", {
+      short: "i",
+    }),
+    "no-stdin": toggle("Do not forward stdin", { short: "n" }),
   },
   examples: [
     "bhatti exec dev -- echo hello",

@@ -9,13 +9,13 @@ import { bytesText, filesText } from "../terminal/size.ts";
 /** Of what could not be read. */
 const mostNamed = 5;
 
-const asRoot = toggle("With root's rights instead of the user's");
+const asRoot = toggle("Act as root instead of lohar");
 
 export const pushFiles = command({
   description:
-    "What is in the directory <local> gets into the directory <path>, which is made when it lacks; what is there besides\n" +
-    "stays. A file becomes the file <path>, or goes into <path> when that is a directory or ends with a slash.\n" +
-    "Modes, times and links are kept, owners are not: all belongs to the sandbox's user.",
+    "Copies the contents of a directory into the directory <path>, creating it if needed and keeping other files in it. " +
+    "Copies a file to <path>, or into <path> if that is a directory or ends with a slash.\n" +
+    "Keeps modes, times and links. Files belong to lohar, or with --as-root to root.",
   arguments: ["sandbox", "local", "path"],
   flags: { "as-root": asRoot },
   examples: [
@@ -34,10 +34,9 @@ export const pushFiles = command({
 
 export const pullFiles = command({
   description:
-    "What is in the directory <path> gets into the directory <local>, which is made when it lacks; what is there besides\n" +
-    "stays. A file becomes the file <local>, or goes into <local> when that is a directory or ends with a slash.\n" +
-    "Nothing is written outside of <local>, and no link in it is followed. What may not be read there is named in the end,\n" +
-    "and makes this fail; the rest is pulled.",
+    "Copies the contents of a directory into the directory <local>, creating it if needed and keeping other files in it. " +
+    "Copies a file to <local>, or into <local> if that is a directory or ends with a slash.\n" +
+    "Never writes outside <local>, nor through links in it. Skips unreadable files, lists them and exits 1.",
   arguments: ["sandbox", "path", "local"],
   flags: { "as-root": asRoot },
   examples: ["bhatti file pull dev /workspace/app ./app", "bhatti file pull dev result.csv ."],
@@ -54,15 +53,15 @@ export const pullFiles = command({
 
 function incomplete(path: string, names: string[]): BhattiError {
   const first = names.slice(0, mostNamed).map(printable).join(", ");
-  const more = names.length > mostNamed ? " and others" : "";
+  const more = names.length > mostNamed ? ", …" : "";
   return new BhattiError(
     "permission_denied",
-    `${names.length} in ${path} cannot be read, the rest is here: ${first}${more}`,
+    `cannot read ${names.length} entries of ${path}, copied the others: ${first}${more}`,
   );
 }
 
 async function tellSkipped({ remark, flags }: Context, skipped: number): Promise<void> {
   if (skipped > 0 && !flags.json) {
-    await remark(`Skipped ${skipped} that are neither files nor directories nor links`);
+    await remark(`Skipped ${skipped} special files (devices, sockets, FIFOs)`);
   }
 }

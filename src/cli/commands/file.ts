@@ -10,9 +10,9 @@ import { command } from "../command.ts";
 import type { Context } from "../context.ts";
 import { printable } from "../terminal/printable.ts";
 
-const asRoot = toggle("With root's rights instead of the user's");
+const asRoot = toggle("Act as root instead of lohar");
 const count = { min: 1, max: Number.MAX_SAFE_INTEGER };
-const relative = "A path that does not start with a slash is below /workspace.";
+const relative = "Relative paths start at /workspace.";
 
 /** A path in a sandbox, as queries name it. */
 function at(path: string, isRoot: boolean): { path: string; as_root?: "true" } {
@@ -20,12 +20,12 @@ function at(path: string, isRoot: boolean): { path: string; as_root?: "true" } {
 }
 
 export const readFile = command({
-  description: `The file's bytes as they are. With --json they are told as text, or in base64 when they are none.\n${relative}`,
+  description: `Prints the file byte for byte. With --json the content is text, or base64 if it is not UTF-8.\n${relative}`,
   arguments: ["sandbox", "path"],
   flags: {
-    offset: whole("First line, from 1", { ...count, unit: "lines" }),
-    limit: whole("So many lines at most", { ...count, unit: "lines" }),
-    "max-bytes": whole("So many bytes at most", { ...count, unit: "bytes" }),
+    offset: whole("First line to print, counted from 1", { ...count, unit: "lines" }),
+    limit: whole("Maximum number of lines", { ...count, unit: "lines" }),
+    "max-bytes": whole("Maximum number of bytes", { ...count, unit: "bytes" }),
     "as-root": asRoot,
   },
   examples: [
@@ -66,7 +66,7 @@ function encoded(content: Buffer) {
 }
 
 export const writeFile = command({
-  description: `What comes on stdin becomes the file, in one step; directories above it are made.\n${relative}`,
+  description: `Replaces the file atomically, and creates missing parent directories.\n${relative}`,
   arguments: ["sandbox", "path"],
   flags: { mode: fileMode("Permission bits (default 0644)"), "as-root": asRoot },
   examples: [
@@ -81,10 +81,10 @@ export const writeFile = command({
 });
 
 export const listFiles = command({
-  description: `A line for each entry: what it is (d, l or -), its mode, its size, its name.\n${relative}`,
+  description: `Prints type (d, l or -), mode, size and name of each entry.\n${relative}`,
   arguments: ["sandbox", "path"],
   flags: {
-    all: toggle("All entries, also of a directory with more than 10,000"),
+    all: toggle("List all entries, even more than 10,000"),
     "as-root": asRoot,
   },
   examples: ["bhatti file ls dev /workspace", "bhatti file ls dev . --json"],
@@ -98,8 +98,8 @@ export const listFiles = command({
       if (all && page.next !== undefined) continue;
       await context.result(entries, () => entries.map(line).join(""));
       if (!page.truncated) return;
-      const hint = page.next === undefined ? "" : ": list them with --all";
-      await context.remark(`There are more than these ${entries.length}${hint}`);
+      const hint = page.next === undefined ? "" : "; to list all, use --all";
+      await context.remark(`Listing truncated after ${entries.length} entries${hint}`);
       return;
     }
   },
@@ -145,7 +145,7 @@ export const statFile = command({
   description: relative,
   arguments: ["sandbox", "path"],
   flags: {
-    "no-follow": toggle("Of a link itself, instead of what it leads to"),
+    "no-follow": toggle("Show a symbolic link instead of its target"),
     "as-root": asRoot,
   },
   examples: ["bhatti file stat dev notes.txt"],
@@ -176,7 +176,7 @@ export const makeDirectory = command({
   description: relative,
   arguments: ["sandbox", "path"],
   flags: {
-    parents: toggle("Make those above it too; one that exists is no error", { short: "p" }),
+    parents: toggle("Create parent directories; no error if it exists", { short: "p" }),
     mode: fileMode("Permission bits (default 0755)"),
     "as-root": asRoot,
   },
@@ -189,10 +189,10 @@ export const makeDirectory = command({
 });
 
 export const removeFile = command({
-  description: `Of a link the link. It does not ask.\n${relative}`,
+  description: `Removes a symbolic link, not its target. Does not ask for confirmation.\n${relative}`,
   arguments: ["sandbox", "path"],
   flags: {
-    recursive: toggle("A directory with all that is in it", { short: "r" }),
+    recursive: toggle("Remove directories and their contents", { short: "r" }),
     "as-root": asRoot,
   },
   examples: ["bhatti file rm dev notes.txt", "bhatti file rm dev build -r"],
@@ -204,7 +204,7 @@ export const removeFile = command({
 });
 
 export const moveFile = command({
-  description: `Into <to> when that is a directory, in place of it when it is a file.\n${relative}`,
+  description: `Moves into <to> if it is a directory; replaces <to> if it is a file.\n${relative}`,
   arguments: ["sandbox", "from", "to"],
   flags: { "as-root": asRoot },
   examples: ["bhatti file mv dev draft.txt final.txt"],
@@ -216,10 +216,10 @@ export const moveFile = command({
 });
 
 export const copyFile = command({
-  description: `Within the sandbox; into <to> when that is a directory, in place of it when it is a file.\n${relative}`,
+  description: `Copies into <to> if it is a directory; replaces <to> if it is a file.\n${relative}`,
   arguments: ["sandbox", "from", "to"],
   flags: {
-    recursive: toggle("A directory with all that is in it", { short: "r" }),
+    recursive: toggle("Copy directories and their contents", { short: "r" }),
     "as-root": asRoot,
   },
   examples: ["bhatti file cp dev config.json config.bak", "bhatti file cp dev src copy -r"],
@@ -231,10 +231,10 @@ export const copyFile = command({
 });
 
 export const watchFiles = command({
-  description: `A line for each change as it happens, until Ctrl+C; with --json an object a line.\n${relative}`,
+  description: `Prints a line for each change until Ctrl+C; with --json, a JSON object per line.\n${relative}`,
   arguments: ["sandbox", "path"],
   flags: {
-    recursive: toggle("Also in the directories below it", { short: "r" }),
+    recursive: toggle("Watch subdirectories too", { short: "r" }),
     "as-root": asRoot,
   },
   examples: ["bhatti file watch dev /workspace -r"],
@@ -251,7 +251,7 @@ export const watchFiles = command({
 
 function changeText({ type, path, from, is_dir }: FileChange): string {
   const slash = is_dir ? "/" : "";
-  if (type === "overflow") return `overflow ${printable(path)} (some changes were missed)`;
+  if (type === "overflow") return `overflow ${printable(path)} (some changes were lost)`;
   if (from !== undefined) return `${type} ${printable(from)} -> ${printable(path)}${slash}`;
   return `${type} ${printable(path)}${slash}`;
 }

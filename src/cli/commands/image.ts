@@ -6,13 +6,15 @@ import { dataDirectory, openLocal } from "../data-directory.ts";
 import { type Column, table } from "../terminal/table.ts";
 
 export const buildImage = command({
-  description: "A recipe is a script that fills the directory named by its first argument.",
+  description:
+    "A recipe is a script that populates the directory given as its first argument. The image is stored in the " +
+    "daemon's data directory.",
   arguments: ["recipe"],
   flags: {
-    name: text("Name of the image (default: the recipe's, without its extension)", {
+    name: text("Image name (default: the recipe's file name without extension)", {
       placeholder: "name",
     }),
-    force: toggle("Build it even if this recipe has been built before"),
+    force: toggle("Rebuild even if the recipe has not changed"),
   },
   examples: ["sudo bhatti image build guest/tiers/minimal.sh"],
   async run(context, { recipe, name, force }) {

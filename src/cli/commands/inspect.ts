@@ -62,7 +62,7 @@ function words(sandbox: Sandbox): string {
 }
 
 function shareText({ read_only, expires_at }: NonNullable<Sandbox["share"]>): string {
-  const end = expires_at === undefined ? "until it is revoked" : `ends ${future(expires_at)}`;
+  const end = expires_at === undefined ? "no expiry" : `expires ${future(expires_at)}`;
   return `${read_only ? "read-only shell" : "shell"}, ${end}`;
 }
 

@@ -6,15 +6,16 @@ import { type Column, table } from "../terminal/table.ts";
 
 export const list = command({
   description:
-    "hot:  its processors run.\n" +
-    "warm: it is paused in memory, and goes on in milliseconds.\n" +
-    "cold: all of it is on the disk, its processes and their memory too.\n" +
-    "One that is warm, cold or stopped wakes when it is used. Without activity it cools: attached clients, running\n" +
-    "commands, 5 % of a processor and network traffic are activity; --keep-hot of create and edit keeps a quiet one hot.",
+    "THERMAL is the power state:\n" +
+    "  hot    running\n" +
+    "  warm   paused in memory; resumes in milliseconds\n" +
+    "  cold   suspended to disk, including processes and memory\n" +
+    "Using a warm, cold or stopped sandbox wakes it. An idle one becomes warm, then cold, unless --keep-hot of create " +
+    "or edit is set. Attached clients, running commands, 5 % CPU and 1 kB/s of network traffic count as activity.",
   arguments: [],
   flags: {
-    output: choice("Show more columns", ["wide"], { short: "o" }),
-    label: pairs("Only sandboxes with this label; repeat to ask for several"),
+    output: choice("Output format; wide adds columns", ["wide"], { short: "o" }),
+    label: pairs("Show only sandboxes with this label (repeatable)"),
   },
   examples: ["bhatti list", "bhatti ls -o wide", "bhatti ls --label team=web --json"],
   async run(context, { output, label }) {

@@ -15,15 +15,15 @@ const lingerMs = 2000;
 
 export const serve = command({
   description:
-    "Reads /etc/bhatti/config.yaml, or the file that BHATTI_CONFIG names. Logs JSON lines on stderr.\n" +
-    "SIGTERM or SIGINT ends it in good order; a second one ends it at once. SIGQUIT has it put all sandboxes into files\n" +
-    "first, whatever on_shutdown says.",
+    "Reads /etc/bhatti/config.yaml, or the file that BHATTI_CONFIG names. Logs JSON lines to stderr.\n" +
+    "SIGTERM and SIGINT shut down gracefully; a second signal exits immediately. SIGQUIT suspends all sandboxes " +
+    "before it shuts down, regardless of on_shutdown.",
   arguments: [],
   flags: {
-    "on-shutdown": choice(
-      "What becomes of running sandboxes when it ends; over the configuration",
-      ["keep", "stop"],
-    ),
+    "on-shutdown": choice("Keep or stop running sandboxes on exit (overrides the configuration)", [
+      "keep",
+      "stop",
+    ]),
   },
   examples: [
     "sudo bhatti serve",

@@ -8,15 +8,15 @@ import { UsageError } from "../usage-error.ts";
 
 export const shell = command({
   description:
-    "Goes back to the newest shell that nobody is in, with what was on its screen, or starts one. Its exit code is the\n" +
-    "exit code of bhatti shell. Ctrl+\\ leaves it, and it goes on; a lost connection is made again by itself.\n" +
-    "Where stdin is no terminal, a login shell without a terminal reads it, and ends with it.\n" +
-    "-i and -t change nothing. As somebody else or elsewhere, a shell is a command: bhatti exec -it -u root <sandbox> bash.",
+    "Reattaches to the newest detached shell and restores its screen, or starts a shell. Exits with its exit code. " +
+    "Ctrl+\\ detaches and leaves the shell running. Reconnects after a lost connection.\n" +
+    "If stdin is not a terminal, a login shell reads commands from it and exits at its end.\n" +
+    "For another user or directory, use exec: bhatti exec -it -u root <sandbox> bash",
   arguments: ["sandbox"],
   flags: {
-    new: toggle("Start a new shell, even if there is one to go back to"),
-    interactive: toggle("As it is anyway", { short: "i", hidden: true }),
-    tty: toggle("As it is anyway", { short: "t", hidden: true }),
+    new: toggle("Start a new shell instead of reattaching"),
+    interactive: toggle("Always on", { short: "i", hidden: true }),
+    tty: toggle("Always on", { short: "t", hidden: true }),
   },
   examples: ["bhatti shell dev", "bhatti shell dev --new", "bhatti shell dev < script.sh"],
   async run(context, { sandbox, new: isNew }) {
@@ -28,7 +28,7 @@ export const shell = command({
     }
     const tty = context.system.terminal.size();
     if (!tty && !(await context.system.terminal.isOutput())) {
-      throw new BhattiError("bad_usage", "a shell needs a terminal, and stdout is none", {
+      throw new BhattiError("bad_usage", "shell requires a terminal, but stdout is not one", {
         hint: `Run a command instead: bhatti exec ${sandbox} -- <command...>`,
       });
     }
@@ -43,14 +43,14 @@ export const shell = command({
 
 export const attach = command({
   description:
-    "What is kept of its output comes first, then what it goes on to say. Whoever has it loses it, unless you only watch.\n" +
-    "Its exit code is the exit code of bhatti attach; one that has ended tells it again.\n" +
-    "Ctrl+\\ leaves it, and it goes on. The end of stdin ends nothing: its own stdin stays open. A lost connection is made\n" +
-    "again by itself, unless stdin is a pipe that has given something: then part of that may be lost, and bhatti says so.",
+    "Replays buffered output, then streams live. Detaches the current client unless --watch is given. Exits with the " +
+    "session's exit code, also for a session that has ended.\n" +
+    "Ctrl+\\ detaches and leaves the session running; end of file on stdin does not close the session's stdin. " +
+    "Reconnects after a lost connection, unless input from a pipe may have been lost with it.",
   arguments: ["sandbox", "session"],
   flags: {
-    watch: toggle("Only look on: whoever has it keeps it"),
-    "no-stdin": toggle("Forward nothing on stdin", { short: "n" }),
+    watch: toggle("Watch the output; do not take control"),
+    "no-stdin": toggle("Do not forward stdin", { short: "n" }),
   },
   examples: ["bhatti attach dev sess-7b3c", "bhatti attach dev init --watch"],
   async run(context, { sandbox, session, watch, "no-stdin": noStdin }) {
@@ -67,9 +67,11 @@ export const attach = command({
 });
 
 export const ps = command({
-  description: "It never wakes the sandbox: of one that sleeps it lists what it had.",
+  description:
+    "Lists shells, background commands and the init script. Never wakes the sandbox: for a suspended one, lists the " +
+    "sessions at the time of suspension.",
   arguments: ["sandbox"],
-  flags: { all: toggle("Also those that have ended: the last 32", { short: "a" }) },
+  flags: { all: toggle("Include the last 32 ended sessions", { short: "a" }) },
   examples: ["bhatti ps dev", "bhatti ps dev --all", "bhatti ps dev --json"],
   async run(context, { sandbox: ref, all }) {
     const client = await context.client();
@@ -82,7 +84,7 @@ export const ps = command({
     const asOf = headers.get("x-bhatti-as-of");
     if (!asOf) return undefined;
     const { since } = await import("../terminal/moment.ts");
-    await context.remark(`As of ${since(Date.parse(asOf) / 1000)} ago: the sandbox sleeps`);
+    await context.remark(`As of ${since(Date.parse(asOf) / 1000)} ago: the sandbox is suspended`);
     return undefined;
   },
 });
@@ -90,7 +92,7 @@ export const ps = command({
 export const kill = command({
   arguments: ["sandbox", "session"],
   flags: {
-    signal: text("Send this signal instead of KILL", { short: "s", placeholder: "name" }),
+    signal: text("Signal to send (default KILL)", { short: "s", placeholder: "name" }),
   },
   examples: ["bhatti kill dev sess-7b3c", "bhatti kill dev sess-7b3c --signal TERM"],
   async run(context, { sandbox: ref, session, signal }) {
@@ -107,13 +109,17 @@ export const kill = command({
 
 export const logs = command({
   description:
-    "All that a session has written, byte for byte, up to 20 MB; also of one that has ended, or was before a reboot.\n" +
-    "With --follow, a lost connection is made again by itself, where it was.",
+    "Prints the last 20 MB of output, byte for byte, also for sessions that have ended or predate a reboot. " +
+    "With --follow, resumes at the same byte after a lost connection.",
   arguments: ["sandbox", "session"],
   flags: {
-    follow: toggle("Go on until it ends", { short: "f" }),
-    tail: whole("Only the last so many lines", { placeholder: "lines", min: 0, max: 1_000_000 }),
-    bytes: whole("Only the last so many bytes", { min: 0, max: 999_999_999_999 }),
+    follow: toggle("Follow the output until the session ends", { short: "f" }),
+    tail: whole("Number of lines to show from the end", {
+      placeholder: "lines",
+      min: 0,
+      max: 1_000_000,
+    }),
+    bytes: whole("Number of bytes to show from the end", { min: 0, max: 999_999_999_999 }),
   },
   examples: ["bhatti logs dev init", "bhatti logs dev sess-7b3c --tail 20 -f"],
   async run(context, { sandbox, session, follow, tail, bytes }) {

@@ -19,8 +19,8 @@ const patienceMs = 15_000;
 
 export const setup = command({
   description:
-    "Asks for the address and the key, or takes them from --url and --token without asking,\n" +
-    "and keeps them in ~/.bhatti/config.yaml (in the file that BHATTI_CONFIG names, if it is set).",
+    "Prompts for the URL and the API key, or takes them from --url and --token. Tests the connection, and saves both " +
+    "to ~/.bhatti/config.yaml, or to the file that BHATTI_CONFIG names.",
   arguments: [],
   flags: {},
   examples: ["bhatti setup", "bhatti setup --url https://bhatti.example.com --token bht_..."],
@@ -28,7 +28,10 @@ export const setup = command({
     const { url, token } = context.flags;
     if (url && token) return await setUp(context, { url: normalUrl(url), token });
     if ((await context.system.stdin.kind()) !== "terminal") {
-      throw new BhattiError("bad_usage", "setup needs --url and --token when nobody can be asked");
+      throw new BhattiError(
+        "bad_usage",
+        "setup requires --url and --token if stdin is not a terminal",
+      );
     }
     const { ask } = await import("../setup/ask.ts");
     const current = await currentSettings(context);
@@ -105,7 +108,7 @@ async function warnOfStrongerFile(context: Context, settings: ClientSettings): P
     [authToken, settings.token],
   ] as const) {
     if (!setting || setting.value.replace(/\/+$/, "") === wanted) continue;
-    await context.remark(`Warning: ${setting.path} says otherwise, and it counts more`);
+    await context.remark(`Warning: ${setting.path} overrides these settings`);
     return;
   }
 }

@@ -7,15 +7,15 @@ import { future } from "../terminal/moment.ts";
 
 export const share = command({
   description:
-    "Whoever has the link has a shell, without a key. A sandbox has one link: another one takes its place, and\n" +
-    "disconnects who came by it. It leads to the address at which this command reaches the daemon (--url): one with\n" +
-    "127.0.0.1 is of use on this machine only.\n" +
-    "A duration is 30s, 5m, 2h or 1d, or a bare number of seconds.",
+    "Prints a link to a shell in the browser. The link grants access without an API key. A sandbox has one link: " +
+    "creating another revokes it and disconnects its clients.\n" +
+    "The link starts with the URL of the daemon (--url); one with 127.0.0.1 works on this machine only.\n" +
+    "The TTL is 30s, 5m, 2h, 1d or a number of seconds.",
   arguments: ["sandbox"],
   flags: {
-    revoke: toggle("Make its link useless, and disconnect who came by it"),
-    ttl: duration("Refuse it after so long; otherwise it lasts until it is revoked"),
-    "read-only": toggle("Only show what happens in the newest shell"),
+    revoke: toggle("Revoke the link and disconnect its clients"),
+    ttl: duration("Expire the link after this time (default: never)"),
+    "read-only": toggle("Show the newest shell without accepting input"),
   },
   examples: [
     "bhatti share dev",

@@ -8,11 +8,11 @@ import { type Column, table } from "../terminal/table.ts";
 import { warn } from "../terminal/warning.ts";
 
 export const createSnapshot = command({
-  description: "The sandbox runs on; how long it stood still for it is printed.",
+  description: "The sandbox keeps running; the output says how long it was paused.",
   arguments: ["sandbox"],
   flags: {
-    name: requiredText("Name; must be new", { placeholder: "name" }),
-    type: choice("Memory and disk, or the disk alone (default full)", ["full", "filesystem"]),
+    name: requiredText("Snapshot name (required)", { placeholder: "name" }),
+    type: choice("Memory and disk, or the disk only (default full)", ["full", "filesystem"]),
   },
   examples: [
     "bhatti snapshot create dev --name ready",
@@ -44,9 +44,10 @@ export const listSnapshots = command({
 });
 
 export const resumeSnapshot = command({
-  description: "Works any number of times, whether the source still runs or is gone.",
+  description:
+    "Creates any number of sandboxes from a snapshot, also after its source is destroyed.",
   arguments: ["snapshot"],
-  flags: { name: text("Name of the new sandbox; made up when absent", { placeholder: "name" }) },
+  flags: { name: text("Sandbox name (default: generated)", { placeholder: "name" }) },
   examples: ["bhatti snapshot resume ready", "bhatti snapshot resume ready --name dev2"],
   async run(context, { snapshot: ref, name }) {
     const client = await context.client();
@@ -59,12 +60,12 @@ export const resumeSnapshot = command({
 
 export const restoreSnapshot = command({
   description:
-    "The sandbox keeps its name and identity; what it has become since the snapshot is gone then: files, processes, memory.",
+    "Replaces the files, processes and memory of the sandbox. Its name and ID stay the same.",
   arguments: ["snapshot", "sandbox"],
   flags: { yes: confirmed },
   examples: ["bhatti snapshot restore ready dev", "bhatti snapshot restore ready dev -y"],
   async run(context, { snapshot: ref, sandbox, yes }) {
-    const question = `Put sandbox "${sandbox}" back to "${ref}"? What it has become since is lost.`;
+    const question = `Restore sandbox "${sandbox}" to snapshot "${ref}"? Its current state will be lost.`;
     if (!yes && !(await confirm(context, question))) return;
     const client = await context.client();
     const { result, headers } = await client.call("snapshot.restore", {

@@ -5,14 +5,11 @@ import { warn } from "../terminal/warning.ts";
 
 export const start = command({
   description:
-    "Starting what runs succeeds.\n" +
-    "--force is for a sandbox that cannot go on: its saved memory is damaged, or its guest does not answer. It gives that\n" +
-    "memory up, and boots from the disk.",
+    "Resumes processes and memory where they were. Succeeds if the sandbox is already running.\n" +
+    "Use --force if the saved memory is damaged or the guest does not respond.",
   arguments: ["sandbox"],
   flags: {
-    force: toggle(
-      "Boot from the disk if it cannot go on where it was; its processes and their memory are lost then",
-    ),
+    force: toggle("Boot from disk if the sandbox cannot resume; discards its memory"),
   },
   examples: ["bhatti start dev", "bhatti start dev --force"],
   async run(context, { sandbox: ref, force }) {

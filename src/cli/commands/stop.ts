@@ -3,8 +3,7 @@ import { command } from "../command.ts";
 
 export const stop = command({
   description:
-    "Its processes go on where they were when it is started, or when anything uses it.\n" +
-    "Stopping what is stopped succeeds.",
+    "Saves processes and memory; both resume on bhatti start, or when the sandbox is used. Succeeds if it is already stopped.",
   arguments: ["sandbox"],
   flags: {},
   examples: ["bhatti stop dev"],

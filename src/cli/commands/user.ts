@@ -6,20 +6,22 @@ import { openLocal } from "../data-directory.ts";
 import { confirm } from "../terminal/confirm.ts";
 import { type Column, table } from "../terminal/table.ts";
 
+const local = "Works on the daemon's data directory, whether or not the daemon runs.";
 const limit = { min: 1, max: 1_000_000 };
 
 export const createUser = command({
+  description: local,
   arguments: [],
   flags: {
-    name: requiredText("Name; must be new", { placeholder: "name" }),
-    "max-sandboxes": whole("Sandboxes at once (default 5)", limit),
-    "max-cpus": whole("vCPUs of a sandbox (default 4)", limit),
-    "max-memory": whole("Memory of a sandbox in MB (default 4096)", {
+    name: requiredText("User name (required)", { placeholder: "name" }),
+    "max-sandboxes": whole("Maximum number of sandboxes (default 5)", limit),
+    "max-cpus": whole("Maximum vCPUs per sandbox (default 4)", limit),
+    "max-memory": whole("Maximum memory per sandbox in MB (default 4096)", {
       ...limit,
       placeholder: "MB",
     }),
-    "max-snapshots": whole("Snapshots at once (default 5)", limit),
-    role: choice("What the user may do (default user)", ["user", "admin"]),
+    "max-snapshots": whole("Maximum number of snapshots (default 5)", limit),
+    role: choice("Role (default user)", ["user", "admin"]),
   },
   examples: ["sudo bhatti user create --name alice --max-sandboxes 10"],
   async run(context, input) {
@@ -45,6 +47,7 @@ export const createUser = command({
 });
 
 export const listUsers = command({
+  description: local,
   arguments: [],
   flags: {},
   async run(context) {
@@ -59,6 +62,7 @@ export const listUsers = command({
 });
 
 export const rotateKey = command({
+  description: `The old key stops working immediately.\n${local}`,
   arguments: ["name"],
   flags: {},
   examples: ["sudo bhatti user rotate-key alice"],
@@ -67,7 +71,7 @@ export const rotateKey = command({
     const { user, key } = operator.users.rotateKey(name);
     await context.result({ ...shown(user), api_key: key }, () =>
       [
-        `user/${name} has a new key; the old one is refused`,
+        `user/${name} has a new API key; the old key no longer works`,
         `  API key: ${key}  (shown once)\n`,
       ].join("\n"),
     );
@@ -75,6 +79,7 @@ export const rotateKey = command({
 });
 
 export const deleteUser = command({
+  description: `Fails if the user has sandboxes or snapshots.\n${local}`,
   arguments: ["name"],
   flags: { yes: confirmed },
   examples: ["sudo bhatti user delete alice -y"],

@@ -28,7 +28,7 @@ export const version = command({
         lines.push(`engine: ${about.engine}`);
         lines.push(`accelerator: ${about.accelerator} (${about.accelerator_reason})`);
         if (!about.isolates) {
-          lines.push("isolation: none to rely on; run only code that you trust");
+          lines.push("isolation: none; run trusted code only");
         }
       }
       return `${lines.join("\n")}\n`;

@@ -2,12 +2,12 @@
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Context } from "../context.ts";
 
-/** Only y or Y agrees. Throws confirmation_needed when nobody can be asked. */
+/** Returns true for y or Y. Throws confirmation_needed if stdin is not a terminal. */
 export async function confirm({ system }: Context, question: string): Promise<boolean> {
   if ((await system.stdin.kind()) !== "terminal") {
     throw new BhattiError(
       "confirmation_needed",
-      "this needs a confirmation, and stdin is not a terminal to ask on",
+      "confirmation required, but stdin is not a terminal",
     );
   }
   await system.stderr.write(`${question} [y/N]: `);
