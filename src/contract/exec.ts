@@ -8,6 +8,7 @@ import {
 } from "./exec-limits.ts";
 import { Environment, KernelText, SandboxRef } from "./names.ts";
 import { wakeErrors } from "./sandboxes.ts";
+import { zeroMeans } from "./unset.ts";
 
 const TimeoutSeconds = z
   .int({ error: "must be a whole number of seconds" })
@@ -78,7 +79,8 @@ export const AttachStart = z.strictObject({
     .int()
     .min(0)
     .optional()
-    .describe("Where an earlier connection left off: its offset and what came since"),
+    .describe("Where an earlier connection left off: its offset and what came since")
+    .meta(zeroMeans("the session's first byte")),
   tty: Terminal.optional(),
 });
 /** Another first message: the newest terminal session that nobody has, or a new login shell. */

@@ -7,7 +7,11 @@ import { wakeErrors } from "./sandboxes.ts";
 const Path = KernelText.min(1, { error: "must not be empty" }).max(4095, {
   error: "must be shorter than 4096 bytes",
 });
-const count = z.string().regex(/^[1-9]\d{0,14}$/, { error: "must be a whole number from 1" });
+/** In a query, where 0 is not set as elsewhere. */
+const count = z
+  .string()
+  .regex(/^\d{1,15}$/, { error: "must be a whole number from 1" })
+  .transform((digits) => Number(digits) || undefined);
 const Mode = z
   .string()
   .regex(/^0?[0-7]{3,4}$/, { error: "must be octal permission bits such as 0644" });

@@ -3,7 +3,8 @@ import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
 import { longestName, maximumForks } from "./limits.ts";
 import { Labels, SandboxName, SandboxRef } from "./names.ts";
-import { IdleCold, IdleWarm, Sandbox, TimeToLive, wakeErrors } from "./sandboxes.ts";
+import { forkErrors, IdleCold, IdleWarm, Sandbox, TimeToLive, wakeErrors } from "./sandboxes.ts";
+import { zeroMeans } from "./unset.ts";
 
 export const StartSandbox = z
   .strictObject({
@@ -20,7 +21,7 @@ export const ForkSandbox = z
   .strictObject({
     name: SandboxName.optional().describe("With a count above 1: <name>-1, <name>-2, …"),
     count: z.int().min(1, { error: forksRule }).max(maximumForks, { error: forksRule }).default(1),
-    labels: Labels.optional().describe("Instead of the source's own"),
+    labels: Labels.optional().describe("Instead of the source's own").meta(zeroMeans("no labels")),
     keep_hot: z.boolean().optional().describe("False when absent, whatever its source is"),
     idle_warm_s: IdleWarm.optional().describe("As its source when absent"),
     idle_cold_s: IdleCold.optional().describe("As its source when absent"),
@@ -63,14 +64,6 @@ export const lifecycleEndpoints = {
     body: ForkSandbox,
     result: z.array(Sandbox),
     status: 201,
-    errors: [
-      "sandbox_not_found",
-      "name_taken",
-      "sandbox_limit",
-      "quota_exceeded",
-      "too_many_layers",
-      "guest_busy",
-      ...wakeErrors,
-    ],
+    errors: ["name_taken", ...forkErrors],
   }),
 };

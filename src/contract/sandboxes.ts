@@ -2,6 +2,8 @@
 import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
 import { Environment, KernelText, LabelKey, Labels, SandboxName, SandboxRef } from "./names.ts";
+import { type PlannedFeature, plannedVersions } from "./planned.ts";
+import { zeroMeans } from "./unset.ts";
 
 /** One constant each; create and inspect print what was used. */
 export const defaultCpus = 1;
@@ -22,14 +24,29 @@ const Seconds = z
   .int({ error: "must be a whole number of seconds" })
   .min(0, { error: secondsRule })
   .max(maximumSeconds, { error: secondsRule });
-export const IdleWarm = Seconds.describe("Seconds without use until it is paused; 0 means never");
+export const IdleWarm = Seconds.describe(
+  "Seconds without use until it is paused; 0 means never",
+).meta(zeroMeans("never"));
 export const IdleCold = Seconds.describe(
   "Seconds without use until its memory goes to the disk; 0 means never",
-);
+).meta(zeroMeans("never"));
 export const TimeToLive = Seconds.describe("Seconds from now until it is destroyed; 0 means never");
 
-export const CreateSandbox = z.strictObject({
+/** A list that must stay empty until a later version. */
+export function notYet(feature: PlannedFeature) {
+  const error = `must be empty: ${feature} are planned for version ${plannedVersions[feature]}`;
+  return z.array(z.unknown()).max(0, { error }).optional();
+}
+
+/** A fork takes all else from its source. */
+const forkFields = ["from", "name", "labels", "keep_hot", "idle_warm_s", "idle_cold_s", "ttl_s"];
+
+export const SandboxFields = z.strictObject({
   name: SandboxName.optional(),
+  from: z
+    .string()
+    .optional()
+    .describe(`Name or id of a sandbox to fork; goes with ${forkFields.slice(1).join(", ")}`),
   template_id: z
     .string()
     .optional()
@@ -40,7 +57,7 @@ export const CreateSandbox = z.strictObject({
     .min(1, { error: "must be between 1 and 64" })
     .max(64, { error: "must be between 1 and 64" })
     .optional()
-    .describe("Whole vCPUs"),
+    .describe("Whole vCPUs; 0 means the default"),
   memory_mb: z.int().min(0).max(1_048_576).optional().describe("Memory in MB; 0 means the default"),
   disk_size_mb: z
     .int()
@@ -56,6 +73,19 @@ export const CreateSandbox = z.strictObject({
   ttl_s: TimeToLive.optional(),
   labels: Labels.optional(),
   files: z.array(SandboxFile).optional(),
+  secrets: notYet("secrets"),
+  volumes: notYet("volumes"),
+  new_volumes: notYet("volumes"),
+  persistent_volumes: notYet("volumes"),
+  hugepages: z.literal(false, { error: "must be false: a sandbox's memory is a file" }).optional(),
+});
+
+export const CreateSandbox = SandboxFields.superRefine((request, context) => {
+  if (request.from === undefined) return;
+  for (const name of Object.keys(request).filter((key) => !forkFields.includes(key))) {
+    const message = "cannot be combined with from: a fork takes it from its source";
+    context.addIssue({ code: "custom", path: [name], message });
+  }
 });
 
 /** Null takes a time back to the daemon's own. */
@@ -64,10 +94,14 @@ export const EditSandbox = z
     name: SandboxName.optional().describe("The host name inside stays as it is"),
     labels_add: Labels.optional(),
     labels_remove: z.array(LabelKey).optional(),
-    keep_hot: z.boolean().optional().describe("True wakes it"),
+    keep_hot: z
+      .boolean()
+      .optional()
+      .describe("True wakes it")
+      .meta(zeroMeans("it may be paused again")),
     idle_warm_s: IdleWarm.nullable().optional(),
     idle_cold_s: IdleCold.nullable().optional(),
-    ttl_s: TimeToLive.nullable().optional(),
+    ttl_s: TimeToLive.meta(zeroMeans("never")).nullable().optional(),
   })
   .refine((change) => Object.keys(change).length > 0, { error: "must have something to change" });
 
@@ -129,6 +163,16 @@ export const wakeErrors = [
   "timeout",
 ] as const;
 
+/** What can be in the way of copying it. */
+export const forkErrors = [
+  "sandbox_not_found",
+  "sandbox_limit",
+  "quota_exceeded",
+  "too_many_layers",
+  "guest_busy",
+  ...wakeErrors,
+] as const;
+
 export const sandboxEndpoints = {
   "sandbox.create": endpoint("sandbox.create", {
     summary:
@@ -136,16 +180,7 @@ export const sandboxEndpoints = {
     body: CreateSandbox,
     result: Sandbox,
     status: 201,
-    errors: [
-      "sandbox_limit",
-      "quota_exceeded",
-      "template_not_found",
-      "image_not_found",
-      "guest_unresponsive",
-      "machine_failed",
-      "disk_full",
-      "host_unfit",
-    ],
+    errors: ["template_not_found", "image_not_found", ...forkErrors],
   }),
   "sandbox.list": endpoint("sandbox.list", {
     summary: "List your sandboxes",

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
 import { SandboxRef } from "./names.ts";
+import { zeroMeans } from "./unset.ts";
 
 export const ShareSandbox = z
   .strictObject({
@@ -39,7 +40,7 @@ export const ShareAuth = z.object({
   /** The session to go back to; only one that was started through the same link. */
   session: z.string().max(64).optional(),
   /** How much of its output was seen; without it, all that is kept is told. */
-  from: z.int().min(0).optional(),
+  from: z.int().min(0).optional().meta(zeroMeans("the session's first byte")),
   /** So many bytes of output at most are on their way until the client tells that it took some; without it, no limit. */
   window: z.int().min(65_536).max(4_194_304).optional(),
 });

@@ -11,7 +11,11 @@ export const SnapshotType = z.enum(["full", "filesystem"]);
 
 export const CreateSnapshot = z.strictObject({
   name: SandboxName,
-  type: SnapshotType.default("full").describe("full: memory and disk; filesystem: the disk alone"),
+  type: z
+    .enum([...SnapshotType.options, "memory"])
+    .transform((type) => (type === "memory" ? "full" : type))
+    .default("full")
+    .describe("full or memory: memory and disk; filesystem: the disk alone"),
 });
 
 export const ResumeSnapshot = z.strictObject({ name: SandboxName.optional() }).prefault({});

@@ -2,12 +2,12 @@
 import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
 import { SandboxName } from "./names.ts";
-import { CreateSandbox } from "./sandboxes.ts";
+import { notYet, SandboxFields } from "./sandboxes.ts";
 
 /** A name or an id, wherever a path names a template. */
 const TemplateRef = z.object({ ref: z.string().min(1) });
 
-export const CreateTemplate = CreateSandbox.pick({
+export const CreateTemplate = SandboxFields.pick({
   image: true,
   cpus: true,
   memory_mb: true,
@@ -16,17 +16,13 @@ export const CreateTemplate = CreateSandbox.pick({
   init: true,
   keep_hot: true,
   labels: true,
+  secrets: true,
 }).extend({
   name: SandboxName,
+  id: z.string().optional().describe("Ignored: the daemon sets it"),
+  created_at: z.string().optional().describe("Ignored: the daemon sets it"),
   engine: z.string().optional().describe("Ignored: the daemon has one engine"),
-  secrets: z
-    .array(z.unknown())
-    .max(0, { error: "must be empty, as templates take secrets only when there are secrets" })
-    .optional(),
-  mounts: z
-    .array(z.unknown())
-    .max(0, { error: "must be empty, as templates take mounts only when there are volumes" })
-    .optional(),
+  mounts: notYet("volumes"),
   userdata: z
     .string()
     .max(0, { error: "must be empty, a script that runs at the start goes into init" })

@@ -77,7 +77,7 @@ export async function startDaemon(
   const onDestroy = (id: string) => shares.close(id);
   const sandboxes = new Sandboxes({ ...parts, images, memory, onDestroy, ...settings });
   const copies = new SandboxCopies({ ...parts, onMade: (id) => sandboxes.watch(id) });
-  const forks = new Forks({ ...parts, copies });
+  const forks = new Forks({ ...parts, copies, sandboxes });
   const snapshots = new Snapshots({ ...parts, sandboxes, copies });
   const templates = new Templates(store, events);
   const exec = new Exec({ sandboxes, events, log });

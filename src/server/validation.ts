@@ -1,5 +1,6 @@
 /** Parses what a client sent; the error names the field and the rule, and shows short harmless values. */
 import type { z } from "zod";
+import { withoutUnset } from "../contract/unset.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 
 type Issue = z.core.$ZodRawIssue;
@@ -8,7 +9,7 @@ type Issue = z.core.$ZodRawIssue;
 const secretive = new Set(["env", "files", "init", "userdata", "cmd"]);
 
 export function parse<S extends z.ZodType>(schema: S, value: unknown, what: string): z.output<S> {
-  const parsed = schema.safeParse(value, { error: rule });
+  const parsed = schema.safeParse(withoutUnset(schema, value), { error: rule });
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   if (!issue) throw new BhattiError("bad_request", `${what}: is not valid`);

@@ -1,6 +1,6 @@
 /** Forks: children of a sandbox that go on from where it is, all of them or none. */
 import { faultPoint } from "../async/fault-point.ts";
-import { messageOf } from "../errors/bhatti-error.ts";
+import { isBhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { User } from "../store/users.ts";
 import { capture } from "./capture.ts";
@@ -9,6 +9,7 @@ import { newSnapshotId } from "./identifiers.ts";
 import { type CopyModel, claimCopies } from "./sandbox-claim.ts";
 import type { CopiesOptions, SandboxCopies } from "./sandbox-copies.ts";
 import { sandboxOf } from "./sandbox-lookup.ts";
+import type { Sandboxes } from "./sandboxes.ts";
 import { undoClaim } from "./undo-claim.ts";
 
 export interface ForkRequest {
@@ -26,13 +27,37 @@ export interface ForkRequest {
 
 const takeAwayMs = 60_000;
 
-export type ForksOptions = Omit<CopiesOptions, "onMade"> & { copies: SandboxCopies };
+export type ForksOptions = Omit<CopiesOptions, "onMade"> & {
+  copies: SandboxCopies;
+  sandboxes: Pick<Sandboxes, "existing">;
+};
 
 export class Forks {
   readonly #options: ForksOptions;
 
   constructor(options: ForksOptions) {
     this.#options = options;
+  }
+
+  /** One child; the user's sandbox of that name if there is one already, as a create does. */
+  async createOne(
+    user: User,
+    ref: string,
+    request: Omit<ForkRequest, "count">,
+    signal: AbortSignal,
+  ): Promise<{ sandbox: SandboxRecord; existing: boolean }> {
+    const { name } = request;
+    for (;;) {
+      const existing =
+        name === undefined ? undefined : await this.#options.sandboxes.existing(user, name, signal);
+      if (existing) return { sandbox: existing, existing: true };
+      try {
+        const [sandbox] = await this.create(user, ref, { ...request, count: 1 }, signal);
+        if (sandbox) return { sandbox, existing: false };
+      } catch (error) {
+        if (!isBhattiError(error, "name_taken")) throw error; // taken in between
+      }
+    }
   }
 
   async create(

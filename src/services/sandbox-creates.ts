@@ -48,6 +48,19 @@ export class SandboxCreates {
     }
   }
 
+  /** The user's sandbox of that name, once it has been made; undefined when the name is free. */
+  async existing(
+    user: User,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<SandboxRecord | undefined> {
+    for (;;) {
+      const row = this.#options.store.sandboxes.byName(user.id, name);
+      const sandbox = row && (await this.#existing(row, signal));
+      if (sandbox || !row) return sandbox;
+    }
+  }
+
   /** Undefined when it is gone by the time that its name is free to take. */
   async #existing(sandbox: SandboxRecord, signal: AbortSignal): Promise<SandboxRecord | undefined> {
     const { store, actors, log } = this.#options;

@@ -74,6 +74,11 @@ export class Sandboxes {
     return made;
   }
 
+  /** The user's sandbox of that name, once it has been made; undefined when the name is free. */
+  existing(user: User, name: string, signal: AbortSignal): Promise<SandboxRecord | undefined> {
+    return this.#creates.existing(user, name, signal);
+  }
+
   list(user: User, labels: ReadonlyMap<string, string> = new Map()): SandboxRecord[] {
     const all = this.#options.store.sandboxes.ofUser(user.id);
     if (labels.size === 0) return all;

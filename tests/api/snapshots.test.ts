@@ -253,10 +253,10 @@ test.each<[string, object, string]>([
   ["/sandboxes/dev/checkpoint", { name: "a/b" }, `name: ${nameRule} (got "a/b")`],
   [
     "/sandboxes/dev/checkpoint",
-    { name: "x", type: "memory" },
-    'type: must be one of full, filesystem (got "memory")',
+    { name: "x", type: "disk" },
+    'type: must be one of full, filesystem, memory (got "disk")',
   ],
-  ["/snapshots/ready/resume", { name: "" }, `name: ${nameRule} (got "")`],
+  ["/snapshots/ready/resume", { name: "-" }, `name: ${nameRule} (got "-")`],
   ["/snapshots/ready/resume", { count: 2 }, "count: is not a field that is known here"],
   ["/snapshots/ready/restore", {}, "sandbox: is required"],
 ])("POST %s %j is refused", async (path, request, message) => {

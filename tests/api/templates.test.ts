@@ -58,7 +58,7 @@ test("a template is created, shown, listed and deleted", async () => {
 
 test("what a template does not say is the default", async () => {
   await using daemon = await startFakeDaemon();
-  expect(await createTemplate(daemon, { name: "bare", image: "", memory_mb: 0 })).toMatchObject({
+  expect(await createTemplate(daemon, { name: "bare", image: "", cpus: 0 })).toMatchObject({
     image: "",
     cpus: 1,
     memory_mb: 1024,
@@ -80,7 +80,7 @@ test("what a template does not say is the default", async () => {
 test.each([
   [{}, "name: is required"],
   [{ name: "-x" }, /^name: must be a letter or digit, then/],
-  [{ name: "x", cpus: 0 }, "cpus: must be between 1 and 64 (got 0)"],
+  [{ name: "x", cpus: 65 }, "cpus: must be between 1 and 64 (got 65)"],
   [
     { name: "x", memory_mb: 64 },
     "memory_mb: must be at least 128, below that a guest does not boot (got 64)",
@@ -92,11 +92,11 @@ test.each([
   [{ name: "x", template_id: "y" }, "template_id: is not a field that is known here"],
   [
     { name: "x", secrets: ["KEY"] },
-    "secrets: must be empty, as templates take secrets only when there are secrets",
+    "secrets: must be empty: secrets are planned for version 0.5.0",
   ],
   [
     { name: "x", mounts: [{ volume_name: "v", target: "/v" }] },
-    "mounts: must be empty, as templates take mounts only when there are volumes",
+    "mounts: must be empty: volumes are planned for version 0.4.0",
   ],
   [
     { name: "x", userdata: "password" },
@@ -197,9 +197,8 @@ test("what the request says itself wins, key by key", async () => {
     memory_mb: 512,
     disk_size_mb: 128,
     env: { B: "request", C: "request" },
-    init: "",
+    init: "echo request",
     labels: { tier: "2", x: "y" },
-    keep_hot: false,
   });
   expect(sandbox).toMatchObject({
     name: "dev",
@@ -208,7 +207,7 @@ test("what the request says itself wins, key by key", async () => {
     cpus: 1,
     memory_mb: 512,
     disk_size_mb: 128,
-    keep_hot: false,
+    keep_hot: true,
   });
   expect(sandbox.labels).toEqual({ team: "core", tier: "2", x: "y" });
   const env = await daemon.call<{ stdout: string }>("POST", "/sandboxes/dev/exec", {
@@ -221,7 +220,7 @@ test("what the request says itself wins, key by key", async () => {
   ]);
   const [machine] = daemon.engine.machines.values();
   const guest = await machine?.guest(AbortSignal.timeout(60_000));
-  expect(guest).toMatchObject({ inits: [] });
+  expect(guest).toMatchObject({ inits: ["echo request"] });
 });
 
 test("limits are asked about what comes of request and template", async () => {

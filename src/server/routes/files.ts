@@ -145,14 +145,14 @@ function modeIn(written: string | undefined): number | undefined {
 }
 
 function selectionIn(query: {
-  offset?: string | undefined;
-  limit?: string | undefined;
-  max_bytes?: string | undefined;
+  offset?: number | undefined;
+  limit?: number | undefined;
+  max_bytes?: number | undefined;
 }): FileSelection {
   return {
-    ...(query.offset !== undefined && { offset: Number(query.offset) }),
-    ...(query.limit !== undefined && { limit: Number(query.limit) }),
-    ...(query.max_bytes !== undefined && { maxBytes: Number(query.max_bytes) }),
+    ...(query.offset !== undefined && { offset: query.offset }),
+    ...(query.limit !== undefined && { limit: query.limit }),
+    ...(query.max_bytes !== undefined && { maxBytes: query.max_bytes }),
   };
 }
 

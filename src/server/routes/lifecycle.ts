@@ -1,6 +1,8 @@
 /** Stop, start and fork, bound to the service. */
+import type { z } from "zod";
 import { endpoints } from "../../contract/all.ts";
-import type { Forks } from "../../services/forks.ts";
+import type { SandboxFields } from "../../contract/sandboxes.ts";
+import type { ForkRequest, Forks } from "../../services/forks.ts";
 import { type Binder, implement } from "../implement.ts";
 import { type PresenterOptions, sandboxPresenter, withWarning } from "./presented-sandbox.ts";
 
@@ -19,15 +21,23 @@ export function bindLifecycle(binder: Binder, options: LifecycleRouteOptions): v
     return withWarning(presented(sandbox), warning);
   });
   implement(binder, endpoints["sandbox.fork"], async ({ params, body, user, signal }) => {
-    const { keep_hot, idle_warm_s, idle_cold_s, ttl_s, ...rest } = body;
-    const request = {
-      ...rest,
-      keepHot: keep_hot,
-      idleWarmSeconds: idle_warm_s,
-      idleColdSeconds: idle_cold_s,
-      ttlSeconds: ttl_s,
-    };
+    const request = { ...forkRequestOf(body), count: body.count };
     const children = await forks.create(user, params.ref, request, signal());
     return children.map(presented);
   });
+}
+
+type ForkFields = "name" | "labels" | "keep_hot" | "idle_warm_s" | "idle_cold_s" | "ttl_s";
+
+export function forkRequestOf(
+  body: Pick<z.output<typeof SandboxFields>, ForkFields>,
+): Omit<ForkRequest, "count"> {
+  return {
+    name: body.name,
+    labels: body.labels,
+    keepHot: body.keep_hot,
+    idleWarmSeconds: body.idle_warm_s,
+    idleColdSeconds: body.idle_cold_s,
+    ttlSeconds: body.ttl_s,
+  };
 }

@@ -6,13 +6,18 @@ import type { CreateSandbox, EditSandbox } from "../../contract/sandboxes.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { SandboxChangeRequest, SandboxRequest } from "../../services/sandboxes.ts";
 import { type Binder, implement } from "../implement.ts";
-import { type PresenterOptions, sandboxPresenter } from "./presented-sandbox.ts";
+import { forkRequestOf, type LifecycleRouteOptions } from "./lifecycle.ts";
+import { sandboxPresenter } from "./presented-sandbox.ts";
 
-export function bindSandboxes(binder: Binder, options: PresenterOptions): void {
-  const { sandboxes } = options;
+export function bindSandboxes(binder: Binder, options: LifecycleRouteOptions): void {
+  const { sandboxes, forks } = options;
   const presented = sandboxPresenter(options);
   implement(binder, endpoints["sandbox.create"], async ({ body, user, signal }) => {
-    const { sandbox, existing } = await sandboxes.create(user, requestOf(body), signal());
+    const { from } = body;
+    const { sandbox, existing } =
+      from === undefined
+        ? await sandboxes.create(user, requestOf(body), signal())
+        : await forks.createOne(user, from, forkRequestOf(body), signal());
     if (!existing) return presented(sandbox);
     return Response.json(presented(sandbox), { headers: { "X-Bhatti-Existing": "true" } });
   });

@@ -150,9 +150,9 @@ export class WebShellConversation implements Conversation {
 function authOf(message: string | Buffer): ShareAuth | undefined {
   if (typeof message !== "string" || message.length > longestAuth) return undefined;
   try {
-    return ShareAuth.safeParse(parseJson(message, "first message")).data;
+    return parse(ShareAuth, parseJson(message, "first message"), "first message");
   } catch {
-    return undefined; // no JSON
+    return undefined; // whatever is wrong with it is not told
   }
 }
 
