@@ -136,7 +136,7 @@ test.each<[unknown, string]>([
   [{}, "body: must have something to change"],
   [[], "body: must be an object"],
   [{ name: "-x" }, `name: ${nameRule} (got "-x")`],
-  [{ name: null }, "name: must be a string (got null)"],
+  [{ name: null }, "body: must have something to change"],
   [{ keep_hot: "yes" }, 'keep_hot: must be true or false (got "yes")'],
   [{ idle_warm_s: -1 }, "idle_warm_s: must be between 0 and 31536000 seconds (got -1)"],
   [{ idle_cold_s: 1.5 }, "idle_cold_s: must be a whole number of seconds (got 1.5)"],
@@ -174,22 +174,22 @@ test("labels are counted with those that are there", async () => {
   expect((await edit(daemon, exchanged)).status).toBe(200);
 });
 
-test.each([
-  [{ idle_warm_s: null }, "idle_warm_s: must be a whole number of seconds (got null)"],
-  [{ ttl_s: -1 }, "ttl_s: must be between 0 and 31536000 seconds (got -1)"],
-])("create %j is refused", async (request, message) => {
-  await using daemon = await startFakeDaemon();
-  const { status, body } = await daemon.call("POST", "/sandboxes", request);
-  expect(status).toBe(400);
-  expect(body.error).toBe(message);
-});
+test.each([[{ ttl_s: -1 }, "ttl_s: must be between 0 and 31536000 seconds (got -1)"]])(
+  "create %j is refused",
+  async (request, message) => {
+    await using daemon = await startFakeDaemon();
+    const { status, body } = await daemon.call("POST", "/sandboxes", request);
+    expect(status).toBe(400);
+    expect(body.error).toBe(message);
+  },
+);
 
 test("a body that is no JSON is refused also where none is needed", async () => {
   await using daemon = await startFakeDaemon();
   await daemon.create({ name: "dev" });
   const response = await daemon.fetch("/sandboxes/dev/start", { method: "POST", body: "{" });
   expect(response.status).toBe(400);
-  for (const body of [null, { force: "yes" }, { fast: true }]) {
+  for (const body of [[], { force: "yes" }, { fast: true }]) {
     expect((await post(daemon, "/sandboxes/dev/start", body)).status).toBe(400);
   }
 });
