@@ -54,6 +54,7 @@ async function openClient(
     fetch: system.fetch,
     connectWebSocket: system.connectWebSocket,
     ...(timing && { timing }),
+    ...(!flags.json && { onRateLimit: sayOnce(remark) }),
   });
   const stop = client.onHeaders((headers) => {
     const minimum = headers.get("x-bhatti-min-cli");
@@ -62,6 +63,18 @@ async function openClient(
     void warnOfOldCli(minimum, warn);
   });
   return client;
+}
+
+/** From the second wait on, which is when it is no longer short. */
+const shortWaitMs = 2000;
+
+function sayOnce(remark: (line: string) => Promise<void>): (totalMs: number) => void {
+  let isSaid = false;
+  return (totalMs) => {
+    if (isSaid || totalMs < shortWaitMs) return;
+    isSaid = true;
+    void remark("The daemon's rate limit is reached; waiting…");
+  };
 }
 
 async function warnOfOldCli(minimum: string, warn: (message: string) => void): Promise<void> {

@@ -18,12 +18,18 @@ export interface Output {
   write(data: string | Uint8Array): Promise<void>;
 }
 
+export interface FileInput {
+  /** At least one. */
+  bytes: number;
+  position: number;
+}
+
 export interface Input {
   kind(): Promise<StdinKind>;
-  /** How many bytes it has left, where it is a file and that can be known. */
-  length(): Promise<number | undefined>;
-  /** The bytes as they come. Ending the iteration lets go of stdin. */
-  chunks(): AsyncIterable<Uint8Array> & { cancel(): void };
+  /** What is left of it, where it is a file and that can be known. */
+  file(): Promise<FileInput | undefined>;
+  /** The bytes as they come, or those of a file from a position. Ending the iteration lets go of stdin. */
+  chunks(position?: number): AsyncIterable<Uint8Array> & { cancel(): void };
 }
 
 export interface LocalTerminal {

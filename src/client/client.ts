@@ -4,6 +4,7 @@ import type { Input, Result } from "../contract/all.ts";
 import { type EndpointId, paths } from "../contract/paths.ts";
 import type { BhattiError } from "../errors/bhatti-error.ts";
 import { failureOf, notBhatti, silent, unreachable } from "./failure.ts";
+import { retryAfterLimit } from "./retry-after.ts";
 import type { Timing } from "./timing.ts";
 import { type ConnectWebSocket, type Fetch, type Upgraded, UpgradeRefused } from "./transport.ts";
 
@@ -13,6 +14,8 @@ export interface ClientOptions {
   fetch: Fetch;
   connectWebSocket: ConnectWebSocket;
   timing?: Timing;
+  /** Called before each wait for the daemon's rate limit. `totalMs`: of all waits of this request. */
+  onRateLimit?: (totalMs: number) => void;
 }
 
 export interface Answer<T> {
@@ -39,8 +42,8 @@ export type CallId = Exclude<
 >;
 
 export interface Transfer {
-  /** What is sent; `size` bytes when that is known. */
-  body?: ReadableStream<Uint8Array>;
+  /** What is sent, from its beginning each time that it is called; `size` bytes when that is known. */
+  body?: () => ReadableStream<Uint8Array>;
   size?: number;
   /** Ends it, with the signal's reason. */
   signal?: AbortSignal;
@@ -95,13 +98,21 @@ export class Client {
   }
 
   /**
-   * Throws DaemonError when the daemon refuses, BhattiError when there is no daemon to refuse or none that answers in
-   * that many milliseconds.
+   * Waits for the daemon's rate limit, a minute at most. Throws DaemonError when the daemon refuses, BhattiError when there
+   * is no daemon to refuse or none that answers in that many milliseconds.
    */
-  async call<Id extends CallId>(
+  call<Id extends CallId>(
     id: Id,
     input: Input<Id>,
     milliseconds = patience[id] ?? usualPatience,
+  ): Promise<Answer<Result<Id>>> {
+    return this.retry(() => this.#callOnce(id, input, milliseconds));
+  }
+
+  async #callOnce<Id extends CallId>(
+    id: Id,
+    input: Input<Id>,
+    milliseconds: number,
   ): Promise<Answer<Result<Id>>> {
     // Every input is made of these three; which of them an endpoint has is what Input says.
     const { method, url, parts } = this.#request(id, input as Parts);
@@ -127,12 +138,26 @@ export class Client {
 
   /**
    * Resolves with the headers of an answer that is a success; its body must be read, or cancelled. What is sent takes as
-   * long as it takes. Throws as `call` does.
+   * long as it takes. Waits and throws as `call` does.
    */
-  async transfer<Id extends TransferId>(
+  transfer<Id extends TransferId>(
     id: Id,
     input: Pick<Input<Id>, "params" | "query">,
-    { body, size, signal, milliseconds = transferPatience }: Transfer = {},
+    { body: makeBody, ...transfer }: Transfer = {},
+  ): Promise<Response> {
+    const attempt = () => this.#transferOnce(id, input, { ...transfer, body: makeBody?.() });
+    return this.retry(attempt, transfer.signal);
+  }
+
+  async #transferOnce<Id extends TransferId>(
+    id: Id,
+    input: Pick<Input<Id>, "params" | "query">,
+    {
+      body,
+      size,
+      signal,
+      milliseconds = transferPatience,
+    }: Omit<Transfer, "body"> & { body: ReadableStream<Uint8Array> | undefined },
   ): Promise<Response> {
     const { method, url } = this.#request(id, input as Parts);
     const overdue = new AbortController();
@@ -163,7 +188,12 @@ export class Client {
     }
   }
 
-  /** Opens the WebSocket of an endpoint. */
+  /** Repeats an attempt that the daemon's rate limit refuses. */
+  retry<T>(attempt: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return retryAfterLimit(attempt, { signal, onWait: this.#options.onRateLimit });
+  }
+
+  /** Opens the WebSocket of an endpoint; `openSocket` waits for the rate limit too. */
   async upgrade<Id extends SocketId>(
     id: Id,
     input: Input<Id>,

@@ -10,6 +10,7 @@ import { stdinWindowBytes } from "../contract/exec-limits.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import type { Client } from "./client.ts";
 import { DaemonError } from "./failure.ts";
+import { openSocket } from "./open-socket.ts";
 import type { WebSocketChannel } from "./transport.ts";
 
 export type ExecOutput =
@@ -35,15 +36,15 @@ export class ExecStream {
     this.#url = url;
   }
 
-  /** Starts the command, or takes up a session. Throws as Client does. */
+  /** Starts the command, or takes up a session; resolves when it has begun or failed. Throws as Client does. */
   static async open(
     client: Client,
     ref: string,
     start: ExecStart | AttachStart | ShellStart,
     signal?: AbortSignal,
   ): Promise<ExecStream> {
-    const { channel } = await client.upgrade("exec.stream", { params: { ref } }, signal);
-    await channel.send(JSON.stringify(start));
+    const input = { params: { ref } };
+    const channel = await openSocket(client, "exec.stream", input, { opening: start, signal });
     return new ExecStream(channel, client.url);
   }
 

@@ -7,6 +7,8 @@ export interface ErrorBody {
   code: string;
   request_id?: string;
   hint?: string | undefined;
+  /** Seconds until the same request may succeed. */
+  retry_after?: number | undefined;
 }
 
 /** The daemon refused: its status, its words, its code. */
@@ -19,6 +21,8 @@ export class DaemonError extends Error {
   readonly requestId: string | undefined;
   /** What the daemon says should be done, or the catalogue. */
   readonly hint: string | undefined;
+  /** Seconds until the same request may succeed, where only the rate limit is in its way. */
+  readonly retryAfter: number | undefined;
 
   constructor(status: number, body: ErrorBody, statusText = "") {
     super(body.error);
@@ -27,6 +31,7 @@ export class DaemonError extends Error {
     this.code = body.code;
     this.requestId = body.request_id;
     this.hint = body.hint ?? (isErrorCode(body.code) ? catalogue[body.code].hint : undefined);
+    this.retryAfter = body.retry_after;
   }
 
   /** An error within a stream comes without a status: it is that of its code. */
@@ -58,9 +63,16 @@ const phrases: Record<number, string> = {
 export async function failureOf(response: Response, url: string): Promise<Error> {
   const body = await response.text().catch(() => "");
   const parsed = parseError(body);
-  return parsed
-    ? new DaemonError(response.status, parsed, response.statusText)
-    : notBhatti(url, response);
+  if (!parsed) return notBhatti(url, response);
+  const retryAfter =
+    response.status === 429 ? secondsIn(response.headers.get("retry-after")) : undefined;
+  const full = { ...parsed, ...(retryAfter !== undefined && { retry_after: retryAfter }) };
+  return new DaemonError(response.status, full, response.statusText);
+}
+
+/** Of a Retry-After header; undefined for none, and for a date, which a daemon never answers. */
+function secondsIn(header: string | null): number | undefined {
+  return header !== null && /^\d+$/.test(header) ? Number(header) : undefined;
 }
 
 function parseError(body: string): ErrorBody | undefined {

@@ -3,6 +3,7 @@ import type { LogEvent } from "../contract/sessions.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import type { Client } from "./client.ts";
 import { DaemonError } from "./failure.ts";
+import { openSocket } from "./open-socket.ts";
 import { overConnections } from "./over-connections.ts";
 
 export type LogOutput =
@@ -58,7 +59,7 @@ async function* connection(
 ): AsyncGenerator<LogOutput> {
   const query = isAgain ? { from: place.next?.toString() } : { tail: tail?.toString() };
   const input = { params: { ref, session }, query };
-  const { channel } = await client.upgrade("session.follow", input, signal);
+  const channel = await openSocket(client, "session.follow", input, { signal });
   try {
     for await (const message of channel.messages) {
       if (typeof message !== "string") {

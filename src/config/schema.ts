@@ -44,10 +44,10 @@ export const defaultServerConfig: ServerConfig = {
   limits: {
     createPerMinute: 30,
     createBurst: 10,
-    execPerMinute: 600,
-    execBurst: 30,
-    readPerMinute: 1200,
-    readBurst: 60,
+    execPerMinute: 6000,
+    execBurst: 300,
+    readPerMinute: 6000,
+    readBurst: 300,
     jsonBodyBytes: 1_048_576,
   },
 };

@@ -107,6 +107,10 @@ export const StreamError = z.object({
   code: z.string(),
   request_id: z.string(),
   hint: z.string().optional(),
+  retry_after: z
+    .int()
+    .optional()
+    .describe("With rate_limited: seconds until the same request may succeed"),
 });
 /**
  * JSON text frames of the server; `exit` or `error` is the last. A wrong key refuses the handshake with 401; all else,

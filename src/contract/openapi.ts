@@ -39,6 +39,10 @@ export function openApiDocument(endpoints: AnyEndpoint[], version: string): Json
               type: "string",
               description: "What to do, when this error has more to say than its code",
             },
+            retry_after: {
+              type: "integer",
+              description: "With rate_limited: seconds until the same request may succeed",
+            },
           },
         },
       },

@@ -19,7 +19,7 @@ import type { Users } from "../services/users.ts";
 import { failureOf } from "./failure.ts";
 import { type Binder, refuseOtherMethods } from "./implement.ts";
 import { Authenticator } from "./middleware/authenticate.ts";
-import { RateLimited, RateLimiter, type RateLimits } from "./middleware/rate-limit.ts";
+import { RateLimiter, type RateLimits } from "./middleware/rate-limit.ts";
 import { addressOf, type Environment, type RequestContext } from "./request.ts";
 import { bindEarlierSockets } from "./routes/earlier-sockets.ts";
 import { bindExec } from "./routes/exec.ts";
@@ -98,7 +98,8 @@ export function createApp(options: AppOptions): Hono<Environment> {
   app.onError((error, context) => {
     const requestId = context.get("requestId");
     const failure = failureOf(error, requestId, context.get("log") ?? log);
-    if (error instanceof RateLimited) context.header("Retry-After", String(error.retryAfter));
+    const { retry_after: seconds } = failure.body;
+    if (seconds !== undefined) context.header("Retry-After", String(seconds));
     const headers = { "Content-Type": "application/json" };
     return context.newResponse(JSON.stringify(failure.body), {
       status: failure.status as ContentfulStatusCode,

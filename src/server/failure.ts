@@ -2,6 +2,7 @@
 import { BhattiError, isBhattiError, messageOf } from "../errors/bhatti-error.ts";
 import { catalogue, type ErrorCode } from "../errors/catalogue.ts";
 import type { Logger } from "../observability/log.ts";
+import { RateLimited } from "./middleware/rate-limit.ts";
 
 export interface FailureBody {
   error: string;
@@ -9,6 +10,8 @@ export interface FailureBody {
   request_id: string;
   /** What to do, where the place of the failure knows better than the catalogue. */
   hint?: string;
+  /** Seconds until the same request may succeed; on HTTP the Retry-After header has them too. */
+  retry_after?: number;
 }
 
 export interface Failure {
@@ -24,7 +27,16 @@ export function failureOf(error: unknown, requestId: string, log: Logger): Failu
   else log.debug("request refused", { code: known.code, error: messageOf(error) });
   const { message, code, hint } = known;
   const own = hint !== undefined && hint !== catalogue[code].hint;
-  return { status, body: { error: message, code, request_id: requestId, ...(own && { hint }) } };
+  return {
+    status,
+    body: {
+      error: message,
+      code,
+      request_id: requestId,
+      ...(own && { hint }),
+      ...(known instanceof RateLimited && { retry_after: known.retryAfter }),
+    },
+  };
 }
 
 function expected(error: unknown): BhattiError {

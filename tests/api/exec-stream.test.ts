@@ -157,7 +157,7 @@ test("an unknown sandbox and a rate limit are told on the socket", async () => {
   const unknown = await ExecSocketClient.start(daemon, "nope", { cmd: ["true"] });
   expect(await unknown.event("error")).toMatchObject({ code: "sandbox_not_found" });
   const limited = new ExecSocketClient(daemon, "nope");
-  expect(await limited.event("error")).toMatchObject({ code: "rate_limited" });
+  expect(await limited.event("error")).toMatchObject({ code: "rate_limited", retry_after: 60 });
   expect(await limited.closed).toBe(1008);
 });
 

@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
+import { defaultServerConfig } from "../../src/config/schema.ts";
 import { generousLimits, type Refusal, startFakeDaemon } from "../support/fake-daemon.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 
 test("a body over the limit is refused, announced or not", async () => {
   await using daemon = await startFakeDaemon();
@@ -61,10 +63,33 @@ test("each class of requests has its own bucket, for each user", async () => {
   expect(await statuses(4, "POST", "/sandboxes/dev/exec", exec)).toEqual([200, 200, 200, 429]);
   expect(await statuses(5, "GET", "/sandboxes")).toEqual([200, 200, 200, 200, 429]);
   const { headers, body } = await daemon.call<Refusal>("DELETE", "/sandboxes/dev");
-  expect(body).toMatchObject({ code: "rate_limited", error: "rate limit exceeded" });
-  expect(Number(headers.get("retry-after"))).toBeWithin(1, 61);
+  const seconds = Number(headers.get("retry-after"));
+  expect(seconds).toBeWithin(1, 61);
+  expect(body).toMatchObject({
+    code: "rate_limited",
+    error: "rate limit exceeded",
+    retry_after: seconds,
+  });
 
   const { key } = daemon.operator.users.create({ name: "bob" });
   expect((await daemon.call("GET", "/sandboxes", undefined, key)).status).toBe(200);
   expect((await fetch(`${daemon.url}/health`)).status).toBe(200);
+});
+
+test("the default limits leave room for 60 execs, 40 at once, and 60 file writes", async () => {
+  const { limits } = defaultServerConfig;
+  // Its clock stands still, so nothing comes back meanwhile.
+  await using daemon = await startFakeDaemon({ config: { limits }, clock: new ManualClock() });
+  expect((await daemon.call("POST", "/sandboxes", { name: "dev" })).status).toBe(201);
+  const exec = async () =>
+    (await daemon.call("POST", "/sandboxes/dev/exec", { cmd: ["true"] })).status;
+  const write = async () => {
+    const body = new Uint8Array(10);
+    return (await daemon.fetch("/sandboxes/dev/files?path=x", { method: "PUT", body })).status;
+  };
+  const statuses: number[] = [];
+  for (let i = 0; i < 60; i++) statuses.push(await exec());
+  statuses.push(...(await Promise.all(Array.from({ length: 40 }, exec))));
+  for (let i = 0; i < 60; i++) statuses.push(await write());
+  expect(statuses).toEqual(Array(160).fill(200));
 });

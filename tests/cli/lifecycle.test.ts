@@ -205,7 +205,7 @@ test.each<["keep" | "stop", "keep" | "stop", string]>([
   ["stop", "keep", "keep"],
 ])("on_shutdown: %s, serve --on-shutdown %s: %s", async (configured, flag, outcome) => {
   const flags = ["--on-shutdown", flag];
-  await using own = await startCliDaemon([`on_shutdown: ${configured}`], [], flags);
+  await using own = await startCliDaemon([`on_shutdown: ${configured}`], {}, flags);
   const { code, log } = await own.stop();
   expect(code).toBe(0);
   expect(log).toContain(`"machines":"${outcome}"`);

@@ -160,7 +160,7 @@ test("files that are too large for a request are refused before it", async () =>
 });
 
 test("a daemon that takes longer requests gets them", async () => {
-  await using own = await startCliDaemon([], ["json_body_bytes: 2000000"]);
+  await using own = await startCliDaemon([], { json_body_bytes: 2_000_000 });
   const local = join(own.home, "large");
   const create = (bytes: number) => {
     writeFileSync(local, new Uint8Array(bytes));

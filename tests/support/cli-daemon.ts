@@ -22,9 +22,16 @@ export interface CliDaemon extends AsyncDisposable {
   ): Promise<{ code: number; log: string }>;
 }
 
+const generousLimits = Object.fromEntries(
+  ["create", "exec", "read"].flatMap((kind) => [
+    [`${kind}_per_minute`, 1_000_000],
+    [`${kind}_burst`, 100_000],
+  ]),
+);
+
 export async function startCliDaemon(
   config: string[] = [],
-  moreLimits: string[] = [],
+  limits: Record<string, number> = {},
   flags: string[] = [],
 ): Promise<CliDaemon> {
   await ensureBinary();
@@ -32,13 +39,11 @@ export async function startCliDaemon(
   const dataDir = join(home, "data");
   const key = await prepareData(dataDir);
   const configPath = join(home, "daemon.yaml");
-  const limits = ["create", "exec", "read"].flatMap((kind) => [
-    `  ${kind}_per_minute: 1000000`,
-    `  ${kind}_burst: 100000`,
-  ]);
   const lines = ["engine: fake", "listen: 127.0.0.1:0", `data_dir: ${dataDir}`, ...config];
-  limits.push(...moreLimits.map((line) => `  ${line}`));
-  writeFileSync(configPath, [...lines, "limits:", ...limits, ""].join("\n"));
+  const limitLines = Object.entries({ ...generousLimits, ...limits }).map(
+    ([key, value]) => `  ${key}: ${value}`,
+  );
+  writeFileSync(configPath, [...lines, "limits:", ...limitLines, ""].join("\n"));
   const child = Bun.spawn([binary, "serve", ...flags], {
     env: { PATH: process.env["PATH"], HOME: home, BHATTI_CONFIG: configPath },
     stdin: "ignore",

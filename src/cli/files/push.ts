@@ -25,9 +25,12 @@ export async function pushInto(context: Context, local: string, place: Place): P
   const total = () => (stat.isDirectory() ? measure(local) : { files: 1, bytes: stat.size });
   const shown = await showProgress(context, total);
   const progress = Object.assign(shown, { skipped: 0 });
-  const pieces = stat.isDirectory()
-    ? packDirectory(local, progress)
-    : packFile(local, into.name, progress);
+  const pieces = () => {
+    Object.assign(progress, { files: 0, bytes: 0, skipped: 0 });
+    return stat.isDirectory()
+      ? packDirectory(local, progress)
+      : packFile(local, into.name, progress);
+  };
   try {
     const answer = await untilSignal(
       context,

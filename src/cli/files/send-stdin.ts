@@ -3,7 +3,7 @@ import type { Client } from "../../client/client.ts";
 import { maximumFileBytes } from "../../contract/file-limits.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Context } from "../context.ts";
-import type { Input } from "../system.ts";
+import type { FileInput, Input } from "../system.ts";
 import { untilSignal } from "./until-signal.ts";
 import { upload } from "./upload.ts";
 
@@ -12,19 +12,26 @@ type Target = Parameters<Client["transfer"]>[1];
 /** Throws file_too_large as soon as it is longer than what is taken. */
 export async function sendStdin(context: Context, target: Target): Promise<unknown> {
   const { stdin } = context.system;
-  const known = await stdin.length();
-  if (known !== undefined && known > maximumFileBytes) throw tooLarge();
+  const file = await stdin.file();
+  if (file && file.bytes > maximumFileBytes) throw tooLarge();
   // A file whose length is known need not be read before it is sent.
-  const { size, pieces } =
-    known === undefined
-      ? await collect(stdin)
-      : { size: known, pieces: firstBytes(stdin.chunks(), known) };
+  const { size, pieces } = file ? readAsSent(stdin, file) : await collect(stdin);
   const client = await context.client();
   return await untilSignal(context, "the file is as it was", async (signal) => {
     const result = await upload(client, "file.write", target, { size, pieces, signal });
     context.timing?.end();
     return result;
   });
+}
+
+function readAsSent(stdin: Input, { bytes, position }: FileInput) {
+  let isAgain = false;
+  const pieces = () => {
+    const chunks = isAgain ? stdin.chunks(position) : stdin.chunks();
+    isAgain = true;
+    return firstBytes(chunks, bytes);
+  };
+  return { size: bytes, pieces };
 }
 
 /** Throws bad_usage when there are fewer. */
@@ -52,7 +59,7 @@ async function collect(stdin: Input) {
     if (size > maximumFileBytes) throw tooLarge();
     pieces.push(piece);
   }
-  return { size, pieces: pieces.values() };
+  return { size, pieces: () => pieces.values() };
 }
 
 function tooLarge(): BhattiError {

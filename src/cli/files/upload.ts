@@ -6,7 +6,8 @@ import type { Result } from "../../contract/all.ts";
 type Target = Parameters<Client["transfer"]>[1];
 
 export interface Upload {
-  pieces: Iterator<Uint8Array> | AsyncIterator<Uint8Array>;
+  /** From the first one, each time that it is called: the daemon's rate limit may have refused a part of them. */
+  pieces(): Iterator<Uint8Array> | AsyncIterator<Uint8Array>;
   /** Bytes, when that is known. */
   size?: number;
   signal: AbortSignal;
@@ -20,22 +21,25 @@ export async function upload<Id extends "file.write" | "file.push">(
   { pieces, ...transfer }: Upload,
 ): Promise<Result<Id>> {
   let failure: unknown;
-  const body = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        try {
-          const next = await pieces.next();
-          if (next.done) controller.close();
-          else controller.enqueue(next.value);
-        } catch (error) {
-          failure = error;
-          controller.error(error);
-        }
+  const body = () => {
+    const unsent = pieces();
+    return new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          try {
+            const next = await unsent.next();
+            if (next.done) controller.close();
+            else controller.enqueue(next.value);
+          } catch (error) {
+            failure = error;
+            controller.error(error);
+          }
+        },
+        cancel: () => void unsent.return?.(undefined),
       },
-      cancel: () => void pieces.return?.(undefined),
-    },
-    { highWaterMark: 0 },
-  );
+      { highWaterMark: 0 },
+    );
+  };
   try {
     const response = await client.transfer(id, target, { ...transfer, body });
     return (await response.json().catch(() => {

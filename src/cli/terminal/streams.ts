@@ -1,5 +1,5 @@
 /** Our own stdin and terminal. */
-import type { Input, LocalTerminal, StdinKind } from "../system.ts";
+import type { FileInput, Input, LocalTerminal, StdinKind } from "../system.ts";
 
 export function openInput(): Input {
   return {
@@ -7,9 +7,9 @@ export function openInput(): Input {
       const stat = await Bun.stdin.stat().catch(() => undefined);
       return stat ? await kindOf(stat) : "nothing";
     },
-    length: lengthOfStdin,
-    chunks() {
-      const opening = streamOfStdin().then((stream) => stream.getReader());
+    file: fileOnStdin,
+    chunks(position) {
+      const opening = streamOfStdin(position).then((stream) => stream.getReader());
       return {
         cancel: () => void opening.then((reader) => reader.cancel()).catch(() => {}), // it is let go of either way
         async *[Symbol.asyncIterator]() {
@@ -26,16 +26,18 @@ export function openInput(): Input {
 }
 
 /** A file goes on where whoever ran us stopped reading it: the runtime's own stream would start at its beginning. */
-async function streamOfStdin(): Promise<ReadableStream<Uint8Array>> {
+async function streamOfStdin(position: number | undefined): Promise<ReadableStream<Uint8Array>> {
   const stat = await Bun.stdin.stat().catch(() => undefined);
   if (!stat?.isFile()) return Bun.stdin.stream();
   const { readSync } = await import("node:fs");
   const piece = 256 * 1024;
+  let next = position;
   return new ReadableStream<Uint8Array>(
     {
       pull(controller) {
         const buffer = Buffer.allocUnsafe(piece);
-        const count = readSync(0, buffer);
+        const count = readSync(0, buffer, 0, piece, next ?? null);
+        if (next !== undefined) next += count;
         if (count === 0) controller.close();
         else controller.enqueue(buffer.subarray(0, count));
       },
@@ -44,14 +46,15 @@ async function streamOfStdin(): Promise<ReadableStream<Uint8Array>> {
   );
 }
 
-async function lengthOfStdin(): Promise<number | undefined> {
+async function fileOnStdin(): Promise<FileInput | undefined> {
   try {
     const stat = await Bun.stdin.stat();
     // Whoever ran us may have read some of it.
-    const [, position] = /^pos:\s*(\d+)/.exec(await Bun.file("/proc/self/fdinfo/0").text()) ?? [];
-    const left = stat.isFile() ? stat.size - Number(position) : 0;
+    const [, pos] = /^pos:\s*(\d+)/.exec(await Bun.file("/proc/self/fdinfo/0").text()) ?? [];
+    const position = Number(pos);
+    const bytes = stat.isFile() ? stat.size - position : 0;
     // What the kernel makes up as it is read, as in /proc, says that it is empty.
-    return left > 0 ? left : undefined;
+    return bytes > 0 ? { bytes, position } : undefined;
   } catch {
     return undefined; // such as where there is no /proc
   }

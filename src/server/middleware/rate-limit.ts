@@ -34,7 +34,7 @@ export class RateLimiter {
 }
 
 export class RateLimited extends BhattiError {
-  /** Whole seconds, for the Retry-After header. */
+  /** Whole seconds, as in the Retry-After header. */
   readonly retryAfter: number;
 
   constructor(seconds: number) {
