@@ -129,12 +129,12 @@ const explanations: Explanation[] = [
   {
     codes: /ENOTFOUND|EAI_|DNS/i,
     reason: "no such host",
-    hint: "Check the address: bhatti setup, --url or BHATTI_URL",
+    hint: "Check the daemon URL: bhatti setup, --url or BHATTI_URL",
   },
   {
     codes: /RESET|ConnectionClosed|EPIPE/i,
     reason: "the connection was closed",
-    hint: "Is it running? Start it: bhatti serve. If it is, its log says what went wrong",
+    hint: "Start the daemon: bhatti serve. If it is, its log says what went wrong",
   },
   { codes: /TIMEDOUT|TimeoutError/i, reason: "no answer in time" },
   {
@@ -145,7 +145,7 @@ const explanations: Explanation[] = [
   {
     codes: /ALTNAME/i,
     reason: "its certificate is for another host",
-    hint: "Check the address: bhatti setup, --url or BHATTI_URL",
+    hint: "Check the daemon URL: bhatti setup, --url or BHATTI_URL",
   },
   {
     codes: /CERT|SELF_SIGNED|UNABLE_TO_/i,

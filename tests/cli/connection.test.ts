@@ -40,13 +40,13 @@ test.each([[["list"]], [["exec", "dev", "true"]], [["create"]]])(
       code: 1,
       stdout: "",
       stderr:
-        "Error: cannot reach the daemon at http://127.0.0.1:1: connection refused\nIs it running? Start it: bhatti serve\n",
+        "Error: cannot reach the daemon at http://127.0.0.1:1: connection refused\nStart the daemon: bhatti serve\n",
     });
     const { stderr } = await run("http://127.0.0.1:1", ["--json", ...args]);
     expect(JSON.parse(stderr)).toEqual({
       error: "cannot reach the daemon at http://127.0.0.1:1: connection refused",
       code: "daemon_unreachable",
-      hint: "Is it running? Start it: bhatti serve",
+      hint: "Start the daemon: bhatti serve",
     });
   },
 );
@@ -73,7 +73,7 @@ test.each([[["list"]], [["exec", "dev", "true"]]])("no such host: %p", async (ar
   expect(await run("http://nosuch.invalid", args)).toMatchObject({
     code: 1,
     stderr:
-      "Error: cannot reach the daemon at http://nosuch.invalid: no such host\nCheck the address: bhatti setup, --url or BHATTI_URL\n",
+      "Error: cannot reach the daemon at http://nosuch.invalid: no such host\nCheck the daemon URL: bhatti setup, --url or BHATTI_URL\n",
   });
 });
 
@@ -90,7 +90,7 @@ test.each([
   expect(await run(url, args)).toMatchObject({
     code: 1,
     stdout: "",
-    stderr: `Error: what answers at ${url} is not a bhatti daemon: ${status} with text/html\nCheck the address: bhatti setup, --url or BHATTI_URL\n`,
+    stderr: `Error: what answers at ${url} is not a bhatti daemon: ${status} with text/html\nCheck the daemon URL: bhatti setup, --url or BHATTI_URL\n`,
   });
 });
 
@@ -200,7 +200,7 @@ test("an error in the stream has status, words and hint", async () => {
   });
   expect(await run(url, ["exec", "dev", "true"])).toMatchObject({
     code: 1,
-    stderr: "429 Too Many Requests: too much\nWait a moment and try again\n",
+    stderr: "429 Too Many Requests: too much\nTry again in a few seconds\n",
   });
 });
 

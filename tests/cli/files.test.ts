@@ -88,7 +88,7 @@ test("stat, mkdir, mv, cp, rm", async () => {
   expect((await file("read", "f/e/a")).stdout).toBe("text");
 });
 
-const notFound = "See what is there: bhatti file ls dev <directory>";
+const notFound = "List the directory: bhatti file ls dev <directory>";
 test.each<[string[], string, string]>([
   [["read", "nothing"], "404 Not Found: /workspace/nothing: No such file or directory", notFound],
   [["ls", "nothing"], "404 Not Found: /workspace/nothing: No such file or directory", notFound],
@@ -96,16 +96,12 @@ test.each<[string[], string, string]>([
   [
     ["read", "/workspace"],
     "400 Bad Request: /workspace is a directory",
-    "Directories are for: bhatti file ls, push and pull",
+    "For directories, use: bhatti file ls, push or pull",
   ],
-  [["read", "file/below"], "400 Bad Request: /workspace/file is not a directory", "See what it is"],
-  [["ls", "file"], "400 Bad Request: /workspace/file is not a directory", "See what it is"],
-  [
-    ["read", "/root/x"],
-    "403 Forbidden: /root/x: Permission denied",
-    "With root's rights: --as-root",
-  ],
-  [["rm", "dir"], "409 Conflict: /workspace/dir is not empty", "Remove all that is in it: -r"],
+  [["read", "file/below"], "400 Bad Request: /workspace/file is not a directory", "Check its type"],
+  [["ls", "file"], "400 Bad Request: /workspace/file is not a directory", "Check its type"],
+  [["read", "/root/x"], "403 Forbidden: /root/x: Permission denied", "Act as root: --as-root"],
+  [["rm", "dir"], "409 Conflict: /workspace/dir is not empty", "Remove it with its contents: -r"],
   [["push", "nowhere", "x"], 'Error: cannot read "nowhere": No such file or directory', ""],
   [
     ["write", "x", "--mode", "9999"],
@@ -149,7 +145,7 @@ test("more than 100 MB on stdin are refused here, exactly 100 MB are taken", asy
   expect(code).toBe(1);
   expect(stderr).toBe(
     "Error: what comes on stdin has more than 104857600 bytes, the most that are taken at once\n" +
-      "Use: bhatti file push dev <local> big\n",
+      "For large files, use: bhatti file push dev <local> big\n",
   );
   expect((await file("read", "big")).bytes).toHaveLength(104_857_600);
 }, 120_000);

@@ -130,7 +130,7 @@ test("edit to a taken name", async () => {
   const { code, stdout, stderr } = await daemon.run(["edit", "dev", "--name", "web"]);
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
   expect(stderr).toMatch(
-    /^409 Conflict: .*"web".*\nPick another name, or see those there are: bhatti ls\n$/,
+    /^409 Conflict: .*"web".*\nChoose another name, or list sandboxes: bhatti ls\n$/,
   );
 });
 

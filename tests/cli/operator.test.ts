@@ -31,7 +31,8 @@ test("user create prints the key, once", async () => {
   expect((await listWith(keyIn(stdout))).code).toBe(0);
   expect(await local("user", "create", "--name", "bob")).toMatchObject({
     code: 1,
-    stderr: 'Error: User "bob" already exists\nPick another name, or: bhatti user rotate-key bob\n',
+    stderr:
+      'Error: User "bob" already exists\nChoose another name, or rotate its key: bhatti user rotate-key bob\n',
   });
   const users = await local("user", "list");
   expect(users.stdout).toMatch(/^ID +NAME +SANDBOXES +CPUS +MEM +ROLE\n/);

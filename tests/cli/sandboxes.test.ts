@@ -132,11 +132,11 @@ test.each<[string[], string]>([
   ],
   [
     ["--template", "nope"],
-    '404 Not Found: Template "nope" not found\nCheck template name: GET /templates has yours\n',
+    '404 Not Found: Template "nope" not found\nCheck template name: GET /templates\n',
   ],
   [
     ["--image", "nope"],
-    '404 Not Found: Image "nope" not found\nBuild it: bhatti image build <recipe>, or see those there are: bhatti image list\n',
+    '404 Not Found: Image "nope" not found\nList images: bhatti image list, or build it: bhatti image build <recipe>\n',
   ],
 ])("create %p is refused", async (flags, stderr) => {
   const outcome = await daemon.run(["create", "--name", "bad", ...flags]);
@@ -261,7 +261,7 @@ test("a command that ends its sandbox says why, and so does inspect", async () =
   const { code, stderr } = await daemon.run(["exec", "dev", "--", "sh", "-c", "poweroff; sleep 5"]);
   expect(code).toBe(1);
   expect(stderr).toMatch(
-    /^502 Bad Gateway: Sandbox "dev" ended while the command ran: the guest shut down \(req_\w+\)\nSee what state it is in: bhatti inspect dev\n$/,
+    /^502 Bad Gateway: Sandbox "dev" ended while the command ran: the guest shut down \(req_\w+\)\nCheck its state: bhatti inspect dev\n$/,
   );
   expect(await daemon.ok("inspect", "dev")).toContain(
     "Status:     stopped\nReason:     it was powered off: the guest shut down\n",

@@ -123,12 +123,12 @@ test("kill ends a session, or sends it a signal", async () => {
   const again = await daemon.run(["kill", "dev", other]);
   expect(again.code).toBe(1);
   expect(again.stderr).toBe(
-    `409 Conflict: session ${other} has ended\nRead what it said: bhatti logs dev ${other}\n`,
+    `409 Conflict: session ${other} has ended\nPrint its output: bhatti logs dev ${other}\n`,
   );
   const bad = await daemon.run(["kill", "dev", other, "-s", "NOPE"]);
   expect(bad.stderr).toStartWith("400 Bad Request: signal: must be a signal name");
   const unknown = await daemon.run(["kill", "dev", "sess-none"]);
-  expect(unknown.stderr).toMatch(/^404 Not Found: .*\nSee those there are: bhatti ps --all/);
+  expect(unknown.stderr).toMatch(/^404 Not Found: .*\nList sessions: bhatti ps --all/);
 });
 
 test("logs prints all of it, its last lines or bytes, or follows it", async () => {
@@ -237,7 +237,7 @@ test("whoever loses a session is told how to take it back, by its name", async (
   const second = spawn(["attach", "dev", id ?? ""]);
   expect(await first.exited).toBe(1);
   await said.ended;
-  expect(said.text).toEndWith(`\nTake it back: bhatti attach dev ${id}\n`);
+  expect(said.text).toEndWith(`\nReattach: bhatti attach dev ${id}\n`);
   second.kill("SIGKILL");
   await second.exited;
 });

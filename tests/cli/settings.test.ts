@@ -45,7 +45,7 @@ test.each<[string, string[], string, Record<string, string>, string]>([
 });
 
 const tried = (address: string) =>
-  `Error: cannot reach the daemon at ${address}: connection refused\nIs it running? Start it: bhatti serve\n`;
+  `Error: cannot reach the daemon at ${address}: connection refused\nStart the daemon: bhatti serve\n`;
 
 test.each<[string, string[], string, Record<string, string>, string]>([
   [

@@ -162,7 +162,7 @@ test("a name that is taken, and one that is not there", async () => {
     code: 1,
     stdout: "",
     stderr:
-      '409 Conflict: Snapshot "ready" already exists\nPick another name, or: bhatti snapshot delete ready\n',
+      '409 Conflict: Snapshot "ready" already exists\nChoose another name, or delete it: bhatti snapshot delete ready\n',
   });
   for (const words of [["resume"], ["restore", "dev", "-y"], ["delete", "-y"]]) {
     const [verb = "", ...rest] = words;

@@ -209,7 +209,7 @@ test("another client takes it over, or only looks on", async () => {
   await other.shows(/^seen by both/m);
   await tmux.shows(
     `Error: ${id} was taken over by another client`,
-    `Take it back: bhatti attach dev ${id}`,
+    `Reattach: bhatti attach dev ${id}`,
     "code=1",
   );
   await expectUsualTerminal(tmux);

@@ -125,7 +125,7 @@ class Follower implements Disposable {
     if (code === "session_taken") {
       return new BhattiError(code, `${id} was taken over by another client`, {
         cause: error,
-        hint: `Take it back: bhatti attach ${sandbox} ${id}`,
+        hint: `Reattach: bhatti attach ${sandbox} ${id}`,
       });
     }
     if (code !== "connection_lost" || !(error instanceof Error)) return error;
