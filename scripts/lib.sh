@@ -4,7 +4,15 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$here"
 state=$here/.bhatti
-export PATH=$here/.tools/node_modules/.bin:$PATH
+
+# Also finds cargo where rustup and the versioned packages of Ubuntu put it. Called again after an installation.
+extend_path() {
+  local versioned
+  versioned=$(printf '%s\n' /usr/lib/rust-1.*/bin | sort -V | tail -n 1)
+  export PATH=$here/.tools/node_modules/.bin:$original_path:${CARGO_HOME:-$HOME/.cargo}/bin:$versioned
+}
+original_path=$PATH
+extend_path
 
 # step TEXT HINT COMMAND… runs a command quietly; when it fails, shows the end of its output and the hint.
 step() {
