@@ -78,7 +78,7 @@ check "rust lint" cargo clippy --quiet --locked --manifest-path guest/lohar/Carg
 echo "== guest agent"
 run_cargo_tests
 run_bun_tests "unit" src
-run_bun_tests "layers, contract, packages" tests/layers.test.ts tests/contract.test.ts tests/packages.test.ts
+run_bun_tests "layers, contract, setup" tests/*.test.ts
 run_bun_tests "protocol" tests/protocol
 run_bun_tests "api" tests/api
 run_bun_tests "cli" tests/cli
