@@ -6,6 +6,13 @@ export const maximumExecTimeoutSeconds = 86_400;
 /** What a buffered answer holds of a command's output. */
 export const bufferedOutputBytes = 10 * 1024 * 1024;
 
+/** Adds to stderr that output beyond that is missing, for clients that do not know `truncated`. */
+export function withTruncationNote(stderr: string): string {
+  const newline = stderr === "" || stderr.endsWith("\n") ? "" : "\n";
+  const megabytes = bufferedOutputBytes / 1_048_576;
+  return `${stderr}${newline}bhatti: output truncated at ${megabytes} MB\n`;
+}
+
 /**
  * Flow control of stdin on the WebSocket: a client may send this many bytes (channel bytes not counted) before the
  * first `stdin_credit`, and then as many more as each of those says. Beyond that the connection is ended.

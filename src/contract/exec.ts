@@ -38,6 +38,12 @@ export const ExecBody = z.strictObject({
     .boolean()
     .optional()
     .describe("Start it as a session and answer at once with session_id, pid and output_file"),
+  encoding: z
+    .enum(["base64"])
+    .optional()
+    .describe(
+      "NDJSON: base64 for output that is not UTF-8, as with Accept: application/x-ndjson; encoding=base64. Without it U+FFFD replaces such bytes",
+    ),
 });
 
 /** Those that Linux has names for, in the order of their numbers. */
@@ -172,7 +178,9 @@ export const ExecResult = z.object({
   truncated: z
     .boolean()
     .optional()
-    .describe(`Output beyond ${bufferedOutputBytes / 1_048_576} MB was dropped`),
+    .describe(
+      `Output beyond ${bufferedOutputBytes / 1_048_576} MB was dropped; stderr ends by saying so`,
+    ),
 });
 
 const execErrors = ["sandbox_not_found", "guest_busy", ...wakeErrors] as const;

@@ -2,7 +2,11 @@
 import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
 
-const Health = z.object({ status: z.literal("ok"), uptime: z.number().describe("Seconds") });
+const Health = z.object({
+  status: z.literal("ok"),
+  uptime: z.string().describe("With units, such as 1h2m3.5s"),
+  uptime_s: z.number().describe("Seconds"),
+});
 
 export const Version = z.object({
   version: z.string(),

@@ -139,7 +139,7 @@ export const Sandbox = z.object({
   labels: z.record(z.string(), z.string()).optional(),
   share: z
     .object({
-      read_only: z.boolean(),
+      read_only: z.boolean().optional().describe("Absent when false"),
       expires_at: z.string().optional().describe("Until it is revoked when absent"),
     })
     .optional()

@@ -19,10 +19,12 @@ export const ShareSandbox = z
   })
   .prefault({});
 
+const ReadOnly = z.boolean().optional().describe("Absent when false");
+
 export const Share = z.object({
   token: z.string().describe("64 hexadecimal digits, shown only now"),
   url: z.string(),
-  read_only: z.boolean(),
+  read_only: ReadOnly,
   expires_at: z.string().optional().describe("RFC 3339, UTC"),
 });
 export type Share = z.infer<typeof Share>;
@@ -60,7 +62,7 @@ export const ShareEvent = z.discriminatedUnion("type", [
     sandbox: z.string().describe("Its name"),
     status: z.string(),
     thermal: z.string().optional(),
-    read_only: z.boolean(),
+    read_only: ReadOnly,
   }),
   z.object({
     type: z.literal("session"),

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { type Encoded, TextEvents } from "./text-events.ts";
+import { type Encoded, ReplacedText, TextEvents } from "./text-events.ts";
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -60,4 +60,13 @@ test("text stays text wherever it is cut", () => {
       expect(events.rest()).toBeUndefined();
     }),
   );
+});
+
+test("without base64, bytes that are no character are replaced, and a cut character is not", () => {
+  const text = new ReplacedText();
+  expect(text.next(Uint8Array.of(0xc3))).toBeUndefined();
+  expect(text.next(Uint8Array.of(0xa9, 0xff))).toEqual({ data: "é\ufffd" });
+  expect(text.next(Uint8Array.of(0xf0, 0x9f))).toBeUndefined();
+  expect(text.rest()).toEqual({ data: "\ufffd" });
+  expect(text.rest()).toBeUndefined();
 });

@@ -11,10 +11,33 @@ export interface Encoded {
 const nothing = new Uint8Array();
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-export class TextEvents {
+export interface OutputEncoder {
+  /** The event for these bytes and those held back before; undefined when all are held back. */
+  next(bytes: Uint8Array): Encoded | undefined;
+  /** What is still held back when the stream ends. */
+  rest(): Encoded | undefined;
+}
+
+/** Text alone: U+FFFD stands for what is not UTF-8. */
+export class ReplacedText implements OutputEncoder {
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+  next(bytes: Uint8Array): Encoded | undefined {
+    return eventOf(this.#decoder.decode(bytes, { stream: true }));
+  }
+
+  rest(): Encoded | undefined {
+    return eventOf(this.#decoder.decode());
+  }
+}
+
+function eventOf(data: string): Encoded | undefined {
+  return data === "" ? undefined : { data };
+}
+
+export class TextEvents implements OutputEncoder {
   #held: Uint8Array = nothing;
 
-  /** The event for these bytes and those held back before; undefined when all are held back. */
   next(bytes: Uint8Array): Encoded | undefined {
     const all = joined(this.#held, bytes);
     this.#held = nothing;
@@ -22,10 +45,10 @@ export class TextEvents {
     const text = textOf(all.subarray(0, end));
     if (text === undefined) return base64(all);
     this.#held = all.slice(end);
-    return end === 0 ? undefined : { data: text };
+    return eventOf(text);
   }
 
-  /** What is still held back when the stream ends: no character will complete it any more. */
+  /** No character will complete it any more. */
   rest(): Encoded | undefined {
     const held = this.#held;
     this.#held = nothing;

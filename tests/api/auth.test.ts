@@ -25,7 +25,11 @@ test("health and the API's description need none", async () => {
   const health = await fetch(`${daemon.url}/health`);
   expect(health.status).toBe(200);
   expect(health.headers.get("x-bhatti-version")).toBe("1.2.3");
-  expect(await health.json()).toMatchObject({ status: "ok", uptime: expect.any(Number) });
+  expect(await health.json()).toMatchObject({
+    status: "ok",
+    uptime: expect.stringMatching(/^(\d+h)?(\d+m)?[\d.]+m?s$/),
+    uptime_s: expect.any(Number),
+  });
   expect((await fetch(`${daemon.url}/openapi.json`)).status).toBe(200);
 });
 

@@ -67,6 +67,11 @@ test("output over 10 MB is cut, and that is said", async () => {
   const cut = await sandbox.run(["zeros", String(30 * 1024 * 1024)]);
   expect(cut).toMatchObject({ truncated: true, exit_code: 0 });
   expect(cut.stdout).toHaveLength(10 * 1024 * 1024);
+  expect(cut.stderr).toBe("bhatti: output truncated at 10 MB\n");
+  const script = `printf err >&2; zeros ${10 * 1024 * 1024}`;
+  const both = await sandbox.run(["sh", "-c", script]);
+  expect(both.stderr).toBe("err\nbhatti: output truncated at 10 MB\n");
+  expect(whole.stderr).toBe("");
 });
 
 test("NDJSON: events as they come, then the exit", async () => {
@@ -84,12 +89,26 @@ test("NDJSON: events as they come, then the exit", async () => {
   ]);
 });
 
-test("NDJSON: what is no text is base64", async () => {
+const cmd = ["printf", "a\\xff\\xfe"];
+const base64 = { data: Buffer.from([97, 255, 254]).toBase64(), encoding: "base64" };
+const replaced = { data: "a\ufffd\ufffd" };
+
+test.each([
+  ["application/x-ndjson", {}, replaced],
+  ["application/json;q=0.1, Application/X-NDJSON; charset=utf-8", {}, replaced],
+  ["application/x-ndjson; encoding=base64", {}, base64],
+  ['text/plain, application/x-ndjson;charset=utf-8;encoding="base64"', {}, base64],
+  ["application/x-ndjson", { encoding: "base64" }, base64],
+  ["application/x-ndjson", { encoding: "" }, replaced],
+])("NDJSON with Accept: %s and %j writes bytes that are not UTF-8 as %j", async (...given) => {
+  const [accept, more, output] = given;
   await using sandbox = await withSandbox();
-  expect(await sandbox.lines(["printf", "a\\xff\\xfe"])).toEqual([
-    { type: "stdout", data: Buffer.from([97, 255, 254]).toBase64(), encoding: "base64" },
-    { type: "exit", exit_code: 0, reason: "exited" },
-  ]);
+  const response = await sandbox.stream(cmd, {
+    headers: { accept },
+    body: JSON.stringify({ cmd, ...more }),
+  });
+  const [first] = (await response.text()).split("\n");
+  expect(JSON.parse(first ?? "")).toEqual({ type: "stdout", ...output });
 });
 
 test("NDJSON: a command that cannot start is an ordinary error", async () => {

@@ -69,6 +69,13 @@ const rows: Row[] = [
     "one\n",
   ],
   ["GET /sandboxes?label=", undefined, 200, [{ name: "dev" }]],
+  [
+    "GET /health",
+    undefined,
+    200,
+    { status: "ok", uptime: /^[\d.]+m?s$/, uptime_s: expect.any(Number) },
+  ],
+  ["POST /sandboxes/dev/shell-token", undefined, 200, { token: /^[0-9a-f]{64}$/ }],
   ["DELETE /sandboxes/dev", undefined, 200, { status: "destroyed" }],
 ];
 

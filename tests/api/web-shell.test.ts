@@ -19,12 +19,10 @@ test("a link leads to a shell: its name first, then a terminal as bytes, then ho
   expect(share).toEqual({
     token: expect.stringMatching(/^[0-9a-f]{64}$/),
     url: `${daemon.url}/_shell/${daemon.id}#token=${share.token}`,
-    read_only: false,
   });
   const { socket } = await visit(daemon, daemon.id, share.token, { rows: 30, cols: 100 });
   expect(JSON.parse(socket.texts[0] ?? "")).toEqual({
     ...{ type: "connected", sandbox: "dev", status: "running", thermal: "hot" },
-    read_only: false,
   });
   socket.send(bytes("stty size\r"));
   await says(socket, "30 100");
@@ -121,9 +119,11 @@ test("the page is the same for every id, and strict about what it may do", async
   };
   const real = await get(`/_shell/${daemon.id}`);
   const unreal = await get("/_shell/nobody");
+  const slashed = await get(`/_shell/${daemon.id}/`);
   expect(real.status).toBe(200);
   expect(real.nonce).not.toBe(unreal.nonce);
   expect(unreal).toEqual({ ...real, nonce: unreal.nonce });
+  expect(slashed).toEqual({ ...real, nonce: slashed.nonce });
   expect(real.text).not.toMatch(/<(script|link|img|iframe)[^>]*(src|href)="(?!data:)/);
   expect(real.headers).toMatchObject({
     "content-type": "text/html; charset=utf-8",

@@ -206,6 +206,7 @@ test("--json cuts what is beyond 10 MB, and says so", async () => {
     const result = JSON.parse((await daemon.run(args, options)).stdout);
     expect(result).toMatchObject({ exit_code: 0, truncated: true });
     expect(result.stdout.length).toBeLessThanOrEqual(10 * 1024 * 1024);
+    expect(result.stderr).toBe("bhatti: output truncated at 10 MB\n");
   }
 });
 

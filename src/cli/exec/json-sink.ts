@@ -1,5 +1,5 @@
 /** The output of a command as JSON: one object at the end, or one event a line as it comes. */
-import { bufferedOutputBytes } from "../../contract/exec-limits.ts";
+import { bufferedOutputBytes, withTruncationNote } from "../../contract/exec-limits.ts";
 import { type Encoded, TextEvents } from "../../contract/text-events.ts";
 import type { Context } from "../context.ts";
 import type { ExecSink } from "./exec-sink.ts";
@@ -21,10 +21,11 @@ export function bufferSink(context: Context): ExecSink {
       if (event.type === "session") warning = event.warning;
       if (event.type !== "exit") return;
       const { exit_code, reason, signal } = event;
+      const stderr = text(kept.stderr);
       const result = {
         exit_code,
         stdout: text(kept.stdout),
-        stderr: text(kept.stderr),
+        stderr: truncated ? withTruncationNote(stderr) : stderr,
         reason,
         ...(signal !== undefined && { signal }),
         ...(truncated && { truncated }),

@@ -35,9 +35,10 @@ export function bindExec(binder: Binder, options: ExecRouteOptions): void {
     if (body.detach) return await detached(exec, user, params.ref, body, signal);
     const command = { ...commandOf(body), stdin: false };
     const running = await exec.start(user, params.ref, command, signal);
-    const accept = context.req.raw.headers.get("accept");
-    if (!accept?.includes("application/x-ndjson")) return collectOutput(running, signal);
-    return streamOutput(running, { requestId, log: context.get("log"), signal });
+    const accepted = ndjsonIn(context.req.raw.headers.get("accept"));
+    if (!accepted) return collectOutput(running, signal);
+    const base64 = accepted.base64 || body.encoding === "base64";
+    return streamOutput(running, { requestId, log: context.get("log"), signal, base64 });
   });
 
   implement(binder, endpoints["exec.stream"], ({ context, user, params, requestId }) =>
@@ -104,8 +105,17 @@ async function detached(
   };
 }
 
+/** Whether an Accept header takes NDJSON, and with base64 for bytes that are not UTF-8. */
+function ndjsonIn(accept: string | null): { base64: boolean } | undefined {
+  const types = (accept ?? "").split(",").map((type) => type.toLowerCase().replace(/[\s"]/g, ""));
+  const [parameters] = types
+    .map((type) => type.split(";"))
+    .flatMap(([name, ...rest]) => (name === "application/x-ndjson" ? [rest] : []));
+  return parameters && { base64: parameters.includes("encoding=base64") };
+}
+
 function commandOf(
-  body: Omit<z.output<typeof ExecBody>, "detach">,
+  body: Omit<z.output<typeof ExecBody>, "detach" | "encoding">,
   timeoutSeconds = defaultExecTimeoutSeconds,
 ): Omit<Command, "stdin"> {
   return {

@@ -1,6 +1,7 @@
 /** The endpoints about the daemon itself. */
 import { endpoints } from "../../contract/all.ts";
 import { openApiDocument } from "../../contract/openapi.ts";
+import { goDuration } from "../go-duration.ts";
 import { type Binder, implement } from "../implement.ts";
 
 export interface DaemonIdentity {
@@ -15,10 +16,10 @@ export interface DaemonIdentity {
 export function bindHealth(binder: Binder, identity: DaemonIdentity): void {
   const started = performance.now();
   let document: Record<string, unknown> | undefined;
-  implement(binder, endpoints["health.get"], () => ({
-    status: "ok" as const,
-    uptime: Math.round(performance.now() - started) / 1000,
-  }));
+  implement(binder, endpoints["health.get"], () => {
+    const uptimeMs = Math.round(performance.now() - started);
+    return { status: "ok" as const, uptime: goDuration(uptimeMs), uptime_s: uptimeMs / 1000 };
+  });
   implement(binder, endpoints["version.get"], () => ({
     version: identity.version,
     engine: identity.engine,

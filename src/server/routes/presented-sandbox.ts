@@ -43,7 +43,10 @@ export function sandboxPresenter({ sandboxes, shares }: PresenterOptions): Prese
 }
 
 function presentedShare({ readOnly, expiresAt }: ShareRecord): Sandbox["share"] {
-  return { read_only: readOnly, ...(expiresAt !== null && { expires_at: expiresAt }) };
+  return {
+    ...(readOnly && { read_only: true }),
+    ...(expiresAt !== null && { expires_at: expiresAt }),
+  };
 }
 
 /** What could not be kept of it is said beside the sandbox. */

@@ -36,7 +36,7 @@ export function bindShares(binder: Binder, options: ShareRouteOptions): void {
     return {
       token,
       url: `${originOf(context)}/_shell/${sandboxId}#token=${token}`,
-      read_only: readOnly,
+      ...(readOnly && { read_only: true }),
       ...(expiresAt !== null && { expires_at: expiresAt }),
     };
   });
@@ -45,7 +45,10 @@ export function bindShares(binder: Binder, options: ShareRouteOptions): void {
     return new Response(null, { status: 204 });
   });
   const page = new ShellPage();
-  implement(binder, endpoints["share.page"], () => page.respond());
+  const respond = () => page.respond();
+  implement(binder, endpoints["share.page"], respond);
+  const { path } = endpoints["share.page"];
+  implement(binder, { ...endpoints["share.page"], path: `${path}/` }, respond);
   bindStream(binder, options);
 }
 

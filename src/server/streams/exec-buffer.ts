@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import { releasedBy } from "../../async/pieces.ts";
 import type { ExecResult } from "../../contract/exec.ts";
-import { bufferedOutputBytes } from "../../contract/exec-limits.ts";
+import { bufferedOutputBytes, withTruncationNote } from "../../contract/exec-limits.ts";
 import type { RunningCommand } from "../../services/running-command.ts";
 
 /** A client that goes away lets go of the command. */
@@ -23,10 +23,11 @@ export async function collectOutput(
     }
     const result = await command.result;
     signal.throwIfAborted();
+    const stderr = textOf(pieces[2]);
     return {
       exit_code: result.exitCode,
       stdout: textOf(pieces[1]),
-      stderr: textOf(pieces[2]),
+      stderr: truncated ? withTruncationNote(stderr) : stderr,
       reason: result.reason,
       ...(result.signal !== undefined && { signal: result.signal }),
       ...(truncated && { truncated }),

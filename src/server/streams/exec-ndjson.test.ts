@@ -11,7 +11,7 @@ test("a client that left while the command was started lets go of it", () => {
   };
   const command = { release } as RunningCommand;
   const signal = AbortSignal.abort(new BhattiError("shutting_down", "going down"));
-  const options = { requestId: "req_1", log: silentLogger, signal };
+  const options = { requestId: "req_1", log: silentLogger, signal, base64: false };
   expect(() => streamOutput(command, options)).toThrow("going down");
   expect(released).toBe(1);
 });

@@ -1,22 +1,28 @@
 /** A command's output as it comes, one JSON object a line. */
-import { type Encoded, TextEvents } from "../../contract/text-events.ts";
+import { type Encoded, ReplacedText, TextEvents } from "../../contract/text-events.ts";
 import type { RunningCommand } from "../../services/running-command.ts";
 import { failureOf } from "../failure.ts";
 import { type JsonLinesOptions, respondWithLines } from "./json-lines.ts";
 
 const names = { 1: "stdout", 2: "stderr" } as const;
 
+export interface NdjsonOptions extends JsonLinesOptions {
+  /** Whether the client asked for base64 where output is not UTF-8. */
+  base64: boolean;
+}
+
 /** The client's pace is the command's: a line is made when there is room for it. */
-export function streamOutput(command: RunningCommand, options: JsonLinesOptions): Response {
+export function streamOutput(command: RunningCommand, options: NdjsonOptions): Response {
   return respondWithLines(linesOf(command, options), command, options.signal);
 }
 
-async function* linesOf(command: RunningCommand, options: JsonLinesOptions) {
+async function* linesOf(command: RunningCommand, options: NdjsonOptions) {
   for await (const event of eventsOf(command, options)) yield `${JSON.stringify(event)}\n`;
 }
 
-async function* eventsOf(command: RunningCommand, { requestId, log }: JsonLinesOptions) {
-  const texts = { 1: new TextEvents(), 2: new TextEvents() };
+async function* eventsOf(command: RunningCommand, { requestId, log, base64 }: NdjsonOptions) {
+  const Encoder = base64 ? TextEvents : ReplacedText;
+  const texts = { 1: new Encoder(), 2: new Encoder() };
   const event = (channel: 1 | 2, encoded: Encoded) => ({ type: names[channel], ...encoded });
   try {
     for await (const { channel, chunk } of command) {

@@ -98,7 +98,8 @@ export class WebShellConversation implements Conversation {
     if (auth.window !== undefined) this.#window.limit(auth.window);
     const { name, status, thermal } = visitor.sandbox;
     const { readOnly } = visitor;
-    this.#tell({ type: "connected", sandbox: name, status, thermal, read_only: readOnly });
+    const mode = readOnly ? { read_only: true } : {};
+    this.#tell({ type: "connected", sandbox: name, status, thermal, ...mode });
     const command = await this.#door.enter(
       visitor,
       { ...auth, resized: (size) => this.#resized(size) },

@@ -79,7 +79,7 @@ export class Visit {
     else if (event.type === "error") this.#failed(event);
   }
 
-  #connected({ sandbox, status, thermal, read_only: readOnly }: Told<"connected">): void {
+  #connected({ sandbox, status, thermal, read_only: readOnly = false }: Told<"connected">): void {
     introduce(sandbox, readOnly);
     this.#readOnly = readOnly;
     this.#screen.setReadOnly(readOnly);
