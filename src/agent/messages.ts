@@ -4,7 +4,7 @@ import { ProtocolError } from "./frame.ts";
 import type { ExecResult, GuestActivity, GuestHello, GuestStats } from "./guest.ts";
 import type { GuestProcessInfo, ProcessKind } from "./guest-sessions.ts";
 
-const protocolVersion = 1;
+export const protocolVersion = 1;
 
 const count = z.number().int().nonnegative();
 const exitCode = z.number().int().min(0).max(255);

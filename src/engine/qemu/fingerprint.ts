@@ -1,66 +1,107 @@
-/** All that a saved device state depends on: QEMU takes it back only where these are the same. */
+/**
+ * Identifies the circumstances of a saved state. QEMU loads it only where the guest sees the same machine; golden
+ * snapshots depend on the same and on what their guest was booted with.
+ */
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { protocolVersion } from "../../agent/messages.ts";
 import type { Hardware } from "../machine-spec.ts";
 import { qemuArguments } from "./command-line.ts";
+import { guestView } from "./guest-view.ts";
+import { legacyDevices } from "./legacy-devices.ts";
 import type { PreparedPlatform } from "./platform.ts";
+import type { Shape } from "./shape.ts";
 
 export const Fingerprint = z.object({
   qemu: z.string(),
   accelerator: z.string(),
   /** The processor that the guest saw: the host's own under KVM. */
   cpu: z.string(),
-  /** A hash over the machine, its devices and their slots. */
+  /** A hash over the machine type, its hardware and its devices as the guest sees them. */
   devices: z.string(),
   /** Kernel and modules: the modules disk stays mounted. */
   kernel: z.string(),
-  /** Under TCG the guest was told the host's rate, in kHz. */
+  /** Under TCG the guest runs with the host's clock rate, in kHz. */
   clockKHz: z.number(),
-  /** Of the agent that lives in the saved memory. For people: an older one is spoken to as well. */
+  /** Version of the protocol that the agent in the saved memory speaks. */
+  protocol: z.int().default(1),
+  /** Digest of the initramfs that holds the agent. Informative: an older agent is understood as well. */
   agent: z.string(),
 });
 export type Fingerprint = z.infer<typeof Fingerprint>;
 
-/** A rate that differs by less than this lets a day be 9 s too long at most. */
+/** How the files of a golden snapshot are laid out. */
+const goldenLayout = 3;
+
+/** A rate that differs by less than this makes a day at most 9 s longer or shorter. */
 const clockTolerance = 0.0001;
 
 export function fingerprintOf(platform: PreparedPlatform, hardware: Hardware): Fingerprint {
-  const line = qemuArguments({
-    platform: { ...platform, kernel: "", initramfs: "", modules: "" },
-    cpus: hardware.cpus,
-    memoryMB: hardware.memoryMB,
-    ram: "",
-    root: { kind: "overlay", path: "" },
-    qmpSocket: "",
-    agentSocket: "",
-    incoming: true,
-  });
   return {
     qemu: platform.qemuVersion,
     accelerator: platform.accelerator,
     cpu: platform.cpu,
-    devices: createHash("sha256").update(JSON.stringify(line)).digest("hex").slice(0, 24),
+    devices: digestOf(guestView(argumentsFor(platform, hardware))),
     kernel: platform.kernelDigest,
     clockKHz: platform.clockKHz,
+    protocol: protocolVersion,
     agent: platform.initramfsDigest,
   };
 }
 
-/** Why a state that was saved with one cannot be loaded with the other; undefined when it can. */
-export function incompatibility(saved: Fingerprint, here: Fingerprint): string | undefined {
-  const told: [keyof Fingerprint, string][] = [
+/** Changes with everything that a golden snapshot of that shape depends on. */
+export function goldenKeyOf(platform: PreparedPlatform, shape: Shape): string {
+  const words = argumentsFor(platform, shape);
+  return digestOf({
+    layout: goldenLayout,
+    fingerprint: fingerprintOf(platform, shape),
+    kernelCommandLine: words[words.indexOf("-append") + 1],
+    image: shape.image?.digest,
+  });
+}
+
+/** Explains why a state that was saved on `saved` cannot be loaded on this platform; undefined when it can. */
+export function incompatibility(
+  saved: Fingerprint,
+  platform: PreparedPlatform,
+  hardware: Hardware,
+): string | undefined {
+  const here = fingerprintOf(platform, hardware);
+  const compared: [keyof Fingerprint, string][] = [
     ["qemu", "QEMU"],
-    ["accelerator", "the accelerator"],
-    ["cpu", "the processor"],
-    ["devices", "the machine's devices"],
-    ["kernel", "the guest kernel's files"],
+    ["accelerator", "The accelerator"],
+    ["cpu", "The processor"],
+    ["kernel", "The guest kernel"],
+    ["protocol", "The agent's protocol"],
   ];
-  for (const [key, what] of told) {
+  for (const [key, what] of compared) {
     if (saved[key] !== here[key]) {
-      return `${what} is another than when it was saved (then ${saved[key]}, now ${here[key]})`;
+      return `${what} has changed since it was saved (then ${saved[key]}, now ${here[key]})`;
     }
+  }
+  const known = [here.devices, legacyDevices(platform.accelerator, hardware)];
+  if (!known.includes(saved.devices)) {
+    return `The machine's devices have changed since it was saved (then ${saved.devices}, now ${here.devices})`;
   }
   const isSameClock = Math.abs(saved.clockKHz / here.clockKHz - 1) <= clockTolerance;
   if (here.accelerator !== "tcg" || isSameClock) return undefined;
-  return `the host's clock has another rate than when it was saved (then ${saved.clockKHz} kHz, now ${here.clockKHz} kHz)`;
+  return `The host's clock rate has changed since it was saved (then ${saved.clockKHz} kHz, now ${here.clockKHz} kHz)`;
+}
+
+/** As for a boot, without paths. */
+function argumentsFor(platform: PreparedPlatform, { cpus, memoryMB }: Hardware): string[] {
+  return qemuArguments({
+    platform: { ...platform, kernel: "", initramfs: "", modules: "" },
+    cpus,
+    memoryMB,
+    ram: "",
+    root: { kind: "none" },
+    qmpSocket: "",
+    agentSocket: "",
+    incoming: false,
+  });
+}
+
+function digestOf(value: unknown): string {
+  return createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 24);
 }

@@ -2,11 +2,11 @@
  * Golden snapshots: a guest is booted once, stopped at "agent ready", and kept. Every later machine of that shape is a
  * copy of it. One with an image's root mounted is faster still; one without serves every image.
  */
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { isBhattiError } from "../../errors/bhatti-error.ts";
-import { qemuArguments } from "./command-line.ts";
+import { goldenKeyOf } from "./fingerprint.ts";
 import { buildGolden, LateTimers } from "./golden-build.ts";
 import { readGoldenRecord } from "./golden-record.ts";
 import type { EngineLog } from "./log.ts";
@@ -53,7 +53,7 @@ export class GoldenStore {
       const paths = goldenPaths(this.#engine.golden, name);
       const record = await readGoldenRecord(paths);
       // One of other parts (another kernel, agent or QEMU) would never be asked for again.
-      if (record && record.key === this.#keyOf(record)) {
+      if (record && record.key === goldenKeyOf(this.#platform, record)) {
         const { key, image } = record;
         this.#ready.set(key, { key, name, paths, mounted: image !== undefined });
       } else {
@@ -76,17 +76,17 @@ export class GoldenStore {
   }
 
   find(shape: Shape): Golden | undefined {
-    return this.#touch(this.#keyOf(shape));
+    return this.#touch(goldenKeyOf(this.#platform, shape));
   }
 
   /** The snapshot that is being made just now, if it is. */
   pending(shape: Shape): Promise<Golden> | undefined {
-    return this.#building.get(this.#keyOf(shape));
+    return this.#building.get(goldenKeyOf(this.#platform, shape));
   }
 
   /** The snapshot, made if need be; of several that ask at once, one makes it for all. */
   obtain(shape: Shape): Promise<Golden> {
-    const key = this.#keyOf(shape);
+    const key = goldenKeyOf(this.#platform, shape);
     const found = this.#touch(key);
     if (found) return Promise.resolve(found);
     const building = this.#building.get(key);
@@ -181,28 +181,5 @@ export class GoldenStore {
   async #remove(golden: Golden): Promise<void> {
     await rm(golden.paths.record, { force: true });
     await rm(golden.paths.directory, { recursive: true, force: true });
-  }
-
-  /** A hash over all that a snapshot depends on: with one part changed it is another snapshot. */
-  #keyOf(shape: Shape): string {
-    const parts = {
-      // How the files of a snapshot are laid out.
-      layout: 2,
-      qemu: this.#platform.qemuVersion,
-      arguments: qemuArguments({
-        platform: { ...this.#platform, kernel: "", initramfs: "", modules: "" },
-        cpus: shape.cpus,
-        memoryMB: shape.memoryMB,
-        ram: "",
-        root: shape.image ? { kind: "overlay", path: "" } : { kind: "none" },
-        qmpSocket: "",
-        agentSocket: "",
-        incoming: false,
-      }),
-      kernel: this.#platform.kernelDigest,
-      initramfs: this.#platform.initramfsDigest,
-      image: shape.image?.digest,
-    };
-    return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 24);
   }
 }

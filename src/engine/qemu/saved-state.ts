@@ -13,6 +13,7 @@ import { makeDurable, writeAtomically } from "../../host/atomic-file.ts";
 import { Hardware } from "../machine-spec.ts";
 import { Fingerprint, incompatibility } from "./fingerprint.ts";
 import { memoryBytes } from "./memory-file.ts";
+import type { PreparedPlatform } from "./platform.ts";
 import { readRecordFile } from "./record-file.ts";
 
 /** The files of the disk and their sizes, see disks/chain.ts; those who wrote earlier records did not tell. */
@@ -61,11 +62,11 @@ export async function readSavedState(path: string): Promise<SavedStateRecord | u
 export async function checkSavedState(
   files: SavedMachineFiles,
   record: SavedStateRecord,
-  here: Fingerprint,
+  platform: PreparedPlatform,
 ): Promise<void> {
   // A disk that is damaged is no better to boot from, which is what follows when the state does not fit here.
   await checkDisk(files, record);
-  const reason = whyUnusable(record, here);
+  const reason = whyUnusable(record, platform);
   if (reason !== undefined) throw new BhattiError("snapshot_incompatible", reason);
   await checkMemory(files, record);
 }
@@ -90,10 +91,13 @@ async function checkMemory(files: SavedStateFiles, record: SavedStateRecord): Pr
   if (damage !== undefined) throw damaged(damage);
 }
 
-/** A state that is whole can still be one that QEMU does not take here. */
-export function whyUnusable(record: SavedStateRecord, here: Fingerprint): string | undefined {
-  const reason = incompatibility(record.fingerprint, here);
-  return reason && `The saved state cannot be used: ${reason}`;
+/** Explains why QEMU would not load an undamaged state here; undefined when it would. */
+export function whyUnusable(
+  record: SavedStateRecord,
+  platform: PreparedPlatform,
+): string | undefined {
+  const reason = incompatibility(record.fingerprint, platform, record.hardware);
+  return reason && `The saved state cannot be used. ${reason}`;
 }
 
 /**

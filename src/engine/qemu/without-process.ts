@@ -5,7 +5,6 @@ import { faultPoint } from "../../async/fault-point.ts";
 import { topLinkOf } from "../../disks/layers.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { MachineState } from "../engine.ts";
-import { fingerprintOf } from "./fingerprint.ts";
 import { makeFolders } from "./folders.ts";
 import { quitQemu } from "./launcher.ts";
 import { QemuMachine } from "./machine.ts";
@@ -35,7 +34,7 @@ export async function resumeMachine(
     throw new BhattiError("no_saved_state", `There is no saved state of machine ${id}`);
   }
   const { hardware } = record;
-  await checkSavedState(paths, record, fingerprintOf(platform, hardware));
+  await checkSavedState(paths, record, platform);
   await endRunningProcess(paths);
   await makeFolders(paths);
   faultPoint("resume.checked");

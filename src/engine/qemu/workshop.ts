@@ -9,7 +9,6 @@ import type { SnapshotRecord } from "./capture.ts";
 import { cloneMachine } from "./clone.ts";
 import { coldBoot } from "./cold-boot.ts";
 import { asEngineError } from "./engine-error.ts";
-import { fingerprintOf } from "./fingerprint.ts";
 import { checkGolden, UnusableSnapshot } from "./golden-record.ts";
 import type { Golden, GoldenStore } from "./golden-store.ts";
 import type { EngineLog } from "./log.ts";
@@ -88,7 +87,7 @@ export class Workshop {
 
   /** Damage is an error; that it was saved under other circumstances is a reason to do without it. */
   #unusable(record: SavedStateRecord): string | undefined {
-    return whyUnusable(record, fingerprintOf(this.#options.platform, record.hardware));
+    return whyUnusable(record, this.#options.platform);
   }
 
   #cloneState(
