@@ -23,6 +23,7 @@ const layers: Record<string, readonly string[]> = {
     "contract/limits.ts",
     "contract/login-shell.ts",
     "engine/engine.ts",
+    "engine/machine-config.ts",
     "engine/machine-spec.ts",
     "agent/guest.ts",
     "agent/guest-files.ts",

@@ -5,6 +5,8 @@ import type { MachineSpec } from "../engine/machine-spec.ts";
 import type { Logger } from "../observability/log.ts";
 
 export interface EngineDependencies {
+  /** Id of the host that owns what the engine makes. */
+  hostId: string;
   runtimeDir: string;
   log: Logger;
   /** What machines are kept ready for; undefined until its image is built. */

@@ -12,6 +12,7 @@ import { Exec } from "../services/exec.ts";
 import { Files } from "../services/files.ts";
 import { Forks } from "../services/forks.ts";
 import { Images } from "../services/images.ts";
+import { type Attachments, machineConfigs } from "../services/machine-config.ts";
 import { MachineKeeper } from "../services/machine-keeper.ts";
 import { recover } from "../services/recovery.ts";
 import { SandboxActors } from "../services/sandbox-actor.ts";
@@ -35,6 +36,8 @@ export interface DaemonDependencies {
   runtimeDir: string;
   /** Instead of the one that the configuration names; the daemon closes it. */
   engine?: Engine;
+  /** What sandboxes are connected to; nothing unless given. */
+  attachments?: Attachments;
   /** What idleness and times to live are measured by. */
   clock?: Clock;
 }
@@ -48,7 +51,14 @@ export interface Daemon extends AsyncDisposable {
 
 export async function startDaemon(
   config: ServerConfig,
-  { log, version, runtimeDir, engine: givenEngine, clock = systemClock }: DaemonDependencies,
+  {
+    log,
+    version,
+    runtimeDir,
+    engine: givenEngine,
+    attachments,
+    clock = systemClock,
+  }: DaemonDependencies,
 ): Promise<Daemon> {
   const address = parseListenAddress(config.listen);
   await using undo = new AsyncDisposableStack();
@@ -65,12 +75,15 @@ export async function startDaemon(
     const image = images.find(null, defaults.image)?.machine;
     return image && { ...defaults, image };
   };
-  const engine = givenEngine ?? (await openEngine(config, { runtimeDir, log, defaultSpec }));
+  const engine =
+    givenEngine ??
+    (await openEngine(config, { hostId: store.hostId, runtimeDir, log, defaultSpec }));
   undo.defer(() => engine.close());
 
   const actors = new SandboxActors(clock);
   const keeper = new MachineKeeper(store, events, log);
-  const parts = { store, engine, actors, keeper, events, log };
+  const configOf = machineConfigs(attachments);
+  const parts = { store, engine, configOf, actors, keeper, events, log };
   const memory = new SessionMemory(store, log);
   const settings = { defaults, thermal: config.thermal };
   const shares = new Shares({ store, events, log, clock });

@@ -1,6 +1,7 @@
 /** What a hypervisor must do for us. Nothing above `engine/` knows which one answers. */
-import type { Guest, GuestConfiguration } from "../agent/guest.ts";
-import type { Hardware, MachineSpec } from "./machine-spec.ts";
+import type { Guest } from "../agent/guest.ts";
+import type { MachineConfig } from "./machine-config.ts";
+import type { Hardware, RootImage } from "./machine-spec.ts";
 
 export interface Engine {
   readonly features: EngineFeatures;
@@ -8,24 +9,19 @@ export interface Engine {
    * Makes a machine that runs, with its identity configured and no user code run before that.
    * On failure nothing of it is left. Errors: machine_failed, guest_unresponsive, disk_full, host_unfit, cancelled.
    */
-  create(spec: MachineSpec, identity: GuestConfiguration, signal: AbortSignal): Promise<Machine>;
+  create(root: RootImage, config: MachineConfig, signal: AbortSignal): Promise<Machine>;
   /** What there is of a machine that nobody holds. */
   stateOf(id: string): Promise<MachineState>;
   /**
    * Brings a suspended machine back, paused: `unpause` lets it run. Until then it can be tried again. Errors:
-   * snapshot_damaged, snapshot_incompatible, machine_failed.
+   * snapshot_damaged, snapshot_incompatible also for a saved state of an earlier start than the last, machine_failed.
    */
-  resume(id: string, signal: AbortSignal): Promise<Machine>;
+  resume(id: string, config: MachineConfig, signal: AbortSignal): Promise<Machine>;
   /**
    * Starts a machine that has no process from its disk alone. What was saved of its memory is gone then. On failure
    * its disk is as it was. Errors: machine_failed when files of the disk are gone.
    */
-  boot(
-    id: string,
-    hardware: Hardware,
-    identity: GuestConfiguration,
-    signal: AbortSignal,
-  ): Promise<Machine>;
+  boot(id: string, config: MachineConfig, signal: AbortSignal): Promise<Machine>;
   /**
    * Keeps what a machine is at this moment under the name `snapshot`, durably. A machine that runs is paused while its
    * memory is copied, and goes on; if it fails it goes on as well. Errors: as `pause`; no_saved_state when a machine
@@ -43,24 +39,33 @@ export interface Engine {
    * Makes a machine from a snapshot, as often as one likes; otherwise as `create`. A memory that cannot be used here is
    * left out, and `origin.note` says why.
    */
-  clone(snapshot: string, identity: GuestConfiguration, signal: AbortSignal): Promise<Machine>;
+  clone(snapshot: string, config: MachineConfig, signal: AbortSignal): Promise<Machine>;
   /** Every snapshot of which anything exists. */
-  snapshots(): Promise<string[]>;
+  snapshots(): Promise<Listed[]>;
   /** Removes whatever exists of a snapshot. Machines that were made from it stay. Idempotent. */
   removeSnapshot(snapshot: string): Promise<void>;
-  /** Takes over a machine that outlived an earlier daemon; undefined when it is not running any more. */
-  adopt(id: string, signal: AbortSignal): Promise<Machine | undefined>;
   /**
-   * Every machine of which anything exists: a process, a socket or a file. Those that this process keeps for later
-   * use, and has not handed out yet, are not told.
+   * Takes over a machine that outlived an earlier daemon; undefined when it is not running any more. One of an earlier
+   * start than the last is ended.
    */
-  list(): Promise<string[]>;
+  adopt(id: string, config: MachineConfig, signal: AbortSignal): Promise<Machine | undefined>;
+  /**
+   * Every machine of which anything exists, without those that this process keeps ready and has not handed out yet.
+   */
+  list(): Promise<Listed[]>;
   /** Removes whatever exists of a machine. Idempotent. */
   destroy(id: string): Promise<void>;
   /** Begins background work, such as keeping machines ready. Called once, after recovery. */
   start(): void;
   /** Ends background work and machines nobody has asked for yet; machines that were handed out run on. */
   close(): Promise<void>;
+}
+
+/** Files of a machine or a snapshot. */
+export interface Listed {
+  id: string;
+  /** Whether its owner file carries this host's id: recovery removes nothing else. */
+  isOwn: boolean;
 }
 
 /** `full`: memory, processes and disk; `filesystem`: the disk alone. */
@@ -96,6 +101,8 @@ export interface Machine {
   guest(signal: AbortSignal): Promise<Guest>;
   /** Settles once, when the machine has ended, by itself or not: why, with the console's last lines if it failed. */
   readonly ended: Promise<MachineEnd>;
+  /** The start that it runs, see `MachineConfig.epoch`. */
+  readonly epoch: number;
   /** How it was made, for the log and `--timing`: which path, and what each step took. */
   readonly origin: MachineOrigin;
   /** Whether its processors run and its user processes with them. */

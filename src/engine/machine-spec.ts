@@ -9,12 +9,15 @@ export const Hardware = z.object({
 });
 export type Hardware = z.infer<typeof Hardware>;
 
-/** Everything a machine is made of, before it has an identity. */
-export interface MachineSpec extends Hardware {
+/** A root disk over an image. */
+export interface RootImage {
   image: MachineImage;
   /** Size of the root disk; the image's own size when undefined. Never smaller than the image. */
   diskSizeMB?: number;
 }
+
+/** What a machine is made of before it belongs to a sandbox. */
+export interface MachineSpec extends Hardware, RootImage {}
 
 export const MachineImage = z.object({
   name: z.string(),

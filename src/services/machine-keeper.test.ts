@@ -10,8 +10,9 @@ test("a machine that cannot be kept is not left running with nobody to know of i
   const keeper = new MachineKeeper(store, { record() {} }, silentLogger);
   const engine = new FakeEngine();
   const image = { name: "tiny", digest: "sha256:0", path: "/nowhere" };
-  const spec = { image, cpus: 1, memoryMB: 64 };
-  const machine = await engine.create(spec, {}, AbortSignal.timeout(60_000));
+  const hardware = { cpus: 1, memoryMB: 64 };
+  const config = { epoch: 1, hardware, identity: {}, nics: [], volumes: [] };
+  const machine = await engine.create({ image }, config, AbortSignal.timeout(60_000));
   const actor = new SandboxActors().of("sbx_0");
   // There is no row of it, so that nothing can be written to it.
   await expect(keeper.attachOrHalt(actor, machine)).rejects.toThrow("has no row");

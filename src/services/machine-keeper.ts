@@ -25,8 +25,9 @@ export class MachineKeeper {
    * about how it came to run.
    */
   attach(actor: SandboxActor, machine: Machine, reason?: string): void {
-    const thermal = machine.isAwake ? "hot" : "warm";
-    this.#change(actor.id, { status: "running", thermal, engineId: machine.id, reason });
+    const { id: engineId, isAwake } = machine;
+    const state = isAwake ? awake(machine) : ({ thermal: "warm" } as const);
+    this.#change(actor.id, { status: "running", ...state, engineId, reason });
     actor.machine = machine;
     if (machine.origin.kind === "booted") this.#forgetSessions(actor.id);
     void machine.ended.then((end) => this.#ended(actor, machine, end));
@@ -44,7 +45,8 @@ export class MachineKeeper {
 
   /** Its machine has been paused, or runs again. */
   turn(actor: SandboxActor, thermal: "hot" | "warm"): void {
-    this.#change(actor.id, { thermal });
+    const { machine } = actor;
+    this.#change(actor.id, machine && thermal === "hot" ? awake(machine) : { thermal });
   }
 
   /** All of it is in files now. */
@@ -142,15 +144,25 @@ export class MachineKeeper {
         thermal: change.thermal,
         statusReason: "reason" in change ? (change.reason ?? null) : row.statusReason,
         engineId: change.engineId ?? row.engineId,
+        epoch: Math.max(row.epoch, change.epoch ?? 0),
         stoppedAt: status === "running" ? null : (row.stoppedAt ?? new Date().toISOString()),
       });
     });
   }
 }
 
+/**
+ * A start counts once its processors run: by then its saved state is gone. Counting it earlier would make a saved state
+ * that was not used yet look outdated after a crash.
+ */
+function awake({ epoch }: Machine): { thermal: "hot"; epoch: number } {
+  return { thermal: "hot", epoch };
+}
+
 interface Change {
   status?: SandboxStatus;
   thermal: Thermal;
   engineId?: string;
+  epoch?: number;
   reason?: string | undefined;
 }

@@ -9,6 +9,7 @@ import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { Store } from "../store/store.ts";
 import { Activity } from "./activity.ts";
 import { inParallel } from "./in-parallel.ts";
+import type { ConfigOf } from "./machine-config.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
 import type { Sandboxes } from "./sandboxes.ts";
@@ -18,6 +19,7 @@ const adoptMs = 15_000;
 export interface RecoveryOptions {
   store: Store;
   engine: Engine;
+  configOf: ConfigOf;
   actors: SandboxActors;
   keeper: MachineKeeper;
   sandboxes: Sandboxes;
@@ -33,10 +35,14 @@ export async function recover(options: RecoveryOptions): Promise<void> {
   faultPoint("recover.listed");
   await inParallel(rows, 8, (row) => recoverRow(options, row));
   faultPoint("recover.rows-done");
-  // Read again: only a machine that no row refers to now is nobody's.
+  // The rows are read again: recovering them may have made or removed some.
   const known = new Set(store.sandboxes.all().map((row) => row.engineId));
-  const orphans = machines.filter((id) => !known.has(id));
-  await inParallel(orphans, 8, async (id) => {
+  const orphans = machines.filter(({ id }) => !known.has(id));
+  await inParallel(orphans, 8, async ({ id, isOwn }) => {
+    if (!isOwn) {
+      log.warn("keeping a machine that another host or an earlier version made", { machine: id });
+      return;
+    }
     log.warn("removing a machine that no sandbox refers to", { machine: id });
     await engine
       .destroy(id)
@@ -64,7 +70,7 @@ async function recoverRow(options: RecoveryOptions, row: SandboxRecord): Promise
 }
 
 async function adopt(options: RecoveryOptions, row: SandboxRecord): Promise<void> {
-  const { engine, keeper, actors, log, events } = options;
+  const { engine, keeper, actors, log, events, configOf } = options;
   const actor = actors.of(row.id);
   const lastAt = Date.parse(row.lastActiveAt ?? row.createdAt);
   actor.activity = new Activity(actors.clock, lastAt, "it was last seen");
@@ -74,7 +80,7 @@ async function adopt(options: RecoveryOptions, row: SandboxRecord): Promise<void
       engineId === null
         ? undefined
         : await within(adoptMs, "Taking over the machine", undefined, (signal) =>
-            engine.adopt(engineId, signal),
+            engine.adopt(engineId, configOf(row), signal),
           );
     if (machine) {
       // Before its guest is asked anything: that may take long, and then its next use tries again.

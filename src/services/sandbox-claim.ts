@@ -103,6 +103,7 @@ function insert(
     status: "creating",
     statusReason: null,
     engineId: null,
+    epoch: 0,
     thermal: "hot",
     lastActiveAt: null,
     createdAt: new Date().toISOString(),

@@ -7,16 +7,17 @@ import type { Logger } from "../observability/log.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { Store } from "../store/store.ts";
 import type { User } from "../store/users.ts";
+import type { ConfigOf } from "./machine-config.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
 import { claimCopies, type KeptTraits } from "./sandbox-claim.ts";
-import { identityOf } from "./sandbox-identity.ts";
 import { requireSandbox } from "./sandbox-lookup.ts";
 import { undoClaim } from "./undo-claim.ts";
 
 export interface CopiesOptions {
   store: Store;
   engine: Engine;
+  configOf: ConfigOf;
   actors: SandboxActors;
   keeper: MachineKeeper;
   events: EventSink;
@@ -130,8 +131,8 @@ export class SandboxCopies {
     whenMade: string,
     signal: AbortSignal,
   ): Promise<Machine> {
-    const { engine, keeper } = this.#options;
-    const machine = await engine.clone(snapshot, identityOf(sandbox), signal);
+    const { engine, keeper, configOf } = this.#options;
+    const machine = await engine.clone(snapshot, configOf(sandbox), signal);
     faultPoint(whenMade);
     try {
       keeper.attach(actor, machine, machine.origin.note);

@@ -102,10 +102,10 @@ export class SandboxCreates {
     image: FoundImage,
     signal: AbortSignal,
   ): Promise<SandboxRecord> {
-    const { engine, actors, keeper } = this.#options;
+    const { engine, actors, keeper, configOf } = this.#options;
     const log = this.#options.log.child({ sandbox: sandbox.id });
     const actor = actors.of(sandbox.id);
-    const order: CreationOrder = { sandbox, image, files: plan.files };
+    const order: CreationOrder = { sandbox, configOf, image, files: plan.files };
     try {
       return await actor.perform({
         what: `Creating sandbox "${sandbox.name}"`,

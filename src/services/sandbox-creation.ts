@@ -2,15 +2,16 @@
 import type { GuestConfiguration } from "../agent/guest.ts";
 import { faultPoint } from "../async/fault-point.ts";
 import type { Engine, Machine, MachineOrigin } from "../engine/engine.ts";
-import type { MachineSpec } from "../engine/machine-spec.ts";
+import type { RootImage } from "../engine/machine-spec.ts";
 import type { Logger } from "../observability/log.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { FoundImage } from "./images.ts";
-import { identityOf } from "./sandbox-identity.ts";
+import type { ConfigOf } from "./machine-config.ts";
 import type { SandboxFile } from "./sandbox-plan.ts";
 
 export interface CreationOrder {
   sandbox: SandboxRecord;
+  configOf: ConfigOf;
   image: FoundImage;
   files: SandboxFile[];
 }
@@ -33,13 +34,13 @@ export async function makeMachine(
   commit: (machine: Machine) => void,
 ): Promise<MakingStory> {
   const started = performance.now();
-  const identity = identityOf(order.sandbox);
+  const config = order.configOf(order.sandbox);
+  const { identity } = config;
   // An init script may use the files, so it starts after them: then, and only then, it costs a second message.
   const initLater = order.files.length > 0 && order.sandbox.init !== null;
-  const spec = specOf(order);
-  const first = initLater ? withoutInit(identity) : identity;
+  const first = initLater ? { ...config, identity: withoutInit(identity) } : config;
   await using undo = new AsyncDisposableStack();
-  const machine = await engine.create(spec, first, signal);
+  const machine = await engine.create(rootOf(order), first, signal);
   undo.defer(() => engine.destroy(machine.id));
   faultPoint("create.machine-made");
   if (order.files.length > 0) await writeFiles(machine, order.files, signal);
@@ -62,12 +63,11 @@ export async function makeMachine(
   return story;
 }
 
-function specOf({ sandbox, image }: CreationOrder): MachineSpec {
-  const { cpus, memoryMB, diskSizeMB } = sandbox;
-  const spec: MachineSpec = { image: image.machine, cpus, memoryMB };
-  // Left out when it is the image's own, as in the specification of the machines that are kept ready.
-  if (diskSizeMB !== image.sizeMB) spec.diskSizeMB = diskSizeMB;
-  return spec;
+function rootOf({ sandbox: { diskSizeMB }, image }: CreationOrder): RootImage {
+  // The image's own size is left out, as in the specification of the machines that the pool keeps.
+  return diskSizeMB === image.sizeMB
+    ? { image: image.machine }
+    : { image: image.machine, diskSizeMB };
 }
 
 function withoutInit(identity: GuestConfiguration): GuestConfiguration {

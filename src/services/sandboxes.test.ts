@@ -6,6 +6,7 @@ import { FakeEngine } from "../engine/fake/fake-engine.ts";
 import { silentLogger } from "../observability/log.ts";
 import { databasePath, openStore } from "../store/store.ts";
 import { Images } from "./images.ts";
+import { machineConfigs } from "./machine-config.ts";
 import { MachineKeeper } from "./machine-keeper.ts";
 import { SandboxActors } from "./sandbox-actor.ts";
 import { Sandboxes } from "./sandboxes.ts";
@@ -24,6 +25,7 @@ function open() {
   const log = silentLogger;
   const sandboxes = new Sandboxes({
     ...{ store, engine, images, events, log },
+    configOf: machineConfigs(),
     actors: new SandboxActors(),
     keeper: new MachineKeeper(store, events, log),
     memory: new SessionMemory(store, log),

@@ -9,6 +9,7 @@ import type { Store } from "../store/store.ts";
 import type { User } from "../store/users.ts";
 import type { Images } from "./images.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import type { ConfigOf } from "./machine-config.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
 import { SandboxCreates } from "./sandbox-creates.ts";
@@ -25,6 +26,7 @@ export type { SandboxChangeRequest, SandboxRecord, SandboxRequest };
 export interface SandboxesOptions {
   store: Store;
   engine: Engine;
+  configOf: ConfigOf;
   images: Images;
   actors: SandboxActors;
   keeper: MachineKeeper;

@@ -159,15 +159,24 @@ export class Snapshots {
   /** After a start: what was cut short, and files that no row refers to. */
   async recover(): Promise<void> {
     const { store, engine, log } = this.#options;
-    const there = new Set(await engine.snapshots());
+    const found = await engine.snapshots();
+    const known = new Set<string>();
     for (const { id, name, status } of store.snapshots.all()) {
-      if (status === "ready") there.delete(id);
+      if (status === "ready") known.add(id);
       else {
+        await this.#removeFiles(id);
         store.snapshots.delete(id);
         log.warn("removed a snapshot that was cut short", { snapshot: id, name });
       }
     }
-    for (const id of there) await this.#removeFiles(id);
+    for (const { id, isOwn } of found) {
+      if (known.has(id)) continue;
+      if (isOwn) await this.#removeFiles(id);
+      else
+        log.warn("keeping a snapshot that another host or an earlier version made", {
+          snapshot: id,
+        });
+    }
   }
 
   async #removeFiles(id: string): Promise<void> {

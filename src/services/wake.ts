@@ -8,9 +8,9 @@ import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { Store } from "../store/store.ts";
+import type { ConfigOf } from "./machine-config.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
-import { identityOf } from "./sandbox-identity.ts";
 import { diskGone, requireSandbox } from "./sandbox-lookup.ts";
 import { checkUsable } from "./sandbox-states.ts";
 
@@ -23,6 +23,7 @@ export interface MachineUse extends Disposable {
 export interface WakeOptions {
   store: Store;
   engine: Engine;
+  configOf: ConfigOf;
   actors: SandboxActors;
   keeper: MachineKeeper;
   events: EventSink;
@@ -133,10 +134,10 @@ export class Wake {
     why: string | undefined,
     signal: AbortSignal,
   ): Promise<Machine> {
-    const { engine, keeper, events, log } = this.#options;
-    const { id, cpus, memoryMB, engineId } = sandbox;
+    const { engine, keeper, events, log, configOf } = this.#options;
+    const { id, engineId } = sandbox;
     if (engineId === null) throw diskGone(sandbox);
-    const machine = await engine.boot(engineId, { cpus, memoryMB }, identityOf(sandbox), signal);
+    const machine = await engine.boot(engineId, configOf(sandbox), signal);
     faultPoint("boot.booted");
     const reason = why && `it was started from its disk: ${why}`;
     await keeper.attachOrHalt(actor, machine, reason);
@@ -157,12 +158,12 @@ export class Wake {
     actor: SandboxActor,
     signal: AbortSignal,
   ): Promise<Machine> {
-    const { engine, keeper, log } = this.#options;
+    const { engine, keeper, log, configOf } = this.#options;
     const { engineId } = sandbox;
     const state = engineId === null ? "gone" : await engine.stateOf(engineId);
     if (engineId === null || state === "gone") throw diskGone(sandbox);
     if (state === "running") {
-      const machine = await this.#takeOver(actor, engineId, signal);
+      const machine = await this.#takeOver(actor, engineId, sandbox, signal);
       // Over meanwhile: what is left of it says how it comes back.
       return machine ?? (await this.#bringBack(sandbox, actor, signal));
     }
@@ -171,7 +172,7 @@ export class Wake {
       return await this.boot(sandbox, actor, why, signal);
     }
     try {
-      const machine = await engine.resume(engineId, signal);
+      const machine = await engine.resume(engineId, configOf(sandbox), signal);
       keeper.attach(actor, machine);
       faultPoint("wake.resumed");
       return machine;
@@ -186,10 +187,12 @@ export class Wake {
   async #takeOver(
     actor: SandboxActor,
     engineId: string,
+    sandbox: SandboxRecord,
     signal: AbortSignal,
   ): Promise<Machine | undefined> {
-    const machine = await this.#options.engine.adopt(engineId, signal);
-    if (machine) this.#options.keeper.attach(actor, machine);
+    const { engine, configOf, keeper } = this.#options;
+    const machine = await engine.adopt(engineId, configOf(sandbox), signal);
+    if (machine) keeper.attach(actor, machine);
     return machine;
   }
 

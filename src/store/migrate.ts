@@ -6,9 +6,17 @@ import lifecycle from "./migrations/002-lifecycle.sql" with { type: "text" };
 import templates from "./migrations/003-templates.sql" with { type: "text" };
 import sessions from "./migrations/004-sessions.sql" with { type: "text" };
 import shares from "./migrations/005-shares.sql" with { type: "text" };
+import ownership from "./migrations/006-ownership.sql" with { type: "text" };
 
 /** In order; the version of a schema is the number of files it took. Never edit one that was released. */
-export const migrations: readonly string[] = [initial, lifecycle, templates, sessions, shares];
+export const migrations: readonly string[] = [
+  initial,
+  lifecycle,
+  templates,
+  sessions,
+  shares,
+  ownership,
+];
 
 export function migrate(database: Database, steps: readonly string[] = migrations): void {
   // IMMEDIATE: of two processes that open a fresh database at once, one migrates and the other waits.

@@ -18,6 +18,7 @@ const SandboxRow = z
     status: SandboxStatus,
     status_reason: z.string().nullable(),
     engine_id: z.string().nullable(),
+    epoch: z.int(),
     image: z.string(),
     image_digest: z.string(),
     cpus: z.int(),
@@ -44,6 +45,8 @@ const SandboxRow = z
     status: row.status,
     statusReason: row.status_reason,
     engineId: row.engine_id,
+    /** Number of its last start whose processors ran; 0 before the first. */
+    epoch: row.epoch,
     image: row.image,
     imageDigest: row.image_digest,
     cpus: row.cpus,
@@ -71,6 +74,7 @@ export interface SandboxChange {
   thermal: Thermal;
   statusReason: string | null;
   engineId: string | null;
+  epoch: number;
   stoppedAt: string | null;
 }
 
@@ -103,10 +107,10 @@ export class SandboxTable {
 
   constructor(database: Database) {
     this.#insert = database.prepare(
-      `INSERT INTO sandboxes (id, user_id, name, template_id, status, status_reason, thermal, engine_id, image,
+      `INSERT INTO sandboxes (id, user_id, name, template_id, status, status_reason, thermal, engine_id, epoch, image,
          image_digest, cpus, memory_mb, disk_size_mb, env, init, keep_hot, idle_warm_s, idle_cold_s, labels, created_at,
          stopped_at, last_active_at, expires_at, destroy_requested_at)
-       VALUES ($id, $userId, $name, $templateId, $status, $statusReason, $thermal, $engineId, $image,
+       VALUES ($id, $userId, $name, $templateId, $status, $statusReason, $thermal, $engineId, $epoch, $image,
          $imageDigest, $cpus, $memoryMB, $diskSizeMB, $env, $init, $keepHot, $idleWarmSeconds, $idleColdSeconds, $labels,
          $createdAt, $stoppedAt, $lastActiveAt, $expiresAt, $destroyRequestedAt)`,
     );
@@ -121,7 +125,7 @@ export class SandboxTable {
     );
     this.#update = database.prepare(
       `UPDATE sandboxes SET status = $status, thermal = $thermal, status_reason = $statusReason,
-         engine_id = $engineId, stopped_at = $stoppedAt WHERE id = $id`,
+         engine_id = $engineId, epoch = $epoch, stopped_at = $stoppedAt WHERE id = $id`,
     );
     this.#edit = database.prepare(
       `UPDATE sandboxes SET name = $name, keep_hot = $keepHot, labels = $labels, idle_warm_s = $idleWarmSeconds,

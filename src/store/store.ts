@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { explainingFullDisk, openDatabase } from "./database.ts";
 import { EventTable } from "./events.ts";
+import { hostIdOf } from "./host.ts";
 import { ImageTable } from "./images.ts";
 import { KeyTable } from "./keys.ts";
 import { SandboxTable } from "./sandboxes.ts";
@@ -11,6 +12,8 @@ import { TemplateTable } from "./templates.ts";
 import { UserTable } from "./users.ts";
 
 export interface Store extends Disposable {
+  /** Id of the host that the rows and the files beside them belong to. */
+  hostId: string;
   users: UserTable;
   keys: KeyTable;
   sandboxes: SandboxTable;
@@ -30,6 +33,7 @@ export function databasePath(dataDir: string): string {
 export function openStore(path: string): Store {
   const database = openDatabase(path);
   return {
+    hostId: hostIdOf(database),
     users: new UserTable(database),
     keys: new KeyTable(database),
     sandboxes: new SandboxTable(database),

@@ -133,9 +133,9 @@ test("told to, it suspends whatever the configuration says, and tells what becam
   const { engine } = fake;
   const [, full, lost] = [...engine.machines.keys()];
   const original = { adopt: engine.adopt.bind(engine), stateOf: engine.stateOf.bind(engine) };
-  engine.adopt = async (id) => {
+  engine.adopt = async (id, config) => {
     if (id === lost) throw new Error("no answer");
-    const machine = await original.adopt(id);
+    const machine = await original.adopt(id, config);
     if (machine && id === full) machine.suspend = () => Promise.reject(new Error("no space"));
     return machine;
   };

@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import { databasePath } from "../../src/store/store.ts";
 import { type FakeDaemon, startFakeDaemon } from "../support/fake-daemon.ts";
+import { plainConfig } from "../support/machine-config.ts";
 
 /** As a crash would have left it: behind the daemon's back. */
 function rewrite(daemon: FakeDaemon, sql: string): void {
@@ -114,15 +115,19 @@ test("a destroy that was cut short is finished", async () => {
   expect(daemon.engine.machines.size).toBe(0);
 });
 
-test("a machine that no sandbox refers to is removed", async () => {
+test("recovery removes a machine without a sandbox only if this host owns it", async () => {
   await using daemon = await startFakeDaemon();
   await daemon.create({ name: "dev" });
   await daemon.stop();
   const image = { name: "tiny", digest: "x", path: "/x" };
-  const spec = { image, cpus: 1, memoryMB: 256 };
-  await daemon.engine.create(spec, {}, AbortSignal.timeout(60_000));
-  expect(daemon.engine.machines.size).toBe(2);
+  const soon = AbortSignal.timeout(60_000);
+  const orphan = await daemon.engine.create({ image }, plainConfig(), soon);
+  const foreign = await daemon.engine.create({ image }, plainConfig(), soon);
+  daemon.engine.host.foreign.add(foreign.id);
   await daemon.start();
-  expect(daemon.engine.machines.size).toBe(1);
+  const left = [...daemon.engine.machines.keys()];
+  expect(left).toHaveLength(2);
+  expect(left).toContain(foreign.id);
+  expect(left).not.toContain(orphan.id);
   expect((await show(daemon, "dev")).status).toBe("running");
 });

@@ -9,6 +9,7 @@ import { type Daemon, startDaemon } from "../../src/daemon/daemon.ts";
 import { FakeEngine, type FakeEngineOptions } from "../../src/engine/fake/fake-engine.ts";
 import { createLogger } from "../../src/observability/log.ts";
 import { type Operator, openOperator } from "../../src/operator/operator.ts";
+import type { Attachments } from "../../src/services/machine-config.ts";
 import type { NewUser } from "../../src/services/users.ts";
 import { databasePath } from "../../src/store/store.ts";
 import type { ManualClock } from "./manual-clock.ts";
@@ -30,6 +31,8 @@ export interface FakeDaemonOptions {
   /** The first user's limits. */
   user?: Partial<NewUser>;
   clock?: ManualClock;
+  /** Network cards and volumes that sandboxes have. */
+  attachments?: Attachments;
   /** Where its data directory is made. */
   folder?: string;
 }
@@ -108,6 +111,7 @@ export class FakeDaemon implements AsyncDisposable {
       runtimeDir: this.dataDir,
       engine: this.engine,
       ...(this.#options.clock && { clock: this.#options.clock }),
+      ...(this.#options.attachments && { attachments: this.#options.attachments }),
     });
   }
 

@@ -6,10 +6,10 @@ import type { Engine, Machine } from "../../src/engine/engine.ts";
 import { openQemuEngine } from "../../src/engine/qemu/qemu-engine.ts";
 import { silentLogger } from "../../src/observability/log.ts";
 import { openOperator } from "../../src/operator/operator.ts";
+import { hardware, plainConfig } from "../support/machine-config.ts";
 
 const state = resolve(import.meta.dirname, "../../.bhatti");
 const soon = () => AbortSignal.timeout(60_000);
-const hardware = { cpus: 1, memoryMB: 192 };
 
 let home: string;
 let engine: Engine;
@@ -23,6 +23,7 @@ beforeAll(async () => {
   if (!image) throw new Error("There is no image tiny: run scripts/setup.sh first");
   const path = join(state, "data", image.path);
   engine = await openQemuEngine({
+    hostId: "host_test",
     dataDir: home,
     runtimeDir: join("/run/bhatti", `test-${process.pid}`),
     kernel: join(state, "kernel"),
@@ -31,8 +32,8 @@ beforeAll(async () => {
     log: silentLogger,
     defaultSpec: () => undefined,
   });
-  const spec = { ...hardware, image: { name: "tiny", digest: image.digest, path } };
-  machine = await engine.create(spec, {}, AbortSignal.timeout(120_000));
+  const root = { image: { name: "tiny", digest: image.digest, path } };
+  machine = await engine.create(root, plainConfig(), AbortSignal.timeout(120_000));
   await inGuest("echo 0 > /tmp/count");
 }, 300_000);
 
@@ -57,7 +58,7 @@ async function inGuest(script: string): Promise<string> {
 /** It is awake in the end, by what its services do, and remembers all that it was told. */
 async function goesOn(count: number): Promise<void> {
   if ((await engine.stateOf(machine.id)) === "suspended") {
-    machine = await engine.resume(machine.id, soon());
+    machine = await engine.resume(machine.id, plainConfig(), soon());
   }
   await machine.unpause(soon());
   expect(machine.isAwake).toBe(true);
@@ -119,7 +120,9 @@ test("a resume that is given up can be tried again", async () => {
   for (const ms of moments.filter((_, index) => index % 2 === 0)) {
     count += 1;
     await machine.suspend(soon());
-    const resumed = await engine.resume(machine.id, AbortSignal.timeout(ms)).catch(() => undefined);
+    const resumed = await engine
+      .resume(machine.id, plainConfig(), AbortSignal.timeout(ms))
+      .catch(() => undefined);
     expect(await engine.stateOf(machine.id)).toBe(resumed ? "running" : "suspended");
     if (resumed) machine = resumed;
     await goesOn(count);

@@ -2,6 +2,7 @@
 import type { GuestConfiguration } from "../../agent/guest.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { MachineEnd } from "../engine.ts";
+import type { MachineConfig } from "../machine-config.ts";
 import type { MachineSpec } from "../machine-spec.ts";
 import { FakeGuest } from "./fake-guest.ts";
 import type { FakeFile } from "./fake-programs.ts";
@@ -15,6 +16,8 @@ export interface FakeContent {
 export class FakeBody {
   readonly id: string;
   readonly spec: MachineSpec;
+  /** Of its last start. */
+  config: MachineConfig;
   guest: FakeGuest;
   /** Its processors stand still. */
   isPaused = false;
@@ -29,6 +32,7 @@ export class FakeBody {
   constructor(id: string, spec: MachineSpec, content?: FakeContent) {
     this.id = id;
     this.spec = spec;
+    this.config = { epoch: 0, hardware: spec, identity: {}, nics: [], volumes: [] };
     this.guest = this.#makeGuest(content);
   }
 

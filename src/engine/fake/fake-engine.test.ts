@@ -4,7 +4,9 @@ import { FakeEngine } from "./fake-engine.ts";
 
 const { signal } = new AbortController();
 const image = { name: "tiny", digest: "x", path: "/x" };
-const spec = { image, cpus: 1, memoryMB: 256 };
+const hardware = { cpus: 1, memoryMB: 256 };
+const config = { epoch: 1, hardware, identity: {}, nics: [], volumes: [] };
+const next = { ...config, epoch: 2 };
 
 async function run(machine: Machine, ...argv: string[]): Promise<string> {
   const guest = await machine.guest(signal);
@@ -16,13 +18,13 @@ async function run(machine: Machine, ...argv: string[]): Promise<string> {
 
 test("memory is kept by a suspend and by a full snapshot, and by nothing else", async () => {
   const engine = new FakeEngine();
-  const machine = await engine.create(spec, {}, signal);
+  const machine = await engine.create({ image }, config, signal);
   await run(machine, "remember", "k", "1");
   await run(machine, "write", "/f", "2");
-  await engine.capture(machine.id, spec, "full", "full", signal);
-  await engine.capture(machine.id, spec, "disk", "filesystem", signal);
+  await engine.capture(machine.id, hardware, "full", "full", signal);
+  await engine.capture(machine.id, hardware, "disk", "filesystem", signal);
   await machine.suspend(signal);
-  const resumed = await engine.resume(machine.id, signal);
+  const resumed = await engine.resume(machine.id, next, signal);
   await resumed.unpause(signal);
   await run(resumed, "remember", "l", "3");
   const told = async (from: Machine) => [
@@ -31,21 +33,21 @@ test("memory is kept by a suspend and by a full snapshot, and by nothing else", 
     await run(from, "recall", "l"),
   ];
   expect(await told(resumed)).toEqual(["2", "1", "3"]);
-  expect(await told(await engine.clone("full", {}, signal))).toEqual(["2", "1", ""]);
-  expect(await told(await engine.clone("disk", {}, signal))).toEqual(["2", "", ""]);
+  expect(await told(await engine.clone("full", config, signal))).toEqual(["2", "1", ""]);
+  expect(await told(await engine.clone("disk", config, signal))).toEqual(["2", "", ""]);
   await resumed.halt();
-  expect(await told(await engine.boot(machine.id, spec, {}, signal))).toEqual(["2", "", ""]);
+  expect(await told(await engine.boot(machine.id, next, signal))).toEqual(["2", "", ""]);
 });
 
 test("a suspend loses processes to who started them, and they go on", async () => {
   const engine = new FakeEngine();
-  const machine = await engine.create(spec, {}, signal);
+  const machine = await engine.create({ image }, config, signal);
   const guest = await machine.guest(signal);
   const request = { argv: ["sleep", "5"], stdin: false, timeoutMs: 9000 };
   const process = await guest.exec(request, signal);
   await machine.suspend(signal);
   await expect(process.result).rejects.toThrow("The machine has ended: it was suspended");
-  const resumed = await engine.resume(machine.id, signal);
+  const resumed = await engine.resume(machine.id, next, signal);
   await resumed.unpause(signal);
   const activity = await (await resumed.guest(signal)).activity(signal);
   expect(activity).toMatchObject({ commands: 1, attached: 0 });
@@ -54,7 +56,7 @@ test("a suspend loses processes to who started them, and they go on", async () =
 
 test("one that is paused answers when it runs again", async () => {
   const engine = new FakeEngine();
-  const machine = await engine.create(spec, {}, signal);
+  const machine = await engine.create({ image }, config, signal);
   await machine.pause(signal);
   const guest = await machine.guest(signal);
   const order: string[] = [];
@@ -68,11 +70,11 @@ test("one that is paused answers when it runs again", async () => {
 
 test("an engine that died reaches nothing, and the next one takes over", async () => {
   const engine = new FakeEngine();
-  const machine = await engine.create(spec, {}, signal);
+  const machine = await engine.create({ image }, config, signal);
   engine.die();
   await expect(machine.pause(signal)).rejects.toThrow("killed");
   await expect(engine.destroy(machine.id)).rejects.toThrow("killed");
-  const adopted = await new FakeEngine({}, engine.host).adopt(machine.id);
+  const adopted = await new FakeEngine({}, engine.host).adopt(machine.id, next);
   expect(adopted?.isPaused).toBeFalse();
   await adopted?.unpause(signal);
   expect(adopted?.isAwake).toBeTrue();

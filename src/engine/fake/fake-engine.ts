@@ -1,17 +1,18 @@
 /** An engine in memory, with a scripted guest: for tests of everything above the engine, on any operating system. */
-import type { GuestConfiguration } from "../../agent/guest.ts";
 import { pause } from "../../async/deadline.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type {
   Engine,
   EngineFeatures,
+  Listed,
   Machine,
   MachineOrigin,
   MachineState,
   SnapshotFacts,
   SnapshotKind,
 } from "../engine.ts";
-import type { Hardware, MachineSpec } from "../machine-spec.ts";
+import type { MachineConfig } from "../machine-config.ts";
+import type { Hardware, MachineSpec, RootImage } from "../machine-spec.ts";
 import { FakeBody } from "./fake-body.ts";
 import { FakeHost } from "./fake-host.ts";
 import { FakeMachine } from "./fake-machine.ts";
@@ -59,11 +60,8 @@ export class FakeEngine implements Engine {
     this.#letGo();
   }
 
-  async create(
-    spec: MachineSpec,
-    identity: GuestConfiguration,
-    signal: AbortSignal,
-  ): Promise<Machine> {
+  async create(root: RootImage, config: MachineConfig, signal: AbortSignal): Promise<Machine> {
+    const spec = { ...config.hardware, ...root };
     signal.throwIfAborted();
     const started = performance.now();
     if (this.options.createMilliseconds) await pause(this.options.createMilliseconds, signal);
@@ -74,7 +72,7 @@ export class FakeEngine implements Engine {
     await this.#step(signal);
     const steps = [{ name: "make", milliseconds: performance.now() - started }];
     const body = new FakeBody(this.host.newId(), spec);
-    return await this.#handOut(body, { kind: "booted", steps }, identity);
+    return await this.#handOut(body, { kind: "booted", steps }, config);
   }
 
   async stateOf(id: string): Promise<MachineState> {
@@ -84,7 +82,7 @@ export class FakeEngine implements Engine {
     return machine.end?.reason === "suspended" ? "suspended" : "off";
   }
 
-  async resume(id: string, signal: AbortSignal): Promise<Machine> {
+  async resume(id: string, config: MachineConfig, signal: AbortSignal): Promise<Machine> {
     await this.options.onResume?.(id);
     await this.#step(signal);
     const body = this.machines.get(id)?.body;
@@ -95,22 +93,20 @@ export class FakeEngine implements Engine {
     if (body.saved === "incompatible") {
       throw new BhattiError("snapshot_incompatible", "It was made by another QEMU");
     }
+    if (body.config.epoch < config.epoch - 1) {
+      throw new BhattiError("snapshot_incompatible", "The saved state is of an earlier start");
+    }
     body.resume();
-    return await this.#handOut(body, { kind: "resumed", steps: [] });
+    return await this.#handOut(body, { kind: "resumed", steps: [] }, config);
   }
 
-  async boot(
-    id: string,
-    _hardware: Hardware,
-    identity: GuestConfiguration,
-    signal: AbortSignal,
-  ): Promise<Machine> {
+  async boot(id: string, config: MachineConfig, signal: AbortSignal): Promise<Machine> {
     await this.options.onBoot?.(id);
     await this.#step(signal);
     const body = this.machines.get(id)?.body;
     if (!body) throw new BhattiError("machine_failed", `Machine ${id} has no disk`);
     body.boot();
-    return await this.#handOut(body, { kind: "booted", steps: [] }, identity);
+    return await this.#handOut(body, { kind: "booted", steps: [] }, config);
   }
 
   async capture(
@@ -132,11 +128,7 @@ export class FakeEngine implements Engine {
     return { kind, bytes: 1_048_576, pausedMs: isPaused || !machine.running ? 0 : 1 };
   }
 
-  async clone(
-    snapshot: string,
-    identity: GuestConfiguration,
-    signal: AbortSignal,
-  ): Promise<Machine> {
+  async clone(snapshot: string, config: MachineConfig, signal: AbortSignal): Promise<Machine> {
     const asked = this.host.kept.get(snapshot);
     if (asked) await this.options.onCreate?.(asked.spec, signal);
     await this.#step(signal);
@@ -145,12 +137,12 @@ export class FakeEngine implements Engine {
     const body = new FakeBody(this.host.newId(), kept.spec, kept.content);
     const isWhole = kept.kind === "filesystem" || kept.content.memory !== undefined;
     const note = isWhole ? {} : { note: "its memory could not be used: it is damaged" };
-    return await this.#handOut(body, { kind: "restored", steps: [], ...note }, identity);
+    return await this.#handOut(body, { kind: "restored", steps: [], ...note }, config);
   }
 
-  async snapshots(): Promise<string[]> {
+  async snapshots(): Promise<Listed[]> {
     await this.#step();
-    return [...this.host.kept.keys()];
+    return [...this.host.kept.keys()].map((id) => this.host.listed(id));
   }
 
   async removeSnapshot(snapshot: string): Promise<void> {
@@ -158,19 +150,23 @@ export class FakeEngine implements Engine {
     this.host.kept.delete(snapshot);
   }
 
-  async adopt(id: string): Promise<Machine | undefined> {
+  async adopt(id: string, config: MachineConfig): Promise<Machine | undefined> {
     await this.options.onAdopt?.(id);
     await this.#step();
     const machine = this.machines.get(id);
     if (!machine?.running) return undefined;
+    if (machine.epoch < config.epoch - 1) {
+      machine.finish({ reason: "powered_off", detail: "it is of an earlier start" });
+      return undefined;
+    }
     // The daemon before us may have died between freezing and thawing.
     machine.body.isFrozen = true;
-    return await this.#handOut(machine.body, { kind: "adopted", steps: [] });
+    return await this.#handOut(machine.body, { kind: "adopted", steps: [] }, config);
   }
 
-  async list(): Promise<string[]> {
+  async list(): Promise<Listed[]> {
     await this.#step();
-    return [...this.machines.keys()];
+    return [...this.machines.keys()].map((id) => this.host.listed(id));
   }
 
   async destroy(id: string): Promise<void> {
@@ -191,11 +187,14 @@ export class FakeEngine implements Engine {
   async #handOut(
     body: FakeBody,
     origin: MachineOrigin,
-    identity?: GuestConfiguration,
+    config: MachineConfig,
   ): Promise<FakeMachine> {
+    // A machine that is taken over is still in the start that it was in.
+    body.config = origin.kind === "adopted" ? { ...config, epoch: body.config.epoch } : config;
     const step = () => this.#step();
     const machine = new FakeMachine({ body, origin, step, destroy: () => this.destroy(body.id) });
-    if (identity) await body.guest.configure(identity, new AbortController().signal);
+    const knowsItself = origin.kind === "adopted" || origin.kind === "resumed";
+    if (!knowsItself) await body.guest.configure(config.identity, new AbortController().signal);
     this.machines.set(body.id, machine);
     this.host.started += 1;
     return machine;

@@ -1,5 +1,5 @@
 /** What of the fake engine outlives its daemon, as processes and files outlive one. */
-import type { SnapshotKind } from "../engine.ts";
+import type { Listed, SnapshotKind } from "../engine.ts";
 import type { MachineSpec } from "../machine-spec.ts";
 import type { FakeBody, FakeContent } from "./fake-body.ts";
 import type { FakeMachine } from "./fake-machine.ts";
@@ -23,6 +23,13 @@ export class FakeHost {
   newId(): string {
     this.#made += 1;
     return `fake-${this.#made}-${crypto.randomUUID().slice(0, 8)}`;
+  }
+
+  /** Machines and snapshots that another host owns. */
+  readonly foreign = new Set<string>();
+
+  listed(id: string): Listed {
+    return { id, isOwn: !this.foreign.has(id) };
   }
 
   keep(snapshot: string, kind: SnapshotKind, { spec, content }: FakeBody): void {

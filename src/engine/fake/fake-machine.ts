@@ -3,6 +3,7 @@ import type { Guest } from "../../agent/guest.ts";
 import { abortable } from "../../async/deadline.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Machine, MachineEnd, MachineOrigin } from "../engine.ts";
+import type { MachineConfig } from "../machine-config.ts";
 import type { MachineSpec } from "../machine-spec.ts";
 import type { FakeBody } from "./fake-body.ts";
 import type { FakeGuest } from "./fake-guest.ts";
@@ -32,6 +33,15 @@ export class FakeMachine implements Machine {
 
   get id(): string {
     return this.body.id;
+  }
+
+  get epoch(): number {
+    return this.body.config.epoch;
+  }
+
+  /** What its last start was given. */
+  get config(): MachineConfig {
+    return this.body.config;
   }
 
   get spec(): MachineSpec {

@@ -3,6 +3,9 @@ import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { pause, within } from "../../async/deadline.ts";
 import { endProcess } from "../../host/process.ts";
+import type { MachineConfig } from "../machine-config.ts";
+import { ownedBackends } from "./backends.ts";
+import { isOutdated } from "./epoch.ts";
 import { QemuMachine } from "./machine.ts";
 import { type EnginePaths, type MachinePaths, machinePaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
@@ -17,14 +20,15 @@ export interface Adoption {
   engine: EnginePaths;
   platform: PreparedPlatform;
   id: string;
+  config: MachineConfig;
 }
 
 /**
- * Undefined when it does not run any more, was not whole yet, or is all in files already: then it is ended. Throws when
- * its QEMU runs but does not answer: a machine that may be somebody's work is not ended because the host was slow.
+ * Undefined when it does not run any more, was not whole yet, is of an earlier start, or is all in files already: then
+ * it is ended. Throws when its QEMU runs but does not answer: a machine that may be somebody's work is not ended because the host was slow.
  */
 export async function adoptMachine(
-  { engine, platform, id }: Adoption,
+  { engine, platform, id, config }: Adoption,
   signal: AbortSignal,
 ): Promise<QemuMachine | undefined> {
   const paths = machinePaths(engine, id);
@@ -32,7 +36,7 @@ export async function adoptMachine(
   if (!process) return await notThere(paths);
   return await within(adoptDeadlineMs, `Adopting machine ${id}`, signal, async (until) => {
     const record = await readRecord(paths);
-    if (!record) {
+    if (!record || isOutdated(record, config)) {
       await endProcess(process, until);
       return await notThere(paths);
     }
@@ -41,10 +45,11 @@ export async function adoptMachine(
       const condition = conditionOf(await settledStatus(qmp, until));
       const isSaved = condition === "paused" && existsSync(paths.suspension);
       if (condition !== "over" && !isSaved) {
-        const { hardware } = record;
-        const parts = { id, paths, engine, hardware, platform, process, qmp };
+        const { hardware, epoch } = record;
+        const parts = { id, paths, engine, hardware, epoch, platform, process, qmp };
         return new QemuMachine({
           ...parts,
+          backends: ownedBackends(paths),
           origin: { kind: "adopted", steps: [] },
           // The daemon before us may have died between freezing and thawing.
           depth: condition === "paused" ? "paused" : "frozen",

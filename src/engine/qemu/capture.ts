@@ -1,5 +1,5 @@
 /** Keeps what a machine is at this moment, for other machines to be made from it. The machine itself goes on. */
-import { copyFile, mkdir, rm } from "node:fs/promises";
+import { copyFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { faultPoint } from "../../async/fault-point.ts";
@@ -18,6 +18,7 @@ import type { EngineLog } from "./log.ts";
 import type { QemuMachine } from "./machine.ts";
 import { makeMemory } from "./memory-file.ts";
 import { saveState } from "./migration.ts";
+import { makeOwnedFolder } from "./owned-folder.ts";
 import type { MachinePaths, SnapshotPaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
 import {
@@ -54,7 +55,7 @@ export async function captureRunning(
   { paths, kind }: CaptureTarget,
   signal: AbortSignal,
 ): Promise<SnapshotFacts> {
-  return await orNothing(paths, async () => {
+  return await orNothing(paths, machine.platform.hostId, async () => {
     const { hardware, platform } = machine;
     const { disk } = machine.paths;
     checkDepth(await chainOf(disk));
@@ -81,7 +82,7 @@ export async function captureRunning(
       faultPoint("capture.state-copied");
       return saved.value;
     });
-    return await finish(paths, recordOf(hardware, platform, result), pausedMs);
+    return await finish(paths, recordOf(machine, result), pausedMs);
   });
 }
 
@@ -99,7 +100,7 @@ export async function captureWithoutProcess(
   { paths, kind }: CaptureTarget,
   signal: AbortSignal,
 ): Promise<SnapshotFacts> {
-  return await orNothing(paths, async () => {
+  return await orNothing(paths, machine.platform.hostId, async () => {
     const { platform, hardware } = machine;
     const saved = await checkedState(machine.paths, kind);
     await shortenDisk(machine.id, machine.paths, machine.log, signal);
@@ -145,9 +146,13 @@ function checkDepth(chain: Layer[]): void {
   );
 }
 
-async function orNothing<T>(paths: SnapshotPaths, work: () => Promise<T>): Promise<T> {
+async function orNothing<T>(
+  paths: SnapshotPaths,
+  host: string,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
-    await mkdir(paths.directory, { recursive: true, mode: 0o700 });
+    await makeOwnedFolder(paths.directory, host);
     return await work();
   } catch (error) {
     await rm(paths.directory, { recursive: true, force: true });
@@ -156,13 +161,13 @@ async function orNothing<T>(paths: SnapshotPaths, work: () => Promise<T>): Promi
 }
 
 function recordOf(
-  hardware: Hardware,
-  platform: PreparedPlatform,
+  { hardware, epoch, platform }: QemuMachine,
   state: SavedStateRecord["state"] | undefined,
 ): SnapshotRecord {
   const savedAt = new Date().toISOString();
   if (!state) return { kind: "filesystem", hardware, savedAt };
-  return { kind: "full", hardware, fingerprint: fingerprintOf(platform, hardware), state, savedAt };
+  const fingerprint = fingerprintOf(platform, hardware);
+  return { kind: "full", hardware, epoch, fingerprint, state, savedAt };
 }
 
 /** Everything is on the disk before the record says that it exists. */

@@ -1,6 +1,7 @@
 /** A machine as a copy of a kept one: its memory, its device state and its disk. */
 import { faultPoint } from "../../async/fault-point.ts";
 import type { Hardware } from "../machine-spec.ts";
+import { type Attachments, acquireBackends } from "./backends.ts";
 import { rootDevice, rootNode } from "./devices.ts";
 import { makeFolders } from "./folders.ts";
 import { QemuMachine } from "./machine.ts";
@@ -21,6 +22,7 @@ export interface ClonePlan {
   platform: PreparedPlatform;
   engine: EnginePaths;
   kind: "pool" | "restored";
+  attachments: Attachments;
 }
 
 /**
@@ -31,15 +33,16 @@ export async function cloneMachine(plan: ClonePlan, signal: AbortSignal): Promis
   const { id, hardware, platform, engine, from, kind } = plan;
   const paths = machinePaths(engine, id);
   const watch = new Stopwatch();
-  await makeFolders(paths);
+  await makeFolders(paths, platform.hostId);
   faultPoint("clone.folders-made");
   const diskBytes = await prepareRoot(plan.root, paths, signal);
   faultPoint("clone.disk-made");
   watch.lap("disk");
+  await using backends = await acquireBackends(paths, plan.attachments);
   const { process, qmp } = await restore({ paths, hardware, platform, from, watch }, signal);
   const origin = { kind, steps: watch.steps };
   const parts = { id, paths, engine, hardware, platform, process, qmp, origin };
-  const machine = new QemuMachine({ ...parts, depth: "paused" });
+  const machine = new QemuMachine({ ...parts, depth: "paused", backends: backends.move() });
   try {
     if (!plan.mounted) {
       await qmp.execute("block_resize", { "node-name": rootNode, size: diskBytes }, signal);

@@ -2,6 +2,7 @@
 import { faultPoint } from "../../async/fault-point.ts";
 import { topOf } from "../../disks/layers.ts";
 import type { Hardware } from "../machine-spec.ts";
+import { type Attachments, acquireBackends } from "./backends.ts";
 import { bootGuest } from "./boot.ts";
 import { rootDevice } from "./devices.ts";
 import { makeFolders } from "./folders.ts";
@@ -18,6 +19,7 @@ export interface BootPlan {
   root: Root;
   platform: PreparedPlatform;
   engine: EnginePaths;
+  attachments: Attachments;
 }
 
 /** A machine that runs with its root mounted and no identity yet. On failure no process is left; files are. */
@@ -25,12 +27,13 @@ export async function coldBoot(plan: BootPlan, signal: AbortSignal): Promise<Qem
   const { id, hardware, engine, platform } = plan;
   const watch = new Stopwatch();
   const paths = machinePaths(engine, id);
-  await makeFolders(paths);
+  await makeFolders(paths, platform.hostId);
   faultPoint("cold-boot.folders-made");
   await makeMemory(paths.ram, hardware.memoryMB);
   await prepareRoot(plan.root, paths, signal);
   faultPoint("cold-boot.disk-made");
   watch.lap("files");
+  await using backends = await acquireBackends(paths, plan.attachments);
   const { vmm, guest } = await bootGuest(
     {
       platform,
@@ -50,7 +53,7 @@ export async function coldBoot(plan: BootPlan, signal: AbortSignal): Promise<Qem
   const { process, qmp } = vmm;
   const origin = { kind: "booted" as const, steps: watch.steps };
   const parts = { id, paths, engine, hardware, platform, process, qmp, origin, guest };
-  const machine = new QemuMachine({ ...parts, depth: "awake" });
+  const machine = new QemuMachine({ ...parts, depth: "awake", backends: backends.move() });
   try {
     await guest.mountRoot({ device: rootDevice, grow: true }, signal);
     faultPoint("cold-boot.mounted");

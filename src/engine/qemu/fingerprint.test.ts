@@ -5,6 +5,7 @@ import { guestView, visibilityOf } from "./guest-view.ts";
 import type { PreparedPlatform } from "./platform.ts";
 
 const platform: PreparedPlatform = {
+  hostId: "host_1",
   accelerator: "tcg",
   acceleratorReason: "",
   clockKHz: 2_000_000,
@@ -87,6 +88,7 @@ test("an option that is not classified is refused", () => {
 test.each<[string, Partial<PreparedPlatform>, boolean, boolean]>([
   // What changed, whether saved states stay loadable, whether golden snapshots stay usable.
   ["paths", { kernel: "/other", initramfs: "/other", modules: "/other", tool: "/o" }, true, true],
+  ["the owner", { hostId: "host_2" }, true, true],
   ["the reason for the accelerator", { acceleratorReason: "asked for" }, true, true],
   ["the agent", { initramfsDigest: "i2" }, true, false],
   ["a clock rate within the tolerance", { clockKHz: 2_000_100 }, true, false],

@@ -1,5 +1,4 @@
 /** One machine that has a process: its QEMU, its line to the agent, and how it ends. */
-import { rm } from "node:fs/promises";
 import type { Guest } from "../../agent/guest.ts";
 import { abortable } from "../../async/deadline.ts";
 import { faultPoint } from "../../async/fault-point.ts";
@@ -27,6 +26,9 @@ export interface QemuMachineParts {
   qmp: Qmp;
   origin: MachineOrigin;
   depth: Depth;
+  backends: AsyncDisposableStack;
+  /** 0 as long as it belongs to no sandbox. */
+  epoch?: number;
   /** Its processors stand still because the host's disk was full. */
   isStalled?: boolean;
   /** The line to its agent, when there is one already. */
@@ -43,11 +45,13 @@ export class QemuMachine implements Machine {
   readonly hardware: Hardware;
   readonly platform: PreparedPlatform;
   readonly sleep: Sleep;
+  epoch: number;
   /** Told each time that somebody wants to talk to the guest. */
   onUse: () => void = () => {};
   /** What is done with its files when it is suspended, before anything else is. It does not fail. */
   tidyUp: (signal: AbortSignal) => Promise<void> = async () => {};
   readonly #engine: EnginePaths;
+  readonly #backends: AsyncDisposableStack;
   readonly #line: GuestLine;
   readonly #end = Promise.withResolvers<MachineEnd>();
   #over: MachineEnd | undefined;
@@ -62,7 +66,9 @@ export class QemuMachine implements Machine {
     this.hardware = parts.hardware;
     this.platform = parts.platform;
     this.sleep = new Sleep(this, this.#stall, parts.depth);
+    this.epoch = parts.epoch ?? 0;
     this.#engine = parts.engine;
+    this.#backends = parts.backends;
     this.process = parts.process;
     this.ended = this.#end.promise;
     this.#line = new GuestLine({
@@ -126,7 +132,7 @@ export class QemuMachine implements Machine {
     try {
       await endProcess(this.process);
       faultPoint("end.process-gone");
-      await rm(this.paths.sockets, { recursive: true, force: true });
+      await this.#backends.disposeAsync();
       this.#end.resolve(end);
     } catch (error) {
       // Whoever waits for the end hears of it; whoever destroys the machine tries again and fails for this reason.

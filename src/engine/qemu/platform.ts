@@ -17,6 +17,8 @@ import type { EnginePaths } from "./paths.ts";
 import { readRecordFile } from "./record-file.ts";
 
 export interface PreparedPlatform extends Platform {
+  /** Id of the host that owns what is made here. */
+  hostId: string;
   /** The guest agent as a program of this host. */
   tool: string;
   qemuVersion: string;
@@ -28,6 +30,7 @@ export interface PreparedPlatform extends Platform {
 }
 
 export interface PlatformOptions {
+  hostId: string;
   paths: EnginePaths;
   /** Folder that `guest/kernel/prepare.ts` made. */
   kernel: string;
@@ -60,6 +63,7 @@ export async function preparePlatform(options: PlatformOptions): Promise<Prepare
   });
   return {
     ...platform,
+    hostId: options.hostId,
     tool,
     accelerator,
     acceleratorReason: reason,

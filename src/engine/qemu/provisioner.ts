@@ -1,8 +1,8 @@
 /** Makes machines: from the fastest way to the surest. */
-import type { GuestConfiguration } from "../../agent/guest.ts";
 import { abortable } from "../../async/deadline.ts";
 import { messageOf } from "../../errors/bhatti-error.ts";
 import type { ErrorCode } from "../../errors/catalogue.ts";
+import type { MachineConfig } from "../machine-config.ts";
 import type { MachineSpec } from "../machine-spec.ts";
 import { asEngineError } from "./engine-error.ts";
 import { type Golden, GoldenStore } from "./golden-store.ts";
@@ -66,15 +66,11 @@ export class Provisioner {
   }
 
   /** A machine that runs and knows who it is. A way that fails for a reason of its own leads to the next. */
-  async make(
-    spec: MachineSpec,
-    identity: GuestConfiguration,
-    signal: AbortSignal,
-  ): Promise<QemuMachine> {
+  async make(spec: MachineSpec, config: MachineConfig, signal: AbortSignal): Promise<QemuMachine> {
     const machine =
-      (await this.#fromPool(spec, identity, signal)) ??
-      (await this.#fromGolden(spec, identity, signal)) ??
-      (await this.#fromNothing(spec, identity, signal));
+      (await this.#fromPool(spec, config, signal)) ??
+      (await this.#fromGolden(spec, config, signal)) ??
+      (await this.#fromNothing(spec, config, signal));
     return this.#workshop.handOver(machine);
   }
 
@@ -83,15 +79,15 @@ export class Provisioner {
     await Promise.all([this.#pool.close(), this.#background, this.#golden.settled()]);
   }
 
-  async #fromPool(spec: MachineSpec, identity: GuestConfiguration, signal: AbortSignal) {
+  async #fromPool(spec: MachineSpec, config: MachineConfig, signal: AbortSignal) {
     const machine = this.#pool.take(spec);
     if (!machine) return undefined;
     return await this.#attempt("use a pool machine", signal, refusals, () =>
-      this.#workshop.personalise(machine, machine.sleep.runProcessors(signal), identity, signal),
+      this.#workshop.personalise(machine, machine.sleep.runProcessors(signal), config, signal),
     );
   }
 
-  async #fromGolden(spec: MachineSpec, identity: GuestConfiguration, signal: AbortSignal) {
+  async #fromGolden(spec: MachineSpec, config: MachineConfig, signal: AbortSignal) {
     // A guest that does not come up here would not come up by a cold boot either.
     const golden = await this.#attempt(
       "make a golden snapshot",
@@ -101,15 +97,15 @@ export class Provisioner {
     );
     if (!golden) return undefined;
     return await this.#attempt("restore a machine", signal, refusals, async () => {
-      const machine = await this.#clone(spec, golden, "restored", signal);
-      return await this.#workshop.personalise(machine, machine.guest(signal), identity, signal);
+      const machine = await this.#clone(spec, golden, config, signal);
+      return await this.#workshop.personalise(machine, machine.guest(signal), config, signal);
     });
   }
 
-  async #fromNothing(spec: MachineSpec, identity: GuestConfiguration, signal: AbortSignal) {
+  async #fromNothing(spec: MachineSpec, config: MachineConfig, signal: AbortSignal) {
     const root = await rootOnImage(spec.image, spec.diskSizeMB);
-    const machine = await this.#workshop.coldBoot(spec, root, signal);
-    return await this.#workshop.personalise(machine, machine.guest(signal), identity, signal);
+    const machine = await this.#workshop.coldBoot(config, root, signal);
+    return await this.#workshop.personalise(machine, machine.guest(signal), config, signal);
   }
 
   /** Undefined, and a warning, when it failed in a way that another one may not. */
@@ -161,19 +157,19 @@ export class Provisioner {
 
   async #forPool(spec: MachineSpec, signal: AbortSignal): Promise<QemuMachine> {
     const golden = await this.#golden.obtain(await bestShape(spec));
-    return await this.#clone(spec, golden, "pool", signal);
+    return await this.#clone(spec, golden, undefined, signal);
   }
 
   async #clone(
     spec: MachineSpec,
     golden: Golden,
-    kind: "restored" | "pool",
+    config: MachineConfig | undefined,
     signal: AbortSignal,
   ): Promise<QemuMachine> {
     const root: Root = golden.mounted
       ? { kind: "copy", directory: golden.paths.disk }
       : await rootOnImage(spec.image, spec.diskSizeMB);
     const { cpus, memoryMB } = spec;
-    return await this.#workshop.cloneGolden({ cpus, memoryMB }, golden, root, kind, signal);
+    return await this.#workshop.cloneGolden({ cpus, memoryMB }, golden, root, config, signal);
   }
 }

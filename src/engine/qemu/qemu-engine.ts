@@ -1,24 +1,26 @@
 /** The engine on QEMU: what services ask for, and who runs. How a machine is made is the provisioner's business. */
 import { mkdir, readdir, rm, rmdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
-import type { GuestConfiguration } from "../../agent/guest.ts";
 import { chainOf } from "../../disks/chain.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type {
   Engine,
   EngineFeatures,
+  Listed,
   Machine,
   MachineState,
   SnapshotFacts,
   SnapshotKind,
 } from "../engine.ts";
-import type { Hardware, MachineSpec } from "../machine-spec.ts";
+import type { MachineConfig } from "../machine-config.ts";
+import type { Hardware, MachineSpec, RootImage } from "../machine-spec.ts";
 import type { AcceleratorChoice } from "./accelerator.ts";
 import { adoptMachine } from "./adopt.ts";
 import { captureRunning, captureWithoutProcess } from "./capture.ts";
 import { asEngineError } from "./engine-error.ts";
 import type { EngineLog } from "./log.ts";
 import type { QemuMachine } from "./machine.ts";
+import { isOwnedBy, unfinishedPrefix } from "./owned-folder.ts";
 import { type EnginePaths, enginePaths, machinePaths } from "./paths.ts";
 import { type PreparedPlatform, preparePlatform } from "./platform.ts";
 import { Provisioner } from "./provisioner.ts";
@@ -33,6 +35,7 @@ const prepareDeadlineMs = 60_000;
 const machineIdPattern = /^[0-9a-f]{16}$/;
 
 export interface QemuEngineOptions {
+  hostId: string;
   dataDir: string;
   /** A short folder for sockets, such as /run/bhatti. */
   runtimeDir: string;
@@ -66,14 +69,27 @@ export async function openQemuEngine(options: QemuEngineOptions): Promise<Engine
   await removeScratch(paths);
   const kernel = options.kernel ?? join(dataDir, "kernel");
   const signal = AbortSignal.timeout(prepareDeadlineMs);
-  const platform = await preparePlatform({ paths, kernel, accelerator, log, signal });
+  const platform = await preparePlatform({
+    hostId: options.hostId,
+    paths,
+    kernel,
+    accelerator,
+    log,
+    signal,
+  });
   const engine = new QemuEngine(options, paths, platform);
   await engine.load();
   return engine;
 }
 
-/** What a daemon that was killed left of its attempts: of those the runtime folder knows, the machines apart. */
+/** Removes what a killed daemon left of its attempts: sockets of no machine, and folders that were being made. */
 async function removeScratch(paths: EnginePaths): Promise<void> {
+  for (const parent of [paths.machines, paths.snapshots]) {
+    for (const name of await readdir(parent)) {
+      if (!name.startsWith(unfinishedPrefix)) continue;
+      await rm(join(parent, name), { recursive: true, force: true });
+    }
+  }
   for (const name of await readdir(paths.runtime)) {
     if (machineIdPattern.test(name)) continue;
     await rm(join(paths.runtime, name), { recursive: true, force: true });
@@ -113,14 +129,11 @@ class QemuEngine implements Engine {
     if (spec) this.#provisioner.prepare(spec);
   }
 
-  async create(
-    spec: MachineSpec,
-    identity: GuestConfiguration,
-    signal: AbortSignal,
-  ): Promise<Machine> {
+  async create(root: RootImage, config: MachineConfig, signal: AbortSignal): Promise<Machine> {
+    const spec = { ...config.hardware, ...root };
     const machine = await this.#foreground(async () => {
       await this.#checkSpace(spec);
-      return await this.#provisioner.make(spec, identity, signal);
+      return await this.#provisioner.make(spec, config, signal);
     });
     this.#provisioner.prepare(spec);
     return this.#handOut(machine);
@@ -130,24 +143,19 @@ class QemuEngine implements Engine {
     return machineIdPattern.test(id) ? await stateOf(machinePaths(this.#paths, id)) : "gone";
   }
 
-  async resume(id: string, signal: AbortSignal): Promise<Machine> {
-    const plan = { engine: this.#paths, platform: this.#platform, id };
+  async resume(id: string, config: MachineConfig, signal: AbortSignal): Promise<Machine> {
+    const plan = { engine: this.#paths, platform: this.#platform, id, config };
     return this.#handOut(await this.#foreground(() => resumeMachine(plan, signal)));
   }
 
-  async boot(
-    id: string,
-    hardware: Hardware,
-    identity: GuestConfiguration,
-    signal: AbortSignal,
-  ): Promise<Machine> {
+  async boot(id: string, config: MachineConfig, signal: AbortSignal): Promise<Machine> {
     const machine = await this.#foreground(async () => {
-      await this.#checkSpace(hardware);
+      await this.#checkSpace(config.hardware);
       const paths = machinePaths(this.#paths, id);
       // One of which nothing can be read is left as it is.
       await chainOf(paths.disk);
       await forgetState(paths);
-      return await this.#provisioner.workshop.boot(id, hardware, identity, signal);
+      return await this.#provisioner.workshop.boot(id, config, signal);
     });
     return this.#handOut(machine);
   }
@@ -181,30 +189,31 @@ class QemuEngine implements Engine {
     });
   }
 
-  async clone(
-    snapshot: string,
-    identity: GuestConfiguration,
-    signal: AbortSignal,
-  ): Promise<Machine> {
+  async clone(snapshot: string, config: MachineConfig, signal: AbortSignal): Promise<Machine> {
     const paths = snapshotNamed(this.#paths, snapshot);
     const machine = await this.#foreground(async () => {
       const record = await readSnapshot(paths);
       await this.#checkSpace(record.hardware);
-      return await this.#provisioner.workshop.fromSnapshot(paths, record, identity, signal);
+      return await this.#provisioner.workshop.fromSnapshot(paths, record, config, signal);
     });
     return this.#handOut(machine);
   }
 
-  snapshots(): Promise<string[]> {
-    return listSnapshots(this.#paths);
+  async snapshots(): Promise<Listed[]> {
+    const ids = await listSnapshots(this.#paths);
+    return await this.#listed(ids, (id) => snapshotNamed(this.#paths, id).directory);
   }
 
   removeSnapshot(snapshot: string): Promise<void> {
     return removeSnapshot(this.#paths, snapshot);
   }
 
-  async adopt(id: string, signal: AbortSignal): Promise<Machine | undefined> {
-    const plan = { engine: this.#paths, platform: this.#platform, id };
+  async adopt(
+    id: string,
+    config: MachineConfig,
+    signal: AbortSignal,
+  ): Promise<Machine | undefined> {
+    const plan = { engine: this.#paths, platform: this.#platform, id, config };
     const machine = await this.#foreground(() => adoptMachine(plan, signal));
     return machine && this.#handOut(machine);
   }
@@ -227,14 +236,18 @@ class QemuEngine implements Engine {
     return machine;
   }
 
-  async list(): Promise<string[]> {
-    const { machines, ram, runtime } = this.#paths;
-    // A destroy that was cut short may have left the memory alone, when that lies apart.
-    const names = await Promise.all(
-      [...new Set([machines, ram, runtime])].map((path) => readdir(path)),
+  async list(): Promise<Listed[]> {
+    const ids = (await readdir(this.#paths.machines)).filter(
+      (name) => machineIdPattern.test(name) && !this.#provisioner.workshop.isUnborn(name),
     );
-    const ids = new Set(names.flat().filter((name) => machineIdPattern.test(name)));
-    return [...ids].filter((id) => !this.#provisioner.workshop.isUnborn(id));
+    return await this.#listed(ids, (id) => machinePaths(this.#paths, id).directory);
+  }
+
+  #listed(ids: string[], directoryOf: (id: string) => string): Promise<Listed[]> {
+    const { hostId } = this.#platform;
+    return Promise.all(
+      ids.map(async (id) => ({ id, isOwn: await isOwnedBy(directoryOf(id), hostId) })),
+    );
   }
 
   async destroy(id: string): Promise<void> {

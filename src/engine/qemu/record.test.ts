@@ -51,7 +51,7 @@ test("of all processes only those of ours that run no machine are ended", async 
     await start(other),
   ] as const;
   const { pid, startTime } = kept[0];
-  await writeRecord(recorded, { pid, startTime, hardware });
+  await writeRecord(recorded, { pid, startTime, hardware, epoch: 1 });
   await writeFile(young.pidFile, `${kept[1].pid}\n`);
   const ended = [
     await start(unwritten.pidFile),

@@ -16,6 +16,8 @@ export const MachineRecord = z.object({
   pid: z.int().positive(),
   startTime: z.number(),
   hardware: Hardware,
+  /** 0 of those that were started before there were epochs. */
+  epoch: z.int().nonnegative().default(0),
 });
 export type MachineRecord = z.infer<typeof MachineRecord>;
 

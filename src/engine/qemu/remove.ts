@@ -12,10 +12,11 @@ export async function removeMachine(engine: EnginePaths, id: string): Promise<vo
   faultPoint("remove.process-gone");
   await rm(paths.sockets, { recursive: true, force: true });
   faultPoint("remove.sockets-gone");
-  await discard(engine, paths.directory, id);
   if (dirname(paths.ram) !== paths.directory) {
     await rm(dirname(paths.ram), { recursive: true, force: true });
   }
+  // Last: as long as anything is left, its owner file says whose it is.
+  await discard(engine, paths.directory, id);
 }
 
 export function trashDirectory(engine: EnginePaths): string {

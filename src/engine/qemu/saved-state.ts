@@ -24,6 +24,8 @@ export const StateFacts = z.object({ bytes: z.number(), sha256: z.string() });
 
 export const SavedStateRecord = z.object({
   hardware: Hardware,
+  /** Of the start that was saved; 0 of those that were saved before there were epochs. */
+  epoch: z.int().nonnegative().default(0),
   fingerprint: Fingerprint,
   state: StateFacts,
   layers: RecordedLayers,

@@ -20,12 +20,13 @@ export interface PausedMachine {
   qmp: Qmp;
   paths: MachinePaths;
   hardware: Hardware;
+  epoch: number;
   platform: PreparedPlatform;
 }
 
 /** All of it is on the disk when this returns, and its record was written last. */
 export async function saveInPlace(machine: PausedMachine, signal: AbortSignal): Promise<void> {
-  const { qmp, paths, hardware, platform } = machine;
+  const { qmp, paths, hardware, epoch, platform } = machine;
   const [state] = await Promise.all([
     saveState(qmp, paths.state, join(paths.sockets, "state"), signal),
     makeDurable(paths.ram), // most of it, while QEMU is busy
@@ -41,7 +42,8 @@ export async function saveInPlace(machine: PausedMachine, signal: AbortSignal): 
   const fingerprint = fingerprintOf(platform, hardware);
   const savedAt = new Date().toISOString();
   const layers = sizesOf(await chainOf(paths.disk));
-  await writeSavedState(paths.suspension, { hardware, fingerprint, state, layers, savedAt });
+  const record = { hardware, epoch, fingerprint, state, layers, savedAt };
+  await writeSavedState(paths.suspension, record);
   faultPoint("suspend.recorded");
 }
 

@@ -5,6 +5,10 @@ import { faultPoint } from "../../async/fault-point.ts";
 import { topLinkOf } from "../../disks/layers.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { MachineState } from "../engine.ts";
+import type { MachineConfig } from "../machine-config.ts";
+import type { Hardware } from "../machine-spec.ts";
+import { acquireBackends } from "./backends.ts";
+import { isOutdated } from "./epoch.ts";
 import { makeFolders } from "./folders.ts";
 import { quitQemu } from "./launcher.ts";
 import { QemuMachine } from "./machine.ts";
@@ -12,7 +16,12 @@ import { type EnginePaths, type MachinePaths, machinePaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
 import { endRunningProcess, forgetRecord, runningProcess, writeRecord } from "./record.ts";
 import { restore } from "./restore.ts";
-import { checkSavedState, dropSavedState, readSavedState } from "./saved-state.ts";
+import {
+  checkSavedState,
+  dropSavedState,
+  readSavedState,
+  type SavedStateRecord,
+} from "./saved-state.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
 export async function stateOf(paths: MachinePaths): Promise<MachineState> {
@@ -22,9 +31,16 @@ export async function stateOf(paths: MachinePaths): Promise<MachineState> {
   return existsSync(paths.suspension) ? "suspended" : "off";
 }
 
+export interface Resumption {
+  engine: EnginePaths;
+  platform: PreparedPlatform;
+  id: string;
+  config: MachineConfig;
+}
+
 /** The machine is paused, and its saved state is as good as before. On failure its files are as they were. */
 export async function resumeMachine(
-  { engine, platform, id }: { engine: EnginePaths; platform: PreparedPlatform; id: string },
+  { engine, platform, id, config }: Resumption,
   signal: AbortSignal,
 ): Promise<QemuMachine> {
   const paths = machinePaths(engine, id);
@@ -34,23 +50,41 @@ export async function resumeMachine(
     throw new BhattiError("no_saved_state", `There is no saved state of machine ${id}`);
   }
   const { hardware } = record;
+  const { epoch } = config;
+  checkStart(record, config);
   await checkSavedState(paths, record, platform);
   await endRunningProcess(paths);
-  await makeFolders(paths);
+  await makeFolders(paths, platform.hostId);
   faultPoint("resume.checked");
   watch.lap("check");
+  await using backends = await acquireBackends(paths, config);
   const vmm = await restore({ paths, hardware, platform, from: paths, watch }, signal);
   const { process, qmp } = vmm;
   try {
-    await writeRecord(paths, { pid: process.pid, startTime: process.startTime, hardware });
+    const { pid, startTime } = process;
+    await writeRecord(paths, { pid, startTime, hardware, epoch });
   } catch (error) {
     await quitQemu(vmm);
     throw error;
   }
   faultPoint("resume.recorded");
   const origin = { kind: "resumed" as const, steps: watch.steps };
-  const parts = { id, paths, engine, hardware, platform, process, qmp, origin };
-  return new QemuMachine({ ...parts, depth: "saved" });
+  const parts = { id, paths, engine, hardware, epoch, platform, process, qmp, origin };
+  return new QemuMachine({ ...parts, depth: "saved", backends: backends.move() });
+}
+
+/** Memory of an earlier start, or of another machine, does not fit the disk. Throws snapshot_incompatible. */
+function checkStart(saved: SavedStateRecord, config: MachineConfig): void {
+  const { hardware } = config;
+  if (isOutdated(saved, config)) {
+    const message = `The saved state is of start ${saved.epoch}, the last one was start ${config.epoch - 1}`;
+    throw new BhattiError("snapshot_incompatible", message);
+  }
+  if (saved.hardware.cpus === hardware.cpus && saved.hardware.memoryMB === hardware.memoryMB)
+    return;
+  const size = ({ cpus, memoryMB }: Hardware) => `${cpus} CPUs and ${memoryMB} MB`;
+  const message = `The saved state is of a machine with ${size(saved.hardware)}, this one has ${size(hardware)}`;
+  throw new BhattiError("snapshot_incompatible", message);
 }
 
 /** The machine's memory is given up: only its disk is left. */

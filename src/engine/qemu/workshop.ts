@@ -1,10 +1,12 @@
 /** Makes one machine in one given way, or leaves nothing of it. */
 import { randomBytes } from "node:crypto";
-import type { Guest, GuestConfiguration } from "../../agent/guest.ts";
+import type { Guest } from "../../agent/guest.ts";
 import { abortable, within } from "../../async/deadline.ts";
 import { faultPoint } from "../../async/fault-point.ts";
 import { messageOf } from "../../errors/bhatti-error.ts";
+import type { MachineConfig } from "../machine-config.ts";
 import type { Hardware } from "../machine-spec.ts";
+import { type Attachments, checkAttachments, noAttachments } from "./backends.ts";
 import type { SnapshotRecord } from "./capture.ts";
 import { cloneMachine } from "./clone.ts";
 import { coldBoot } from "./cold-boot.ts";
@@ -51,15 +53,10 @@ export class Workshop {
   }
 
   /** Starts a machine that exists from its disk, which stays as it is when that fails. */
-  async boot(
-    id: string,
-    hardware: Hardware,
-    identity: GuestConfiguration,
-    signal: AbortSignal,
-  ): Promise<QemuMachine> {
-    const machine = await this.#startFromDisk(id, hardware, { kind: "own" }, signal);
+  async boot(id: string, config: MachineConfig, signal: AbortSignal): Promise<QemuMachine> {
+    const machine = await this.#startFromDisk(id, config, { kind: "own" }, signal);
     const forget = () => machine.halt();
-    return await this.personalise(machine, machine.guest(signal), identity, signal, forget);
+    return await this.personalise(machine, machine.guest(signal), config, signal, forget);
   }
 
   /**
@@ -69,19 +66,18 @@ export class Workshop {
   async fromSnapshot(
     paths: SnapshotPaths,
     record: SnapshotRecord,
-    identity: GuestConfiguration,
+    config: MachineConfig,
     signal: AbortSignal,
   ): Promise<QemuMachine> {
-    const { hardware } = record;
     const root: Root = { kind: "copy", directory: paths.disk };
     const note = record.kind === "full" ? this.#unusable(record) : undefined;
     const hasMemory = record.kind === "full" && note === undefined;
     await checkSnapshot(paths, record, hasMemory);
     const machine = hasMemory
-      ? await this.#anew((id) => this.#cloneState(id, hardware, paths, root, signal))
-      : await this.#anew((id) => this.#startFromDisk(id, hardware, root, signal));
+      ? await this.#anew((id) => this.#cloneState(id, record.hardware, paths, root, config, signal))
+      : await this.#anew((id) => this.#startFromDisk(id, config, root, signal));
     if (note !== undefined) machine.origin.note = note;
-    await this.personalise(machine, machine.guest(signal), identity, signal);
+    await this.personalise(machine, machine.guest(signal), config, signal);
     return this.handOver(machine);
   }
 
@@ -95,62 +91,70 @@ export class Workshop {
     hardware: Hardware,
     from: SavedStateFiles,
     root: Root,
+    attachments: Attachments,
     signal: AbortSignal,
   ): Promise<QemuMachine> {
     const { platform, paths } = this.#options;
     const kind = "restored" as const;
-    const plan = { id, hardware, from, mounted: true, root, platform, engine: paths, kind };
-    return cloneMachine(plan, signal);
+    const disks = { from, mounted: true, root, attachments };
+    return cloneMachine({ id, hardware, ...disks, platform, engine: paths, kind }, signal);
   }
 
   /** A golden snapshot without a root takes the boot's place where there is one. */
   async #startFromDisk(
     id: string,
-    hardware: Hardware,
+    config: MachineConfig,
     root: Root,
     signal: AbortSignal,
   ): Promise<QemuMachine> {
-    const { cpus, memoryMB } = hardware;
-    const plain = this.#options.golden.find({ cpus, memoryMB });
-    if (!plain) return await this.#coldBoot(id, hardware, root, signal);
+    const { hardware } = config;
+    const plain = this.#options.golden.find(hardware);
+    if (!plain) return await this.#coldBoot(id, hardware, root, config, signal);
     try {
-      return await this.#cloneGolden(id, hardware, plain, root, "restored", signal);
+      return await this.#cloneGolden(id, hardware, plain, root, "restored", config, signal);
     } catch (error) {
       if (signal.aborted || asEngineError(error).code === "disk_full") throw error;
       const what = { machine: id, error: messageOf(error) };
       this.#options.log.warn("could not start a machine from a golden snapshot", what);
       // A copy of the disk may have been made already.
       if (root.kind !== "own") await removeMachine(this.#options.paths, id);
-      return await this.#coldBoot(id, hardware, root, signal);
+      return await this.#coldBoot(id, hardware, root, config, signal);
     }
   }
 
-  /** A copy of a golden snapshot, frozen and without an identity. */
+  /** Copies a golden snapshot; the machine is frozen, without an identity, and the pool's unless `config` is given. */
   cloneGolden(
     hardware: Hardware,
     golden: Golden,
     root: Root,
-    kind: "restored" | "pool",
+    config: MachineConfig | undefined,
     signal: AbortSignal,
   ): Promise<QemuMachine> {
-    return this.#anew((id) => this.#cloneGolden(id, hardware, golden, root, kind, signal));
+    const kind = config ? "restored" : "pool";
+    const attachments = config ?? noAttachments;
+    return this.#anew((id) =>
+      this.#cloneGolden(id, hardware, golden, root, kind, attachments, signal),
+    );
   }
 
-  /** One that booted, without an identity. */
-  coldBoot(hardware: Hardware, root: Root, signal: AbortSignal): Promise<QemuMachine> {
-    return this.#anew((id) => this.#coldBoot(id, hardware, root, signal));
+  /** Boots one, without an identity. */
+  coldBoot(config: MachineConfig, root: Root, signal: AbortSignal): Promise<QemuMachine> {
+    return this.#anew((id) => this.#coldBoot(id, config.hardware, root, config, signal));
   }
 
   /** Who it is, before anything of the user's runs: its processes are frozen until it knows. */
   async personalise(
     machine: QemuMachine,
     answering: Promise<Guest>,
-    identity: GuestConfiguration,
+    config: MachineConfig,
     signal: AbortSignal,
     undo = () => this.drop(machine),
   ): Promise<QemuMachine> {
     const watch = new Stopwatch(machine.origin.steps);
+    const { epoch, identity } = config;
     try {
+      if (machine.origin.kind === "pool") checkAttachments(config);
+      machine.epoch = epoch;
       await within(configureDeadlineMs, "Configuring the guest", signal, async (until) => {
         const guest = await abortable(answering, until);
         watch.lap("resume");
@@ -159,7 +163,7 @@ export class Workshop {
         watch.lap("configure");
       });
       const { pid, startTime } = machine.process;
-      await writeRecord(machine.paths, { pid, startTime, hardware: machine.hardware });
+      await writeRecord(machine.paths, { pid, startTime, hardware: machine.hardware, epoch });
       faultPoint("personalise.recorded");
       return machine;
     } catch (error) {
@@ -175,18 +179,19 @@ export class Workshop {
 
   async #cloneGolden(
     id: string,
-    { cpus, memoryMB }: Hardware,
+    hardware: Hardware,
     golden: Golden,
     root: Root,
     kind: "restored" | "pool",
+    attachments: Attachments,
     signal: AbortSignal,
   ): Promise<QemuMachine> {
     const { platform, paths } = this.#options;
     const { mounted, paths: from } = golden;
-    const hardware = { cpus, memoryMB };
     try {
       await checkGolden(from);
-      const plan = { id, hardware, from, mounted, root, platform, engine: paths, kind };
+      const disks = { from, mounted, root, attachments };
+      const plan = { id, hardware, ...disks, platform, engine: paths, kind };
       return await cloneMachine(plan, signal);
     } catch (error) {
       if (error instanceof UnusableSnapshot) await this.#options.golden.forget(golden);
@@ -194,11 +199,15 @@ export class Workshop {
     }
   }
 
-  #coldBoot(id: string, hardware: Hardware, root: Root, signal: AbortSignal): Promise<QemuMachine> {
+  #coldBoot(
+    id: string,
+    hardware: Hardware,
+    root: Root,
+    attachments: Attachments,
+    signal: AbortSignal,
+  ): Promise<QemuMachine> {
     const { platform, paths } = this.#options;
-    const { cpus, memoryMB } = hardware;
-    const plan = { id, hardware: { cpus, memoryMB }, root, platform, engine: paths };
-    return coldBoot(plan, signal);
+    return coldBoot({ id, hardware, root, platform, engine: paths, attachments }, signal);
   }
 
   /** A machine of which nothing was there before, and of which nothing is left when it fails. */

@@ -1,0 +1,24 @@
+/** Builds what a sandbox's machine needs at each of its starts, from the sandbox's row: the only place that does. */
+import type { MachineConfig, NicConfig, VolumeConfig } from "../engine/machine-config.ts";
+import type { SandboxRecord } from "../store/sandboxes.ts";
+import { identityOf } from "./sandbox-identity.ts";
+
+export type ConfigOf = (sandbox: SandboxRecord) => MachineConfig;
+
+/** What sandboxes have beside their own hardware and identity. */
+export interface Attachments {
+  nicsOf(sandbox: SandboxRecord): NicConfig[];
+  volumesOf(sandbox: SandboxRecord): VolumeConfig[];
+}
+
+const none: Attachments = { nicsOf: () => [], volumesOf: () => [] };
+
+export function machineConfigs({ nicsOf, volumesOf }: Attachments = none): ConfigOf {
+  return (sandbox) => ({
+    epoch: sandbox.epoch + 1,
+    hardware: { cpus: sandbox.cpus, memoryMB: sandbox.memoryMB },
+    identity: identityOf(sandbox),
+    nics: nicsOf(sandbox),
+    volumes: volumesOf(sandbox),
+  });
+}
