@@ -78,6 +78,8 @@ start_daemon() {
   for attempt in 1 2 3; do
     port_is_free || choose_port_again
     touch "$state/daemon.build"
+    (umask 077 && : >>"$state/daemon.log")
+    chmod 600 "$state/daemon.log"
     setsid ./bhatti serve >>"$state/daemon.log" 2>&1 </dev/null 4>&- 5>&- &
     daemon=$!
     # First it takes over the machines that run, and some of them may not answer.

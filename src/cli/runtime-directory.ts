@@ -1,5 +1,5 @@
 /** The folder for daemons' sockets: a short path, because a socket's path ends at 107 bytes. */
-import { lstat, mkdir } from "node:fs/promises";
+import { chmod, lstat, mkdir } from "node:fs/promises";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import type { System } from "./system.ts";
 
@@ -16,7 +16,9 @@ export async function runtimeDirectory({
   }
   const { uid, mode } = await lstat(path);
   // In /tmp anybody could have made it first.
-  if (uid !== userId || (mode & 0o022) !== 0) {
+  if (uid === userId && (mode & 0o022) === 0) {
+    await chmod(path, 0o700);
+  } else {
     throw new BhattiError("host_unfit", `${path} belongs to somebody else or is open to others`, {
       hint: "Remove it, or set XDG_RUNTIME_DIR to a directory of your own",
     });
