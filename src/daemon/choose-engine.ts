@@ -2,9 +2,12 @@
 import type { ServerConfig } from "../config/schema.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { MachineSpec } from "../engine/machine-spec.ts";
+import type { DiskReserve } from "../host/disk-reserve.ts";
 import type { Logger } from "../observability/log.ts";
 
 export interface EngineDependencies {
+  /** Disk space of the data directory that is given back when there is no other. */
+  reserve: DiskReserve;
   /** Id of the host that owns what the engine makes. */
   hostId: string;
   runtimeDir: string;

@@ -1,9 +1,13 @@
 /** Builds the whole daemon in order, and takes it down in reverse. */
+import { join } from "node:path";
 import { type Clock, systemClock } from "../async/clock.ts";
 import type { ServerConfig } from "../config/schema.ts";
 import { defaultCpus, defaultMemoryMB } from "../contract/sandboxes.ts";
 import type { Engine } from "../engine/engine.ts";
+import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
 import { prepareDataDirectory } from "../host/data-directory.ts";
+import { DiskReserve } from "../host/disk-reserve.ts";
+import { isFullDisk } from "../host/disk-space.ts";
 import { lockDirectory } from "../host/lock.ts";
 import { EventRecorder } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
@@ -49,7 +53,28 @@ export interface Daemon extends AsyncDisposable {
   stop(onShutdown?: ServerConfig["onShutdown"]): Promise<void>;
 }
 
+/** Errors: host_unfit, disk_full, and those of the configuration. */
 export async function startDaemon(
+  config: ServerConfig,
+  dependencies: DaemonDependencies,
+): Promise<Daemon> {
+  try {
+    return await start(config, dependencies);
+  } catch (error) {
+    if (!isFullDisk(error)) throw error;
+    const { dataDir } = config;
+    throw new BhattiError(
+      "disk_full",
+      `The daemon cannot start, the disk of the data directory "${dataDir}" is full: ${messageOf(error)}`,
+      {
+        cause: error,
+        hint: `Free some space on it. "${join(dataDir, "golden")}" is a cache: removing what is in it loses nothing`,
+      },
+    );
+  }
+}
+
+async function start(
   config: ServerConfig,
   {
     log,
@@ -63,6 +88,8 @@ export async function startDaemon(
   const address = parseListenAddress(config.listen);
   await using undo = new AsyncDisposableStack();
   await prepareDataDirectory(config.dataDir);
+  const reserve = new DiskReserve(config.dataDir);
+  if (await reserve.releaseIfShort()) log.warn("the disk is full: released the reserve");
   const lock = undo.use(await lockDirectory(config.dataDir));
   const store = undo.use(openStore(databasePath(config.dataDir)));
   const write = (batch: Parameters<typeof store.events.insertAll>[0]) =>
@@ -77,7 +104,7 @@ export async function startDaemon(
   };
   const engine =
     givenEngine ??
-    (await openEngine(config, { hostId: store.hostId, runtimeDir, log, defaultSpec }));
+    (await openEngine(config, { hostId: store.hostId, reserve, runtimeDir, log, defaultSpec }));
   undo.defer(() => engine.close());
 
   const actors = new SandboxActors(clock);

@@ -109,6 +109,8 @@ export interface Machine {
   readonly isAwake: boolean;
   /** Whether its processors stand still. */
   readonly isPaused: boolean;
+  /** Whether it is awake but held until the host's disk has room. */
+  readonly isStalled: boolean;
   /**
    * Syncs its disk, freezes its user processes and stops its processors. On failure it runs on. Errors:
    * guest_unresponsive or timeout when the agent does not answer: without it nothing may be stopped.

@@ -7,6 +7,7 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import { writeAtomically } from "./atomic-file.ts";
+import { isFullDisk } from "./disk-space.ts";
 import { startTimeOf } from "./process.ts";
 
 export interface LockHolder {
@@ -37,7 +38,12 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   const startTime = startTimeOf(pid);
   const holder: LockHolder = { pid, startTime, started_at: new Date().toISOString() };
   const path = holderPath(directory);
-  const tell = () => writeAtomically(path, `${JSON.stringify(holder)}\n`);
+  // Informative: on a full disk the lock holds all the same.
+  const tell = async () => {
+    await writeAtomically(path, `${JSON.stringify(holder)}\n`).catch((error: unknown) => {
+      if (!isFullDisk(error)) throw error;
+    });
+  };
   await tell();
   return {
     async describe(more) {

@@ -64,6 +64,7 @@ function reasonOf(
   { activity, machine }: SandboxActor,
   trouble: string | undefined,
 ): string {
+  if (machine?.isStalled) return "paused because the host's disk is full";
   if (activity.isInUse) return `in use: ${activity.uses}`;
   if (trouble !== undefined) return trouble;
   if (machine?.isPaused) return `idle since ${iso(activity.lastAt)}`;

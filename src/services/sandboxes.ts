@@ -232,9 +232,18 @@ export class Sandboxes {
     try {
       await engine.destroy(machine);
     } catch (error) {
-      const reason = `it could not be destroyed: ${messageOf(error)}`;
-      this.#options.keeper.detach(actor, "unknown", reason);
+      this.#detach(actor, `it could not be destroyed: ${messageOf(error)}`);
       throw error;
+    }
+  }
+
+  /** The failure of the destroy is the one to report, also when this cannot be stored. */
+  #detach(actor: SandboxActor, reason: string): void {
+    const { keeper, log } = this.#options;
+    try {
+      keeper.detach(actor, "unknown", reason);
+    } catch (error) {
+      log.error("could not store that a sandbox was not destroyed", { sandbox: actor.id, error });
     }
   }
 

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Engine, Machine } from "../../src/engine/engine.ts";
 import { openQemuEngine } from "../../src/engine/qemu/qemu-engine.ts";
+import { DiskReserve } from "../../src/host/disk-reserve.ts";
 import { silentLogger } from "../../src/observability/log.ts";
 import { openOperator } from "../../src/operator/operator.ts";
 import { hardware, plainConfig } from "../support/machine-config.ts";
@@ -25,6 +26,7 @@ beforeAll(async () => {
   engine = await openQemuEngine({
     hostId: "host_test",
     dataDir: home,
+    reserve: new DiskReserve(home),
     runtimeDir: join("/run/bhatti", `test-${process.pid}`),
     kernel: join(state, "kernel"),
     accelerator: "tcg",

@@ -61,6 +61,8 @@ export class FakeMachine implements Machine {
     this.body.guest.isDeaf = value;
   }
 
+  readonly isStalled = false;
+
   get isPaused(): boolean {
     return this.body.isPaused;
   }

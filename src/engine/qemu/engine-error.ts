@@ -1,5 +1,6 @@
 /** Whatever went wrong below → an error that the engine promises. */
 import { BhattiError, isBhattiError, messageOf } from "../../errors/bhatti-error.ts";
+import { isFullDisk } from "../../host/disk-space.ts";
 
 export function asEngineError(error: unknown): BhattiError {
   if (isSpaceError(error)) {
@@ -16,6 +17,5 @@ export function asEngineError(error: unknown): BhattiError {
 }
 
 function isSpaceError(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return code === "ENOSPC" || code === "EDQUOT" || /No space left on device/.test(messageOf(error));
+  return isFullDisk(error) || /No space left on device/.test(messageOf(error));
 }

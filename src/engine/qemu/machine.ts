@@ -2,7 +2,7 @@
 import type { Guest } from "../../agent/guest.ts";
 import { abortable } from "../../async/deadline.ts";
 import { faultPoint } from "../../async/fault-point.ts";
-import { messageOf } from "../../errors/bhatti-error.ts";
+import { BhattiError, messageOf } from "../../errors/bhatti-error.ts";
 import { endProcess, type ProcessIdentity } from "../../host/process.ts";
 import type { Machine, MachineEnd, MachineOrigin } from "../engine.ts";
 import type { Hardware } from "../machine-spec.ts";
@@ -15,6 +15,8 @@ import type { Qmp, QmpEvent } from "./qmp/qmp.ts";
 import { removeMachine } from "./remove.ts";
 import { type Depth, Sleep } from "./sleep.ts";
 import { Stall } from "./stall.ts";
+
+const holdDeadlineMs = 5_000;
 
 export interface QemuMachineParts {
   id: string;
@@ -48,6 +50,8 @@ export class QemuMachine implements Machine {
   epoch: number;
   /** Told each time that somebody wants to talk to the guest. */
   onUse: () => void = () => {};
+  /** Whether there is disk space for the memory that it may touch. */
+  mayRun: () => Promise<boolean> = async () => true;
   /** What is done with its files when it is suspended, before anything else is. It does not fail. */
   tidyUp: (signal: AbortSignal) => Promise<void> = async () => {};
   readonly #engine: EnginePaths;
@@ -99,6 +103,7 @@ export class QemuMachine implements Machine {
   async #goOn(signal: AbortSignal): Promise<void> {
     // One that was stopped meanwhile goes on when it is woken.
     if (this.#over || this.#isLetGo || this.isPaused) return;
+    if (!(await this.mayRun())) throw new BhattiError("disk_full", "There is still no space");
     await this.qmp.execute("cont", {}, signal);
   }
 
@@ -139,6 +144,16 @@ export class QemuMachine implements Machine {
       const detail = `${end.detail}. Its process could not be ended: ${messageOf(error)}`;
       this.#end.resolve({ ...end, detail });
     }
+  }
+
+  get isStalled(): boolean {
+    return this.#stall.isStalled;
+  }
+
+  async holdForSpace(): Promise<void> {
+    if (this.#over || this.#isLetGo || !this.isAwake || this.isStalled) return;
+    this.#stall.begin();
+    await this.qmp.execute("stop", {}, AbortSignal.timeout(holdDeadlineMs));
   }
 
   /** Ends the process without asking the guest; the disk stays. */

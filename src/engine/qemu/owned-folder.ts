@@ -7,6 +7,8 @@ import { readRecordFile } from "./record-file.ts";
 
 const Owner = z.object({ host: z.string() });
 
+export const ownerName = "owner.json";
+
 /** A folder under such a name was being made when its daemon died; nothing refers to it. */
 export const unfinishedPrefix = ".new-";
 
@@ -26,5 +28,5 @@ export async function isOwnedBy(directory: string, host: string): Promise<boolea
 }
 
 function ownerFile(directory: string): string {
-  return join(directory, "owner.json");
+  return join(directory, ownerName);
 }

@@ -1,8 +1,10 @@
 /** The engine on QEMU: what services ask for, and who runs. How a machine is made is the provisioner's business. */
-import { mkdir, readdir, rm, rmdir, statfs } from "node:fs/promises";
+import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { chainOf } from "../../disks/chain.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
+import type { DiskReserve } from "../../host/disk-reserve.ts";
+import { diskSpaceOf, megabytes } from "../../host/disk-space.ts";
 import type {
   Engine,
   EngineFeatures,
@@ -26,9 +28,10 @@ import { type PreparedPlatform, preparePlatform } from "./platform.ts";
 import { Provisioner } from "./provisioner.ts";
 import { Quiet } from "./quiet.ts";
 import { endStrays } from "./record.ts";
-import { removeMachine, trashDirectory } from "./remove.ts";
+import { emptyTrash, removeMachine } from "./remove.ts";
 import { shortenDisk } from "./shorten-disk.ts";
 import { listSnapshots, readSnapshot, removeSnapshot, snapshotNamed } from "./snapshots.ts";
+import { SpaceGuard } from "./space-guard.ts";
 import { forgetState, resumeMachine, stateOf } from "./without-process.ts";
 
 const prepareDeadlineMs = 60_000;
@@ -37,6 +40,7 @@ const machineIdPattern = /^[0-9a-f]{16}$/;
 export interface QemuEngineOptions {
   hostId: string;
   dataDir: string;
+  reserve: DiskReserve;
   /** A short folder for sockets, such as /run/bhatti. */
   runtimeDir: string;
   /** Folder with the guest's kernel; `kernel` in the data directory unless given. */
@@ -65,7 +69,7 @@ export async function openQemuEngine(options: QemuEngineOptions): Promise<Engine
     await mkdir(directory, { recursive: true, mode: 0o700 });
   }
   await endStrays(paths, log);
-  await rm(trashDirectory(paths), { recursive: true, force: true });
+  await emptyTrash(paths);
   await removeScratch(paths);
   const kernel = options.kernel ?? join(dataDir, "kernel");
   const signal = AbortSignal.timeout(prepareDeadlineMs);
@@ -105,6 +109,7 @@ class QemuEngine implements Engine {
   readonly #quiet = new Quiet();
   /** Those that were handed out and run. */
   readonly #running = new Map<string, QemuMachine>();
+  readonly #space: SpaceGuard;
 
   constructor(options: QemuEngineOptions, paths: EnginePaths, platform: PreparedPlatform) {
     const { poolSize, log } = options;
@@ -112,6 +117,12 @@ class QemuEngine implements Engine {
     this.#paths = paths;
     this.#platform = platform;
     this.#provisioner = new Provisioner({ paths, platform, poolSize, quiet: this.#quiet, log });
+    this.#space = new SpaceGuard({
+      directory: paths.ram,
+      reserve: options.reserve,
+      machines: () => this.#running.values(),
+      log,
+    });
     this.features = {
       name: `qemu ${platform.qemuVersion}`,
       accelerator: platform.accelerator,
@@ -125,6 +136,7 @@ class QemuEngine implements Engine {
   }
 
   start(): void {
+    this.#space.start();
     const spec = this.#options.defaultSpec();
     if (spec) this.#provisioner.prepare(spec);
   }
@@ -230,6 +242,7 @@ class QemuEngine implements Engine {
   #handOut(machine: QemuMachine): QemuMachine {
     const { id, paths } = machine;
     machine.onUse = () => this.#quiet.touch();
+    machine.mayRun = () => this.#space.mayRun(machine);
     machine.tidyUp = (signal) => shortenDisk(id, paths, this.#options.log, signal);
     this.#running.set(machine.id, machine);
     void machine.ended.then(() => this.#running.delete(machine.id));
@@ -259,6 +272,7 @@ class QemuEngine implements Engine {
   }
 
   async close(): Promise<void> {
+    this.#space.close();
     await this.#provisioner.close();
     for (const machine of this.#running.values()) machine.letGo();
     // Left behind only while machines run on: their sockets are in it.
@@ -267,8 +281,7 @@ class QemuEngine implements Engine {
 
   /** A memory file grows as the guest uses it; a host disk that is full then would end the machine. */
   async #checkSpace(spec: Hardware): Promise<void> {
-    const { bavail, bsize } = await statfs(this.#paths.ram);
-    const freeMB = Math.floor((bavail * bsize) / (1024 * 1024));
+    const freeMB = megabytes((await diskSpaceOf(this.#paths.ram)).free);
     if (freeMB >= spec.memoryMB) return;
     throw new BhattiError(
       "disk_full",

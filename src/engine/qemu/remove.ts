@@ -1,7 +1,9 @@
 /** Takes a machine away for good: its process, its sockets, its files. */
-import { mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { faultPoint } from "../../async/fault-point.ts";
+import { isFullDisk } from "../../host/disk-space.ts";
+import { ownerName } from "./owned-folder.ts";
 import { type EnginePaths, machinePaths } from "./paths.ts";
 import { endRunningProcess } from "./record.ts";
 
@@ -19,21 +21,39 @@ export async function removeMachine(engine: EnginePaths, id: string): Promise<vo
   await discard(engine, paths.directory, id);
 }
 
-export function trashDirectory(engine: EnginePaths): string {
+function trashDirectory(engine: EnginePaths): string {
   return join(engine.machines, ".trash");
 }
 
-/** One rename takes it away whole; deleting what is in the trash may be interrupted and is done again at a start. */
-export async function discard(engine: EnginePaths, directory: string, id: string): Promise<void> {
+/** Deletes what an earlier daemon discarded. The trash itself stays: nothing has to be created in order to delete. */
+export async function emptyTrash(engine: EnginePaths): Promise<void> {
   const trash = trashDirectory(engine);
   await mkdir(trash, { recursive: true, mode: 0o700 });
-  const target = join(trash, `${id}-${Bun.nanoseconds()}`);
+  for (const name of await readdir(trash)) {
+    await rm(join(trash, name), { recursive: true, force: true });
+  }
+}
+
+/** One rename removes the folder whole; a deletion in the trash that is interrupted is finished at the next start. */
+export async function discard(engine: EnginePaths, directory: string, id: string): Promise<void> {
+  const target = join(trashDirectory(engine), `${id}-${Bun.nanoseconds()}`);
   try {
     await rename(directory, target);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw error;
+    if (!isFullDisk(error)) throw error;
+    await removeInPlace(directory);
+    return;
   }
   faultPoint("discard.moved");
   await rm(target, { recursive: true, force: true });
+}
+
+/** For a disk on which even a rename finds no room. The owner file goes last: what is left still has an owner. */
+async function removeInPlace(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (name === ownerName) continue;
+    await rm(join(directory, name), { recursive: true, force: true });
+  }
+  await rm(directory, { recursive: true, force: true });
 }

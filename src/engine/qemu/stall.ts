@@ -1,14 +1,15 @@
-/** A guest that writes while the host's disk is full stands still until there is space, and then loses nothing. */
+/** Pauses a guest while the host's disk is full. It resumes when there is space, and loses nothing. */
 import { BhattiError } from "../../errors/bhatti-error.ts";
 
 const retryMs = 2_000;
 const hostDiskFull =
-  "The machine stands still because the host's disk is full; it goes on by itself when there is space";
+  "The machine is paused because the host's disk is full; it resumes by itself when there is space";
 
 export class Stall {
   readonly #goOn: (signal: AbortSignal) => Promise<unknown>;
   /** Runs while the guest stands still. */
   #retry: ReturnType<typeof setTimeout> | undefined;
+  #isTrying = false;
   #isOver = false;
   readonly #waiting = new Set<AbortController>();
 
@@ -20,9 +21,14 @@ export class Stall {
   begin(): void {
     this.#retry ??= setTimeout(() => {
       this.#retry = undefined;
-      this.#goOn(AbortSignal.timeout(retryMs)).catch(() => {
-        if (!this.#isOver) this.begin();
-      });
+      this.#isTrying = true;
+      this.#goOn(AbortSignal.timeout(retryMs))
+        .catch(() => {
+          if (!this.#isOver) this.begin();
+        })
+        .finally(() => {
+          this.#isTrying = false;
+        });
     }, retryMs);
     for (const waiting of this.#waiting) waiting.abort(full());
   }
@@ -33,8 +39,12 @@ export class Stall {
     clearTimeout(this.#retry);
   }
 
+  get isStalled(): boolean {
+    return this.#retry !== undefined || this.#isTrying;
+  }
+
   check(): void {
-    if (this.#retry) throw full();
+    if (this.isStalled) throw full();
   }
 
   /** What waits for the guest, and ends when that stands still. */

@@ -1,0 +1,105 @@
+/**
+ * Pauses machines before the disk of their memory is full. Memory files are sparse: a guest that touches new memory when
+ * no block is free ends its QEMU by SIGBUS. What it writes to its disk needs no guard, QEMU pauses it by itself.
+ */
+import { stat } from "node:fs/promises";
+import { messageOf } from "../../errors/bhatti-error.ts";
+import type { DiskReserve } from "../../host/disk-reserve.ts";
+import { type DiskSpace, diskSpaceOf, megabytes } from "../../host/disk-space.ts";
+import type { EngineLog } from "./log.ts";
+
+const lowBytes = 256 * 1024 * 1024;
+/** Of the disk's size, on disks of less than 5 GB. */
+const lowShare = 0.05;
+/** Machines resume when there is this many times more than the limit. */
+const resumeFactor = 1.5;
+/** A guest allocates about a gigabyte a second at most. */
+const nearMs = 150;
+const farMs = 1_000;
+const farFactor = 8;
+
+export interface GuardedMachine {
+  readonly paths: { ram: string };
+  readonly isAwake: boolean;
+  /** Stops its processors until the guard says that there is space. */
+  holdForSpace(): Promise<void>;
+}
+
+export interface SpaceGuardOptions {
+  /** Where memory files are. */
+  directory: string;
+  reserve: DiskReserve;
+  machines(): Iterable<GuardedMachine>;
+  log: EngineLog;
+}
+
+export class SpaceGuard {
+  readonly #options: SpaceGuardOptions;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isClosed = false;
+  #isLow = false;
+
+  constructor(options: SpaceGuardOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    if (this.#isClosed) return;
+    this.#timer = setTimeout(() => void this.#look(), nearMs);
+    this.#timer.unref();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** Whether the machine may run: there is room, or all of its memory is allocated already. */
+  async mayRun({ paths }: GuardedMachine): Promise<boolean> {
+    return !this.#isLow || (await isAllocated(paths.ram));
+  }
+
+  async #look(): Promise<void> {
+    let delay = nearMs;
+    try {
+      const space = await diskSpaceOf(this.#options.directory);
+      const limit = limitOf(space);
+      await this.#turn(space.free < (this.#isLow ? limit * resumeFactor : limit), space);
+      if (space.free > limit * farFactor) delay = farMs;
+    } catch (error) {
+      this.#options.log.warn("could not check the free disk space", { error: messageOf(error) });
+      delay = farMs;
+    }
+    if (this.#isClosed) return;
+    this.#timer = setTimeout(() => void this.#look(), delay);
+    this.#timer.unref();
+  }
+
+  async #turn(isLow: boolean, space: DiskSpace): Promise<void> {
+    const { directory, reserve, log } = this.#options;
+    if (isLow !== this.#isLow) {
+      this.#isLow = isLow;
+      const fields = { directory, free_mb: megabytes(space.free) };
+      if (isLow) log.warn("the disk is nearly full: pausing machines that need memory", fields);
+      else log.info("the disk has room again: resuming machines", fields);
+    }
+    if (!isLow) return await reserve.fill();
+    const held = [...this.#options.machines()].filter(({ isAwake }) => isAwake);
+    await Promise.all(held.map((machine) => this.#hold(machine)));
+    await reserve.releaseIfShort();
+  }
+
+  async #hold(machine: GuardedMachine): Promise<void> {
+    if (await isAllocated(machine.paths.ram)) return;
+    await machine.holdForSpace();
+  }
+}
+
+function limitOf({ total }: DiskSpace): number {
+  return Math.min(lowBytes, Math.floor(total * lowShare));
+}
+
+async function isAllocated(path: string): Promise<boolean> {
+  const { blocks, size } = await stat(path);
+  return blocks * 512 >= size;
+}
