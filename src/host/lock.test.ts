@@ -24,7 +24,7 @@ test("one holder at a time, whose name is told", async () => {
     started_at: expect.any(String),
     listen: "http://127.0.0.1:1",
   });
-  expect(lockDirectory(dir)).rejects.toThrow(`(pid ${process.pid}, since `);
+  await expect(lockDirectory(dir)).rejects.toThrow(`(pid ${process.pid}, since `);
   await lock[Symbol.asyncDispose]();
   expect(existsSync(holderPath(dir))).toBeFalse();
   await using again = await lockDirectory(dir);
@@ -40,7 +40,7 @@ test("the lock of a process that was killed is free", async () => {
     await Bun.sleep(60_000);`;
   await using child = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe" });
   await child.stdout.getReader().read();
-  expect(lockDirectory(dir)).rejects.toThrow(`(pid ${child.pid}, since `);
+  await expect(lockDirectory(dir)).rejects.toThrow(`(pid ${child.pid}, since `);
   child.kill("SIGKILL");
   await child.exited;
   await using lock = await lockDirectory(dir);

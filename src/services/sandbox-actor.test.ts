@@ -38,7 +38,7 @@ test("an operation that takes too long ends with its signal, after it has undone
       undone = true;
     }
   }, 20);
-  expect(actor.perform(slow)).rejects.toThrow("The work took longer than 20 ms");
+  await expect(actor.perform(slow)).rejects.toThrow("The work took longer than 20 ms");
   await actor.perform(operation(async () => expect(undone).toBeTrue()));
 });
 
@@ -48,7 +48,7 @@ test("cancel ends the operation that runs, and only that", async () => {
   const waiting = actor.perform(operation(async () => {}));
   await Bun.sleep(1);
   actor.cancel(new BhattiError("cancelled", "enough"));
-  expect(running).rejects.toThrow("enough");
+  await expect(running).rejects.toThrow("enough");
   await waiting;
 });
 
@@ -59,7 +59,7 @@ test("an operation whose caller has gone before its turn does not run", async ()
   const work = async () => {
     ran = true;
   };
-  expect(actor.perform({ ...operation(work), signal: gone })).rejects.toThrow("cancelled");
+  await expect(actor.perform({ ...operation(work), signal: gone })).rejects.toThrow("cancelled");
   await actor.settled();
   expect(ran).toBeFalse();
 });

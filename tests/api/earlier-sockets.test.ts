@@ -132,7 +132,7 @@ test.each(sockets)("%s needs the key, in its header", async (path) => {
   await using daemon = await withSandbox();
   const url = `/sandboxes/dev${path}?token=${daemon.key}`;
   const socket = new PlainSocket(daemon, url, {});
-  expect(socket.opened).rejects.toThrow();
+  await expect(socket.opened).rejects.toThrow();
   await socket.closed;
   const plain = await fetch(`${daemon.url}${url}`);
   expect(plain.status).toBe(401);

@@ -164,7 +164,7 @@ test("an unknown sandbox and a rate limit are told on the socket", async () => {
 test("the handshake needs the key", async () => {
   await using sandbox = await withSandbox();
   const socket = new ExecSocketClient(sandbox.daemon, "dev", "bht_wrong");
-  expect(socket.opened).rejects.toThrow();
+  await expect(socket.opened).rejects.toThrow();
   await socket.closed;
   const plain = await sandbox.daemon.call("GET", "/sandboxes/dev/exec/stream");
   expect(plain.status).toBe(400);

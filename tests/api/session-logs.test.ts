@@ -54,7 +54,7 @@ test("a log that ends with its daemon does not look as if its session had ended"
   await until("its output", async () => (await oneSession(daemon, session_id)).log_bytes > 0);
   const followed = await logOf(daemon, session_id, "?follow=true");
   await daemon.restart();
-  expect(followed.text()).rejects.toThrow();
+  await expect(followed.text()).rejects.toThrow();
 });
 
 /** Follows it as `bhatti logs -f` does: what came, and how it ended. */

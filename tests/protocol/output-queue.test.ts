@@ -64,7 +64,7 @@ describe("output that waits", () => {
   test("is not read by two at once", async () => {
     const queue = new OutputQueue(() => {});
     const first = queue.next();
-    expect(queue.next()).rejects.toThrow("being read already");
+    await expect(queue.next()).rejects.toThrow("being read already");
     queue.push(1, Uint8Array.of(1, 5));
     expect((await first).value?.chunk).toEqual(Uint8Array.of(1, 5));
   });

@@ -21,10 +21,10 @@ test("bytes of unknown number come one piece after the other", async () => {
 });
 
 test("what fails before the first byte is an error that can still be told", async () => {
-  expect(respond(new Error("not readable"))).rejects.toThrow("not readable");
+  await expect(respond(new Error("not readable"))).rejects.toThrow("not readable");
 });
 
 test("what fails later cuts the answer off", async () => {
   const response = await respond("one ", new Error("not readable"));
-  expect(response.text()).rejects.toThrow("not readable");
+  await expect(response.text()).rejects.toThrow("not readable");
 });
