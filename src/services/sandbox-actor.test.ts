@@ -3,17 +3,17 @@ import { pause } from "../async/deadline.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import { SandboxActor } from "./sandbox-actor.ts";
 
-const operation = (work: (signal: AbortSignal) => Promise<void>, milliseconds = 60_000) => ({
+const job = (work: (signal: AbortSignal) => Promise<void>, milliseconds = 60_000) => ({
   what: "The work",
   milliseconds,
   work,
 });
 
-test("operations run one at a time, in order, also after one that fails", async () => {
+test("jobs run one at a time, in order, also after one that fails", async () => {
   const actor = new SandboxActor("a");
   const story: string[] = [];
   const step = (name: string, milliseconds: number) =>
-    operation(async () => {
+    job(async () => {
       story.push(`${name} begins`);
       await Bun.sleep(milliseconds);
       story.push(`${name} ends`);
@@ -27,10 +27,10 @@ test("operations run one at a time, in order, also after one that fails", async 
   expect(story).toEqual(["first begins", "first ends", "second begins", "second ends"]);
 });
 
-test("an operation that takes too long ends with its signal, after it has undone its steps", async () => {
+test("a job that exceeds its deadline is aborted, and the next one waits for its undo", async () => {
   const actor = new SandboxActor("a");
   let undone = false;
-  const slow = operation(async (signal) => {
+  const slow = job(async (signal) => {
     try {
       await pause(10_000, signal);
     } finally {
@@ -38,28 +38,50 @@ test("an operation that takes too long ends with its signal, after it has undone
       undone = true;
     }
   }, 20);
-  await expect(actor.perform(slow)).rejects.toThrow("The work took longer than 20 ms");
-  await actor.perform(operation(async () => expect(undone).toBeTrue()));
+  const overdue = actor.perform(slow);
+  const late = expect(overdue).rejects.toThrow("The work took longer than 20 ms");
+  await actor.perform(job(async () => expect(undone).toBeTrue()));
+  await late;
 });
 
-test("cancel ends the operation that runs, and only that", async () => {
+test("cancel ends the running job and no waiting one", async () => {
   const actor = new SandboxActor("a");
-  const running = actor.perform(operation((signal) => pause(10_000, signal)));
-  const waiting = actor.perform(operation(async () => {}));
+  const running = actor.perform(job((signal) => pause(10_000, signal)));
+  const waiting = actor.perform(job(async () => {}));
   await Bun.sleep(1);
   actor.cancel(new BhattiError("cancelled", "enough"));
   await expect(running).rejects.toThrow("enough");
   await waiting;
 });
 
-test("an operation whose caller has gone before its turn does not run", async () => {
+test("a job whose signal is aborted before its turn does not run", async () => {
   const actor = new SandboxActor("a");
   const gone = AbortSignal.abort();
   let ran = false;
   const work = async () => {
     ran = true;
   };
-  await expect(actor.perform({ ...operation(work), signal: gone })).rejects.toThrow("cancelled");
+  await expect(actor.perform({ ...job(work), signal: gone })).rejects.toThrow("cancelled");
   await actor.settled();
   expect(ran).toBeFalse();
+});
+
+test("a waiting job that is aborted ends at once, and the next one still waits for the running one", async () => {
+  const actor = new SandboxActor("a");
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let isOver = false;
+  const running = actor.perform(
+    job(async () => {
+      await promise;
+      isOver = true;
+    }),
+  );
+  const gone = new AbortController();
+  const waiting = actor.perform({ ...job(async () => {}), signal: gone.signal });
+  const next = actor.perform(job(async () => expect(isOver).toBeTrue()));
+  gone.abort(new BhattiError("cancelled", "enough"));
+  await expect(waiting).rejects.toThrow("enough");
+  expect(isOver).toBeFalse();
+  resolve();
+  await Promise.all([running, next]);
 });

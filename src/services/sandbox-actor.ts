@@ -1,11 +1,12 @@
-/** One sandbox's owner: its machine, and its queue of lifecycle operations, which run one at a time, in order. */
+/** One sandbox's owner: its machine, and its queue of lifecycle jobs, which run one at a time, in order. */
 import { type Clock, systemClock } from "../async/clock.ts";
-import { reasonOf } from "../async/deadline.ts";
+import { abortable, reasonOf } from "../async/deadline.ts";
 import type { Machine } from "../engine/engine.ts";
 import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
 import { Activity } from "./activity.ts";
 
-export interface Operation<T> {
+/** An entry of the queue. */
+export interface Job<T> {
   /** For messages, such as `Creating sandbox "dev"`. */
   what: string;
   milliseconds: number;
@@ -15,10 +16,10 @@ export interface Operation<T> {
 
 export class SandboxActor {
   readonly id: string;
-  /** The machine that runs for it, if one does. Changed by lifecycle operations and by the machine's own end. */
+  /** The machine that runs for it, if one does. Changed by jobs and by the machine's own end. */
   machine: Machine | undefined;
   activity: Activity;
-  /** An operation is changing how its machine is: who wants to use it has to wait for that to end. */
+  /** A job is changing the machine's power state: every use waits for its end. */
   isExclusive = false;
   /** The attempt to wake it that is under way; everybody who needs it shares its outcome. */
   waking: Promise<Machine> | undefined;
@@ -35,28 +36,29 @@ export class SandboxActor {
     this.activity = new Activity(clock);
   }
 
-  /** Runs the operation after those before it. Its deadline counts from when it starts. */
-  async perform<T>(operation: Operation<T>): Promise<T> {
+  /** Runs the job after those before it. Its deadline counts from when it starts; its signal also ends the wait for that. */
+  async perform<T>(job: Job<T>): Promise<T> {
     this.#queued += 1;
     const before = this.#last;
     const { promise: done, resolve: finish } = Promise.withResolvers<void>();
     this.#last = done;
-    await before;
     try {
-      return await this.#run(operation);
+      await (job.signal ? abortable(before, job.signal) : before);
+      return await this.#run(job);
     } finally {
       this.#queued -= 1;
-      finish();
+      // A job that gave up waiting holds its place: the next one still runs after those before it.
+      void before.then(finish);
     }
   }
 
   /** As `perform`, while nobody may use the machine. */
-  async performExclusively<T>(operation: Operation<T>): Promise<T> {
-    const work = (signal: AbortSignal) => this.exclusively(() => operation.work(signal));
-    return await this.perform({ ...operation, work });
+  async performExclusively<T>(job: Job<T>): Promise<T> {
+    const work = (signal: AbortSignal) => this.exclusively(() => job.work(signal));
+    return await this.perform({ ...job, work });
   }
 
-  /** A part of an operation during which nobody may use the machine. */
+  /** A part of a job during which nobody may use the machine. */
   async exclusively<T>(work: () => Promise<T>): Promise<T> {
     this.isExclusive = true;
     try {
@@ -66,35 +68,33 @@ export class SandboxActor {
     }
   }
 
-  /** Whether an operation runs or waits. */
+  /** Whether a job runs or waits. */
   get isBusy(): boolean {
     return this.#queued > 0;
   }
 
-  /** Ends the operation that runs now, if one does, with this reason. Those that wait are not touched. */
+  /** Ends the running job, if there is one, with this reason. Waiting jobs stay in the queue. */
   cancel(reason: BhattiError): void {
     this.#cancelRunning?.(reason);
   }
 
-  /** Resolves when all operations that were asked for until now are over. */
+  /** Resolves when all jobs that are in the queue now are over. */
   async settled(): Promise<void> {
     await this.#last;
   }
 
-  async #run<T>(operation: Operation<T>): Promise<T> {
+  async #run<T>(job: Job<T>): Promise<T> {
     const ended = new AbortController();
-    const signal = operation.signal
-      ? AbortSignal.any([ended.signal, operation.signal])
-      : ended.signal;
+    const signal = job.signal ? AbortSignal.any([ended.signal, job.signal]) : ended.signal;
     if (signal.aborted) throw reasonOf(signal);
     this.#cancelRunning = (reason) => ended.abort(reason);
-    const { milliseconds, what } = operation;
+    const { milliseconds, what } = job;
     const timer = setTimeout(
       () => ended.abort(new BhattiError("timeout", `${what} took longer than ${milliseconds} ms`)),
       milliseconds,
     );
     try {
-      return await settledOrOverdue(operation.work(signal), signal);
+      return await settledOrOverdue(job.work(signal), signal);
     } catch (error) {
       if (signal.aborted && !isBhattiError(error)) throw reasonOf(signal);
       throw error;
@@ -105,7 +105,7 @@ export class SandboxActor {
   }
 }
 
-/** How long an operation may take to undo its steps before the next one goes ahead without it. */
+/** How long a job may take to undo its steps before the next one goes ahead without it. */
 const undoMs = 15_000;
 
 /** The outcome of `work`, also after the signal, for it undoes its steps then; but not for ever. */
