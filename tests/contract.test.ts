@@ -4,6 +4,7 @@ import { z } from "zod";
 import { endpoints } from "../src/contract/all.ts";
 import type { Endpoint, EndpointShape } from "../src/contract/endpoint.ts";
 import { ExecDetached, ExecResult } from "../src/contract/exec.ts";
+import { Operation } from "../src/contract/operations.ts";
 import { type EndpointId, paths } from "../src/contract/paths.ts";
 import { Session } from "../src/contract/sessions.ts";
 import { catalogue } from "../src/errors/catalogue.ts";
@@ -47,6 +48,7 @@ test.each(all.map((endpoint) => [endpoint.id, endpoint] as const))(
     expect(operation?.["requestBody"] !== undefined).toBe(endpoint.body !== undefined);
     const responses = Object.keys(Object(operation?.["responses"])).map(Number);
     expect(responses).toContain(endpoint.status ?? 200);
+    expect(responses.includes(202)).toBe(endpoint.isOperation === true);
     for (const code of endpoint.errors) expect(responses).toContain(catalogue[code].status);
     const requestBody = Object(operation?.["requestBody"]);
     const needed = endpoint.body?.safeParse(undefined).success === false;
@@ -122,5 +124,10 @@ test("replies are what their schemas say", async () => {
   expect(endpoints["sandbox.stop"].result.strict().parse(stopped)).toEqual(stopped as never);
   const started = await reply("POST", "/sandboxes/dev/start");
   expect(endpoints["sandbox.start"].result.strict().parse(started)).toEqual(started as never);
+  const operations = (await reply("GET", "/operations")) as { id: string }[];
+  expect(z.array(Operation.strict()).parse(operations)).toEqual(operations as never);
+  const shownOperation = await reply("GET", `/operations/${operations[0]?.id}`);
+  expect(Operation.strict().parse(shownOperation)).toEqual(shownOperation as never);
+  endpoints["task.get"].result.strict().parse(await reply("GET", `/tasks/${operations[0]?.id}`));
   endpoints["sandbox.destroy"].result.strict().parse(await reply("DELETE", "/sandboxes/dev"));
 });

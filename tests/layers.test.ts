@@ -20,6 +20,7 @@ const layers: Record<string, readonly string[]> = {
   server: ["contract", "services", "observability", "server/web"],
   "server/web": ["contract"],
   services: [
+    "contract/deadlines.ts",
     "contract/limits.ts",
     "contract/login-shell.ts",
     "engine/engine.ts",

@@ -4,6 +4,7 @@ import { execEndpoints } from "./exec.ts";
 import { fileEndpoints } from "./files.ts";
 import { healthEndpoints } from "./health.ts";
 import { lifecycleEndpoints } from "./lifecycle.ts";
+import { operationEndpoints } from "./operations.ts";
 import { sandboxEndpoints } from "./sandboxes.ts";
 import { sessionEndpoints } from "./sessions.ts";
 import { shareEndpoints } from "./shares.ts";
@@ -15,6 +16,7 @@ export const endpoints = {
   ...sandboxEndpoints,
   ...lifecycleEndpoints,
   ...snapshotEndpoints,
+  ...operationEndpoints,
   ...templateEndpoints,
   ...execEndpoints,
   ...sessionEndpoints,

@@ -13,6 +13,8 @@ export interface EndpointShape {
   result: z.ZodType;
   /** Media type of a success; application/json unless said. */
   resultType?: string;
+  /** Answers 202 with its operation to a request with `Prefer: respond-async`. */
+  isOperation?: true;
   /** Status of a success; 200 unless said. */
   status?: 200 | 201 | 204 | 101;
   /** Codes beyond those that any endpoint can answer (bad_request, unauthorized, rate_limited, internal). */

@@ -36,6 +36,7 @@ export const ForkSandbox = z
 
 export const lifecycleEndpoints = {
   "sandbox.stop": endpoint("sandbox.stop", {
+    isOperation: true,
     summary: "Put its memory on the disk and end its machine; nothing to do when it is stopped",
     params: SandboxRef,
     result: Sandbox,
@@ -59,6 +60,7 @@ export const lifecycleEndpoints = {
     errors: ["sandbox_not_found", ...wakeErrors],
   }),
   "sandbox.fork": endpoint("sandbox.fork", {
+    isOperation: true,
     summary: "Make copies that go on from where it is, each with an identity of its own",
     params: SandboxRef,
     body: ForkSandbox,

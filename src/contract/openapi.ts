@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { catalogue, type ErrorCode } from "../errors/catalogue.ts";
 import { type Endpoint, type EndpointShape, mayBeAbsent } from "./endpoint.ts";
+import { Operation } from "./operations.ts";
 import type { EndpointId } from "./paths.ts";
 
 type AnyEndpoint = Endpoint<EndpointId, EndpointShape>;
@@ -56,7 +57,11 @@ function operationOf(endpoint: AnyEndpoint): Json {
   return {
     operationId: id,
     summary,
-    parameters: [...parametersOf("path", params), ...parametersOf("query", query)],
+    parameters: [
+      ...parametersOf("path", params),
+      ...parametersOf("query", query),
+      ...(endpoint.isOperation ? [prefer] : []),
+    ],
     ...(body && {
       requestBody: { required: !mayBeAbsent(body), ...jsonContent(schemaOf(body, "input")) },
     }),
@@ -65,9 +70,25 @@ function operationOf(endpoint: AnyEndpoint): Json {
         description: "Success",
         ...contentOf(schemaOf(result, "output"), endpoint.resultType),
       },
+      ...(endpoint.isOperation && { 202: accepted() }),
       ...errorResponses(endpoint),
     },
     ...(endpoint.public && { security: [] }),
+  };
+}
+
+const prefer = {
+  name: "Prefer",
+  in: "header",
+  required: false,
+  schema: { type: "string" },
+  description: "respond-async: answer 202 with the operation, and go on without the client",
+};
+
+function accepted(): Json {
+  return {
+    description: "Accepted: the operation, for a request with Prefer: respond-async",
+    ...jsonContent(schemaOf(Operation, "output")),
   };
 }
 

@@ -175,6 +175,7 @@ export const forkErrors = [
 
 export const sandboxEndpoints = {
   "sandbox.create": endpoint("sandbox.create", {
+    isOperation: true,
     summary:
       "Create a sandbox; the existing one (200, X-Bhatti-Existing: true) when the name is taken",
     body: CreateSandbox,

@@ -46,6 +46,7 @@ const resumeErrors = ["snapshot_not_found", ...wakeErrors] as const;
 
 export const snapshotEndpoints = {
   "snapshot.create": endpoint("snapshot.create", {
+    isOperation: true,
     summary: "Keep a sandbox as it is now; it runs on",
     params: SandboxRef,
     body: CreateSnapshot,
@@ -78,6 +79,7 @@ export const snapshotEndpoints = {
     errors: ["snapshot_not_found", "snapshot_in_use", "disk_full"],
   }),
   "snapshot.resume": endpoint("snapshot.resume", {
+    isOperation: true,
     summary:
       "Make a new sandbox that goes on from it; X-Bhatti-Warning says what of it could not be kept",
     params: SnapshotRef,
@@ -87,6 +89,7 @@ export const snapshotEndpoints = {
     errors: ["name_taken", "sandbox_limit", "quota_exceeded", ...resumeErrors],
   }),
   "snapshot.restore": endpoint("snapshot.restore", {
+    isOperation: true,
     summary:
       "Put a sandbox back to it, in place; X-Bhatti-Warning says what of it could not be kept",
     params: SnapshotRef,

@@ -9,6 +9,7 @@ import { prepareDataDirectory } from "../host/data-directory.ts";
 import { DiskReserve } from "../host/disk-reserve.ts";
 import { isFullDisk } from "../host/disk-space.ts";
 import { lockDirectory } from "../host/lock.ts";
+import { daemonRunner, isRunning } from "../host/runner.ts";
 import { EventRecorder } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import { type HttpServer, startServer } from "../server/server.ts";
@@ -18,6 +19,8 @@ import { Forks } from "../services/forks.ts";
 import { Images } from "../services/images.ts";
 import { type Attachments, machineConfigs } from "../services/machine-config.ts";
 import { MachineKeeper } from "../services/machine-keeper.ts";
+import { recoverOperations } from "../services/operation-recovery.ts";
+import { Operations } from "../services/operations.ts";
 import { recover } from "../services/recovery.ts";
 import { SandboxActors } from "../services/sandbox-actor.ts";
 import { SandboxCopies } from "../services/sandbox-copies.ts";
@@ -110,7 +113,11 @@ async function start(
   const actors = new SandboxActors(clock);
   const keeper = new MachineKeeper(store, events, log);
   const configOf = machineConfigs(attachments);
-  const parts = { store, engine, configOf, actors, keeper, events, log };
+  const operations = new Operations({
+    ...{ store, events, log, clock },
+    ...{ runner: daemonRunner, isRunning },
+  });
+  const parts = { store, engine, configOf, actors, keeper, operations, events, log };
   const memory = new SessionMemory(store, log);
   const settings = { defaults, thermal: config.thermal };
   const shares = new Shares({ store, events, log, clock });
@@ -125,13 +132,18 @@ async function start(
   const files = new Files(sandboxes, log);
   await recover({ ...parts, sandboxes });
   await snapshots.recover();
+  await recoverOperations(parts);
+  operations.start();
   engine.start();
   sandboxes.watchAll();
   undo.defer(() => sandboxes.close());
 
   const { limits } = config;
   const identity = { version, ...identityOf(engine), jsonBodyBytes: limits.jsonBodyBytes };
-  const services = { users, sandboxes, forks, snapshots, templates, exec, sessions, files, shares };
+  const services = {
+    ...{ users, sandboxes, forks, snapshots, operations, templates },
+    ...{ exec, sessions, files, shares },
+  };
   const server = startServer({ address, ...services, events, clock, log, identity, limits });
   undo.defer(() => server.stop(0));
   const url = urlOf(server);
@@ -144,7 +156,7 @@ async function start(
   const stop = (onShutdown = config.onShutdown) => {
     events.record({ type: "daemon.shutdown" });
     const largestMB = Math.max(0, ...store.sandboxes.all().map(({ memoryMB }) => memoryMB));
-    return takeDown({ server, sandboxes, largestMB, onShutdown, log, rest });
+    return takeDown({ server, sandboxes, operations, largestMB, onShutdown, log, rest });
   };
   return {
     url,

@@ -1,13 +1,16 @@
 /** Takes the daemon down: requests first, then machines if they are to end, then everything that start-up acquired. */
 import { within } from "../async/deadline.ts";
+import { BhattiError } from "../errors/bhatti-error.ts";
 import type { Logger } from "../observability/log.ts";
 import type { HttpServer } from "../server/server.ts";
+import type { Operations } from "../services/operations.ts";
 import type { Sandboxes } from "../services/sandboxes.ts";
 import { suspendLimit } from "../services/suspend-all.ts";
 
 export interface TakeDownOptions {
   server: HttpServer;
   sandboxes: Sandboxes;
+  operations: Operations;
   /** The memory of the largest sandbox: it may be on its way to the disk. */
   largestMB: number;
   onShutdown: "keep" | "stop";
@@ -20,12 +23,15 @@ const drainMs = 5_000;
 const restMs = 20_000;
 
 export async function takeDown(options: TakeDownOptions): Promise<void> {
-  const { server, sandboxes, largestMB, onShutdown, log, rest } = options;
+  const { server, sandboxes, operations, largestMB, onShutdown, log, rest } = options;
   const settleMs = suspendLimit(largestMB);
   const started = performance.now();
   await step(log, "finishing requests", drainMs + 5_000, () => server.stop(drainMs));
   sandboxes.close();
-  await step(log, "finishing what is being done to sandboxes", settleMs, () => sandboxes.settled());
+  operations.close(new BhattiError("shutting_down", "The daemon is shutting down"));
+  await step(log, "finishing operations", settleMs, async () => {
+    await Promise.all([sandboxes.settled(), operations.settled()]);
+  });
   if (onShutdown === "stop") await sandboxes.suspendAll();
   await step(log, "releasing what is held", restMs, () => rest.disposeAsync());
   log.info("stopped", { ms: Math.round(performance.now() - started), machines: onShutdown });

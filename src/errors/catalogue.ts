@@ -57,6 +57,16 @@ export const catalogue = {
   no_saved_state: { status: 409, hint: "Start it first: bhatti start <sandbox>" },
   name_taken: { status: 409, hint: "Choose another name, or list sandboxes: bhatti ls" },
 
+  // operations
+  operation_not_found: { status: 404, hint: "List operations: bhatti operation list" },
+  operation_limit: {
+    status: 429,
+    hint: "Wait for one to end: bhatti operation list --state running",
+  },
+  operation_ended: { status: 409, hint: "See how it ended: bhatti operation inspect <operation>" },
+  operation_elsewhere: { status: 409, hint: "Interrupt that process" },
+  interrupted: { status: 503, hint: "Try again" },
+
   // what runs in a sandbox
   session_not_found: { status: 404, hint: "List sessions: bhatti ps --all <sandbox>" },
   session_limit: {

@@ -10,6 +10,7 @@ import { newRequestId } from "../observability/trace.ts";
 import type { Exec } from "../services/exec.ts";
 import type { Files } from "../services/files.ts";
 import type { Forks } from "../services/forks.ts";
+import type { Operations } from "../services/operations.ts";
 import type { Sandboxes } from "../services/sandboxes.ts";
 import type { Sessions } from "../services/sessions.ts";
 import type { Shares } from "../services/shares.ts";
@@ -26,6 +27,7 @@ import { bindExec } from "./routes/exec.ts";
 import { bindFiles } from "./routes/files.ts";
 import { bindHealth, type DaemonIdentity } from "./routes/health.ts";
 import { bindLifecycle } from "./routes/lifecycle.ts";
+import { bindOperations } from "./routes/operations.ts";
 import { headerLine } from "./routes/presented-sandbox.ts";
 import { bindSandboxes } from "./routes/sandboxes.ts";
 import { bindSessions } from "./routes/sessions.ts";
@@ -38,6 +40,7 @@ export interface AppOptions {
   sandboxes: Sandboxes;
   forks: Forks;
   snapshots: Snapshots;
+  operations: Operations;
   templates: Templates;
   exec: Exec;
   sessions: Sessions;
@@ -82,6 +85,7 @@ export function createApp(options: AppOptions): Hono<Environment> {
   bindSandboxes(binder, options);
   bindLifecycle(binder, options);
   bindSnapshots(binder, options);
+  bindOperations(binder, options);
   bindTemplates(binder, options);
   bindExec(binder, { ...options, limiter });
   bindEarlierSockets(binder, { ...options, limiter });
@@ -122,6 +126,8 @@ function traced({ log, identity }: AppOptions) {
     headers.set("X-Request-Id", requestId);
     const warning = context.get("warning");
     if (warning !== undefined) headers.set("X-Bhatti-Warning", headerLine(warning));
+    const operation = context.get("operation");
+    if (operation !== undefined) headers.set("X-Bhatti-Operation", operation);
     log.info("request", {
       request_id: requestId,
       method: context.req.method,

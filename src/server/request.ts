@@ -33,6 +33,8 @@ export interface Environment {
     log: Logger;
     /** What its user should know about how the sandbox came to run for it. */
     warning: string | undefined;
+    /** The operation that the request started, or waits for. */
+    operation: string | undefined;
   };
 }
 

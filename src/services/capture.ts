@@ -1,6 +1,8 @@
 /** Keeps what a sandbox is at this moment, for a snapshot or for its forks. */
+import { stepMs } from "../contract/deadlines.ts";
 import type { Engine, SnapshotFacts, SnapshotKind } from "../engine/engine.ts";
 import type { Store } from "../store/store.ts";
+import type { Operation } from "./operation.ts";
 import type { SandboxActors } from "./sandbox-actor.ts";
 import { diskGone, requireSandbox } from "./sandbox-lookup.ts";
 import { checkUsable } from "./sandbox-states.ts";
@@ -15,20 +17,20 @@ export interface Capture {
   kind: SnapshotKind;
 }
 
-const captureMs = 300_000;
-
 /** The sandbox runs on; one without a process stays so. */
 export async function capture(
   { store, engine, actors }: { store: Store; engine: Engine; actors: SandboxActors },
   { of, what, snapshot, kind }: Capture,
-  signal: AbortSignal,
+  operation: Operation,
 ): Promise<SnapshotFacts> {
   return await actors.of(of).perform({
     what,
-    milliseconds: captureMs,
-    signal,
+    milliseconds: stepMs.capture(requireSandbox(store, of).memoryMB),
+    signal: operation.signal,
     work: async (until) => {
       const sandbox = requireSandbox(store, of);
+      operation.start();
+      operation.report("copying memory and disk");
       checkUsable(sandbox);
       const { engineId, cpus, memoryMB } = sandbox;
       if (engineId === null) throw diskGone(sandbox);

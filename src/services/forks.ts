@@ -1,13 +1,17 @@
 /** Forks: children of a sandbox that go on from where it is, all of them or none. */
 import { faultPoint } from "../async/fault-point.ts";
+import { operationMs, stepMs } from "../contract/deadlines.ts";
 import { isBhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { User } from "../store/users.ts";
 import { capture } from "./capture.ts";
 import { expiryAfter } from "./expiry.ts";
 import { newSnapshotId } from "./identifiers.ts";
+import { type Accepted, mapOutcome, type Operation } from "./operation.ts";
+import type { Operations } from "./operations.ts";
 import { type CopyModel, claimCopies } from "./sandbox-claim.ts";
 import type { CopiesOptions, SandboxCopies } from "./sandbox-copies.ts";
+import type { Created } from "./sandbox-creates.ts";
 import { sandboxOf } from "./sandbox-lookup.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 import { undoClaim } from "./undo-claim.ts";
@@ -25,11 +29,10 @@ export interface ForkRequest {
   ttlSeconds?: number | undefined;
 }
 
-const takeAwayMs = 60_000;
-
 export type ForksOptions = Omit<CopiesOptions, "onMade"> & {
   copies: SandboxCopies;
   sandboxes: Pick<Sandboxes, "existing">;
+  operations: Operations;
 };
 
 export class Forks {
@@ -44,48 +47,87 @@ export class Forks {
     user: User,
     ref: string,
     request: Omit<ForkRequest, "count">,
-    signal: AbortSignal,
-  ): Promise<{ sandbox: SandboxRecord; existing: boolean }> {
+    caller: AbortSignal | undefined,
+  ): Promise<Accepted<Created>> {
     const { name } = request;
+    const signal = caller ?? AbortSignal.timeout(stepMs.make);
     for (;;) {
       const existing =
         name === undefined ? undefined : await this.#options.sandboxes.existing(user, name, signal);
-      if (existing) return { sandbox: existing, existing: true };
+      if (existing) return { outcome: Promise.resolve({ sandbox: existing, existing: true }) };
       try {
-        const [sandbox] = await this.create(user, ref, { ...request, count: 1 }, signal);
-        if (sandbox) return { sandbox, existing: false };
+        const accepted = this.create(user, ref, { ...request, count: 1 }, caller);
+        return mapOutcome(accepted, ([sandbox]) => {
+          if (!sandbox) throw new Error("nothing was forked");
+          return { sandbox, existing: false };
+        });
       } catch (error) {
         if (!isBhattiError(error, "name_taken")) throw error; // taken in between
       }
     }
   }
 
-  async create(
+  create(
     user: User,
     ref: string,
     request: ForkRequest,
-    signal: AbortSignal,
-  ): Promise<SandboxRecord[]> {
-    const { actors, copies, log, store } = this.#options;
+    caller: AbortSignal | undefined,
+  ): Accepted<SandboxRecord[]> {
+    const { store } = this.#options;
     const source = sandboxOf(store, user, ref);
+    const { children, operation } = store.transaction(() => this.#claim(user, source, request));
+    return operation.run(
+      caller,
+      () => this.#make(source, children, operation),
+      () => ({ sandboxes: children.map(({ id, name }) => ({ id, name })) }),
+    );
+  }
+
+  #claim(user: User, source: SandboxRecord, request: ForkRequest) {
+    const { actors, operations, store } = this.#options;
+    const { id, name, memoryMB } = source;
     const model = modelOf(source, request, actors.clock.now());
-    const children = claimCopies(store, user, model, namesFor(request), source.name);
+    const children = claimCopies(store, user, model, namesFor(request), name);
+    const operation = operations.accept({
+      kind: "sandbox.fork",
+      userId: user.id,
+      target: { kind: "sandbox", id, name },
+      what: `Forking sandbox "${name}"`,
+      milliseconds: operationMs["sandbox.fork"]({ memoryMB, count: children.length }),
+      isPending: actors.of(id).isBusy,
+      before: { sandboxes: children.map((child) => child.id) },
+    });
+    return { children, operation };
+  }
+
+  async #make(
+    source: SandboxRecord,
+    children: SandboxRecord[],
+    operation: Operation,
+  ): Promise<SandboxRecord[]> {
+    const { copies, log } = this.#options;
     const failed = new AbortController();
-    const both = AbortSignal.any([signal, failed.signal]);
+    const both = AbortSignal.any([operation.signal, failed.signal]);
+    let made = 0;
     try {
       faultPoint("fork.claimed");
       await using snapshot = this.#snapshot();
       const what = `Forking sandbox "${source.name}"`;
       const order = { of: source.id, what, snapshot: snapshot.id, kind: "full" } as const;
-      const { pausedMs } = await capture(this.#options, order, signal);
+      const { pausedMs } = await capture(this.#options, order, operation);
       log.debug("forking", { sandbox: source.id, children: children.length, paused_ms: pausedMs });
       faultPoint("fork.captured");
-      const making = children.map((child) =>
-        copies.make(child, snapshot.id, both).catch((error: unknown) => {
+      const making = children.map(async (child) => {
+        try {
+          const sandbox = await copies.make(child, snapshot.id, both, children.length);
+          made += 1;
+          operation.report(`made ${made} of ${children.length}`);
+          return sandbox;
+        } catch (error) {
           failed.abort(error); // the others are for nothing now
           throw error;
-        }),
-      );
+        }
+      });
       await Promise.allSettled(making);
       failed.signal.throwIfAborted();
       return await Promise.all(making);
@@ -118,7 +160,7 @@ export class Forks {
     try {
       await actor.perform({
         what: `Taking sandbox "${child.name}" away, as its fork failed`,
-        milliseconds: takeAwayMs,
+        milliseconds: stepMs.destroy,
         work: async () => {
           const engineId = store.sandboxes.byId(child.id)?.engineId ?? null;
           actor.machine = undefined;

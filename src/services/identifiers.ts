@@ -8,6 +8,7 @@ export const newSandboxId = (): string => hex(8);
 export const newSandboxName = (stem: string): string =>
   `${stem.slice(0, longestName - 7)}-${hex(3)}`;
 export const newSnapshotId = (): string => `snap_${hex(8)}`;
+export const newOperationId = (): string => `op_${hex(8)}`;
 export const newTemplateId = (): string => `tpl_${hex(4)}`;
 export const newUserId = (): string => `usr_${hex(4)}`;
 export const newKeyId = (): string => `key_${hex(8)}`;

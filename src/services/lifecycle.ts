@@ -1,6 +1,7 @@
 /** Stop and start, as users ask for them. Both are idempotent. */
 import { settledWithin, within } from "../async/deadline.ts";
 import { faultPoint } from "../async/fault-point.ts";
+import { stepMs } from "../contract/deadlines.ts";
 import type { Engine, Machine } from "../engine/engine.ts";
 import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
@@ -8,6 +9,7 @@ import type { Logger } from "../observability/log.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { Store } from "../store/store.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
+import type { Operation } from "./operation.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
 import { diskGone, requireSandbox } from "./sandbox-lookup.ts";
 import { checkUsable } from "./sandbox-states.ts";
@@ -27,7 +29,6 @@ export interface LifecycleOptions {
 
 /** Why one that was lost, and is stopped then, starts from its disk. */
 const memoryIsGone = "there is no saved state of it";
-const stopMs = 120_000;
 const startMs = 90_000;
 const answerMs = 3_000;
 /** So long a guest whose memory may be given up gets to go on; what is left of the start's time is for its boot. */
@@ -41,12 +42,17 @@ export class Lifecycle {
   }
 
   /** Memory, processes and disk are kept in files, durably, before the machine may end; if that fails it runs on. */
-  async stop(sandbox: SandboxRecord): Promise<void> {
-    const actor = this.#options.actors.of(sandbox.id);
+  async stop({ id, name, memoryMB }: SandboxRecord, operation: Operation): Promise<void> {
+    const actor = this.#options.actors.of(id);
     await actor.performExclusively({
-      what: `Stopping sandbox "${sandbox.name}"`,
-      milliseconds: stopMs,
-      work: (signal) => this.suspend(sandbox.id, actor, "stopped", signal),
+      what: `Stopping sandbox "${name}"`,
+      milliseconds: stepMs.suspend(memoryMB),
+      signal: operation.signal,
+      work: async (signal) => {
+        operation.start({ status: requireSandbox(this.#options.store, id).status });
+        operation.report("suspending the machine");
+        await this.suspend(id, actor, "stopped", signal);
+      },
     });
   }
 

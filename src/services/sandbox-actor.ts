@@ -48,7 +48,7 @@ export class SandboxActor {
     } finally {
       this.#queued -= 1;
       // A job that gave up waiting holds its place: the next one still runs after those before it.
-      void before.then(finish);
+      void before.then(() => finish());
     }
   }
 

@@ -1,5 +1,6 @@
 /** Machines that are made from a snapshot: for a sandbox of its own, or for the one that it was made of. */
 import { faultPoint } from "../async/fault-point.ts";
+import { stepMs } from "../contract/deadlines.ts";
 import type { Engine, Machine } from "../engine/engine.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
@@ -9,6 +10,7 @@ import type { Store } from "../store/store.ts";
 import type { User } from "../store/users.ts";
 import type { ConfigOf } from "./machine-config.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
+import type { Operation } from "./operation.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
 import { claimCopies, type KeptTraits } from "./sandbox-claim.ts";
 import { requireSandbox } from "./sandbox-lookup.ts";
@@ -26,7 +28,6 @@ export interface CopiesOptions {
   onMade(id: string): void;
 }
 
-const copyMs = 120_000;
 /** How long it stays hot, and lives, is not kept in snapshots. */
 const asOthers = { keepHot: false, idleWarmSeconds: null, idleColdSeconds: null, expiresAt: null };
 
@@ -42,35 +43,44 @@ export class SandboxCopies {
     this.#options.onMade(id);
   }
 
-  /** A sandbox of its own. Errors: name_taken, sandbox_limit, and what the engine says. */
-  async makeFrom(
+  /** The row of a sandbox of its own, for `makeClaimed`. Errors: name_taken, sandbox_limit, quota_exceeded. */
+  claim(
     user: User,
-    snapshot: KeptTraits & { id: string; sourceName: string },
+    snapshot: KeptTraits & { sourceName: string },
     name: string | undefined,
-    signal: AbortSignal,
-  ): Promise<SandboxRecord> {
+  ): SandboxRecord {
     const model = { ...snapshot, ...asOthers };
     const [claimed] = claimCopies(this.#options.store, user, model, [name], snapshot.sourceName);
     if (!claimed) throw new Error("nothing was claimed");
+    return claimed;
+  }
+
+  /** As `make`; when it fails the row goes too. */
+  async makeClaimed(
+    claimed: SandboxRecord,
+    snapshot: string,
+    signal: AbortSignal,
+  ): Promise<SandboxRecord> {
     try {
-      return await this.make(claimed, snapshot.id, signal);
+      return await this.make(claimed, snapshot, signal);
     } catch (error) {
       undoClaim(this.#options, claimed, error);
       throw error;
     }
   }
 
-  /** For a sandbox that was claimed; who claimed it gives it back when this fails. */
+  /** The machine of a claimed sandbox, one of `count` made at once. On failure the caller removes the row. */
   async make(
     sandbox: SandboxRecord,
     snapshot: string,
     signal: AbortSignal,
+    count = 1,
   ): Promise<SandboxRecord> {
     const { actors, store } = this.#options;
     const actor = actors.of(sandbox.id);
     const machine = await actor.perform({
       what: `Making sandbox "${sandbox.name}"`,
-      milliseconds: copyMs,
+      milliseconds: stepMs.clone(sandbox.memoryMB, count),
       signal,
       work: async (until) => {
         // Its name is visible from the start, also while its source is still being copied.
@@ -89,15 +99,19 @@ export class SandboxCopies {
   async replaceMachine(
     sandbox: SandboxRecord,
     snapshot: string,
-    signal: AbortSignal,
+    operation: Operation,
   ): Promise<SandboxRecord> {
     const { actors, store } = this.#options;
     const actor = actors.of(sandbox.id);
     await actor.performExclusively({
       what: `Restoring sandbox "${sandbox.name}"`,
-      milliseconds: copyMs,
-      signal,
-      work: (until) => this.#replace(sandbox.id, actor, snapshot, until),
+      milliseconds: stepMs.clone(sandbox.memoryMB) + stepMs.destroy,
+      signal: operation.signal,
+      work: async (until) => {
+        operation.start({ engineId: requireSandbox(store, sandbox.id).engineId });
+        operation.report("making the machine");
+        await this.#replace(sandbox.id, actor, snapshot, until);
+      },
     });
     this.#options.onMade(sandbox.id);
     return store.sandboxes.byId(sandbox.id) ?? sandbox;

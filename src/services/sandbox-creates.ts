@@ -1,11 +1,13 @@
 /** Creates: of several at once for one name one makes the sandbox, and the others wait for its outcome. */
 import { abortable, pause, within } from "../async/deadline.ts";
 import { faultPoint } from "../async/fault-point.ts";
+import { operationMs, stepMs } from "../contract/deadlines.ts";
 import type { Machine } from "../engine/engine.ts";
 import { isBhattiError } from "../errors/bhatti-error.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { User } from "../store/users.ts";
 import type { FoundImage } from "./images.ts";
+import { type Accepted, mapOutcome, type Operation } from "./operation.ts";
 import { claimSandbox } from "./sandbox-claim.ts";
 import { type CreationOrder, type MakingStory, makeMachine } from "./sandbox-creation.ts";
 import { fillDefaults, type SandboxPlan, type SandboxRequest } from "./sandbox-plan.ts";
@@ -13,38 +15,53 @@ import type { SandboxesOptions } from "./sandboxes.ts";
 import { requireTemplate } from "./templates.ts";
 import { undoClaim } from "./undo-claim.ts";
 
-const createMs = 120_000;
-/** As long as a capture and a copy of it may take. */
-const makingMs = 420_000;
 const lookAgainMs = 20;
 
-export class SandboxCreates {
-  readonly #options: SandboxesOptions;
-  /** Those under way, by sandbox id. */
-  readonly #pending = new Map<string, Promise<SandboxRecord>>();
+export interface CreatesOptions extends SandboxesOptions {
+  /** Called for each sandbox that has been made. */
+  onMade(id: string): void;
+}
 
-  constructor(options: SandboxesOptions) {
+export interface Created {
+  sandbox: SandboxRecord;
+  existing: boolean;
+}
+
+export class SandboxCreates {
+  readonly #options: CreatesOptions;
+  /** Those under way, by sandbox id. */
+  readonly #pending = new Map<string, Required<Accepted<SandboxRecord>>>();
+
+  constructor(options: CreatesOptions) {
     this.#options = options;
   }
 
-  /** The user's sandbox of that name if there is one already, also at the limit. */
+  /**
+   * The user's sandbox of that name if there is one already, also at the limit. Without a caller it does not wait for
+   * another create of that name, but joins its operation.
+   */
   async create(
     user: User,
     request: SandboxRequest,
-    signal: AbortSignal,
-  ): Promise<{ sandbox: SandboxRecord; existing: boolean }> {
-    const { store, images, actors, defaults } = this.#options;
+    caller: AbortSignal | undefined,
+  ): Promise<Accepted<Created>> {
+    const { store, defaults } = this.#options;
     const template = request.template ? requireTemplate(store, user, request.template) : undefined;
     const plan = fillDefaults(request, template, defaults);
     for (;;) {
-      const claim = claimSandbox(store, images, user, plan, actors.clock.now());
-      if (claim.kind === "new") {
-        const making = this.#make(claim.sandbox, plan, claim.image, signal);
-        this.#pending.set(claim.sandbox.id, making);
-        return { sandbox: await making, existing: false };
+      const { claim, operation } = this.#claim(user, plan);
+      if (operation) return this.#begin(claim.sandbox, plan, claim.image, operation, caller);
+      const pending = this.#pending.get(claim.sandbox.id);
+      if (pending && !caller) {
+        return mapOutcome(pending, (sandbox) => ({ sandbox, existing: true }));
       }
+      const signal = caller ?? AbortSignal.timeout(stepMs.make);
       const sandbox = await this.#existing(claim.sandbox, signal);
-      if (sandbox) return { sandbox, existing: true };
+      if (sandbox) {
+        const { operation } = pending ?? {};
+        const outcome = Promise.resolve({ sandbox, existing: true });
+        return operation === undefined ? { outcome } : { operation, outcome };
+      }
     }
   }
 
@@ -61,6 +78,42 @@ export class SandboxCreates {
     }
   }
 
+  /** The sandbox's row and its operation come in one transaction. */
+  #claim(user: User, plan: SandboxPlan) {
+    const { store, images, actors, operations } = this.#options;
+    return store.transaction(() => {
+      const claim = claimSandbox(store, images, user, plan, actors.clock.now());
+      if (claim.kind === "existing") return { claim, operation: undefined };
+      const { id, name, memoryMB } = claim.sandbox;
+      const operation = operations.accept({
+        kind: "sandbox.create",
+        userId: user.id,
+        target: { kind: "sandbox", id, name },
+        what: `Creating sandbox "${name}"`,
+        milliseconds: operationMs["sandbox.create"]({ memoryMB }),
+      });
+      return { claim, operation };
+    });
+  }
+
+  #begin(
+    sandbox: SandboxRecord,
+    plan: SandboxPlan,
+    image: FoundImage,
+    operation: Operation,
+    caller: AbortSignal | undefined,
+  ): Accepted<Created> {
+    const { id, name } = sandbox;
+    const pending = operation.run(
+      caller,
+      () => this.#make(sandbox, plan, image, operation),
+      () => ({ sandboxes: [{ id, name }] }),
+    );
+    this.#pending.set(id, pending);
+    void operation.ended.then(() => this.#pending.delete(id));
+    return mapOutcome(pending, (made) => ({ sandbox: made, existing: false }));
+  }
+
   /** Undefined when it is gone by the time that its name is free to take. */
   async #existing(sandbox: SandboxRecord, signal: AbortSignal): Promise<SandboxRecord | undefined> {
     const { store, actors, log } = this.#options;
@@ -73,7 +126,7 @@ export class SandboxCreates {
     if (!pending) return await this.#whenMade(sandbox, signal);
     log.debug("a create waits for another of its name", { sandbox: sandbox.id });
     try {
-      return await abortable(pending, signal);
+      return await abortable(pending.outcome, signal);
     } catch (error) {
       // The first one's caller went away: this one's is still there and gets a sandbox of its own.
       if (isBhattiError(error, "cancelled") && !signal.aborted) return undefined;
@@ -87,7 +140,7 @@ export class SandboxCreates {
     signal: AbortSignal,
   ): Promise<SandboxRecord | undefined> {
     const what = `Waiting for sandbox "${name}", which is being made`;
-    return await within(makingMs, what, signal, async (both) => {
+    return await within(stepMs.make, what, signal, async (both) => {
       for (;;) {
         const sandbox = this.#options.store.sandboxes.byId(id);
         if (sandbox?.status !== "creating") return sandbox;
@@ -100,7 +153,7 @@ export class SandboxCreates {
     sandbox: SandboxRecord,
     plan: SandboxPlan,
     image: FoundImage,
-    signal: AbortSignal,
+    operation: Operation,
   ): Promise<SandboxRecord> {
     const { engine, actors, keeper, configOf } = this.#options;
     const log = this.#options.log.child({ sandbox: sandbox.id });
@@ -109,14 +162,16 @@ export class SandboxCreates {
     try {
       return await actor.perform({
         what: `Creating sandbox "${sandbox.name}"`,
-        milliseconds: createMs,
-        signal,
+        milliseconds: stepMs.make,
+        signal: operation.signal,
         work: async (workSignal) => {
           try {
             faultPoint("create.claimed");
+            operation.report("making the machine");
             const commit = (machine: Machine) => keeper.attach(actor, machine);
             const story = await makeMachine(engine, order, workSignal, log, commit);
             actor.activity.saw("it was created");
+            this.#options.onMade(sandbox.id);
             return this.#created(sandbox, story);
           } catch (error) {
             undoClaim(this.#options, sandbox, error);
@@ -127,8 +182,6 @@ export class SandboxCreates {
     } catch (error) {
       undoClaim(this.#options, sandbox, error); // also when the work never began
       throw error;
-    } finally {
-      this.#pending.delete(sandbox.id);
     }
   }
 

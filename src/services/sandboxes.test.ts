@@ -2,12 +2,14 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClock } from "../async/clock.ts";
 import { FakeEngine } from "../engine/fake/fake-engine.ts";
 import { silentLogger } from "../observability/log.ts";
 import { databasePath, openStore } from "../store/store.ts";
 import { Images } from "./images.ts";
 import { machineConfigs } from "./machine-config.ts";
 import { MachineKeeper } from "./machine-keeper.ts";
+import { Operations } from "./operations.ts";
 import { SandboxActors } from "./sandbox-actor.ts";
 import { Sandboxes } from "./sandboxes.ts";
 import { SessionMemory } from "./session-memory.ts";
@@ -23,8 +25,12 @@ function open() {
   images.register({ name: "tiny", digest: "sha256:0", path, sizeMB: 64, source: "test" });
   const engine = new FakeEngine();
   const log = silentLogger;
+  const operations = new Operations({
+    ...{ store, events, log, clock: systemClock, runner: "daemon" },
+    isRunning: () => false,
+  });
   const sandboxes = new Sandboxes({
-    ...{ store, engine, images, events, log },
+    ...{ store, engine, images, operations, events, log },
     configOf: machineConfigs(),
     actors: new SandboxActors(),
     keeper: new MachineKeeper(store, events, log),
@@ -45,9 +51,9 @@ test("when the daemon ends, machines are suspended, and those that cannot be are
   using service = open();
   const { engine, sandboxes, user } = service;
   const signal = AbortSignal.timeout(60_000);
-  await sandboxes.create(user, { name: "deaf" }, signal);
+  await (await sandboxes.create(user, { name: "deaf" }, signal)).outcome;
   for (const machine of engine.machines.values()) machine.isDeaf = true;
-  await sandboxes.create(user, { name: "dev" }, signal);
+  await (await sandboxes.create(user, { name: "dev" }, signal)).outcome;
   await sandboxes.suspendAll();
   expect([...engine.machines.values()].map(({ running }) => running)).toEqual([false, false]);
   expect(sandboxes.get(user, "dev")).toMatchObject({ status: "running", thermal: "cold" });

@@ -1,5 +1,6 @@
 /** Sandboxes as their users know them: made within quotas, found by name or id, destroyed for good. */
 import { faultPoint } from "../async/fault-point.ts";
+import { operationMs } from "../contract/deadlines.ts";
 import type { Engine } from "../engine/engine.ts";
 import { BhattiError, isBhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
@@ -11,8 +12,10 @@ import type { Images } from "./images.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { ConfigOf } from "./machine-config.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
+import type { Accepted } from "./operation.ts";
+import type { Operations } from "./operations.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
-import { SandboxCreates } from "./sandbox-creates.ts";
+import { type Created, SandboxCreates } from "./sandbox-creates.ts";
 import { editSandbox, type SandboxChangeRequest } from "./sandbox-edit.ts";
 import { requireSandbox, sandboxOf } from "./sandbox-lookup.ts";
 import type { SandboxDefaults, SandboxRequest } from "./sandbox-plan.ts";
@@ -31,6 +34,7 @@ export interface SandboxesOptions {
   actors: SandboxActors;
   keeper: MachineKeeper;
   memory: SessionMemory;
+  operations: Operations;
   events: EventSink;
   log: Logger;
   defaults: SandboxDefaults;
@@ -53,7 +57,7 @@ export class Sandboxes {
 
   constructor(options: SandboxesOptions) {
     this.#options = options;
-    this.#creates = new SandboxCreates(options);
+    this.#creates = new SandboxCreates({ ...options, onMade: (id) => this.watch(id) });
     this.#wake = new Wake({ ...options, onAwake: (id) => this.watch(id) });
     this.#lifecycle = new Lifecycle({ ...options, wake: this.#wake });
     this.#thermal = new Thermal({
@@ -66,14 +70,12 @@ export class Sandboxes {
   }
 
   /** The user's sandbox of that name if there is one already, also at the limit. */
-  async create(
+  create(
     user: User,
     request: SandboxRequest,
-    signal: AbortSignal,
-  ): Promise<{ sandbox: SandboxRecord; existing: boolean }> {
-    const made = await this.#creates.create(user, request, signal);
-    if (!made.existing) this.watch(made.sandbox.id);
-    return made;
+    caller: AbortSignal | undefined,
+  ): Promise<Accepted<Created>> {
+    return this.#creates.create(user, request, caller);
   }
 
   /** The user's sandbox of that name, once it has been made; undefined when the name is free. */
@@ -116,14 +118,28 @@ export class Sandboxes {
     return this.#wake.use(sandbox, what, signal);
   }
 
-  async stop(user: User, ref: string): Promise<SandboxRecord> {
-    const { id } = this.get(user, ref);
-    try {
-      await this.#lifecycle.stop(requireSandbox(this.#options.store, id));
-    } finally {
-      this.watch(id);
-    }
-    return requireSandbox(this.#options.store, id);
+  /** Goes on without its caller: the guest stands still already. */
+  stop(user: User, ref: string): Accepted<SandboxRecord> {
+    const { store, operations, actors } = this.#options;
+    const { id, name, status, memoryMB } = requireSandbox(store, this.get(user, ref).id);
+    const operation = operations.accept({
+      kind: "sandbox.stop",
+      userId: user.id,
+      target: { kind: "sandbox", id, name },
+      what: `Stopping sandbox "${name}"`,
+      milliseconds: operationMs["sandbox.stop"]({ memoryMB }),
+      isPending: actors.of(id).isBusy,
+      before: { status },
+    });
+    const work = async () => {
+      try {
+        await this.#lifecycle.stop(requireSandbox(store, id), operation);
+        return requireSandbox(store, id);
+      } finally {
+        this.watch(id);
+      }
+    };
+    return operation.run(undefined, work, () => ({ sandboxes: [{ id, name }] }));
   }
 
   /** `warning` says that it lost its memory, and why. */

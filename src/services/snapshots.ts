@@ -1,19 +1,21 @@
 /** Snapshots: what is kept of a sandbox under a name, and the sandboxes that are made from it. */
 import { faultPoint } from "../async/fault-point.ts";
+import { operationMs } from "../contract/deadlines.ts";
 import type { Engine } from "../engine/engine.ts";
 import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
-import { isUniqueViolation } from "../store/database.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { SnapshotKind, SnapshotRecord } from "../store/snapshots.ts";
 import type { Store } from "../store/store.ts";
 import type { User } from "../store/users.ts";
 import { capture } from "./capture.ts";
-import { newSnapshotId } from "./identifiers.ts";
+import type { Accepted, Operation } from "./operation.ts";
+import type { Operations } from "./operations.ts";
 import type { SandboxActors } from "./sandbox-actor.ts";
 import type { SandboxCopies } from "./sandbox-copies.ts";
 import type { Sandboxes } from "./sandboxes.ts";
+import { claimSnapshot } from "./snapshot-claim.ts";
 
 export type { SnapshotRecord };
 
@@ -23,6 +25,7 @@ export interface SnapshotsOptions {
   actors: SandboxActors;
   sandboxes: Sandboxes;
   copies: SandboxCopies;
+  operations: Operations;
   events: EventSink;
   log: Logger;
 }
@@ -37,20 +40,46 @@ export class Snapshots {
   }
 
   /** Errors: snapshot_exists, snapshot_limit, and what `capture` says. */
-  async create(
+  create(
     user: User,
     sandboxRef: string,
     request: { name: string; kind: SnapshotKind },
-    signal: AbortSignal,
+    caller: AbortSignal | undefined,
+  ): Accepted<SnapshotRecord> {
+    const { sandboxes, store, operations, actors } = this.#options;
+    const sandbox = sandboxes.get(user, sandboxRef);
+    const { snapshot, operation } = store.transaction(() => {
+      const snapshot = claimSnapshot(store, user, sandbox, request);
+      const { id, name } = snapshot;
+      const operation = operations.accept({
+        kind: "snapshot.create",
+        userId: user.id,
+        target: { kind: "snapshot", id, name },
+        what: `Making snapshot "${name}"`,
+        milliseconds: operationMs["snapshot.create"](sandbox),
+        isPending: actors.of(sandbox.id).isBusy,
+      });
+      return { snapshot, operation };
+    });
+    return operation.run(
+      caller,
+      () => this.#make(user, sandbox, snapshot, operation),
+      ({ id, name, sizeMB }) => ({ snapshot: { id, name, size_mb: sizeMB } }),
+    );
+  }
+
+  async #make(
+    user: User,
+    sandbox: SandboxRecord,
+    snapshot: SnapshotRecord,
+    operation: Operation,
   ): Promise<SnapshotRecord> {
     const { sandboxes, store, events, log } = this.#options;
-    const sandbox = sandboxes.get(user, sandboxRef);
-    const snapshot = this.#claim(user, sandbox, request);
     try {
       faultPoint("snapshot.claimed");
       const what = `Making snapshot "${snapshot.name}"`;
       const order = { of: sandbox.id, what, snapshot: snapshot.id, kind: snapshot.kind };
-      const facts = await capture(this.#options, order, signal);
+      const facts = await capture(this.#options, order, operation);
       faultPoint("snapshot.captured");
       const sizeMB = Math.ceil(facts.bytes / 1024 / 1024);
       const pausedMs = Math.round(facts.pausedMs * 10) / 10;
@@ -117,29 +146,46 @@ export class Snapshots {
   }
 
   /** A new sandbox that is as the old one was then: its processes, its memory, its disk, but its own name. */
-  async resume(
+  resume(
     user: User,
     ref: string,
     request: { name?: string | undefined },
-    signal: AbortSignal,
-  ): Promise<SandboxRecord> {
+    caller: AbortSignal | undefined,
+  ): Accepted<SandboxRecord> {
+    const { copies, events, operations, store } = this.#options;
     const snapshot = this.get(user, ref);
-    using _ = this.#use(snapshot);
-    const made = await this.#options.copies.makeFrom(user, snapshot, request.name, signal);
-    const meta = { snapshot: snapshot.name, name: made.name };
-    const whose = { userId: user.id, sandboxId: made.id };
-    this.#options.events.record({ type: "snapshot.resumed", ...whose, meta });
-    return made;
+    const { claimed, operation } = store.transaction(() => {
+      const claimed = copies.claim(user, snapshot, request.name);
+      const { id, name } = claimed;
+      const operation = operations.accept({
+        kind: "snapshot.resume",
+        userId: user.id,
+        target: { kind: "sandbox", id, name },
+        what: `Making sandbox "${name}"`,
+        milliseconds: operationMs["snapshot.resume"](snapshot),
+      });
+      return { claimed, operation };
+    });
+    const work = async () => {
+      using _ = this.#use(snapshot);
+      operation.report(`making the machine from snapshot "${snapshot.name}"`);
+      const made = await copies.makeClaimed(claimed, snapshot.id, operation.signal);
+      const meta = { snapshot: snapshot.name, name: made.name };
+      const whose = { userId: user.id, sandboxId: made.id };
+      events.record({ type: "snapshot.resumed", ...whose, meta });
+      return made;
+    };
+    return operation.run(caller, work, ({ id, name }) => ({ sandboxes: [{ id, name }] }));
   }
 
   /** The sandbox is what it was then: what it has become since is gone. */
-  async restore(
+  restore(
     user: User,
     ref: string,
     sandboxRef: string,
-    signal: AbortSignal,
-  ): Promise<SandboxRecord> {
-    const { sandboxes, copies, events } = this.#options;
+    caller: AbortSignal | undefined,
+  ): Accepted<SandboxRecord> {
+    const { sandboxes, copies, events, operations, actors } = this.#options;
     const snapshot = this.get(user, ref);
     const sandbox = sandboxes.get(user, sandboxRef);
     if (snapshot.sourceId !== sandbox.id) {
@@ -149,11 +195,24 @@ export class Snapshots {
         { hint: `Make a new sandbox from it: bhatti snapshot resume ${snapshot.name}` },
       );
     }
-    using _ = this.#use(snapshot);
-    const restored = await copies.replaceMachine(sandbox, snapshot.id, signal);
-    const whose = { userId: user.id, sandboxId: sandbox.id };
-    events.record({ type: "snapshot.restored", ...whose, meta: { snapshot: snapshot.name } });
-    return restored;
+    const { id, name, engineId } = sandbox;
+    const operation = operations.accept({
+      kind: "snapshot.restore",
+      userId: user.id,
+      target: { kind: "sandbox", id, name },
+      what: `Restoring sandbox "${name}"`,
+      milliseconds: operationMs["snapshot.restore"](sandbox),
+      isPending: actors.of(id).isBusy,
+      before: { engineId },
+    });
+    const work = async () => {
+      using _ = this.#use(snapshot);
+      const restored = await copies.replaceMachine(sandbox, snapshot.id, operation);
+      const whose = { userId: user.id, sandboxId: id };
+      events.record({ type: "snapshot.restored", ...whose, meta: { snapshot: snapshot.name } });
+      return restored;
+    };
+    return operation.run(caller, work, () => ({ sandboxes: [{ id, name }] }));
   }
 
   /** After a start: what was cut short, and files that no row refers to. */
@@ -186,48 +245,6 @@ export class Snapshots {
     });
   }
 
-  #claim(
-    user: User,
-    sandbox: SandboxRecord,
-    { name, kind }: { name: string; kind: SnapshotKind },
-  ): SnapshotRecord {
-    const { store } = this.#options;
-    const snapshot: SnapshotRecord = {
-      id: newSnapshotId(),
-      userId: user.id,
-      name,
-      kind,
-      status: "creating",
-      sourceId: sandbox.id,
-      sourceName: sandbox.name,
-      image: sandbox.image,
-      imageDigest: sandbox.imageDigest,
-      cpus: sandbox.cpus,
-      memoryMB: sandbox.memoryMB,
-      diskSizeMB: sandbox.diskSizeMB,
-      env: sandbox.env,
-      init: sandbox.init,
-      labels: sandbox.labels,
-      sizeMB: 0,
-      pausedMs: 0,
-      createdAt: new Date().toISOString(),
-    };
-    store.transaction(() => {
-      if (store.snapshots.byName(user.id, name)) throw taken(name);
-      const limit = store.users.byId(user.id)?.maxSnapshots ?? 0;
-      const count = store.snapshots.countOf(user.id);
-      if (count >= limit) {
-        throw new BhattiError("snapshot_limit", `snapshot limit reached (${count}/${limit})`);
-      }
-      try {
-        store.snapshots.insert(snapshot);
-      } catch (error) {
-        throw isUniqueViolation(error) ? taken(name) : error;
-      }
-    });
-    return snapshot;
-  }
-
   /** Its files stay until the use is disposed of. */
   #use({ id }: SnapshotRecord): Disposable {
     const use = { snapshot: id };
@@ -238,8 +255,4 @@ export class Snapshots {
 
 function isReady({ status }: SnapshotRecord): boolean {
   return status === "ready";
-}
-
-function taken(name: string): BhattiError {
-  return new BhattiError("snapshot_exists", `Snapshot "${name}" already exists`);
 }

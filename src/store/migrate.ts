@@ -7,6 +7,7 @@ import templates from "./migrations/003-templates.sql" with { type: "text" };
 import sessions from "./migrations/004-sessions.sql" with { type: "text" };
 import shares from "./migrations/005-shares.sql" with { type: "text" };
 import ownership from "./migrations/006-ownership.sql" with { type: "text" };
+import operations from "./migrations/007-operations.sql" with { type: "text" };
 
 /** In order; the version of a schema is the number of files it took. Never edit one that was released. */
 export const migrations: readonly string[] = [
@@ -16,6 +17,7 @@ export const migrations: readonly string[] = [
   sessions,
   shares,
   ownership,
+  operations,
 ];
 
 export function migrate(database: Database, steps: readonly string[] = migrations): void {

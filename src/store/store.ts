@@ -5,6 +5,7 @@ import { EventTable } from "./events.ts";
 import { hostIdOf } from "./host.ts";
 import { ImageTable } from "./images.ts";
 import { KeyTable } from "./keys.ts";
+import { OperationTable } from "./operations.ts";
 import { SandboxTable } from "./sandboxes.ts";
 import { ShareTable } from "./shares.ts";
 import { SnapshotTable } from "./snapshots.ts";
@@ -21,6 +22,7 @@ export interface Store extends Disposable {
   shares: ShareTable;
   templates: TemplateTable;
   images: ImageTable;
+  operations: OperationTable;
   events: EventTable;
   /** Runs `work` alone, also among processes: its reads still hold when it writes. All or nothing. */
   transaction<T>(work: () => T): T;
@@ -41,6 +43,7 @@ export function openStore(path: string): Store {
     shares: new ShareTable(database),
     templates: new TemplateTable(database),
     images: new ImageTable(database),
+    operations: new OperationTable(database),
     events: new EventTable(database),
     transaction: (work) => explainingFullDisk(() => database.transaction(work).immediate()),
     [Symbol.dispose]: () => database.close(),

@@ -17,6 +17,12 @@ interface SnapshotRow {
   status: string;
 }
 
+interface OperationRow {
+  id: string;
+  kind: string;
+  state: string;
+}
+
 export interface MachineProcess {
   pid: number;
   machine: string;
@@ -29,6 +35,10 @@ export function contradictions(daemon: MachineDaemon): string[] {
     ...aboutProcesses(daemon, rows),
     ...aboutFiles(daemon, rows),
     ...aboutSnapshots(daemon, rowsOf(daemon, "SELECT id, status FROM snapshots")),
+    ...rowsOf<OperationRow>(
+      daemon,
+      "SELECT id, kind, state FROM operations WHERE ended_at IS NULL",
+    ).map(({ id, kind, state }) => `operation ${id} (${kind}) is ${state} though nothing runs it`),
   ];
 }
 

@@ -4,26 +4,28 @@ import { endpoints } from "../../contract/all.ts";
 import type { SandboxFields } from "../../contract/sandboxes.ts";
 import type { ForkRequest, Forks } from "../../services/forks.ts";
 import { type Binder, implement } from "../implement.ts";
+import { answerWith, callerOf, type OperationRouteOptions } from "./operations.ts";
 import { type PresenterOptions, sandboxPresenter, withWarning } from "./presented-sandbox.ts";
 
-export interface LifecycleRouteOptions extends PresenterOptions {
+export interface LifecycleRouteOptions extends PresenterOptions, OperationRouteOptions {
   forks: Forks;
 }
 
 export function bindLifecycle(binder: Binder, options: LifecycleRouteOptions): void {
   const { sandboxes, forks } = options;
   const presented = sandboxPresenter(options);
-  implement(binder, endpoints["sandbox.stop"], async ({ params, user }) =>
-    presented(await sandboxes.stop(user, params.ref)),
+  implement(binder, endpoints["sandbox.stop"], async (call) =>
+    answerWith(options, call, sandboxes.stop(call.user, call.params.ref), presented),
   );
   implement(binder, endpoints["sandbox.start"], async ({ params, body, user }) => {
     const { sandbox, warning } = await sandboxes.start(user, params.ref, body);
     return withWarning(presented(sandbox), warning);
   });
-  implement(binder, endpoints["sandbox.fork"], async ({ params, body, user, signal }) => {
+  implement(binder, endpoints["sandbox.fork"], async (call) => {
+    const { user, params, body } = call;
     const request = { ...forkRequestOf(body), count: body.count };
-    const children = await forks.create(user, params.ref, request, signal());
-    return children.map(presented);
+    const accepted = forks.create(user, params.ref, request, callerOf(call));
+    return await answerWith(options, call, accepted, (children) => children.map(presented));
   });
 }
 

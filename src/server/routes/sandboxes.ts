@@ -7,19 +7,23 @@ import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { SandboxChangeRequest, SandboxRequest } from "../../services/sandboxes.ts";
 import { type Binder, implement } from "../implement.ts";
 import { forkRequestOf, type LifecycleRouteOptions } from "./lifecycle.ts";
+import { answerWith, callerOf } from "./operations.ts";
 import { sandboxPresenter } from "./presented-sandbox.ts";
 
 export function bindSandboxes(binder: Binder, options: LifecycleRouteOptions): void {
   const { sandboxes, forks } = options;
   const presented = sandboxPresenter(options);
-  implement(binder, endpoints["sandbox.create"], async ({ body, user, signal }) => {
+  implement(binder, endpoints["sandbox.create"], async (call) => {
+    const { body, user } = call;
     const { from } = body;
-    const { sandbox, existing } =
+    const accepted =
       from === undefined
-        ? await sandboxes.create(user, requestOf(body), signal())
-        : await forks.createOne(user, from, forkRequestOf(body), signal());
-    if (!existing) return presented(sandbox);
-    return Response.json(presented(sandbox), { headers: { "X-Bhatti-Existing": "true" } });
+        ? await sandboxes.create(user, requestOf(body), callerOf(call))
+        : await forks.createOne(user, from, forkRequestOf(body), callerOf(call));
+    return await answerWith(options, call, accepted, ({ sandbox, existing }) => {
+      if (!existing) return presented(sandbox);
+      return Response.json(presented(sandbox), { headers: { "X-Bhatti-Existing": "true" } });
+    });
   });
   implement(binder, endpoints["sandbox.list"], ({ query, user }) =>
     sandboxes.list(user, labelsOf(query.label)).map(presented),

@@ -3,18 +3,21 @@ import { endpoints } from "../../contract/all.ts";
 import type { Snapshot } from "../../contract/snapshots.ts";
 import type { SnapshotRecord, Snapshots } from "../../services/snapshots.ts";
 import { type Binder, implement } from "../implement.ts";
+import { answerWith, callerOf, type OperationRouteOptions } from "./operations.ts";
 import { type PresenterOptions, sandboxPresenter, withWarning } from "./presented-sandbox.ts";
 
-export interface SnapshotRouteOptions extends PresenterOptions {
+export interface SnapshotRouteOptions extends PresenterOptions, OperationRouteOptions {
   snapshots: Snapshots;
 }
 
 export function bindSnapshots(binder: Binder, options: SnapshotRouteOptions): void {
   const { snapshots } = options;
   const presentedSandbox = sandboxPresenter(options);
-  implement(binder, endpoints["snapshot.create"], async ({ params, body, user, signal }) => {
+  implement(binder, endpoints["snapshot.create"], async (call) => {
+    const { user, params, body } = call;
     const request = { name: body.name, kind: body.type };
-    return presented(await snapshots.create(user, params.ref, request, signal()));
+    const accepted = snapshots.create(user, params.ref, request, callerOf(call));
+    return await answerWith(options, call, accepted, presented);
   });
   implement(binder, endpoints["snapshot.list"], ({ user }) => snapshots.list(user).map(presented));
   implement(binder, endpoints["snapshot.get"], ({ params, user }) =>
@@ -24,13 +27,18 @@ export function bindSnapshots(binder: Binder, options: SnapshotRouteOptions): vo
     await snapshots.delete(user, params.ref);
     return { status: "deleted" as const };
   });
-  implement(binder, endpoints["snapshot.resume"], async ({ params, body, user, signal }) => {
-    const resumed = await snapshots.resume(user, params.ref, body, signal());
-    return withWarning(presentedSandbox(resumed), resumed.statusReason, 201);
+  implement(binder, endpoints["snapshot.resume"], async (call) => {
+    const accepted = snapshots.resume(call.user, call.params.ref, call.body, callerOf(call));
+    return await answerWith(options, call, accepted, (resumed) =>
+      withWarning(presentedSandbox(resumed), resumed.statusReason, 201),
+    );
   });
-  implement(binder, endpoints["snapshot.restore"], async ({ params, body, user, signal }) => {
-    const restored = await snapshots.restore(user, params.ref, body.sandbox, signal());
-    return withWarning(presentedSandbox(restored), restored.statusReason);
+  implement(binder, endpoints["snapshot.restore"], async (call) => {
+    const { user, params, body } = call;
+    const accepted = snapshots.restore(user, params.ref, body.sandbox, callerOf(call));
+    return await answerWith(options, call, accepted, (restored) =>
+      withWarning(presentedSandbox(restored), restored.statusReason),
+    );
   });
 }
 

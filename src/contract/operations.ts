@@ -1,0 +1,125 @@
+/** The endpoints of operations: list, get, cancel, and their alias for clients that know tasks. */
+import { z } from "zod";
+import { endpoint } from "./endpoint.ts";
+
+/** How long one request may wait for an operation's end. */
+export const maximumWaitSeconds = 300;
+
+export const OperationKind = z.enum([
+  "sandbox.create",
+  "sandbox.fork",
+  "sandbox.stop",
+  "snapshot.create",
+  "snapshot.resume",
+  "snapshot.restore",
+  "image.build",
+]);
+
+export const OperationState = z.enum(["pending", "running", "succeeded", "failed", "cancelled"]);
+
+const Named = z.object({ id: z.string(), name: z.string() });
+
+export const Operation = z.object({
+  id: z.string(),
+  kind: OperationKind,
+  user_id: z.string().describe("Empty for the operator's"),
+  target: z.object({
+    kind: z.enum(["sandbox", "snapshot", "image"]),
+    id: z.string().optional().describe("Absent until it is known"),
+    name: z.string(),
+  }),
+  state: OperationState.describe(
+    "pending: it waits for other work on its target; succeeded, failed and cancelled are final",
+  ),
+  progress: z.string().describe("The current step; empty once it has ended"),
+  deadline: z.string().describe("When it fails unless it has ended; RFC 3339, UTC"),
+  created_at: z.string(),
+  started_at: z.string().optional(),
+  ended_at: z.string().optional(),
+  result: z
+    .object({
+      sandboxes: z.array(Named).optional(),
+      snapshot: Named.extend({ size_mb: z.int() }).optional(),
+      image: z.string().optional(),
+      size_mb: z.int().optional(),
+      source: z.string().optional(),
+    })
+    .optional()
+    .describe("Of one that succeeded: what it made or changed"),
+  error: z
+    .object({ code: z.string(), message: z.string(), hint: z.string().optional() })
+    .optional()
+    .describe("Of one that failed or was cancelled"),
+});
+export type Operation = z.infer<typeof Operation>;
+
+/** An operation as clients of earlier programs know it. */
+export const Task = z.object({
+  id: z.string(),
+  user_id: z.string(),
+  type: z.string(),
+  status: z.enum(["running", "completed", "failed"]),
+  progress: z.string(),
+  result: z.string().describe("JSON; empty unless it has completed"),
+  error: z.string().optional(),
+  created_at: z.string(),
+  completed_at: z.string().optional(),
+});
+export type Task = z.infer<typeof Task>;
+
+const OperationId = z.object({ id: z.string().min(1) });
+
+/** `a`, `a,b`, or the parameter several times. */
+const several = <T extends z.ZodType<string, string>>(one: T) =>
+  z
+    .union([z.string(), z.array(z.string())])
+    .transform((given) => [given].flat().flatMap((text) => text.split(",")))
+    .pipe(z.array(one))
+    .optional();
+
+const waitRule = `must be between 0 and ${maximumWaitSeconds} seconds`;
+
+export const operationEndpoints = {
+  "operation.list": endpoint("operation.list", {
+    summary: "List your operations of the last 24 hours, newest first",
+    query: z.object({
+      state: several(OperationState).describe("Repeat it, or separate with commas, for several"),
+      kind: several(OperationKind).describe("Repeat it, or separate with commas, for several"),
+      target: z.string().min(1).optional().describe("Name or id, such as dev or sandbox/dev"),
+    }),
+    result: z.array(Operation),
+    errors: [],
+  }),
+  "operation.get": endpoint("operation.get", {
+    summary: "Show one operation, or wait for its end",
+    params: OperationId,
+    query: z.object({
+      wait: z.coerce
+        .number({ error: waitRule })
+        .min(0, { error: waitRule })
+        .max(maximumWaitSeconds, { error: waitRule })
+        .default(0)
+        .describe("Seconds to wait for its end; then it is shown as it is"),
+    }),
+    result: Operation,
+    errors: ["operation_not_found"],
+  }),
+  "operation.cancel": endpoint("operation.cancel", {
+    summary: "Cancel an operation and undo its steps; succeeds for one that was cancelled before",
+    params: OperationId,
+    result: Operation,
+    errors: ["operation_not_found", "operation_ended", "operation_elsewhere"],
+  }),
+  "task.get": endpoint("task.get", {
+    summary: "Show one operation as a task",
+    params: OperationId,
+    result: Task,
+    errors: ["operation_not_found"],
+  }),
+  "task.cancel": endpoint("task.cancel", {
+    summary: "Cancel a task",
+    params: OperationId,
+    result: z.object({ status: z.literal("cancelled") }),
+    errors: ["operation_not_found", "operation_ended", "operation_elsewhere"],
+  }),
+};

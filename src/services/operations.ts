@@ -1,0 +1,295 @@
+/** Long work as users see it: accepted, run by this process or another one, and retained for a day after its end. */
+import type { Clock } from "../async/clock.ts";
+import { abortable, pause } from "../async/deadline.ts";
+import { BhattiError } from "../errors/bhatti-error.ts";
+import type { EventSink } from "../observability/events.ts";
+import type { Logger } from "../observability/log.ts";
+import type { OperationEnd, OperationKind, OperationRecord } from "../store/operations.ts";
+import type { Store } from "../store/store.ts";
+import type { User } from "../store/users.ts";
+import { newOperationId } from "./identifiers.ts";
+import { errorOf, Operation, type OperationJournal } from "./operation.ts";
+
+export type { OperationRecord };
+
+export interface OperationsOptions {
+  store: Store;
+  events: EventSink;
+  log: Logger;
+  clock: Clock;
+  /** Which process this is, and whether another one still runs. */
+  runner: string;
+  isRunning(runner: string): boolean;
+}
+
+export interface OperationRequest extends Pick<OperationRecord, "kind" | "userId" | "target"> {
+  /** For messages, such as `Creating sandbox "dev"`. */
+  what: string;
+  milliseconds: number;
+  /** It waits for other work on its target; `begin` says when its turn has come. */
+  isPending?: boolean;
+  before?: OperationRecord["before"];
+}
+
+export interface OperationFilter {
+  states?: readonly OperationRecord["state"][] | undefined;
+  kinds?: readonly OperationKind[] | undefined;
+  /** Name or id, such as `dev` or `sandbox/dev`. */
+  target?: string | undefined;
+}
+
+const retainedMs = 86_400_000;
+/** Of one user: those that have not ended, and all. */
+export const maximumUnfinished = 100;
+export const maximumRetained = 1000;
+const sweepMs = 60_000;
+const cancelMs = 30_000;
+const lookAgainMs = 500;
+
+export class Operations {
+  readonly #options: OperationsOptions;
+  /** Those of this process, until their end is stored. */
+  readonly #live = new Map<string, Operation>();
+  readonly #journal: OperationJournal;
+  #sweeping: Disposable | undefined;
+
+  constructor(options: OperationsOptions) {
+    this.#options = options;
+    this.#journal = {
+      begun: (operation) => this.#begun(operation),
+      started: (record) => this.#started(record),
+      progressed: (record) => this.#progressed(record),
+      ended: (record) => this.#ended(record),
+    };
+  }
+
+  /**
+   * Inserts its row; its work starts with `run`. May be part of a transaction, with the rows of what it makes. Errors:
+   * operation_limit.
+   */
+  accept(request: OperationRequest): Operation {
+    const { store, log, runner } = this.#options;
+    const { kind, userId, target, what, milliseconds, isPending = false, before = {} } = request;
+    const now = Date.now();
+    const createdAt = new Date(now).toISOString();
+    const record: OperationRecord = {
+      ...{ id: newOperationId(), kind, userId, target, before, runner, createdAt },
+      state: isPending ? "pending" : "running",
+      progress: isPending ? "waiting for other work on it" : "",
+      startedAt: isPending ? null : createdAt,
+      deadline: new Date(now + milliseconds).toISOString(),
+      ...{ result: null, error: null, endedAt: null },
+    };
+    store.transaction(() => {
+      const count = store.operations.countUnfinished(userId);
+      if (count >= maximumUnfinished) {
+        throw new BhattiError(
+          "operation_limit",
+          `operation limit reached (${count}/${maximumUnfinished} unfinished)`,
+        );
+      }
+      store.operations.insert(record);
+      store.operations.deleteOldest(userId, maximumRetained);
+    });
+    return new Operation(record, what, this.#journal, log);
+  }
+
+  /** Newest first. */
+  list(user: User, { states, kinds, target }: OperationFilter = {}): OperationRecord[] {
+    return this.#visibleTo(user).filter(
+      (record) =>
+        (!states || states.includes(record.state)) &&
+        (!kinds || kinds.includes(record.kind)) &&
+        (target === undefined || isAbout(record, target)),
+    );
+  }
+
+  /** Another user's is as good as none. Errors: operation_not_found. */
+  get(user: User, id: string): OperationRecord {
+    const record = this.#live.get(id)?.record ?? this.#options.store.operations.byId(id);
+    if (record && mayShow(user, record) && !this.#isOld(record)) return record;
+    throw new BhattiError("operation_not_found", "operation not found");
+  }
+
+  /** As `get`, once it has ended or after so long. */
+  async wait(
+    user: User,
+    id: string,
+    milliseconds: number,
+    signal: AbortSignal,
+  ): Promise<OperationRecord> {
+    const deadline = performance.now() + milliseconds;
+    for (;;) {
+      const record = this.get(user, id);
+      const left = deadline - performance.now();
+      if (record.endedAt !== null || left <= 0) return record;
+      const live = this.#live.get(id);
+      const look = pause(live ? left : Math.min(left, lookAgainMs), signal);
+      await (live ? Promise.race([look, abortable(live.ended, signal)]) : look);
+    }
+  }
+
+  /**
+   * Resolves when it has ended, or after a while with one that still undoes its steps. Errors: operation_not_found,
+   * operation_ended, operation_elsewhere.
+   */
+  async cancel(user: User, id: string, signal: AbortSignal): Promise<OperationRecord> {
+    const record = this.get(user, id);
+    if (record.state === "cancelled") return record;
+    if (record.endedAt !== null) {
+      throw new BhattiError("operation_ended", `Operation ${id} has already ${record.state}`);
+    }
+    const live = this.#live.get(id);
+    if (!live) {
+      throw new BhattiError(
+        "operation_elsewhere",
+        `Operation ${id} is run by another process on the daemon's machine (pid ${pidOf(record)})`,
+      );
+    }
+    live.abort(new BhattiError("cancelled", `Operation ${id} was cancelled`));
+    live.report("cancelling");
+    return await this.wait(user, id, cancelMs, signal);
+  }
+
+  /** Those of processes that do not run any more: they end when recovery knows how. */
+  abandoned(): OperationRecord[] {
+    const { store, isRunning } = this.#options;
+    return store.operations
+      .unfinished()
+      .filter(({ id, runner }) => !this.#live.has(id) && !isRunning(runner));
+  }
+
+  /** The end of one that was abandoned. */
+  conclude(record: OperationRecord, end: Omit<OperationEnd, "endedAt" | "progress">): void {
+    const endedAt = new Date().toISOString();
+    const { id, kind, target } = record;
+    this.#options.log.warn("ended an operation that was cut short", {
+      ...{ operation: id, kind, target: target.name, state: end.state },
+      ...(end.error && { reason: end.error.message }),
+    });
+    this.#ended({ ...record, ...end, progress: "", endedAt });
+  }
+
+  /** From now on removes old ones, stores ends that could not be stored, and ends those of processes that died. */
+  start(): void {
+    this.#sweep();
+    this.#sweeping = this.#options.clock.timer(sweepMs, () => this.start());
+  }
+
+  #sweep(): void {
+    const { store, log, clock } = this.#options;
+    for (const { record } of this.#live.values()) if (record.endedAt !== null) this.#store(record);
+    for (const record of this.abandoned()) this.conclude(record, interrupted(record));
+    try {
+      store.operations.deleteEndedBefore(new Date(clock.now() - retainedMs).toISOString());
+    } catch (error) {
+      log.warn("old operations were not removed", { error });
+    }
+  }
+
+  /** Aborts all but those that are better finished. */
+  close(reason: BhattiError): void {
+    this.#sweeping?.[Symbol.dispose]();
+    for (const operation of this.#live.values()) {
+      if (operation.record.kind !== "sandbox.stop") operation.abort(reason);
+    }
+  }
+
+  /** Resolves when all of this process have ended. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#live.values().map(({ ended }) => ended));
+  }
+
+  #visibleTo(user: User): OperationRecord[] {
+    const { operations } = this.#options.store;
+    const own = operations.ofUser(user.id);
+    const all = user.role === "admin" ? [...own, ...operations.ofUser(null)] : own;
+    return all
+      .map((record) => this.#live.get(record.id)?.record ?? record)
+      .filter((record) => !this.#isOld(record))
+      .toSorted((a, b) => b.createdAt.localeCompare(a.createdAt));
+  }
+
+  #isOld({ endedAt }: OperationRecord): boolean {
+    return endedAt !== null && Date.parse(endedAt) < this.#options.clock.now() - retainedMs;
+  }
+
+  #begun(operation: Operation): void {
+    const { record } = operation;
+    this.#live.set(record.id, operation);
+    const meta = metaOf(record);
+    this.#options.events.record({ type: "operation.started", ...aboutOf(record), meta });
+  }
+
+  #started(record: OperationRecord): void {
+    this.#attempt(record.id, () => this.#options.store.operations.start(record));
+  }
+
+  #progressed(record: OperationRecord): void {
+    const { id, progress } = record;
+    this.#attempt(id, () => this.#options.store.operations.progress(id, progress));
+    const meta = { ...metaOf(record), progress };
+    this.#options.events.record({ type: "operation.progress", ...aboutOf(record), meta });
+  }
+
+  #ended(record: OperationRecord): void {
+    this.#store(record);
+    const { state, error, createdAt, endedAt } = record;
+    const ms = Date.parse(endedAt ?? createdAt) - Date.parse(createdAt);
+    const meta = { ...metaOf(record), state, ms, ...(error && { error: error.message }) };
+    this.#options.events.record({ type: "operation.ended", ...aboutOf(record), meta });
+  }
+
+  /** Until that works it stays in memory, for the next sweep. */
+  #store(record: OperationRecord): void {
+    const { id, state, progress, result, error, endedAt } = record;
+    if (endedAt === null || state === "pending" || state === "running") return;
+    this.#attempt(id, () => {
+      this.#options.store.operations.end(id, { state, progress, result, error, endedAt });
+      this.#live.delete(id);
+    });
+  }
+
+  #attempt(id: string, write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      this.#options.log.warn("an operation's state was not stored", { operation: id, error });
+    }
+  }
+}
+
+/** The end of an operation of which nothing is left. */
+export function interrupted({ state }: OperationRecord, left = "nothing of it is left") {
+  const when = state === "pending" ? "before it began" : "while it ran";
+  const reason = `The process that ran it ended ${when}: ${left}`;
+  return {
+    state: "failed",
+    result: null,
+    error: errorOf(new BhattiError("interrupted", reason)),
+  } as const;
+}
+
+function mayShow(user: User, { userId }: OperationRecord): boolean {
+  return userId === user.id || (userId === null && user.role === "admin");
+}
+
+function isAbout({ target }: OperationRecord, wanted: string): boolean {
+  const names = [target.name, ...(target.id === null ? [] : [target.id])];
+  return names.some((name) => name === wanted || `${target.kind}/${name}` === wanted);
+}
+
+function aboutOf({ userId, target }: OperationRecord) {
+  return {
+    ...(userId !== null && { userId }),
+    ...(target.kind === "sandbox" && target.id !== null && { sandboxId: target.id }),
+  };
+}
+
+function metaOf({ id, kind, target }: OperationRecord) {
+  return { operation: id, kind, target: `${target.kind}/${target.name}` };
+}
+
+function pidOf({ runner }: OperationRecord): string {
+  return runner.match(/\d+/)?.[0] ?? "";
+}
