@@ -35,5 +35,6 @@ function openMessage(request: ExecRequest, stdin: boolean): object {
     timeout_ms: request.timeoutMs,
     session: request.session,
     max_idle_ms: request.maxIdleMs,
+    output: request.outputFile,
   };
 }

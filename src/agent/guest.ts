@@ -133,6 +133,8 @@ export interface ExecRequest {
   session?: boolean;
   /** Ends a session that is detached for so long. */
   maxIdleMs?: number;
+  /** Gets stdout and stderr, truncated first. Agents of earlier versions write to the log of the session instead. */
+  outputFile?: string;
 }
 
 export type ExecReason = "exited" | "signal" | "timeout" | "oom" | "lost";
@@ -158,6 +160,8 @@ export interface GuestProcess extends AsyncIterable<ExecOutput> {
   readonly pid: number;
   /** Path of its log in the guest; empty when it is no session. */
   readonly log: string;
+  /** The file that gets its output instead, if there is one. */
+  readonly outputFile?: string | undefined;
   /**
    * Settles after the last output was yielded, or with the reason `lost` and the code -1 when the process was let go
    * before. Rejects when the guest is lost.

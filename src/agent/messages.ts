@@ -80,11 +80,14 @@ export const replyMessage = z.union([
   z.object({ id: count, result: z.unknown() }),
 ]);
 
-export const openedExecMessage = z.object({
-  session: z.string(),
-  pid: count,
-  log: z.string().default(""),
-});
+export const openedExecMessage = z
+  .object({
+    session: z.string(),
+    pid: count,
+    log: z.string().default(""),
+    output: z.string().optional(),
+  })
+  .transform(({ output, ...opened }) => ({ ...opened, outputFile: output }));
 
 export const attachedMessage = z.object({
   session: z.string(),

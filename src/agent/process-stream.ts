@@ -15,6 +15,7 @@ export interface OpenedProcess {
   session: string;
   pid: number;
   log: string;
+  outputFile?: string | undefined;
   tty: boolean;
   stdin: boolean;
   offset: number;
@@ -50,6 +51,7 @@ class ProcessStream implements AttachedSession, StreamHandler {
   session = "";
   pid = 0;
   log = "";
+  outputFile: string | undefined;
   tty = false;
   stdin = false;
   offset = 0;

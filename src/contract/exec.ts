@@ -17,6 +17,8 @@ const TimeoutSeconds = z
     error: `must be between 1 and ${maximumExecTimeoutSeconds} seconds`,
   });
 
+const AbsolutePath = KernelText.startsWith("/", { error: "must be an absolute path" });
+
 const command = {
   cmd: z.array(KernelText).min(1, { error: "must have at least one word" }),
   timeout_sec: TimeoutSeconds.optional().describe(
@@ -24,9 +26,7 @@ const command = {
   ),
   env: Environment.optional(),
   user: z.enum(["lohar", "root"]).optional().describe("lohar when absent"),
-  workdir: KernelText.startsWith("/", { error: "must be an absolute path" })
-    .optional()
-    .describe("/workspace when absent"),
+  workdir: AbsolutePath.optional().describe("/workspace when absent"),
 };
 
 export const ExecBody = z.strictObject({
@@ -38,6 +38,9 @@ export const ExecBody = z.strictObject({
     .boolean()
     .optional()
     .describe("Start it as a session and answer at once with session_id, pid and output_file"),
+  output_file: AbsolutePath.optional().describe(
+    "With detach: the file in the sandbox that gets stdout and stderr, truncated first; its log otherwise",
+  ),
   encoding: z
     .enum(["base64"])
     .optional()
@@ -164,7 +167,11 @@ export const ExecDetached = z.object({
   detached: z.literal(true),
   session_id: z.string(),
   pid: z.int(),
-  output_file: z.string().describe("Path of its log in the sandbox"),
+  output_file: z
+    .string()
+    .describe(
+      "Path in the sandbox of the file that gets its output: its log unless asked otherwise",
+    ),
   warning: z.string().optional(),
 });
 

@@ -21,14 +21,16 @@ export interface Command {
   session?: boolean | undefined;
   /** Ends the session when nobody was attached for so long; 0: never. */
   maxIdleSeconds?: number | undefined;
+  /** Gets the output of one that is detached, instead of its log. */
+  outputFile?: string | undefined;
 }
 
 /** A session that was started for nobody to listen to. */
 export interface Detached {
   session: string;
   pid: number;
-  /** Path of its log in the guest. */
-  log: string;
+  /** Path of the file in the guest that gets its output. */
+  outputFile: string;
   warning: string | undefined;
 }
 
@@ -90,8 +92,8 @@ export class Exec {
     const request = { ...command, stdin: false, session: true };
     const running = await this.start(user, ref, request, signal);
     running.release();
-    const { session, pid, log, warning } = running;
-    return { session, pid, log, warning };
+    const { session, pid, log, outputFile = log, warning } = running;
+    return { session, pid, outputFile, warning };
   }
 
   #watch(process: RunningCommand, sandbox: string, timeoutMs: number, started: number): void {
@@ -129,6 +131,7 @@ function requestOf(command: Command): ExecRequest {
   if (command.user !== undefined) request.user = command.user;
   if (command.tty) request.tty = command.tty;
   if (command.session) request.session = true;
+  if (command.outputFile !== undefined) request.outputFile = command.outputFile;
   if (command.maxIdleSeconds) request.maxIdleMs = command.maxIdleSeconds * 1000;
   return request;
 }

@@ -67,6 +67,10 @@ class ExplainedCommand implements RunningCommand {
     return this.#process.log;
   }
 
+  get outputFile(): string | undefined {
+    return this.#process.outputFile;
+  }
+
   [Symbol.asyncIterator](): AsyncIterator<ExecOutput> {
     const output = this.#process[Symbol.asyncIterator]();
     return {

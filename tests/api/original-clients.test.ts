@@ -46,7 +46,7 @@ const rows: Row[] = [
   ["POST /sandboxes/dev/start", undefined, 200, { status: "running" }],
   [
     "POST /sandboxes/dev/exec",
-    '{"cmd":["echo","hi"],"timeout_sec":0,"detach":false}',
+    '{"cmd":["echo","hi"],"timeout_sec":0,"detach":false,"output_file":""}',
     200,
     { exit_code: 0, stdout: "hi\n", stderr: "" },
   ],

@@ -95,12 +95,13 @@ async function detached(
   body: z.output<typeof ExecBody>,
   signal: AbortSignal,
 ) {
-  const { session, pid, log, warning } = await exec.detach(user, ref, commandOf(body, 0), signal);
+  const command = { ...commandOf(body, 0), outputFile: body.output_file };
+  const { session, pid, outputFile, warning } = await exec.detach(user, ref, command, signal);
   return {
     detached: true as const,
     session_id: session,
     pid,
-    output_file: log,
+    output_file: outputFile,
     ...(warning && { warning }),
   };
 }
@@ -115,7 +116,7 @@ function ndjsonIn(accept: string | null): { base64: boolean } | undefined {
 }
 
 function commandOf(
-  body: Omit<z.output<typeof ExecBody>, "detach" | "encoding">,
+  body: Omit<z.output<typeof ExecBody>, "detach" | "output_file" | "encoding">,
   timeoutSeconds = defaultExecTimeoutSeconds,
 ): Omit<Command, "stdin"> {
   return {

@@ -60,6 +60,8 @@ pub struct OpenExec {
     pub session: bool,
     #[serde(default)]
     pub max_idle_ms: u64,
+    /// The file that gets stdout and stderr, without a terminal.
+    pub output: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -242,6 +244,8 @@ pub struct Opened<'a> {
     pub pid: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<&'a str>,
 }
 
 #[derive(Serialize)]

@@ -18,6 +18,8 @@ pub struct Command {
     pub argv: Vec<*const c_char>,
     pub envp: Vec<*const c_char>,
     pub directory: *const c_char,
+    /// The file that gets stdout and stderr; null: none.
+    pub output: *const c_char,
 }
 
 impl Command {
@@ -40,6 +42,7 @@ impl Command {
             argv: vec![ptr::null()],
             envp: Vec::with_capacity(environment.len() + 1),
             directory: ptr::null(),
+            output: ptr::null(),
         };
         for file in files_to_try(program, path) {
             let file = command.keep(file)?;
@@ -59,6 +62,11 @@ impl Command {
         command.argv.push(ptr::null());
         command.envp.push(ptr::null());
         Ok(command)
+    }
+
+    pub fn write_to(&mut self, file: &str) -> Result<(), Failure> {
+        self.output = self.keep(file)?;
+        Ok(())
     }
 
     fn keep(&mut self, text: impl Into<Vec<u8>>) -> Result<*const c_char, Failure> {

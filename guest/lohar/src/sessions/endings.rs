@@ -170,6 +170,7 @@ mod tests {
             timeout_ms: 1,
             session: false,
             max_idle_ms: 0,
+            output: None,
         };
         let mut process = Process::new("sess-1".to_owned(), Some(STREAM), open);
         process.waiting = None;

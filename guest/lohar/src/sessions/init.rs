@@ -36,6 +36,7 @@ pub fn process(script: &str, machine: &mut Machine) -> Result<Process, Failure> 
         timeout_ms: 0,
         session: true,
         max_idle_ms: 0,
+        output: None,
     };
     machine.logs.remove(SESSION);
     let shared = shared(SESSION, &open, machine)?;

@@ -51,6 +51,7 @@ mod tests {
             timeout_ms: 0,
             session: false,
             max_idle_ms: 0,
+            output: None,
         };
         let session = "sess-1".to_owned();
         if kind == Kind::Exec {

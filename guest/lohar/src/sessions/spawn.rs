@@ -36,6 +36,7 @@ pub enum SpawnError {
     Process(Errno),
     Directory(Errno),
     Credentials(Errno),
+    Output(Errno),
 }
 
 /// What the child reads, and where it leaves what went wrong before `execve`.
@@ -49,11 +50,13 @@ struct Plan {
     groups: *const u32,
     group_count: usize,
     directory: *const c_char,
+    output: *const c_char,
     candidates: *const *const c_char,
     argv: *mut *const c_char,
     envp: *const *const c_char,
     directory_error: c_int,
     credentials_error: c_int,
+    output_error: c_int,
 }
 
 #[repr(C)]
@@ -91,11 +94,13 @@ impl Spawner {
             groups: identity.groups.as_ptr(),
             group_count: identity.groups.len(),
             directory: child.command.directory,
+            output: child.command.output,
             candidates: child.command.candidates.as_ptr(),
             argv: child.command.argv.as_mut_ptr(),
             envp: child.command.envp.as_ptr(),
             directory_error: 0,
             credentials_error: 0,
+            output_error: 0,
         };
         let mut arguments = CloneArguments {
             flags: (libc::CLONE_VM | libc::CLONE_VFORK) as u64,
@@ -116,19 +121,22 @@ impl Spawner {
         }
         let pid = pid as i32;
         // SAFETY: a plain read; volatile because the child has written behind the compiler's back.
-        let (directory, credentials) = unsafe {
+        let (directory, credentials, output) = unsafe {
             (
                 ptr::read_volatile(&plan.directory_error),
                 ptr::read_volatile(&plan.credentials_error),
+                ptr::read_volatile(&plan.output_error),
             )
         };
-        if directory == 0 && credentials == 0 {
+        if directory == 0 && credentials == 0 && output == 0 {
             return Ok(pid);
         }
         let pid = rustix::process::Pid::from_raw(pid);
         let _ = rustix::process::waitpid(pid, rustix::process::WaitOptions::empty());
         Err(if credentials != 0 {
             SpawnError::Credentials(Errno::from_raw_os_error(credentials))
+        } else if output != 0 {
+            SpawnError::Output(Errno::from_raw_os_error(output))
         } else {
             SpawnError::Directory(Errno::from_raw_os_error(directory))
         })
@@ -192,12 +200,32 @@ unsafe extern "C" fn run(plan: *mut Plan) -> ! {
         plan.directory_error = *libc::__errno_location();
         libc::_exit(127);
     }
+    if !plan.output.is_null() {
+        plan.output_error = redirect(plan.output);
+        if plan.output_error != 0 {
+            libc::_exit(127);
+        }
+    }
     let mut none = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
     libc::sigemptyset(none.as_mut_ptr());
     libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut());
     let error = execute(plan);
     explain(*plan.argv.add(1), error);
     libc::_exit(if error == 0 { 127 } else { 126 })
+}
+
+/// Sends stdout and stderr to a file, with the user's rights. Does not wait for a reader of a FIFO: lohar sleeps.
+unsafe fn redirect(file: *const c_char) -> c_int {
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_NOCTTY;
+    let mode: libc::c_uint = 0o644;
+    let fd = libc::open(file, flags | libc::O_NONBLOCK | libc::O_CLOEXEC, mode);
+    if fd < 0 {
+        return *libc::__errno_location();
+    }
+    libc::fcntl(fd, libc::F_SETFL, 0);
+    libc::dup2(fd, 1);
+    libc::dup2(fd, 2);
+    0
 }
 
 /// Returns only when no candidate could be executed: the error of the one that exists, or 0.

@@ -46,6 +46,9 @@ impl Starter {
         let environment = environment(&identity, &machine.environment, &open.env);
         let directory = open.cwd.as_deref().unwrap_or(&machine.directory);
         let mut command = Command::new(&open.argv, &environment, directory)?;
+        if let (Some(file), None) = (&open.output, open.tty) {
+            command.write_to(file)?;
+        }
         process.oom_kills = machine.oom_kills();
         let is_session = process.kind != Kind::Exec;
         let mut spawn = |stdio, terminal| {
@@ -58,7 +61,7 @@ impl Starter {
                     identity: &identity,
                     cgroup: machine.cgroup.as_ref().map(|cgroup| cgroup.directory()),
                 })
-                .map_err(|error| explain(error, directory))
+                .map_err(|error| explain(error, directory, open))
         };
         if let Some(size) = open.tty {
             let owner = identity.switch.then_some(identity.uid);
@@ -132,7 +135,7 @@ fn no_resources(error: Errno) -> Failure {
     )
 }
 
-fn explain(error: SpawnError, directory: &str) -> Failure {
+fn explain(error: SpawnError, directory: &str, open: &OpenExec) -> Failure {
     match error {
         SpawnError::Process(error) => no_resources(error),
         SpawnError::Credentials(error) => {
@@ -140,6 +143,10 @@ fn explain(error: SpawnError, directory: &str) -> Failure {
         }
         SpawnError::Directory(error) => {
             Failure::bad_request(format!("Cannot start in '{directory}': {}", reason(error)))
+        }
+        SpawnError::Output(error) => {
+            let file = open.output.as_deref().unwrap_or_default();
+            Failure::bad_request(format!("Cannot write to '{file}': {}", reason(error)))
         }
     }
 }

@@ -129,7 +129,13 @@ impl Sessions {
         if let Some(stream) = process.stream() {
             let session = &process.session;
             let log = process.shared.as_ref().map(|shared| shared.path.as_str());
-            let opened = Opened { session, pid, log };
+            let output = open.output.as_deref();
+            let opened = Opened {
+                session,
+                pid,
+                log,
+                output,
+            };
             wires.outgoing.json(stream, kind::OPENED, &opened);
         }
         self.pump_input(key, wires);
