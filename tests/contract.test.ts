@@ -1,12 +1,15 @@
 /** The contract is true: every endpoint is bound, described, and answers what it promises. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { z } from "zod";
 import { endpoints } from "../src/contract/all.ts";
 import type { Endpoint, EndpointShape } from "../src/contract/endpoint.ts";
 import { ExecDetached, ExecResult } from "../src/contract/exec.ts";
 import { Operation } from "../src/contract/operations.ts";
 import { type EndpointId, paths } from "../src/contract/paths.ts";
+import { sandboxTraits } from "../src/contract/sandbox-traits.ts";
+import { Sandbox, SandboxFields } from "../src/contract/sandboxes.ts";
 import { Session } from "../src/contract/sessions.ts";
+import { CreateTemplate, Template } from "../src/contract/templates.ts";
 import { catalogue } from "../src/errors/catalogue.ts";
 import { type FakeDaemon, startFakeDaemon } from "./support/fake-daemon.ts";
 
@@ -130,4 +133,21 @@ test("replies are what their schemas say", async () => {
   expect(Operation.strict().parse(shownOperation)).toEqual(shownOperation as never);
   endpoints["task.get"].result.strict().parse(await reply("GET", `/tasks/${operations[0]?.id}`));
   endpoints["sandbox.destroy"].result.strict().parse(await reply("DELETE", "/sandboxes/dev"));
+});
+
+describe("every setting of a sandbox", () => {
+  const requestShape = Object.keys(SandboxFields.shape);
+  const answerShape = Object.keys(Sandbox.shape);
+  test.each(Object.values(sandboxTraits))(
+    "$name is in the requests and answers that have it",
+    (trait) => {
+      expect(requestShape).toContain(trait.name);
+      expect(answerShape.includes(trait.name)).toBe(!("hidden" in trait));
+      const places: readonly string[] = trait.in;
+      expect(Object.keys(CreateTemplate.shape).includes(trait.name)).toBe(
+        places.includes("template"),
+      );
+      expect(Object.keys(Template.shape).includes(trait.name)).toBe(places.includes("template"));
+    },
+  );
 });

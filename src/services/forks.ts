@@ -1,6 +1,7 @@
 /** Forks: children of a sandbox that go on from where it is, all of them or none. */
 import { faultPoint } from "../async/fault-point.ts";
 import { operationMs, stepMs } from "../contract/deadlines.ts";
+import type { SandboxTraits } from "../contract/sandbox-traits.ts";
 import { isBhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { User } from "../store/users.ts";
@@ -16,15 +17,11 @@ import { sandboxOf } from "./sandbox-lookup.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 import { undoClaim } from "./undo-claim.ts";
 
-export interface ForkRequest {
+/** Settings that are absent are the source's, but for `keepHot`, which is false. */
+export interface ForkRequest extends Partial<SandboxTraits> {
   /** With a count above 1, `name-1` to `name-N`. */
   name?: string | undefined;
   count: number;
-  labels?: Record<string, string> | undefined;
-  keepHot?: boolean | undefined;
-  /** As its source unless given. */
-  idleWarmSeconds?: number | undefined;
-  idleColdSeconds?: number | undefined;
   /** It does not end by itself unless given. */
   ttlSeconds?: number | undefined;
 }
@@ -181,10 +178,8 @@ export class Forks {
 function modelOf(source: SandboxRecord, request: ForkRequest, now: number): CopyModel {
   return {
     ...source,
-    labels: request.labels ?? source.labels,
-    keepHot: request.keepHot ?? false,
-    idleWarmSeconds: request.idleWarmSeconds ?? source.idleWarmSeconds,
-    idleColdSeconds: request.idleColdSeconds ?? source.idleColdSeconds,
+    keepHot: false,
+    ...request,
     expiresAt: expiryAfter(now, request.ttlSeconds ?? null),
   };
 }

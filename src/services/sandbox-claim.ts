@@ -1,4 +1,5 @@
 /** Takes names for new sandboxes, within the user's limits: the checks and the rows are one transaction. */
+import { type SandboxTraits, traitsOf } from "../contract/sandbox-traits.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import { isUniqueViolation } from "../store/database.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
@@ -14,15 +15,8 @@ export type Claim =
   | { kind: "existing"; sandbox: SandboxRecord }
   | { kind: "new"; sandbox: SandboxRecord; image: FoundImage };
 
-/** What is kept of a sandbox in its snapshots. */
-export type KeptTraits = Pick<
-  SandboxRecord,
-  "image" | "imageDigest" | "cpus" | "memoryMB" | "diskSizeMB" | "env" | "init" | "labels"
->;
-
-/** What a copy is to be like. */
-export type CopyModel = KeptTraits &
-  Pick<SandboxRecord, "keepHot" | "idleWarmSeconds" | "idleColdSeconds" | "expiresAt">;
+/** The settings of a sandbox, with the image that its disk was made of and its end. */
+export type CopyModel = SandboxTraits & Pick<SandboxRecord, "imageDigest" | "expiresAt">;
 
 export function claimSandbox(
   store: Store,
@@ -40,11 +34,9 @@ export function claimSandbox(
     checkSandboxSize(limits, plan);
     checkSandboxCount(limits, store.sandboxes.countOf(user.id));
     const image = images.require(user.id, plan.image);
-    const { templateId, keepHot, idleWarmSeconds, idleColdSeconds } = plan;
-    const { cpus, memoryMB, env, init = null, labels } = plan;
     const sandbox = insert(store, user, plan.name, plan.nameStem, {
-      ...{ templateId, keepHot, idleWarmSeconds, idleColdSeconds },
-      ...{ cpus, memoryMB, env, init, labels },
+      ...traitsOf(plan),
+      templateId: plan.templateId,
       image: image.machine.name,
       imageDigest: image.machine.digest,
       diskSizeMB: diskSizeOn(plan, image.sizeMB),
@@ -65,17 +57,15 @@ export function claimCopies(
   names: (string | undefined)[],
   stem: string,
 ): SandboxRecord[] {
-  const { image, imageDigest, cpus, memoryMB, diskSizeMB, env, init, labels } = model;
-  const { keepHot, idleWarmSeconds, idleColdSeconds, expiresAt } = model;
+  const { imageDigest, expiresAt } = model;
   return store.transaction(() => {
     const limits = limitsOf(store, user);
     checkSandboxSize(limits, model);
     checkSandboxCount(limits, store.sandboxes.countOf(user.id), names.length);
     return names.map((name) =>
       insert(store, user, name, stem, {
-        ...{ image, imageDigest, cpus, memoryMB, diskSizeMB, env, init, labels },
-        ...{ keepHot, idleWarmSeconds, idleColdSeconds, expiresAt },
-        templateId: null,
+        ...traitsOf(model),
+        ...{ imageDigest, expiresAt, templateId: null },
       }),
     );
   });

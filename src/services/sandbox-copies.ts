@@ -6,13 +6,14 @@ import { BhattiError } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
+import type { SnapshotRecord } from "../store/snapshots.ts";
 import type { Store } from "../store/store.ts";
 import type { User } from "../store/users.ts";
 import type { ConfigOf } from "./machine-config.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
 import type { Operation } from "./operation.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
-import { claimCopies, type KeptTraits } from "./sandbox-claim.ts";
+import { claimCopies } from "./sandbox-claim.ts";
 import { requireSandbox } from "./sandbox-lookup.ts";
 import { undoClaim } from "./undo-claim.ts";
 
@@ -28,8 +29,8 @@ export interface CopiesOptions {
   onMade(id: string): void;
 }
 
-/** How long it stays hot, and lives, is not kept in snapshots. */
-const asOthers = { keepHot: false, idleWarmSeconds: null, idleColdSeconds: null, expiresAt: null };
+/** The settings that a snapshot does not keep. */
+const otherTraits = { keepHot: false, idleWarmSeconds: null, idleColdSeconds: null };
 
 export class SandboxCopies {
   readonly #options: CopiesOptions;
@@ -44,12 +45,8 @@ export class SandboxCopies {
   }
 
   /** The row of a sandbox of its own, for `makeClaimed`. Errors: name_taken, sandbox_limit, quota_exceeded. */
-  claim(
-    user: User,
-    snapshot: KeptTraits & { sourceName: string },
-    name: string | undefined,
-  ): SandboxRecord {
-    const model = { ...snapshot, ...asOthers };
+  claim(user: User, snapshot: SnapshotRecord, name: string | undefined): SandboxRecord {
+    const model = { ...snapshot, ...otherTraits, expiresAt: null };
     const [claimed] = claimCopies(this.#options.store, user, model, [name], snapshot.sourceName);
     if (!claimed) throw new Error("nothing was claimed");
     return claimed;

@@ -31,14 +31,8 @@ test.each<[string, SandboxRequest, Partial<SandboxPlan>]>([
       diskSizeMB: 4096,
     },
   ],
-  [
-    "false and an empty script are something",
-    { keepHot: false, init: "" },
-    {
-      keepHot: false,
-      init: undefined,
-    },
-  ],
+  ["false is something", { keepHot: false }, { keepHot: false }],
+  ["an empty script is nothing", { init: "" }, { init: template.init }],
   ["maps are merged", { env: { A: "2", B: "3" } }, { env: { A: "2", B: "3" } }],
   ["a key of the template stays", { labels: { x: "y" } }, { labels: { team: "core", x: "y" } }],
 ])("with a template: %s", (_what, request, plan) => {
@@ -50,7 +44,7 @@ test("what neither says is the default", () => {
     ...defaults,
     name: undefined,
     diskSizeMB: 0,
-    init: undefined,
+    init: null,
     idleWarmSeconds: null,
     idleColdSeconds: null,
     ttlSeconds: null,

@@ -1,5 +1,6 @@
 /** From what a create asks for to what will be made: defaults filled in, then checked, without doing anything. */
 import { maximumLabels } from "../contract/limits.ts";
+import { mergedTraits, type SandboxTraits, unsetTraits } from "../contract/sandbox-traits.ts";
 import { minimumMemoryMB } from "../engine/machine-spec.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import type { TemplateRecord } from "../store/templates.ts";
@@ -10,23 +11,12 @@ export interface SandboxFile {
   content: Uint8Array;
 }
 
-/** What a caller may leave out is undefined; sizes of 0 mean the default. */
-export interface SandboxRequest {
+/** Fields that a caller leaves out are absent. */
+export interface SandboxRequest extends Partial<SandboxTraits> {
   name?: string | undefined;
   /** Name or id of one of the user's templates. */
   template?: string | undefined;
-  image?: string | undefined;
-  cpus?: number | undefined;
-  memoryMB?: number | undefined;
-  diskSizeMB?: number | undefined;
-  env?: Record<string, string> | undefined;
-  init?: string | undefined;
-  keepHot?: boolean | undefined;
-  labels?: Record<string, string> | undefined;
-  /** How long it may be idle until it is paused, and until it is put on disk; 0 is for ever. */
-  idleWarmSeconds?: number | undefined;
-  idleColdSeconds?: number | undefined;
-  /** How long it lives; 0 is for ever. */
+  /** Seconds from now until it is destroyed; 0 means never. */
   ttlSeconds?: number | undefined;
   files?: SandboxFile[] | undefined;
 }
@@ -37,29 +27,18 @@ export interface SandboxDefaults {
   memoryMB: number;
 }
 
-export interface SandboxPlan {
-  /** Undefined: make one up. */
+/** A `diskSizeMB` of 0 stands for the image's size. */
+export interface SandboxPlan extends SandboxTraits {
+  /** Generated when undefined. */
   name: string | undefined;
-  /** What a name that is made up begins with. */
+  /** Beginning of a generated name. */
   nameStem: string;
   templateId: string | null;
-  image: string;
-  cpus: number;
-  memoryMB: number;
-  /** 0: the image's size. */
-  diskSizeMB: number;
-  env: Record<string, string>;
-  init: string | undefined;
-  keepHot: boolean;
-  labels: Record<string, string>;
-  /** Null: as the daemon is set. */
-  idleWarmSeconds: number | null;
-  idleColdSeconds: number | null;
   ttlSeconds: number | null;
   files: SandboxFile[];
 }
 
-/** The request's own values win over the template's, and those over the defaults. */
+/** The request's own values win over the template's, and those over the defaults; maps are merged. */
 export function fillDefaults(
   request: SandboxRequest,
   template: TemplateRecord | undefined,
@@ -69,16 +48,7 @@ export function fillDefaults(
     name: request.name,
     nameStem: template?.name ?? "sandbox",
     templateId: template?.id ?? null,
-    image: request.image || template?.image || defaults.image,
-    cpus: request.cpus ?? template?.cpus ?? defaults.cpus,
-    memoryMB: request.memoryMB || template?.memoryMB || defaults.memoryMB,
-    diskSizeMB: request.diskSizeMB || template?.diskSizeMB || 0,
-    env: { ...template?.env, ...request.env },
-    init: (request.init ?? template?.init) || undefined,
-    keepHot: request.keepHot ?? template?.keepHot ?? false,
-    labels: { ...template?.labels, ...request.labels },
-    idleWarmSeconds: request.idleWarmSeconds ?? null,
-    idleColdSeconds: request.idleColdSeconds ?? null,
+    ...mergedTraits(request, template ?? {}, { ...unsetTraits, ...defaults }),
     ttlSeconds: request.ttlSeconds ?? null,
     files: request.files ?? [],
   };

@@ -1,4 +1,5 @@
 /** Templates: what a user's sandboxes may start from. */
+import { templateTraitsOf } from "../contract/sandbox-traits.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
 import { isUniqueViolation } from "../store/database.ts";
@@ -27,14 +28,7 @@ export class Templates {
       id: newTemplateId(),
       userId: user.id,
       name: request.name,
-      image: request.image || null,
-      cpus: request.cpus ?? null,
-      memoryMB: request.memoryMB || null,
-      diskSizeMB: request.diskSizeMB || null,
-      env: request.env ?? {},
-      init: request.init || null,
-      keepHot: request.keepHot ?? false,
-      labels: request.labels ?? {},
+      ...templateTraitsOf(request),
       createdAt: new Date().toISOString(),
     };
     if (template.memoryMB !== null) checkMemory(template.memoryMB);

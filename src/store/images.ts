@@ -1,32 +1,20 @@
 /** The images table. */
 import type { Database } from "bun:sqlite";
-import { z } from "zod";
-import { rowOf } from "./columns.ts";
+import { nullable, Records, text, whole } from "./columns.ts";
 
-const ImageRow = z
-  .object({
-    id: z.string(),
-    user_id: z.string().nullable(),
-    name: z.string(),
-    digest: z.string(),
-    source: z.string(),
-    path: z.string(),
-    size_mb: z.int(),
-    created_at: z.string(),
-  })
-  .transform((row) => ({
-    id: row.id,
-    /** Null: the operator's, seen by every user. */
-    userId: row.user_id,
-    name: row.name,
-    digest: row.digest,
-    source: row.source,
-    /** Relative to the data directory. */
-    path: row.path,
-    sizeMB: row.size_mb,
-    createdAt: row.created_at,
-  }));
-export type ImageRecord = z.infer<typeof ImageRow>;
+const records = new Records({
+  id: text("id"),
+  /** Null: the operator's, seen by every user. */
+  userId: nullable(text("user_id")),
+  name: text("name"),
+  digest: text("digest"),
+  source: text("source"),
+  /** Relative to the data directory. */
+  path: text("path"),
+  sizeMB: whole("size_mb"),
+  createdAt: text("created_at"),
+});
+export type ImageRecord = ReturnType<typeof records.parse>;
 
 export class ImageTable {
   readonly #put;
@@ -53,11 +41,11 @@ export class ImageTable {
   }
 
   get(userId: string | null, name: string): ImageRecord | undefined {
-    return rowOf(ImageRow, this.#get.get(userId, name));
+    return records.found(this.#get.get(userId, name));
   }
 
   /** A user's own and the operator's; the operator's alone for null. */
   visibleTo(userId: string | null): ImageRecord[] {
-    return this.#visible.all(userId).map((row) => ImageRow.parse(row));
+    return this.#visible.all(userId).map((row) => records.parse(row));
   }
 }

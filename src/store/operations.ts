@@ -1,7 +1,7 @@
 /** The operations table. */
 import type { Database } from "bun:sqlite";
 import { z } from "zod";
-import { rowOf } from "./columns.ts";
+import { choice, json, nullable, Records, text } from "./columns.ts";
 
 export const OperationKind = z.enum([
   "sandbox.create",
@@ -47,43 +47,31 @@ const StateBefore = z.object({
 /** What recovery compares with the state after a crash. */
 export type StateBefore = z.infer<typeof StateBefore>;
 
-const OperationRow = z
-  .object({
-    id: z.string(),
-    kind: OperationKind,
-    user_id: z.string().nullable(),
-    target_kind: z.enum(["sandbox", "snapshot", "image"]),
-    target_id: z.string().nullable(),
-    target_name: z.string(),
-    state: OperationState,
-    progress: z.string(),
-    state_before: json(StateBefore),
-    runner: z.string(),
-    deadline: z.string(),
-    result: json(OperationResult).nullable(),
-    error: json(OperationError).nullable(),
-    created_at: z.string(),
-    started_at: z.string().nullable(),
-    ended_at: z.string().nullable(),
-  })
-  .transform((row) => ({
-    id: row.id,
-    kind: row.kind,
-    /** Null: the operator's. */
-    userId: row.user_id,
-    target: { kind: row.target_kind, id: row.target_id, name: row.target_name },
-    state: row.state,
-    progress: row.progress,
-    before: row.state_before,
-    runner: row.runner,
-    deadline: row.deadline,
-    result: row.result,
-    error: row.error,
-    createdAt: row.created_at,
-    startedAt: row.started_at,
-    endedAt: row.ended_at,
-  }));
-export type OperationRecord = z.infer<typeof OperationRow>;
+const rows = new Records({
+  id: text("id"),
+  kind: choice("kind", OperationKind.options),
+  /** Null: the operator's. */
+  userId: nullable(text("user_id")),
+  targetKind: choice("target_kind", ["sandbox", "snapshot", "image"]),
+  targetId: nullable(text("target_id")),
+  targetName: text("target_name"),
+  state: choice("state", OperationState.options),
+  progress: text("progress"),
+  before: json("state_before", StateBefore),
+  runner: text("runner"),
+  deadline: text("deadline"),
+  result: nullable(json("result", OperationResult)),
+  error: nullable(json("error", OperationError)),
+  createdAt: text("created_at"),
+  startedAt: nullable(text("started_at")),
+  endedAt: nullable(text("ended_at")),
+});
+export type OperationRecord = ReturnType<typeof recordOf>;
+
+function recordOf(row: unknown) {
+  const { targetKind, targetId, targetName, ...rest } = rows.parse(row);
+  return { ...rest, target: { kind: targetKind, id: targetId, name: targetName } };
+}
 
 /** How an operation ended. */
 export type OperationEnd = Pick<OperationRecord, "progress" | "result" | "error"> & {
@@ -104,12 +92,7 @@ export class OperationTable {
   readonly #deleteOldest;
 
   constructor(database: Database) {
-    this.#insert = database.prepare(
-      `INSERT INTO operations (id, kind, user_id, target_kind, target_id, target_name, state, progress, state_before, runner,
-         deadline, result, error, created_at, started_at, ended_at)
-       VALUES ($id, $kind, $userId, $targetKind, $targetId, $targetName, $state, $progress, $before, $runner, $deadline,
-         NULL, NULL, $createdAt, $startedAt, NULL)`,
-    );
+    this.#insert = rows.inserter(database, "operations");
     this.#byId = database.prepare("SELECT * FROM operations WHERE id = ?");
     this.#ofUser = database.prepare(
       "SELECT * FROM operations WHERE user_id IS ? ORDER BY created_at DESC, rowid DESC",
@@ -138,28 +121,25 @@ export class OperationTable {
     );
   }
 
-  insert({ target, before, ...rest }: Omit<OperationRecord, "result" | "error" | "endedAt">): void {
-    this.#insert.run({
-      ...rest,
-      targetKind: target.kind,
-      targetId: target.id,
-      targetName: target.name,
-      before: JSON.stringify(before),
-    });
+  insert({ target, ...rest }: Omit<OperationRecord, "result" | "error" | "endedAt">): void {
+    const { kind: targetKind, id: targetId, name: targetName } = target;
+    const unended = { result: null, error: null, endedAt: null };
+    this.#insert({ ...rest, targetKind, targetId, targetName, ...unended });
   }
 
   byId(id: string): OperationRecord | undefined {
-    return rowOf(OperationRow, this.#byId.get(id));
+    const row = this.#byId.get(id);
+    return row ? recordOf(row) : undefined;
   }
 
   /** Newest first; the operator's for null. */
   ofUser(userId: string | null): OperationRecord[] {
-    return this.#ofUser.all(userId).map((row) => OperationRow.parse(row));
+    return this.#ofUser.all(userId).map(recordOf);
   }
 
   /** Of all users, oldest first. */
   unfinished(): OperationRecord[] {
-    return this.#unfinished.all().map((row) => OperationRow.parse(row));
+    return this.#unfinished.all().map(recordOf);
   }
 
   countUnfinished(userId: string | null): number {
@@ -193,8 +173,4 @@ export class OperationTable {
   deleteOldest(userId: string | null, retained: number): void {
     this.#deleteOldest.run({ userId, retained });
   }
-}
-
-function json<S extends z.ZodType>(schema: S) {
-  return z.string().transform((text): z.output<S> => schema.parse(JSON.parse(text)));
 }

@@ -1,26 +1,17 @@
 /** The shares table: links to web shells, by the sandbox that each opens; and what was started through them. */
 import type { Database } from "bun:sqlite";
-import { z } from "zod";
-import { Flag, rowOf } from "./columns.ts";
+import { flag, nullable, Records, text } from "./columns.ts";
 
-const ShareRow = z
-  .object({
-    sandbox_id: z.string(),
-    token_hash: z.string(),
-    read_only: Flag,
-    expires_at: z.string().nullable(),
-    created_at: z.string(),
-  })
-  .transform((row) => ({
-    sandboxId: row.sandbox_id,
-    /** SHA-256 of the token, in hexadecimal. */
-    tokenHash: row.token_hash,
-    readOnly: row.read_only,
-    /** Null: until it is revoked. */
-    expiresAt: row.expires_at,
-    createdAt: row.created_at,
-  }));
-export type ShareRecord = z.infer<typeof ShareRow>;
+const records = new Records({
+  sandboxId: text("sandbox_id"),
+  /** SHA-256 of the token, in hexadecimal. */
+  tokenHash: text("token_hash"),
+  readOnly: flag("read_only"),
+  /** Null: until it is revoked. */
+  expiresAt: nullable(text("expires_at")),
+  createdAt: text("created_at"),
+});
+export type ShareRecord = ReturnType<typeof records.parse>;
 
 export class ShareTable {
   readonly #insert;
@@ -30,10 +21,7 @@ export class ShareTable {
   readonly #session;
 
   constructor(database: Database) {
-    this.#insert = database.prepare(
-      `INSERT INTO shares (sandbox_id, token_hash, read_only, expires_at, created_at)
-       VALUES ($sandboxId, $tokenHash, $readOnly, $expiresAt, $createdAt)`,
-    );
+    this.#insert = records.inserter(database, "shares");
     this.#of = database.prepare("SELECT * FROM shares WHERE sandbox_id = ?");
     this.#delete = database.prepare("DELETE FROM shares WHERE sandbox_id = ?");
     this.#addSession = database.prepare(
@@ -46,11 +34,11 @@ export class ShareTable {
 
   /** Throws a unique violation when the sandbox has one. */
   insert(share: ShareRecord): void {
-    this.#insert.run({ ...share, readOnly: share.readOnly ? 1 : 0 });
+    this.#insert(share);
   }
 
   of(sandboxId: string): ShareRecord | undefined {
-    return rowOf(ShareRow, this.#of.get(sandboxId));
+    return records.found(this.#of.get(sandboxId));
   }
 
   /** What was started through it is forgotten with it. Whether there was one. */

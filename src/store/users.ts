@@ -1,30 +1,18 @@
 /** The users table, and the keys by which users are known. */
 import type { Database } from "bun:sqlite";
-import { z } from "zod";
-import { rowOf } from "./columns.ts";
+import { choice, Records, text, whole } from "./columns.ts";
 
-const UserRow = z
-  .object({
-    id: z.string(),
-    name: z.string(),
-    role: z.enum(["user", "admin"]),
-    max_sandboxes: z.int(),
-    max_cpus: z.int(),
-    max_memory_mb: z.int(),
-    max_snapshots: z.int(),
-    created_at: z.string(),
-  })
-  .transform((row) => ({
-    id: row.id,
-    name: row.name,
-    role: row.role,
-    maxSandboxes: row.max_sandboxes,
-    maxCpus: row.max_cpus,
-    maxMemoryMB: row.max_memory_mb,
-    maxSnapshots: row.max_snapshots,
-    createdAt: row.created_at,
-  }));
-export type User = z.infer<typeof UserRow>;
+const records = new Records({
+  id: text("id"),
+  name: text("name"),
+  role: choice("role", ["user", "admin"]),
+  maxSandboxes: whole("max_sandboxes"),
+  maxCpus: whole("max_cpus"),
+  maxMemoryMB: whole("max_memory_mb"),
+  maxSnapshots: whole("max_snapshots"),
+  createdAt: text("created_at"),
+});
+export type User = ReturnType<typeof records.parse>;
 
 export class UserTable {
   readonly #insert;
@@ -35,10 +23,7 @@ export class UserTable {
   readonly #delete;
 
   constructor(database: Database) {
-    this.#insert = database.prepare(
-      `INSERT INTO users (id, name, role, max_sandboxes, max_cpus, max_memory_mb, max_snapshots, created_at)
-       VALUES ($id, $name, $role, $maxSandboxes, $maxCpus, $maxMemoryMB, $maxSnapshots, $createdAt)`,
-    );
+    this.#insert = records.inserter(database, "users");
     this.#byKey = database.prepare(
       "SELECT users.* FROM keys JOIN users ON users.id = keys.user_id WHERE keys.sha256 = ?",
     );
@@ -49,23 +34,23 @@ export class UserTable {
   }
 
   insert(user: User): void {
-    this.#insert.run(user);
+    this.#insert(user);
   }
 
   byKey(sha256: string): User | undefined {
-    return rowOf(UserRow, this.#byKey.get(sha256));
+    return records.found(this.#byKey.get(sha256));
   }
 
   byId(id: string): User | undefined {
-    return rowOf(UserRow, this.#byId.get(id));
+    return records.found(this.#byId.get(id));
   }
 
   byName(name: string): User | undefined {
-    return rowOf(UserRow, this.#byName.get(name));
+    return records.found(this.#byName.get(name));
   }
 
   all(): User[] {
-    return this.#all.all().map((row) => UserRow.parse(row));
+    return this.#all.all().map((row) => records.parse(row));
   }
 
   delete(id: string): void {

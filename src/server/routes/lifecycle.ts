@@ -1,6 +1,7 @@
 /** Stop, start and fork, bound to the service. */
 import type { z } from "zod";
 import { endpoints } from "../../contract/all.ts";
+import { traitsFromWire } from "../../contract/sandbox-traits.ts";
 import type { SandboxFields } from "../../contract/sandboxes.ts";
 import type { ForkRequest, Forks } from "../../services/forks.ts";
 import { type Binder, implement } from "../implement.ts";
@@ -36,10 +37,7 @@ export function forkRequestOf(
 ): Omit<ForkRequest, "count"> {
   return {
     name: body.name,
-    labels: body.labels,
-    keepHot: body.keep_hot,
-    idleWarmSeconds: body.idle_warm_s,
-    idleColdSeconds: body.idle_cold_s,
+    ...traitsFromWire(body),
     ttlSeconds: body.ttl_s,
   };
 }

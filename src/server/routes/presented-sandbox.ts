@@ -1,4 +1,5 @@
 /** A sandbox as the API shows it, whichever endpoint it comes from. */
+import { traitsToWire } from "../../contract/sandbox-traits.ts";
 import type { Sandbox } from "../../contract/sandboxes.ts";
 import type { Sandboxes, SandboxRecord } from "../../services/sandboxes.ts";
 import type { ShareRecord, Shares } from "../../services/shares.ts";
@@ -28,15 +29,8 @@ export function sandboxPresenter({ sandboxes, shares }: PresenterOptions): Prese
       created_by: sandbox.userId,
       created_at: sandbox.createdAt,
       ...(sandbox.stoppedAt !== null && { stopped_at: sandbox.stoppedAt }),
-      keep_hot: sandbox.keepHot,
-      ...(sandbox.idleWarmSeconds !== null && { idle_warm_s: sandbox.idleWarmSeconds }),
-      ...(sandbox.idleColdSeconds !== null && { idle_cold_s: sandbox.idleColdSeconds }),
+      ...traitsToWire(sandbox),
       ...(sandbox.expiresAt !== null && { expires_at: sandbox.expiresAt }),
-      cpus: sandbox.cpus,
-      memory_mb: sandbox.memoryMB,
-      disk_size_mb: sandbox.diskSizeMB,
-      image: sandbox.image,
-      ...(Object.keys(sandbox.labels).length > 0 && { labels: sandbox.labels }),
       ...(share && { share: presentedShare(share) }),
     };
   };

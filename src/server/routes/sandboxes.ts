@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import { endpoints } from "../../contract/all.ts";
 import { LabelKey } from "../../contract/names.ts";
+import { traitsFromWire } from "../../contract/sandbox-traits.ts";
 import type { CreateSandbox, EditSandbox } from "../../contract/sandboxes.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { SandboxChangeRequest, SandboxRequest } from "../../services/sandboxes.ts";
@@ -44,17 +45,8 @@ function requestOf(body: z.output<typeof CreateSandbox>): SandboxRequest {
   return {
     name: body.name,
     template: body.template_id,
-    image: body.image,
-    cpus: body.cpus,
-    memoryMB: body.memory_mb,
-    diskSizeMB: body.disk_size_mb,
-    env: body.env,
-    init: body.init,
-    keepHot: body.keep_hot,
-    idleWarmSeconds: body.idle_warm_s,
-    idleColdSeconds: body.idle_cold_s,
+    ...traitsFromWire(body),
     ttlSeconds: body.ttl_s,
-    labels: body.labels,
     files: body.files?.map((file) => ({
       path: file.guest_path,
       mode: Number.parseInt(file.mode, 8),
@@ -67,11 +59,9 @@ function requestOf(body: z.output<typeof CreateSandbox>): SandboxRequest {
 function changeOf(body: z.output<typeof EditSandbox>): SandboxChangeRequest {
   return {
     ...given("name", body.name),
-    ...given("keepHot", body.keep_hot),
+    ...traitsFromWire(body),
     ...given("labelsAdd", body.labels_add),
     ...given("labelsRemove", body.labels_remove),
-    ...given("idleWarmSeconds", body.idle_warm_s),
-    ...given("idleColdSeconds", body.idle_cold_s),
     ...given("ttlSeconds", body.ttl_s),
   };
 }

@@ -1,6 +1,7 @@
 /** The template endpoints, bound to the service. */
 import type { z } from "zod";
 import { endpoints } from "../../contract/all.ts";
+import { traitsFromWire } from "../../contract/sandbox-traits.ts";
 import { defaultCpus, defaultMemoryMB } from "../../contract/sandboxes.ts";
 import type { CreateTemplate, Template } from "../../contract/templates.ts";
 import type { NewTemplate, TemplateRecord, Templates } from "../../services/templates.ts";
@@ -29,17 +30,7 @@ export function bindTemplates(binder: Binder, { templates, identity }: TemplateR
 }
 
 function requestOf(body: z.output<typeof CreateTemplate>): NewTemplate {
-  return {
-    name: body.name,
-    image: body.image,
-    cpus: body.cpus,
-    memoryMB: body.memory_mb,
-    diskSizeMB: body.disk_size_mb,
-    env: body.env,
-    init: body.init,
-    keepHot: body.keep_hot,
-    labels: body.labels,
-  };
+  return { name: body.name, ...traitsFromWire(body) };
 }
 
 function presented(template: TemplateRecord, engine: string): Template {
