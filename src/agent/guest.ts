@@ -119,22 +119,23 @@ export interface TerminalSize {
 
 export interface ExecRequest {
   argv: string[];
-  env?: Record<string, string>;
-  cwd?: string;
+  env?: Record<string, string> | undefined;
+  /** `/workspace` unless given. */
+  cwd?: string | undefined;
   /** `lohar` unless given. */
-  user?: FileOwner;
+  user?: FileOwner | undefined;
   /** With a terminal it is a session. */
-  tty?: TerminalSize;
+  tty?: TerminalSize | undefined;
   /** Whether stdin is forwarded; otherwise it is /dev/null. */
   stdin: boolean;
   /** 0: none. */
   timeoutMs: number;
   /** It outlives its stream: `release` detaches and leaves its stdin open. */
-  session?: boolean;
+  session?: boolean | undefined;
   /** Ends a session that is detached for so long. */
-  maxIdleMs?: number;
+  maxIdleMs?: number | undefined;
   /** Gets stdout and stderr, truncated first. Agents of earlier versions write to the log of the session instead. */
-  outputFile?: string;
+  outputFile?: string | undefined;
 }
 
 export type ExecReason = "exited" | "signal" | "timeout" | "oom" | "lost";

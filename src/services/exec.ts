@@ -1,5 +1,5 @@
 /** Commands in sandboxes: from a user's words to a process in the guest. */
-import type { ExecRequest, TerminalSize } from "../agent/guest.ts";
+import type { ExecRequest } from "../agent/guest.ts";
 import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import type { User } from "../store/users.ts";
@@ -8,22 +8,7 @@ import { type RunningCommand, runningCommand } from "./running-command.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 import { tellOfSession } from "./session-story.ts";
 
-export interface Command {
-  argv: string[];
-  env?: Record<string, string> | undefined;
-  workdir?: string | undefined;
-  user?: "lohar" | "root" | undefined;
-  tty?: TerminalSize | undefined;
-  stdin: boolean;
-  /** 0: none. */
-  timeoutSeconds: number;
-  /** It outlives who started it. With a terminal it always does. */
-  session?: boolean | undefined;
-  /** Ends the session when nobody was attached for so long; 0: never. */
-  maxIdleSeconds?: number | undefined;
-  /** Gets the output of one that is detached, instead of its log. */
-  outputFile?: string | undefined;
-}
+export type { ExecRequest };
 
 /** A session that was started for nobody to listen to. */
 export interface Detached {
@@ -54,29 +39,28 @@ export class Exec {
   async start(
     user: User,
     ref: string,
-    command: Command,
+    request: ExecRequest,
     signal: AbortSignal,
   ): Promise<RunningCommand> {
     const { sandboxes } = this.#options;
     const sandbox = sandboxes.get(user, ref);
     const started = performance.now();
-    const request = requestOf(command);
     const { value, use, explain } = await beginInGuest(
       sandboxes,
       sandbox,
       {
         use: "exec",
         what: "the command ran",
-        isSession: command.session === true || command.tty !== undefined,
+        isSession: request.session === true || request.tty !== undefined,
         begin: (guest, both) => guest.exec(request, both),
       },
       signal,
     );
-    const running = runningCommand(value, factsOf(command, use.warning), explain);
+    const running = runningCommand(value, factsOf(request, use.warning), explain);
     const end = () => use[Symbol.dispose]();
     value.result.then(end, end);
-    this.#watch(running, sandbox.id, command.timeoutSeconds * 1000, started);
-    if (command.session && command.stdin && !command.tty) {
+    this.#watch(running, sandbox.id, request.timeoutMs, started);
+    if (request.session && request.stdin && !request.tty) {
       tellOfSession(this.#options, { sandbox, running, how: "started" });
     }
     return running;
@@ -86,11 +70,11 @@ export class Exec {
   async detach(
     user: User,
     ref: string,
-    command: Omit<Command, "stdin" | "tty" | "session">,
+    request: ExecRequest,
     signal: AbortSignal,
   ): Promise<Detached> {
-    const request = { ...command, stdin: false, session: true };
-    const running = await this.start(user, ref, request, signal);
+    const detached = { ...request, stdin: false, session: true };
+    const running = await this.start(user, ref, detached, signal);
     running.release();
     const { session, pid, log, outputFile = log, warning } = running;
     return { session, pid, outputFile, warning };
@@ -116,22 +100,6 @@ export class Exec {
   }
 }
 
-function factsOf(command: Command, warning: string | undefined) {
-  return { warning, tty: command.tty !== undefined, reattached: false, offset: 0, prelude: "" };
-}
-
-function requestOf(command: Command): ExecRequest {
-  const request: ExecRequest = {
-    argv: command.argv,
-    stdin: command.stdin,
-    timeoutMs: command.timeoutSeconds * 1000,
-  };
-  if (command.env) request.env = command.env;
-  if (command.workdir !== undefined) request.cwd = command.workdir;
-  if (command.user !== undefined) request.user = command.user;
-  if (command.tty) request.tty = command.tty;
-  if (command.session) request.session = true;
-  if (command.outputFile !== undefined) request.outputFile = command.outputFile;
-  if (command.maxIdleSeconds) request.maxIdleMs = command.maxIdleSeconds * 1000;
-  return request;
+function factsOf({ tty }: ExecRequest, warning: string | undefined) {
+  return { warning, tty: tty !== undefined, reattached: false, offset: 0, prelude: "" };
 }

@@ -1,6 +1,7 @@
 /** The WebSockets of earlier clients, for terminals and for programs that speak over stdio. */
 import { endpoints } from "../../contract/all.ts";
 import { usualTerminalSize } from "../../contract/exec-limits.ts";
+import { execRequestOf } from "../exec-request.ts";
 import { type Binder, implement } from "../implement.ts";
 import type { RequestContext } from "../request.ts";
 import { PipedConversation } from "../streams/piped-websocket.ts";
@@ -49,10 +50,9 @@ export function bindEarlierSockets(binder: Binder, options: ExecRouteOptions): v
           ...(request && {
             attach: (signal: AbortSignal) => sessions.attach(user, params.ref, request, signal),
           }),
-          start: ({ cmd, max_idle_sec, ...rest }, signal) => {
-            const command = { argv: cmd, ...rest, timeoutSeconds: 0, stdin: true, session: true };
-            const idle = { maxIdleSeconds: max_idle_sec };
-            return exec.start(user, params.ref, { ...command, ...idle }, signal);
+          start: (fields, signal) => {
+            const request = execRequestOf({ ...fields, stdin: true, session: true }, 0);
+            return exec.start(user, params.ref, request, signal);
           },
         }),
     });

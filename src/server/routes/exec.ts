@@ -5,10 +5,11 @@ import { endpoints } from "../../contract/all.ts";
 import type { ExecBody } from "../../contract/exec.ts";
 import { defaultExecTimeoutSeconds } from "../../contract/exec-limits.ts";
 import type { Logger } from "../../observability/log.ts";
-import type { Command, Exec } from "../../services/exec.ts";
+import type { Exec } from "../../services/exec.ts";
 import type { RunningCommand } from "../../services/running-command.ts";
 import type { Sessions } from "../../services/sessions.ts";
 import type { User } from "../../services/users.ts";
+import { execRequestOf } from "../exec-request.ts";
 import { type Binder, implement } from "../implement.ts";
 import type { RateLimiter } from "../middleware/rate-limit.ts";
 import { collectOutput } from "../streams/exec-buffer.ts";
@@ -33,8 +34,8 @@ export function bindExec(binder: Binder, options: ExecRouteOptions): void {
     const { context, user, params, body, requestId } = call;
     const signal = call.signal();
     if (body.detach) return await detached(exec, user, params.ref, body, signal);
-    const command = { ...commandOf(body), stdin: false };
-    const running = await exec.start(user, params.ref, command, signal);
+    const request = execRequestOf(body, defaultExecTimeoutSeconds);
+    const running = await exec.start(user, params.ref, request, signal);
     const accepted = ndjsonIn(context.req.raw.headers.get("accept"));
     if (!accepted) return collectOutput(running, signal);
     const base64 = accepted.base64 || body.encoding === "base64";
@@ -66,15 +67,9 @@ function startOf(
 ): Promise<RunningCommand> {
   switch (opening.kind) {
     case "exec": {
-      const { stdin, tty, session, max_idle_sec, ...start } = opening.request;
-      const command = {
-        ...commandOf(start, session || tty ? 0 : defaultExecTimeoutSeconds),
-        tty,
-        stdin: stdin ?? tty !== undefined,
-        session,
-        maxIdleSeconds: max_idle_sec,
-      };
-      return exec.start(user, ref, command, signal);
+      const { session, tty } = opening.request;
+      const defaultSeconds = session || tty ? 0 : defaultExecTimeoutSeconds;
+      return exec.start(user, ref, execRequestOf(opening.request, defaultSeconds), signal);
     }
     case "attach": {
       const { attach, mode = "control", from, tty } = opening.request;
@@ -95,8 +90,8 @@ async function detached(
   body: z.output<typeof ExecBody>,
   signal: AbortSignal,
 ) {
-  const command = { ...commandOf(body, 0), outputFile: body.output_file };
-  const { session, pid, outputFile, warning } = await exec.detach(user, ref, command, signal);
+  const request = execRequestOf(body, 0);
+  const { session, pid, outputFile, warning } = await exec.detach(user, ref, request, signal);
   return {
     detached: true as const,
     session_id: session,
@@ -113,17 +108,4 @@ function ndjsonIn(accept: string | null): { base64: boolean } | undefined {
     .map((type) => type.split(";"))
     .flatMap(([name, ...rest]) => (name === "application/x-ndjson" ? [rest] : []));
   return parameters && { base64: parameters.includes("encoding=base64") };
-}
-
-function commandOf(
-  body: Omit<z.output<typeof ExecBody>, "detach" | "output_file" | "encoding">,
-  timeoutSeconds = defaultExecTimeoutSeconds,
-): Omit<Command, "stdin"> {
-  return {
-    argv: body.cmd,
-    env: body.env,
-    workdir: body.workdir,
-    user: body.user,
-    timeoutSeconds: body.timeout_sec ?? timeoutSeconds,
-  };
 }
