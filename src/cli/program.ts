@@ -22,6 +22,12 @@ import { pullFiles, pushFiles } from "./commands/file-transfer.ts";
 import { buildImage, listImages } from "./commands/image.ts";
 import { inspect } from "./commands/inspect.ts";
 import { list } from "./commands/list.ts";
+import {
+  cancelOperation,
+  inspectOperation,
+  listOperations,
+  waitForOperation,
+} from "./commands/operation.ts";
 import { serve } from "./commands/serve.ts";
 import { attach, kill, logs, ps, shell } from "./commands/session.ts";
 import { setup } from "./commands/setup.ts";
@@ -118,6 +124,13 @@ const snapshotCommands: Entry[] = [
   },
 ];
 
+const operationCommands: Entry[] = [
+  { name: "list", aliases: ["ls"], summary: "List operations", command: listOperations },
+  { name: "inspect", summary: "Show details of an operation", command: inspectOperation },
+  { name: "cancel", summary: "Cancel an operation", command: cancelOperation },
+  { name: "wait", summary: "Wait for an operation to end", command: waitForOperation },
+];
+
 const fileCommands: Entry[] = [
   { name: "read", summary: "Print a file", command: readFile },
   { name: "write", summary: "Write stdin to a file", command: writeFile },
@@ -196,6 +209,13 @@ export const entries: readonly Entry[] = [
     group: "Resources",
     summary: "Manage snapshots",
     commands: snapshotCommands,
+  },
+  {
+    name: "operation",
+    aliases: ["op"],
+    group: "Resources",
+    summary: "Manage long-running operations",
+    commands: operationCommands,
   },
   {
     name: "setup",

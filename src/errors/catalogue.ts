@@ -63,8 +63,8 @@ export const catalogue = {
     status: 429,
     hint: "Wait for one to end: bhatti operation list --state running",
   },
-  operation_ended: { status: 409, hint: "See how it ended: bhatti operation inspect <operation>" },
-  operation_elsewhere: { status: 409, hint: "Interrupt that process" },
+  operation_ended: { status: 409, hint: "Show its result: bhatti operation inspect <operation>" },
+  operation_elsewhere: { status: 409, hint: "Interrupt that process on the daemon's machine" },
   interrupted: { status: 503, hint: "Try again" },
 
   // what runs in a sandbox
