@@ -97,6 +97,9 @@ limits:
   read_per_minute: 5
   read_burst: 6
   json_body_bytes: 2048
+  user_answer_bytes: 2097152
+  answer_bytes: 4194304
+  stalled_seconds: 20
 `;
   expect(await loadServerConfig(sources({ [system]: text }))).toEqual({
     listen: "0.0.0.0:9000",
@@ -117,6 +120,9 @@ limits:
       readPerMinute: 5,
       readBurst: 6,
       jsonBodyBytes: 2048,
+      userAnswerBytes: 2_097_152,
+      answerBytes: 4_194_304,
+      stalledSeconds: 20,
     },
   });
 });

@@ -118,5 +118,8 @@ function limits(pick: <T>(key: ConfigKey, fallback: T) => T): Limits {
     readPerMinute: pick("limits.read_per_minute", defaults.readPerMinute),
     readBurst: pick("limits.read_burst", defaults.readBurst),
     jsonBodyBytes: pick("limits.json_body_bytes", defaults.jsonBodyBytes),
+    userAnswerBytes: pick("limits.user_answer_bytes", defaults.userAnswerBytes),
+    answerBytes: pick("limits.answer_bytes", defaults.answerBytes),
+    stalledSeconds: pick("limits.stalled_seconds", defaults.stalledSeconds),
   };
 }

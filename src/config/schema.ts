@@ -28,6 +28,11 @@ export interface Limits {
   readPerMinute: number;
   readBurst: number;
   jsonBodyBytes: number;
+  /** What the answers of one user, and of all, may hold until their clients have read them. */
+  userAnswerBytes: number;
+  answerBytes: number;
+  /** A client that takes nothing of its answer for so long is disconnected. */
+  stalledSeconds: number;
 }
 
 export const defaultDataDir = "/var/lib/bhatti";
@@ -49,6 +54,9 @@ export const defaultServerConfig: ServerConfig = {
     readPerMinute: 6000,
     readBurst: 300,
     jsonBodyBytes: 1_048_576,
+    userAnswerBytes: 33_554_432,
+    answerBytes: 134_217_728,
+    stalledSeconds: 60,
   },
 };
 
@@ -58,6 +66,7 @@ export type Rule =
   | { kind: "whole"; min: number; max: number };
 
 const perMinute: Rule = { kind: "whole", min: 1, max: 10_000_000 };
+const answerBytes: Rule = { kind: "whole", min: 1_048_576, max: 1_099_511_627_776 };
 const burst: Rule = { kind: "whole", min: 1, max: 1_000_000 };
 
 /** The keys as they are written, nested ones with a dot. */
@@ -82,6 +91,10 @@ export const keys = {
   "limits.read_per_minute": perMinute,
   "limits.read_burst": burst,
   "limits.json_body_bytes": { kind: "whole", min: 1024, max: 1_073_741_824 },
+  "limits.user_answer_bytes": answerBytes,
+  "limits.answer_bytes": answerBytes,
+  // The runtime counts in steps of 4 s, up to 255, and may be one step early.
+  "limits.stalled_seconds": { kind: "whole", min: 8, max: 240 },
 } as const satisfies Record<string, Rule>;
 
 export type ConfigKey = keyof typeof keys;

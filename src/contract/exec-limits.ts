@@ -6,11 +6,14 @@ export const maximumExecTimeoutSeconds = 86_400;
 /** What a buffered answer holds of a command's output. */
 export const bufferedOutputBytes = 10 * 1024 * 1024;
 
-/** Adds to stderr that output beyond that is missing, for clients that do not know `truncated`. */
-export function withTruncationNote(stderr: string): string {
-  const newline = stderr === "" || stderr.endsWith("\n") ? "" : "\n";
-  const megabytes = bufferedOutputBytes / 1_048_576;
-  return `${stderr}${newline}bhatti: output truncated at ${megabytes} MB\n`;
+/**
+ * The end of stderr in an answer with less than all output, for clients that do not know `truncated`. `last` is the byte
+ * before it.
+ */
+export function truncationNote(keptBytes: number, last: number | undefined): string {
+  const newline = last === undefined || last === 0x0a ? "" : "\n";
+  const megabytes = Math.floor((keptBytes / 1_048_576) * 10) / 10;
+  return `${newline}bhatti: output truncated at ${megabytes} MB\n`;
 }
 
 /**

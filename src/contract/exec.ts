@@ -179,6 +179,10 @@ export const ExecResult = z.object({
   exit_code: z.int(),
   stdout: z.string(),
   stderr: z.string(),
+  encoding: z
+    .literal("base64")
+    .optional()
+    .describe("Of stdout and stderr, when one of them is not UTF-8; otherwise both are text"),
   warning: z.string().optional().describe("As in the session event of the stream"),
   reason: ExecReason,
   signal: z.string().optional(),
@@ -186,7 +190,7 @@ export const ExecResult = z.object({
     .boolean()
     .optional()
     .describe(
-      `Output beyond ${bufferedOutputBytes / 1_048_576} MB was dropped; stderr ends by saying so`,
+      `Output beyond ${bufferedOutputBytes / 1_048_576} MB, or beyond what the daemon can hold, was dropped; stderr ends by saying so`,
     ),
 });
 

@@ -56,6 +56,18 @@ export class TextEvents implements OutputEncoder {
   }
 }
 
+/** Whether it is all UTF-8; of what was cut, the last character may be incomplete. */
+export function isText(pieces: Iterable<Uint8Array>, isCut: boolean): boolean {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  try {
+    for (const piece of pieces) decoder.decode(piece, { stream: true });
+    if (!isCut) decoder.decode();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   if (first.length === 0) return second;
   const all = new Uint8Array(first.length + second.length);

@@ -1,16 +1,25 @@
 /** The one error class: a code from the catalogue and a sentence a person can act on. */
 import { catalogue, type ErrorCode } from "./catalogue.ts";
 
+export interface BhattiErrorOptions {
+  cause?: unknown;
+  hint?: string;
+  retryAfterSeconds?: number;
+}
+
 export class BhattiError extends Error {
   readonly code: ErrorCode;
   /** Says what to do; the catalogue's hint for the code unless the place of the failure knows better. */
   readonly hint: string | undefined;
+  /** After how long the same request may succeed; for the Retry-After header. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; hint?: string }) {
+  constructor(code: ErrorCode, message: string, options?: BhattiErrorOptions) {
     super(message, options?.cause === undefined ? undefined : { cause: options.cause });
     this.name = "BhattiError";
     this.code = code;
     this.hint = options?.hint ?? catalogue[code].hint;
+    this.retryAfterSeconds = options?.retryAfterSeconds;
   }
 
   get status(): number {

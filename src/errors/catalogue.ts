@@ -9,6 +9,14 @@ export const catalogue = {
   not_found: { status: 404, hint: undefined },
   method_not_allowed: { status: 405, hint: undefined },
   body_too_large: { status: 413, hint: undefined },
+  unread_limit: {
+    status: 429,
+    hint: "Read the answers that are on their way, or stream output: Accept: application/x-ndjson",
+  },
+  overloaded: {
+    status: 503,
+    hint: "Try again in a moment, or stream output: Accept: application/x-ndjson",
+  },
   rate_limited: { status: 429, hint: "Try again in a few seconds" },
 
   // sandboxes

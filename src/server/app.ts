@@ -17,6 +17,7 @@ import type { Shares } from "../services/shares.ts";
 import type { Snapshots } from "../services/snapshots.ts";
 import type { Templates } from "../services/templates.ts";
 import type { Users } from "../services/users.ts";
+import { AnswerBudget, type AnswerLimits } from "./answers/answer-budget.ts";
 import { failureOf } from "./failure.ts";
 import { type Binder, refuseOtherMethods } from "./implement.ts";
 import { Authenticator } from "./middleware/authenticate.ts";
@@ -50,7 +51,7 @@ export interface AppOptions {
   clock: Clock;
   log: Logger;
   identity: DaemonIdentity;
-  limits: RateLimits & { jsonBodyBytes: number };
+  limits: RateLimits & AnswerLimits & { jsonBodyBytes: number; stalledSeconds: number };
   /** Aborted when no more requests are taken. */
   draining: AbortSignal;
   /** Aborted when requests that still run must end. */
@@ -80,7 +81,9 @@ export function createApp(options: AppOptions): Hono<Environment> {
   });
 
   const { log, closing } = options;
-  const binder: Binder = { app, jsonBodyBytes: options.limits.jsonBodyBytes, closing };
+  const { jsonBodyBytes, stalledSeconds } = options.limits;
+  const budget = new AnswerBudget(options.limits);
+  const binder: Binder = { app, jsonBodyBytes, budget, stalledSeconds, closing };
   bindHealth(binder, options.identity);
   bindSandboxes(binder, options);
   bindLifecycle(binder, options);
@@ -104,6 +107,7 @@ export function createApp(options: AppOptions): Hono<Environment> {
     const failure = failureOf(error, requestId, context.get("log") ?? log);
     const { retry_after: seconds } = failure.body;
     if (seconds !== undefined) context.header("Retry-After", String(seconds));
+    context.env.server.timeout(context.req.raw, stalledSeconds);
     const headers = { "Content-Type": "application/json" };
     return context.newResponse(JSON.stringify(failure.body), {
       status: failure.status as ContentfulStatusCode,

@@ -2,7 +2,6 @@
 import { BhattiError, isBhattiError, messageOf } from "../errors/bhatti-error.ts";
 import { catalogue, type ErrorCode } from "../errors/catalogue.ts";
 import type { Logger } from "../observability/log.ts";
-import { RateLimited } from "./middleware/rate-limit.ts";
 
 export interface FailureBody {
   error: string;
@@ -25,7 +24,7 @@ export function failureOf(error: unknown, requestId: string, log: Logger): Failu
   const { status } = known;
   if (status >= 500) log.error("request failed", { code: known.code, error });
   else log.debug("request refused", { code: known.code, error: messageOf(error) });
-  const { message, code, hint } = known;
+  const { message, code, hint, retryAfterSeconds } = known;
   const own = hint !== undefined && hint !== catalogue[code].hint;
   return {
     status,
@@ -34,7 +33,7 @@ export function failureOf(error: unknown, requestId: string, log: Logger): Failu
       code,
       request_id: requestId,
       ...(own && { hint }),
-      ...(known instanceof RateLimited && { retry_after: known.retryAfter }),
+      ...(retryAfterSeconds !== undefined && { retry_after: retryAfterSeconds }),
     },
   };
 }

@@ -10,6 +10,8 @@ import {
 import type { EndpointId } from "../contract/paths.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import type { User } from "../services/users.ts";
+import { type Answering, type AnswerOptions, answerJson } from "./answers/answer.ts";
+import type { AnswerBudget } from "./answers/answer-budget.ts";
 import { readJson } from "./middleware/body-limit.ts";
 import type { Environment, RequestContext } from "./request.ts";
 import { requirePercentEncoding } from "./url-input.ts";
@@ -28,6 +30,9 @@ export interface Call<E> {
   context: RequestContext;
   /** Ends with the client's connection, or when the daemon goes down. */
   signal(): AbortSignal;
+  /** As the returned value is answered, with headers of its own or more memory behind it than it shows. */
+  answer(value: unknown, options?: AnswerOptions): Response;
+  answering(): Answering;
 }
 
 /** A Response is passed on as it is; anything else becomes JSON with the endpoint's status. */
@@ -38,12 +43,14 @@ export type Handler<E> = (
 export interface Binder {
   app: Hono<Environment>;
   jsonBodyBytes: number;
+  budget: AnswerBudget;
+  stalledSeconds: number;
   /** Aborted when requests that still run must end. */
   closing: AbortSignal;
 }
 
 export function implement<E extends AnyEndpoint>(
-  { app, jsonBodyBytes, closing }: Binder,
+  { app, jsonBodyBytes, budget, stalledSeconds, closing }: Binder,
   endpoint: E,
   handler: Handler<E>,
 ): void {
@@ -53,6 +60,10 @@ export function implement<E extends AnyEndpoint>(
     const request = context.req.raw;
     const { params, query, body } = endpoint;
     requirePercentEncoding(request.url);
+    const signal = () => AbortSignal.any([request.signal, closing]);
+    const answering = () => ({ context, budget, stalledSeconds, signal: signal() });
+    const answer = (value: unknown, options?: AnswerOptions) =>
+      answerJson(answering(), value, { status, ...options });
     const call = {
       params: params && parse(params, context.req.param(), "path"),
       query: query && parse(query, queryOf(context), "query"),
@@ -60,12 +71,14 @@ export function implement<E extends AnyEndpoint>(
       user: context.get("user"),
       requestId: context.get("requestId"),
       context,
-      signal: () => AbortSignal.any([request.signal, closing]),
+      signal,
+      answering,
+      answer,
     };
     context.env.server.timeout(request, 0); // from here on silence is work, not a dead connection
     // The schemas of this endpoint made these values; TypeScript cannot follow them through `E`.
     const result = await handler(call as Call<E>);
-    return result instanceof Response ? result : Response.json(result, { status });
+    return result instanceof Response ? result : answer(result);
   });
 }
 

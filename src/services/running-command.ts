@@ -1,7 +1,7 @@
 /** A process as its user sees it: what it is, and errors in better words than the line to its guest has for them. */
 import type { ExecOutput, ExecResult, GuestProcess, TerminalSize } from "../agent/guest.ts";
 
-export type { ExecResult };
+export type { ExecOutput, ExecResult };
 
 export interface CommandFacts {
   /** What its user should know about how its sandbox came to run for it. */

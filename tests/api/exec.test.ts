@@ -9,6 +9,7 @@ interface Result {
   stderr: string;
   reason: string;
   truncated?: boolean;
+  encoding?: "base64";
 }
 
 async function withSandbox() {
@@ -72,6 +73,33 @@ test("output over 10 MB is cut, and that is said", async () => {
   const both = await sandbox.run(["sh", "-c", script]);
   expect(both.stderr).toBe("err\nbhatti: output truncated at 10 MB\n");
   expect(whole.stderr).toBe("");
+});
+
+test("buffered output that is not UTF-8 is base64, both streams", async () => {
+  await using sandbox = await withSandbox();
+  expect(await sandbox.run(["sh", "-c", "printf 'a\\xff'; echo no >&2"])).toEqual({
+    exit_code: 0,
+    stdout: Buffer.from([97, 255]).toBase64(),
+    stderr: Buffer.from("no\n").toBase64(),
+    encoding: "base64",
+    reason: "exited",
+  });
+  const large = await sandbox.run(["sh", "-c", "zeros 300001; printf '\\xff'"]);
+  const bytes = Uint8Array.fromBase64(large.stdout);
+  expect(large).toMatchObject({ encoding: "base64", stderr: "" });
+  expect(bytes).toHaveLength(300_002);
+  expect(bytes.at(-1)).toBe(255);
+  const text = await sandbox.run(["echo", "\ufeffhé 😀"]);
+  expect(text).toMatchObject({ stdout: "\ufeffhé 😀\n" });
+  expect(text.encoding).toBeUndefined();
+});
+
+test("text that is cut within a character stays text", async () => {
+  await using sandbox = await withSandbox();
+  const result = await sandbox.run(["sh", "-c", `zeros ${10 * 1024 * 1024 - 2}; echo 😀; echo é`]);
+  expect(result).toMatchObject({ truncated: true });
+  expect(result.encoding).toBeUndefined();
+  expect(result.stdout).toHaveLength(10 * 1024 * 1024 - 2);
 });
 
 test("NDJSON: events as they come, then the exit", async () => {

@@ -200,6 +200,11 @@ test("--json buffers, with and without stdin, and keeps the exit code", async ()
   expect(JSON.parse(withStdin.stdout)).toEqual({ ...JSON.parse(without.stdout), stdout: "in" });
 });
 
+test("--json prints output that is not UTF-8 as base64", async () => {
+  const { stdout } = await daemon.run(["exec", "dev", "--json", "printf", "a\\xff"]);
+  expect(JSON.parse(stdout)).toMatchObject({ stdout: "Yf8=", stderr: "", encoding: "base64" });
+});
+
 test("--json cuts what is beyond 10 MB, and says so", async () => {
   const args = ["exec", "dev", "--json", "zeros", "11000000"];
   for (const options of [{}, { stdin: "" }]) {

@@ -16,13 +16,13 @@ import type { ManualClock } from "./manual-clock.ts";
 import { until } from "./until.ts";
 
 export const generousLimits: ServerConfig["limits"] = {
+  ...defaultServerConfig.limits,
   createPerMinute: 1_000_000,
   createBurst: 100_000,
   execPerMinute: 1_000_000,
   execBurst: 100_000,
   readPerMinute: 1_000_000,
   readBurst: 100_000,
-  jsonBodyBytes: 1_048_576,
 };
 
 export interface FakeDaemonOptions {

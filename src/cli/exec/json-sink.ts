@@ -1,6 +1,6 @@
 /** The output of a command as JSON: one object at the end, or one event a line as it comes. */
-import { bufferedOutputBytes, withTruncationNote } from "../../contract/exec-limits.ts";
-import { type Encoded, TextEvents } from "../../contract/text-events.ts";
+import { bufferedOutputBytes, truncationNote } from "../../contract/exec-limits.ts";
+import { type Encoded, isText, TextEvents } from "../../contract/text-events.ts";
 import type { Context } from "../context.ts";
 import type { ExecSink } from "./exec-sink.ts";
 
@@ -9,7 +9,12 @@ export function bufferSink(context: Context): ExecSink {
   let room = bufferedOutputBytes;
   let truncated = false;
   let warning: string | undefined;
-  const text = (pieces: Uint8Array[]) => Buffer.concat(pieces).toString("utf8");
+  const encode = (pieces: Uint8Array[], isUnicode: boolean, note = "") => {
+    if (!isUnicode) return Buffer.concat([...pieces, Buffer.from(note)]).toBase64();
+    // A stream decoder leaves out a character that the truncation has cut.
+    const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+    return utf8.decode(Buffer.concat(pieces), { stream: truncated }) + note;
+  };
   return {
     async take(event) {
       if (event.type === "stdout" || event.type === "stderr") {
@@ -21,11 +26,15 @@ export function bufferSink(context: Context): ExecSink {
       if (event.type === "session") warning = event.warning;
       if (event.type !== "exit") return;
       const { exit_code, reason, signal } = event;
-      const stderr = text(kept.stderr);
+      const { stdout, stderr } = kept;
+      const last = stderr.at(-1)?.at(-1);
+      const note = truncated ? truncationNote(bufferedOutputBytes, last) : "";
+      const isUnicode = isText(stdout, truncated) && isText(stderr, truncated);
       const result = {
         exit_code,
-        stdout: text(kept.stdout),
-        stderr: truncated ? withTruncationNote(stderr) : stderr,
+        stdout: encode(stdout, isUnicode),
+        stderr: encode(stderr, isUnicode, note),
+        ...(!isUnicode && { encoding: "base64" }),
         reason,
         ...(signal !== undefined && { signal }),
         ...(truncated && { truncated }),

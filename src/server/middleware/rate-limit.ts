@@ -29,18 +29,13 @@ export class RateLimiter {
 
   check(userId: string, method: string, path: string): void {
     const seconds = this.#buckets[rateClassOf(method, path)].take(userId);
-    if (seconds > 0) throw new RateLimited(seconds);
+    if (seconds > 0) throw rateLimited(seconds);
   }
 }
 
-export class RateLimited extends BhattiError {
-  /** Whole seconds, as in the Retry-After header. */
-  readonly retryAfter: number;
-
-  constructor(seconds: number) {
-    super("rate_limited", "rate limit exceeded");
-    this.retryAfter = Math.ceil(seconds);
-  }
+export function rateLimited(seconds: number): BhattiError {
+  const retryAfterSeconds = Math.ceil(seconds);
+  return new BhattiError("rate_limited", "rate limit exceeded", { retryAfterSeconds });
 }
 
 function rateClassOf(method: string, path: string): RateClass {

@@ -1,7 +1,7 @@
 /** The exec endpoints: buffered, as NDJSON, detached, or over a WebSocket. */
 import type { z } from "zod";
 import type { Clock } from "../../async/clock.ts";
-import { endpoints } from "../../contract/all.ts";
+import { type Endpoints, endpoints } from "../../contract/all.ts";
 import type { ExecBody } from "../../contract/exec.ts";
 import { defaultExecTimeoutSeconds } from "../../contract/exec-limits.ts";
 import type { Logger } from "../../observability/log.ts";
@@ -10,7 +10,7 @@ import type { RunningCommand } from "../../services/running-command.ts";
 import type { Sessions } from "../../services/sessions.ts";
 import type { User } from "../../services/users.ts";
 import { execRequestOf } from "../exec-request.ts";
-import { type Binder, implement } from "../implement.ts";
+import { type Binder, type Call, implement } from "../implement.ts";
 import type { RateLimiter } from "../middleware/rate-limit.ts";
 import { collectOutput } from "../streams/exec-buffer.ts";
 import { streamOutput } from "../streams/exec-ndjson.ts";
@@ -35,11 +35,11 @@ export function bindExec(binder: Binder, options: ExecRouteOptions): void {
     const signal = call.signal();
     if (body.detach) return await detached(exec, user, params.ref, body, signal);
     const request = execRequestOf(body, defaultExecTimeoutSeconds);
-    const running = await exec.start(user, params.ref, request, signal);
+    const start = () => exec.start(user, params.ref, request, signal);
     const accepted = ndjsonIn(context.req.raw.headers.get("accept"));
-    if (!accepted) return collectOutput(running, signal);
+    if (!accepted) return await buffered(call, start, signal);
     const base64 = accepted.base64 || body.encoding === "base64";
-    return streamOutput(running, { requestId, log: context.get("log"), signal, base64 });
+    return streamOutput(await start(), { requestId, log: context.get("log"), signal, base64 });
   });
 
   implement(binder, endpoints["exec.stream"], ({ context, user, params, requestId }) =>
@@ -80,6 +80,22 @@ function startOf(
       const { shell, tty } = opening.request;
       return sessions.shell(user, ref, { reattach: shell === "reattach", tty }, signal);
     }
+  }
+}
+
+/** Refused before it starts when there is no room for its output. */
+async function buffered(
+  { answering, answer }: Pick<Call<Endpoints["exec.run"]>, "answering" | "answer">,
+  start: () => Promise<RunningCommand>,
+  signal: AbortSignal,
+): Promise<Response> {
+  const { budget, context } = answering();
+  const reservation = budget.reserve(context.get("user")?.id ?? "");
+  try {
+    return answer(await collectOutput(await start(), reservation, signal), { reservation });
+  } catch (error) {
+    reservation.release();
+    throw error;
   }
 }
 

@@ -68,7 +68,7 @@ function bindReading(binder: Binder, files: Files): void {
     if (query.ls === "true") {
       const page = { ...at, ...(query.after !== undefined && { after: query.after }) };
       const { entries, truncated, next } = await files.list(place, page, signal);
-      return Response.json(entries.map(presented), {
+      return call.answer(entries.map(presented), {
         headers: {
           "X-Bhatti-Truncated": String(truncated),
           ...(next !== undefined && { "X-Bhatti-Next": next }),

@@ -1,6 +1,7 @@
 /** The endpoints about the daemon itself. */
 import { endpoints } from "../../contract/all.ts";
 import { openApiDocument } from "../../contract/openapi.ts";
+import { answerShared } from "../answers/answer.ts";
 import { goDuration } from "../go-duration.ts";
 import { type Binder, implement } from "../implement.ts";
 
@@ -15,7 +16,7 @@ export interface DaemonIdentity {
 
 export function bindHealth(binder: Binder, identity: DaemonIdentity): void {
   const started = performance.now();
-  let document: Record<string, unknown> | undefined;
+  let document: Uint8Array | undefined;
   implement(binder, endpoints["health.get"], () => {
     const uptimeMs = Math.round(performance.now() - started);
     return { status: "ok" as const, uptime: goDuration(uptimeMs), uptime_s: uptimeMs / 1000 };
@@ -28,8 +29,10 @@ export function bindHealth(binder: Binder, identity: DaemonIdentity): void {
     isolates: identity.isolates,
     json_body_bytes: identity.jsonBodyBytes,
   }));
-  implement(binder, endpoints["openapi.get"], () => {
-    document ??= openApiDocument(Object.values(endpoints), identity.version);
-    return document;
+  implement(binder, endpoints["openapi.get"], ({ answering }) => {
+    document ??= new TextEncoder().encode(
+      JSON.stringify(openApiDocument(Object.values(endpoints), identity.version)),
+    );
+    return answerShared(answering(), [document], { "Content-Type": "application/json" });
   });
 }

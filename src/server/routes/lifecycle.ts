@@ -6,7 +6,7 @@ import type { SandboxFields } from "../../contract/sandboxes.ts";
 import type { ForkRequest, Forks } from "../../services/forks.ts";
 import { type Binder, implement } from "../implement.ts";
 import { answerWith, callerOf, type OperationRouteOptions } from "./operations.ts";
-import { type PresenterOptions, sandboxPresenter, withWarning } from "./presented-sandbox.ts";
+import { type PresenterOptions, sandboxPresenter, warningHeaders } from "./presented-sandbox.ts";
 
 export interface LifecycleRouteOptions extends PresenterOptions, OperationRouteOptions {
   forks: Forks;
@@ -18,9 +18,9 @@ export function bindLifecycle(binder: Binder, options: LifecycleRouteOptions): v
   implement(binder, endpoints["sandbox.stop"], async (call) =>
     answerWith(options, call, sandboxes.stop(call.user, call.params.ref), presented),
   );
-  implement(binder, endpoints["sandbox.start"], async ({ params, body, user }) => {
+  implement(binder, endpoints["sandbox.start"], async ({ params, body, user, answer }) => {
     const { sandbox, warning } = await sandboxes.start(user, params.ref, body);
-    return withWarning(presented(sandbox), warning);
+    return answer(presented(sandbox), { headers: warningHeaders(warning) });
   });
   implement(binder, endpoints["sandbox.fork"], async (call) => {
     const { user, params, body } = call;

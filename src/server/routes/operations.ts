@@ -42,19 +42,19 @@ export function callerOf({ context, signal }: AnyCall): AbortSignal | undefined 
 /** Waits for the outcome, unless the client prefers not to. */
 export async function answerWith<T, R>(
   { operations }: OperationRouteOptions,
-  { context, user }: AnyCall,
+  { context, user, answer }: AnyCall,
   { operation, outcome }: Accepted<T>,
   present: (value: T) => R,
 ): Promise<R | Response> {
   if (operation !== undefined) context.set("operation", operation);
   if (operation === undefined || !prefersAsync(context)) return present(await outcome);
-  return Response.json(presented(operations.get(user, operation)), {
+  return answer(presented(operations.get(user, operation)), {
     status: 202,
     headers: { Location: `/operations/${operation}`, "Preference-Applied": "respond-async" },
   });
 }
 
-type AnyCall = Pick<Call<unknown>, "context" | "user" | "signal">;
+type AnyCall = Pick<Call<unknown>, "context" | "user" | "signal" | "answer">;
 
 /** RFC 7240. */
 function prefersAsync({ req }: RequestContext): boolean {

@@ -44,15 +44,8 @@ function presentedShare({ readOnly, expiresAt }: ShareRecord): Sandbox["share"] 
 }
 
 /** What could not be kept of it is said beside the sandbox. */
-export function withWarning(
-  sandbox: Sandbox,
-  warning: string | null | undefined,
-  status = 200,
-): Response {
-  return Response.json(sandbox, {
-    status,
-    ...(warning && { headers: { "X-Bhatti-Warning": headerLine(warning) } }),
-  });
+export function warningHeaders(warning: string | null | undefined): Record<string, string> {
+  return warning ? { "X-Bhatti-Warning": headerLine(warning) } : {};
 }
 
 /** The one line that a header holds. */

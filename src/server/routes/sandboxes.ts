@@ -23,7 +23,8 @@ export function bindSandboxes(binder: Binder, options: LifecycleRouteOptions): v
         : await forks.createOne(user, from, forkRequestOf(body), callerOf(call));
     return await answerWith(options, call, accepted, ({ sandbox, existing }) => {
       if (!existing) return presented(sandbox);
-      return Response.json(presented(sandbox), { headers: { "X-Bhatti-Existing": "true" } });
+      const headers = { "X-Bhatti-Existing": "true" };
+      return call.answer(presented(sandbox), { status: 200, headers });
     });
   });
   implement(binder, endpoints["sandbox.list"], ({ query, user }) =>

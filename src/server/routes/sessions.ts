@@ -20,10 +20,10 @@ export interface SessionRouteOptions {
 
 export function bindSessions(binder: Binder, options: SessionRouteOptions): void {
   const { sessions, limiter, identity, clock } = options;
-  implement(binder, endpoints["session.list"], async ({ params, query, user }) => {
+  implement(binder, endpoints["session.list"], async ({ params, query, user, answer }) => {
     const list = await sessions.list(user, params.ref, { all: query.all === "true" });
     const age = list.asOf === undefined ? {} : { headers: { "X-Bhatti-As-Of": list.asOf } };
-    return Response.json(list.sessions.map(presented), age);
+    return answer(list.sessions.map(presented), age);
   });
   implement(binder, endpoints["session.kill"], async ({ params, body, user, signal }) => {
     await sessions.kill(user, params.ref, params.session, body.signal, signal());

@@ -1,12 +1,13 @@
 /** Share links: made and revoked with a key, and opened in a browser without one. */
 import { type Clock, elapse } from "../../async/clock.ts";
-import { endpoints } from "../../contract/all.ts";
+import { type Endpoints, endpoints } from "../../contract/all.ts";
 import type { Logger } from "../../observability/log.ts";
 import type { Sessions } from "../../services/sessions.ts";
 import type { Shares } from "../../services/shares.ts";
 import { enterShell } from "../../services/web-shell.ts";
-import { type Binder, implement } from "../implement.ts";
-import { RateLimited } from "../middleware/rate-limit.ts";
+import { answerShared } from "../answers/answer.ts";
+import { type Binder, type Call, implement } from "../implement.ts";
+import { rateLimited } from "../middleware/rate-limit.ts";
 import { TokenBuckets } from "../middleware/token-buckets.ts";
 import { addressOf, type RequestContext } from "../request.ts";
 import { SocketConnection } from "../streams/socket-connection.ts";
@@ -45,7 +46,10 @@ export function bindShares(binder: Binder, options: ShareRouteOptions): void {
     return new Response(null, { status: 204 });
   });
   const page = new ShellPage();
-  const respond = () => page.respond();
+  const respond = async ({ answering }: Pick<Call<Endpoints["share.page"]>, "answering">) => {
+    const { content, headers } = await page.content();
+    return answerShared(answering(), content, headers);
+  };
   implement(binder, endpoints["share.page"], respond);
   const { path } = endpoints["share.page"];
   implement(binder, { ...endpoints["share.page"], path: `${path}/` }, respond);
@@ -59,7 +63,7 @@ function bindStream(binder: Binder, options: ShareRouteOptions): void {
   implement(binder, endpoints["share.stream"], ({ params, context, requestId }) => {
     const ip = addressOf(context);
     const wait = connected.take(ip);
-    if (wait > 0) throw new RateLimited(wait);
+    if (wait > 0) throw rateLimited(wait);
     const isOwn = isOwnOrigin(context);
     const talk = (connection: SocketConnection) =>
       new WebShellConversation(connection, {

@@ -4,7 +4,7 @@ import type { Snapshot } from "../../contract/snapshots.ts";
 import type { SnapshotRecord, Snapshots } from "../../services/snapshots.ts";
 import { type Binder, implement } from "../implement.ts";
 import { answerWith, callerOf, type OperationRouteOptions } from "./operations.ts";
-import { type PresenterOptions, sandboxPresenter, withWarning } from "./presented-sandbox.ts";
+import { type PresenterOptions, sandboxPresenter, warningHeaders } from "./presented-sandbox.ts";
 
 export interface SnapshotRouteOptions extends PresenterOptions, OperationRouteOptions {
   snapshots: Snapshots;
@@ -30,14 +30,14 @@ export function bindSnapshots(binder: Binder, options: SnapshotRouteOptions): vo
   implement(binder, endpoints["snapshot.resume"], async (call) => {
     const accepted = snapshots.resume(call.user, call.params.ref, call.body, callerOf(call));
     return await answerWith(options, call, accepted, (resumed) =>
-      withWarning(presentedSandbox(resumed), resumed.statusReason, 201),
+      call.answer(presentedSandbox(resumed), { headers: warningHeaders(resumed.statusReason) }),
     );
   });
   implement(binder, endpoints["snapshot.restore"], async (call) => {
     const { user, params, body } = call;
     const accepted = snapshots.restore(user, params.ref, body.sandbox, callerOf(call));
     return await answerWith(options, call, accepted, (restored) =>
-      withWarning(presentedSandbox(restored), restored.statusReason),
+      call.answer(presentedSandbox(restored), { headers: warningHeaders(restored.statusReason) }),
     );
   });
 }

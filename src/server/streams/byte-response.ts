@@ -3,7 +3,7 @@ import { type Pieces, releasedBy } from "../../async/pieces.ts";
 import { bodyOfPieces } from "./pieces-body.ts";
 
 /** So much is collected before anything is sent: then the answer has its length, and an error is still an answer. */
-const collectedBytes = 262_144;
+const collectedBytes = 65_536;
 
 const headersOfBytes = { "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store" };
 

@@ -2,20 +2,25 @@
 import type { ShellAssets } from "./assets.ts";
 
 export class ShellPage {
-  /** What lies between the places where the nonce goes. */
-  #pieces: Promise<string[]> | undefined;
+  /** What lies between the places where the nonce goes; all answers share it. */
+  #pieces: Promise<Uint8Array[]> | undefined;
 
-  async respond(): Promise<Response> {
+  async content(): Promise<{ content: Uint8Array[]; headers: Record<string, string> }> {
     this.#pieces ??= piecesOf();
     const nonce = crypto.getRandomValues(new Uint8Array(18)).toBase64();
     const pieces = await this.#pieces;
-    return new Response(pieces.join(nonce), { headers: headersWith(nonce) });
+    const filling = new TextEncoder().encode(nonce);
+    const content = pieces.flatMap((piece, index) => (index === 0 ? [piece] : [filling, piece]));
+    return { content, headers: headersWith(nonce) };
   }
 }
 
-async function piecesOf(): Promise<string[]> {
+async function piecesOf(): Promise<Uint8Array[]> {
   const { shellAssets } = await import("./assets.ts");
-  return filled(await shellAssets()).split("{{nonce}}");
+  const encoder = new TextEncoder();
+  return filled(await shellAssets())
+    .split("{{nonce}}")
+    .map((piece) => encoder.encode(piece));
 }
 
 function filled({ html, style, script }: ShellAssets): string {
