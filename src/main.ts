@@ -10,6 +10,8 @@ if (process.env["HTTP_PROXY"] || process.env["http_proxy"]) {
   process.env["NO_PROXY"] = [exceptions, "localhost", "127.0.0.1", "::1"].filter(Boolean).join(",");
 }
 
+const lingerMs = 2000;
+
 process.exitCode = await run(process.argv.slice(2), {
   env: process.env,
   userId: process.getuid?.() ?? 0,
@@ -27,3 +29,6 @@ process.exitCode = await run(process.argv.slice(2), {
   connectWebSocket,
   now: () => performance.now(),
 });
+
+// A connection or a timer that is left over must not keep the process, which is done.
+setTimeout(() => process.exit(), lingerMs).unref();

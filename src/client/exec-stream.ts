@@ -10,7 +10,7 @@ import { stdinWindowBytes } from "../contract/exec-limits.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import type { Client } from "./client.ts";
 import { DaemonError } from "./failure.ts";
-import { openSocket } from "./open-socket.ts";
+import { openSocket, type SocketOptions } from "./open-socket.ts";
 import type { WebSocketChannel } from "./transport.ts";
 
 export type ExecOutput =
@@ -23,7 +23,7 @@ export type ExecExit = Extract<ExecEvent, { type: "exit" }>;
 const streamNumber = { stdin: 0, stdout: 1, stderr: 2 } as const;
 const largestChunk = 64 * 1024;
 
-export class ExecStream {
+export class ExecStream implements Disposable {
   readonly #channel: WebSocketChannel;
   readonly #url: string;
   /** What may be sent before the daemon grants more. */
@@ -41,10 +41,10 @@ export class ExecStream {
     client: Client,
     ref: string,
     start: ExecStart | AttachStart | ShellStart,
-    signal?: AbortSignal,
+    waiting: Pick<SocketOptions, "onSent" | "signal"> = {},
   ): Promise<ExecStream> {
     const input = { params: { ref } };
-    const channel = await openSocket(client, "exec.stream", input, { opening: start, signal });
+    const channel = await openSocket(client, "exec.stream", input, { opening: start, ...waiting });
     return new ExecStream(channel, client.url);
   }
 
@@ -84,6 +84,10 @@ export class ExecStream {
   control(message: ExecControl): void {
     // A connection that is gone shows in events().
     if (!this.#isOver) this.#channel.send(JSON.stringify(message)).catch(() => {});
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   close(): void {

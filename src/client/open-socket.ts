@@ -8,6 +8,8 @@ import type { WebSocketChannel } from "./transport.ts";
 export interface SocketOptions {
   /** Our first message. */
   opening?: object;
+  /** Called when it is sent, while the daemon works on it. */
+  onSent?: (() => void) | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -16,12 +18,13 @@ export function openSocket<Id extends SocketId>(
   client: Client,
   id: Id,
   input: Input<Id>,
-  { opening, signal }: SocketOptions = {},
+  { opening, onSent, signal }: SocketOptions = {},
 ): Promise<WebSocketChannel> {
   const open = async () => {
     const { channel } = await client.upgrade(id, input, signal);
     try {
       if (opening !== undefined) await channel.send(JSON.stringify(opening));
+      onSent?.();
       const messages = channel.messages[Symbol.asyncIterator]();
       const coming = messages.next();
       const first = await (signal ? abortable(coming, signal) : coming);

@@ -66,7 +66,7 @@ export class SessionStream {
 
   async *#connection(isAgain: boolean): AsyncGenerator<SessionOutput> {
     const { client, ref, signal } = this.#options;
-    const stream = await ExecStream.open(client, ref, this.#firstMessage(), signal);
+    const stream = await ExecStream.open(client, ref, this.#firstMessage(), { signal });
     this.#stream = stream;
     try {
       for await (const event of stream.events()) {

@@ -75,6 +75,9 @@ export async function runBinary(args: string[], options: RunOptions = {}): Promi
 export interface TerminalRun {
   screen(): string;
   type(keys: string): void;
+  readonly pid: number;
+  /** Closes the terminal, as its window does. */
+  hangUp(): void;
   /** When all that it wrote is on the screen. */
   readonly exited: Promise<number>;
   /** The screen once it shows the text. */
@@ -102,6 +105,8 @@ export function runInTerminal(
   const run: TerminalRun = {
     screen: () => screen,
     type: (keys) => void child.terminal?.write(keys),
+    pid: child.pid,
+    hangUp: () => child.terminal?.close(),
     exited: closed.promise.then(() => child.exited),
     async shows(text) {
       await until(`"${text}" is on the screen`, () => screen.includes(text)).catch((error) => {

@@ -85,6 +85,13 @@ export class Tmux implements AsyncDisposable {
     return (await this.#run("display-message", "-p", `#{${name}}`)).trim();
   }
 
+  /** Kills the pane, as closing its window does; another window keeps the server. */
+  async killPane(): Promise<void> {
+    const pane = (await this.fact("pane_id")).trim();
+    await this.#run("new-window", "-d");
+    await this.#run("kill-pane", "-t", pane);
+  }
+
   async resize(size: { cols: number; rows: number }): Promise<void> {
     await this.#run("resize-window", "-x", String(size.cols), "-y", String(size.rows));
   }

@@ -11,8 +11,6 @@ import { absolutePath } from "../data-directory.ts";
 import { configSources } from "../settings.ts";
 import type { System } from "../system.ts";
 
-const lingerMs = 2000;
-
 export const serve = command({
   description:
     "Reads /etc/bhatti/config.yaml, or the file that BHATTI_CONFIG names. Logs JSON lines to stderr.\n" +
@@ -46,9 +44,6 @@ export const serve = command({
     const daemon = await startDaemon(config, { log, version, runtimeDir });
     const signal = await ending.received;
     await daemon.stop(signal === "SIGQUIT" ? "stop" : undefined);
-    // All is released. Should a stray timer or socket be left, it must not keep whoever waits for our end.
-    const { die } = context.system;
-    setTimeout(() => die("SIGTERM"), lingerMs).unref();
   },
 });
 

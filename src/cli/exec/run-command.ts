@@ -25,12 +25,18 @@ export async function runCommand(context: Context, plan: CommandPlan): Promise<n
   const client = await context.client();
   const interrupted = new AbortController();
   using signals = forwardSignals(system, () => interrupted.abort());
-  const stream = await ExecStream.open(client, plan.sandbox, start, interrupted.signal);
-  system.stdout.prepare();
+  using stream = await ExecStream.open(client, plan.sandbox, start, {
+    signal: interrupted.signal,
+    onSent: () => system.stdout.prepare(),
+  });
   const isRaw = start.tty && start.stdin && plan.stdin === "terminal";
   const screen = isRaw ? await enterScreen(context) : undefined;
   signals.restore = () => screen?.restore();
-  using _stdin = start.stdin ? forwardStdin(system.stdin, stream, !start.session) : undefined;
+  const stdinEnded = () => {
+    if (isRaw) signals.hangUp();
+    else if (!start.session) stream.control({ type: "stdin_end" });
+  };
+  using _stdin = start.stdin ? forwardStdin(system.stdin, stream, stdinEnded) : undefined;
   using _resize = start.tty ? followSize(system, stream) : undefined;
   let midway = true;
   try {

@@ -1,45 +1,40 @@
 /**
- * Signals that reach us go to the command; the second of a kind is for us. So is the first that only ends us, when the
- * command is one that goes on without us.
+ * Forwards signals to the command. The second of a kind ends this client, and so does the first SIGTERM or SIGHUP when
+ * the command is a session, which outlives it.
  */
 import type { ExecStream } from "../../client/exec-stream.ts";
 import type { Signal, System } from "../system.ts";
 
 const forwarded: readonly Signal[] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
-/** What a window that is closed and a program that is done with us send. */
-const partings: readonly Signal[] = ["SIGTERM", "SIGHUP"];
+const detaching: readonly Signal[] = ["SIGTERM", "SIGHUP"];
+
+/** A terminal that is stopped with Ctrl+S takes no last words. */
+const lastWordsMs = 1000;
 
 export interface SignalForwarding extends Disposable {
-  /** From now on there is a command to tell. `part` says a last word about one that goes on without us. */
-  attach(stream: ExecStream, part?: () => Promise<void>): void;
-  /** Puts the terminal back before a signal ends us. */
+  /** Forwards to this command from now on. A session has `detached`, which says how to attach to it again. */
+  attach(stream: ExecStream, detached?: () => Promise<void>): void;
+  /** Does what SIGHUP does: the terminal is gone. */
+  hangUp(): void;
+  /** Restores the terminal before a signal ends this client. */
   restore: () => void;
 }
 
-/** `onEarly` hears of a signal that comes before there is a command. */
+/** `onEarly` is called for a signal that comes before there is a command. */
 export function forwardSignals(system: System, onEarly: () => void): SignalForwarding {
   let stream: ExecStream | undefined;
-  let parting: (() => Promise<void>) | undefined;
+  let sayDetached: (() => Promise<void>) | undefined;
   const seen = new Set<Signal>();
   const handlers = new DisposableStack();
-  const forwarding: SignalForwarding = {
-    attach(opened, part) {
-      stream = opened;
-      parting = part;
-    },
-    restore() {},
-    [Symbol.dispose]: () => handlers.dispose(),
-  };
   const end = (signal: Signal) => {
-    onEarly();
-    forwarding.restore();
-    handlers.dispose();
+    for (const step of [onEarly, forwarding.restore, () => handlers.dispose()]) attempt(step);
     system.die(signal);
   };
   const receive = (signal: Signal) => {
-    if (parting && partings.includes(signal)) {
-      forwarding.restore();
-      void parting().finally(() => end(signal));
+    if (sayDetached && detaching.includes(signal)) {
+      attempt(forwarding.restore);
+      const said = sayDetached().catch(() => {}); // the terminal may be gone
+      void Promise.race([said, Bun.sleep(lastWordsMs)]).then(() => end(signal));
       return;
     }
     if (stream && !seen.has(signal)) {
@@ -49,6 +44,24 @@ export function forwardSignals(system: System, onEarly: () => void): SignalForwa
     }
     end(signal);
   };
+  const forwarding: SignalForwarding = {
+    attach(opened, detached) {
+      stream = opened;
+      sayDetached = detached;
+    },
+    hangUp: () => receive("SIGHUP"),
+    restore() {},
+    [Symbol.dispose]: () => handlers.dispose(),
+  };
   for (const signal of forwarded) handlers.use(system.onSignal(signal, () => receive(signal)));
   return forwarding;
+}
+
+/** A step that fails must not keep the next one from being taken. */
+function attempt(step: () => void): void {
+  try {
+    step();
+  } catch {
+    // such as that the terminal, which is gone, cannot be restored
+  }
 }

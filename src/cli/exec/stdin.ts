@@ -2,20 +2,23 @@
 import type { ExecStream } from "../../client/exec-stream.ts";
 import type { Input } from "../system.ts";
 
-/**
- * Runs beside the command until disposed: the end of the command never waits for the end of stdin. With `endsIt` the end
- * of ours is the end of the command's.
- */
-export function forwardStdin(input: Input, stream: ExecStream, endsIt: boolean): Disposable {
+/** Runs beside the command until disposed: the end of the command never waits for the end of stdin. */
+export function forwardStdin(input: Input, stream: ExecStream, onEnd: () => void): Disposable {
   const chunks = input.chunks();
+  let isOver = false;
   const pump = async () => {
     try {
       for await (const chunk of chunks) await stream.writeStdin(chunk);
     } finally {
-      if (endsIt) stream.control({ type: "stdin_end" });
+      if (!isOver) onEnd();
     }
   };
   // What can't be read has ended, and what can't be sent shows as a lost connection.
   pump().catch(() => {});
-  return { [Symbol.dispose]: () => chunks.cancel() };
+  return {
+    [Symbol.dispose]() {
+      isOver = true;
+      chunks.cancel();
+    },
+  };
 }

@@ -28,6 +28,7 @@ class Left extends Error {
   }
 }
 
+const lastWordsMs = 1000;
 const leavingSignals: readonly Signal[] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
 
 /** Returns the exit code of the session, or 0 when it was detached from. */
@@ -37,8 +38,17 @@ export async function followSession(context: Context, plan: SessionPlan): Promis
   const screen = new Screen(context);
   const follower = new Follower(context, plan, screen, leave, await context.client());
   using handlers = new DisposableStack();
+  const leaveOn = (signal: Signal) => {
+    leave.abort(new Left(signal));
+    const die = () => {
+      screen.restore();
+      handlers.dispose();
+      system.die(signal);
+    };
+    setTimeout(die, lastWordsMs).unref(); // output that is not taken must not keep this client
+  };
   for (const signal of leavingSignals) {
-    handlers.use(system.onSignal(signal, () => leave.abort(new Left(signal))));
+    handlers.use(system.onSignal(signal, () => leaveOn(signal)));
   }
   let midway = true;
   try {

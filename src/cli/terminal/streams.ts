@@ -84,9 +84,9 @@ function isDevNull(device: number): boolean {
 export function openTerminal(host: () => NodeJS.Process): LocalTerminal {
   return {
     size() {
-      const { stdout } = host();
-      if (!stdout.isTTY) return undefined;
-      const [cols, rows] = stdout.getWindowSize();
+      // process.stdout has a pipe no longer block, for all who share it: only a terminal is looked at through it.
+      if (!host().getBuiltinModule("node:tty").isatty(1)) return undefined;
+      const [cols, rows] = host().stdout.getWindowSize();
       return cols > 0 && rows > 0 ? { rows, cols } : undefined;
     },
     async isOutput() {
@@ -101,9 +101,17 @@ export function openTerminal(host: () => NodeJS.Process): LocalTerminal {
       const { stdin } = host();
       stdin.setRawMode?.(true);
       stopPostprocessing();
-      return { [Symbol.dispose]: () => void stdin.setRawMode?.(false) };
+      return { [Symbol.dispose]: () => leaveRawMode(stdin) };
     },
   };
+}
+
+function leaveRawMode(stdin: NodeJS.Process["stdin"]): void {
+  try {
+    stdin.setRawMode?.(false);
+  } catch {
+    // A terminal whose window was closed has no modes any more.
+  }
 }
 
 /**
