@@ -63,7 +63,7 @@ test("user delete", async () => {
   expect(await local("user", "delete", "tom", "-y")).toMatchObject({
     code: 1,
     stderr:
-      'Error: User "tom" still has 1 sandbox\nRemove the user\'s sandboxes and snapshots first\n',
+      'Error: User "tom" still has 1 sandbox\nDestroy the user\'s sandboxes and snapshots first\n',
   });
   await daemon.run(["destroy", "toms", "-y", "--token", key]);
   expect(await local("user", "delete", "tom")).toMatchObject({ code: 1 });
