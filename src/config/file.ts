@@ -26,10 +26,10 @@ export function parseConfig(path: string, text: string): ConfigFile {
   const file: ConfigFile = { path, values: {} };
   const document = parseYaml(path, text);
   const twice = duplicateKey(text, groups);
-  if (twice) throw invalid(path, twice.line, twice.key, "is written a second time");
+  if (twice) throw invalid(path, twice.line, twice.key, "is a duplicate key");
   for (const [key, value] of flatten(document)) {
     const rule = ruleOf(key);
-    const problem = rule ? broken(rule, value) : "is not a key that bhatti knows";
+    const problem = rule ? broken(rule, value) : "is not a known key";
     if (problem) throw invalid(path, lineOf(text, key), key, problem);
     if (value !== "") file.values[key as ConfigKey] = value as string | number;
   }

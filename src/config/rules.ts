@@ -65,7 +65,7 @@ export function brokenUrl(value: string): string | undefined {
   const url = URL.parse(value);
   return url && (url.protocol === "http:" || url.protocol === "https:")
     ? undefined
-    : `must be an address that starts with http:// or https://, got ${shown(value)}`;
+    : `must be a URL that starts with http:// or https://, got ${shown(value)}`;
 }
 
 function shown(value: unknown): string {

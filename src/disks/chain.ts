@@ -23,7 +23,7 @@ export class BrokenDisk extends BhattiError {
 
   constructor(directory: string, what: string) {
     super("machine_failed", `The disk in "${directory}" is damaged: ${what}`, {
-      hint: "Make a sandbox from a snapshot of it; this one can only be destroyed: bhatti destroy <sandbox>",
+      hint: "Create a sandbox from a snapshot of it, or destroy it: bhatti destroy <sandbox>",
     });
     this.what = what;
   }
@@ -33,7 +33,7 @@ export class BrokenDisk extends BhattiError {
 export async function chainOf(directory: string): Promise<Layer[]> {
   const top = await readlink(topLinkOf(directory)).catch(() => undefined);
   if (top === undefined) {
-    throw new BrokenDisk(directory, `its link "${basename(topLinkOf(directory))}" is gone`);
+    throw new BrokenDisk(directory, `link "${basename(topLinkOf(directory))}" is missing`);
   }
   const chain: Layer[] = [];
   for (let name: string | undefined = top; name !== undefined; ) {
@@ -41,7 +41,7 @@ export async function chainOf(directory: string): Promise<Layer[]> {
     if (isImage(name)) break;
     const below = await nameBelow(directory, name);
     if (chain.some((layer) => layer.name === below)) {
-      throw new BrokenDisk(directory, `its disk layer ${name} lies over itself`);
+      throw new BrokenDisk(directory, `disk layer ${name} is its own backing file`);
     }
     name = below;
   }
@@ -60,7 +60,7 @@ export async function damageOfDisk(
   for (const [name, bytes] of Object.entries(sizes)) {
     const size = (await stat(join(directory, name)).catch(() => undefined))?.size;
     if (size === undefined) return gone(name);
-    if (size !== bytes) return `its ${kindOf(name)} ${name} has ${size} bytes instead of ${bytes}`;
+    if (size !== bytes) return `${kindOf(name)} ${name} has ${size} bytes instead of ${bytes}`;
   }
   try {
     await chainOf(directory);
@@ -88,7 +88,7 @@ const magic = 0x51_46_49_fb;
 
 /** Out of a qcow2 header, whose numbers are big-endian: at 8 where the name stands, at 16 how long it is. */
 async function nameBelow(directory: string, name: string): Promise<string | undefined> {
-  const unreadable = new BrokenDisk(directory, `its disk layer ${name} is not one any more`);
+  const unreadable = new BrokenDisk(directory, `disk layer ${name} is not a valid qcow2 file`);
   const file = await open(join(directory, name), "r").catch(() => undefined);
   if (!file) throw unreadable;
   try {
@@ -107,7 +107,7 @@ async function nameBelow(directory: string, name: string): Promise<string | unde
 }
 
 function gone(name: string): string {
-  return `its ${kindOf(name)} ${name} is gone`;
+  return `${kindOf(name)} ${name} is missing`;
 }
 
 function kindOf(name: string): string {

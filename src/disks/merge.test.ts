@@ -126,15 +126,15 @@ describe("a disk that is damaged", () => {
     await truncate(join(disk, layer ?? ""), 50);
     const bytes = sizes[layer ?? ""];
     expect(await damageOfDisk(disk, sizes)).toBe(
-      `its disk layer ${layer} has 50 bytes instead of ${bytes}`,
+      `disk layer ${layer} has 50 bytes instead of ${bytes}`,
     );
-    expect(await damageOfDisk(disk)).toBe(`its disk layer ${layer} is not one any more`);
+    expect(await damageOfDisk(disk)).toBe(`disk layer ${layer} is not a valid qcow2 file`);
     await rename(join(disk, layer ?? ""), join(folder, "aside"));
-    expect(await damageOfDisk(disk)).toBe(`its disk layer ${layer} is gone`);
-    expect(await damageOfDisk(disk, sizes)).toBe(`its disk layer ${layer} is gone`);
+    expect(await damageOfDisk(disk)).toBe(`disk layer ${layer} is missing`);
+    expect(await damageOfDisk(disk, sizes)).toBe(`disk layer ${layer} is missing`);
     await rm(join(disk, image ?? ""));
-    expect(await damageOfDisk(disk, { [image ?? ""]: 1 })).toBe(`its image ${image} is gone`);
+    expect(await damageOfDisk(disk, { [image ?? ""]: 1 })).toBe(`image ${image} is missing`);
     await rm(join(disk, "top"));
-    expect(await damageOfDisk(disk)).toBe('its link "top" is gone');
+    expect(await damageOfDisk(disk)).toBe('link "top" is missing');
   });
 });

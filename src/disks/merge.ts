@@ -58,7 +58,7 @@ export async function merge(
   if (!top) return;
   // Bare names, as in the layers: QEMU takes what stands before a colon for a protocol.
   const command = ["qemu-img", "commit", "-q", "-d", "-f", "qcow2", "-b", into.name, top.name];
-  await explained(`The layers in "${directory}" could not be merged`, () =>
+  await explained(`Cannot merge the layers in "${directory}"`, () =>
     run(command, { signal, cwd: directory }),
   );
   faultPoint("merge.committed");

@@ -21,7 +21,7 @@ export async function makeOverlay(
     ...["create", "-q", "-u", "-f", "qcow2", "-o", "lazy_refcounts=on"],
     ...["-F", backing.format, "-b", backing.path, path, String(bytes)],
   ];
-  await explained(`No disk layer could be made in "${dirname(path)}"`, () =>
+  await explained(`Cannot create a disk layer in "${dirname(path)}"`, () =>
     run(command, { signal }),
   );
 }

@@ -11,7 +11,7 @@ export async function copySparse(
   to: string,
   signal: AbortSignal,
 ): Promise<void> {
-  await explained(`"${from}" could not be copied to "${to}"`, () =>
+  await explained(`Cannot copy "${from}" to "${to}"`, () =>
     run([tool, "copy-sparse", from, to], { signal }),
   );
 }

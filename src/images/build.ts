@@ -67,7 +67,7 @@ export async function buildImage(build: ImageBuild): Promise<BuiltImage> {
     await run([resolve(build.recipe), root], { signal: build.signal, onProgress: build.report });
     const contentMB = await megabytesIn(root, build.signal);
     const sizeMB = Math.max(wantedMB ?? 64, Math.ceil(contentMB * 1.3));
-    build.report(`Making a file system of ${sizeMB} MB for ${contentMB} MB of files`);
+    build.report(`Creating a file system of ${sizeMB} MB for ${contentMB} MB of files`);
     const file = join(scratch, "rootfs.ext4");
     await makeExt4(root, file, sizeMB, build.signal);
     const digest = await digestOf(file);

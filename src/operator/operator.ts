@@ -37,9 +37,9 @@ export async function openOperator(
 function nothingThere(dataDir: string): BhattiError {
   return new BhattiError(
     "host_unfit",
-    `There is no bhatti database that can be read in ${dataDir}: this command works on the daemon's own machine, on its data directory`,
+    `No readable bhatti database in ${dataDir}; this command must run on the daemon's host`,
     {
-      hint: "Run it there, name another data directory with --data-dir, or make one: bhatti user create --name <name>",
+      hint: "Name the data directory with --data-dir, or create a database: bhatti user create --name <name>",
     },
   );
 }

@@ -15,7 +15,7 @@ export class Activity {
   readonly #clock: Clock;
   readonly #uses = new Set<Use>();
 
-  constructor(clock = systemClock, lastAt = clock.now(), lastWhat = "it was started") {
+  constructor(clock = systemClock, lastAt = clock.now(), lastWhat = "started") {
     this.#clock = clock;
     this.lastAt = lastAt;
     this.lastWhat = lastWhat;

@@ -23,7 +23,7 @@ export function conditionOf(
   trouble: string | undefined,
 ): Condition {
   const { status } = sandbox;
-  if (status === "creating") return { thermal: undefined, reason: "it is being created" };
+  if (status === "creating") return { thermal: undefined, reason: "being created" };
   const expiry = expiryOf(sandbox);
   if (!actor?.machine) {
     const thermal = status === "unknown" ? undefined : "cold";
@@ -74,8 +74,8 @@ function reasonOf(
 
 /** Of one without a machine. */
 function restReasonOf({ status, statusReason }: SandboxRecord, actor?: SandboxActor): string {
-  if (actor?.failure) return `it could not be woken: ${actor.failure.error.message}`;
-  return statusReason ?? (status === "stopped" ? "it was stopped" : "it was idle");
+  if (actor?.failure) return `wake failed: ${actor.failure.error.message}`;
+  return statusReason ?? (status === "stopped" ? "stopped" : "idle");
 }
 
 function nextOf(

@@ -50,7 +50,7 @@ export class Exec {
       sandbox,
       {
         use: "exec",
-        what: "the command ran",
+        what: "running the command",
         isSession: request.session === true || request.tty !== undefined,
         begin: (guest, both) => guest.exec(request, both),
       },
@@ -92,7 +92,7 @@ export class Exec {
       .then(
         ({ exitCode, reason }) => {
           const isLeft = reason === "lost" && process.log !== "";
-          log(isLeft ? "session goes on" : "exec ended", { exit_code: exitCode, reason });
+          log(isLeft ? "session still running" : "exec ended", { exit_code: exitCode, reason });
         },
         (error: unknown) => log("exec ended", { error }),
       )

@@ -147,7 +147,7 @@ export class Files {
     begin: Task<T>["begin"],
   ): Promise<T> {
     const sandbox = this.#sandboxes.get(place.user, place.ref);
-    const task = { ...common(place), what: "it was done", beginMs: milliseconds, begin };
+    const task = { ...common(place), what: "accessing files", beginMs: milliseconds, begin };
     return askGuest(this.#sandboxes, sandbox, task, signal);
   }
 
@@ -193,7 +193,7 @@ export class Files {
         const told = await explain(error);
         // That its client leaves is nobody's fault.
         const level = isBhattiError(told, "cancelled") ? "debug" : "warn";
-        this.#log[level]("a transfer of files was cut off", { sandbox: id, error: told });
+        this.#log[level]("file transfer aborted", { sandbox: id, error: told });
         return told;
       },
     };
@@ -206,7 +206,7 @@ function common({ warn }: Place) {
 }
 
 function transfer<T>(place: Place, begin: Task<T>["begin"]): Task<T> {
-  return { ...common(place), what: "its files were transferred", beginMs: briefMs, begin };
+  return { ...common(place), what: "transferring files", beginMs: briefMs, begin };
 }
 
 /** Whose turn it is: the client's to send, or the sandbox's to take. */

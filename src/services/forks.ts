@@ -144,7 +144,7 @@ export class Forks {
       id,
       async [Symbol.asyncDispose]() {
         await engine.removeSnapshot(id).catch((error: unknown) => {
-          log.error("what a fork was made from was not removed", { snapshot: id, error });
+          log.error("cannot remove the source state of a fork", { snapshot: id, error });
         });
       },
     };
@@ -156,7 +156,7 @@ export class Forks {
     const actor = actors.of(child.id);
     try {
       await actor.perform({
-        what: `Taking sandbox "${child.name}" away, as its fork failed`,
+        what: `Removing sandbox "${child.name}" after a failed fork`,
         milliseconds: stepMs.destroy,
         work: async () => {
           const engineId = store.sandboxes.byId(child.id)?.engineId ?? null;
@@ -166,9 +166,9 @@ export class Forks {
         },
       });
     } catch (error) {
-      log.error("a child of a fork that failed was not removed", { sandbox: child.id, error });
+      log.error("cannot remove the sandbox of a failed fork", { sandbox: child.id, error });
       if (!store.sandboxes.byId(child.id)) return; // its user destroyed it meanwhile
-      const reason = `its fork failed, and it could not be removed: ${messageOf(error)}`;
+      const reason = `fork failed, and removing the sandbox failed: ${messageOf(error)}`;
       keeper.detach(actor, "unknown", reason);
     }
   }

@@ -15,11 +15,11 @@ const busyNetwork = 1000;
 /** What it was seen doing; undefined when nothing, or when there is nothing to compare with. */
 export function workSeen(before: Look | undefined, now: Look): string | undefined {
   const { commands } = now.activity;
-  if (commands > 0) return commands === 1 ? "a command ran" : `${commands} commands ran`;
+  if (commands > 0) return commands === 1 ? "ran a command" : `ran ${commands} commands`;
   if (!before) return undefined;
   const ms = Math.max(now.at - before.at, 1);
   const share = (now.activity.cpuMicroseconds - before.activity.cpuMicroseconds) / 1000 / ms;
-  if (share >= busyShare) return `it used ${Math.round(share * 100)} % of a processor`;
+  if (share >= busyShare) return `used ${Math.round(share * 100)} % CPU`;
   const bytes = Math.abs(now.activity.networkBytes - before.activity.networkBytes);
-  return bytes / ms >= busyNetwork / 1000 ? "it used the network" : undefined;
+  return bytes / ms >= busyNetwork / 1000 ? "network traffic" : undefined;
 }

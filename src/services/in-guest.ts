@@ -47,9 +47,10 @@ export async function beginInGuest<T>(
   const { beginMs = usualBeginMs } = task;
   const hint = task.endsWithStream ? {} : { hint: wakesWithIt };
   const ended = `Sandbox "${name}" ended`;
-  const goesOn = task.isSession && `The line to sandbox "${name}" was lost; its session runs`;
+  const goesOn =
+    task.isSession && `Lost the connection to sandbox "${name}"; the session keeps running`;
   try {
-    const value = await within(beginMs, "Its begin", signal, async (both) =>
+    const value = await within(beginMs, "The guest's reply", signal, async (both) =>
       task.begin(await machine.guest(both), both),
     );
     const explain = (error: unknown) =>
@@ -81,4 +82,4 @@ export async function askGuest<T>(
   return value;
 }
 
-const wakesWithIt = "What ran in it goes on, without anybody to hear of it, when it is used again";
+const wakesWithIt = "Its processes resume, without this client, when the sandbox is used again";

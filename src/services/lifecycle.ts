@@ -28,7 +28,7 @@ export interface LifecycleOptions {
 }
 
 /** Why one that was lost, and is stopped then, starts from its disk. */
-const memoryIsGone = "there is no saved state of it";
+const memoryIsGone = "no saved state";
 const startMs = 90_000;
 const answerMs = 3_000;
 /** So long a guest whose memory may be given up gets to go on; what is left of the start's time is for its boot. */
@@ -106,7 +106,7 @@ export class Lifecycle {
     const sandbox = requireSandbox(this.#options.store, id);
     checkUsable(sandbox);
     actor.failure = undefined;
-    actor.activity.saw("it was started");
+    actor.activity.saw("started");
     const { machine } = actor;
     // One that stands still cannot answer; whether it does shows when it is woken.
     if (force && machine && !machine.isPaused && !(await answers(machine, signal))) {
@@ -114,7 +114,9 @@ export class Lifecycle {
     }
     const limit = force ? wakeMs : startMs;
     try {
-      await settledWithin(limit, "Waking it", signal, (both) => wake.makeHot(id, actor, both));
+      await settledWithin(limit, "Waking the sandbox", signal, (both) =>
+        wake.makeHot(id, actor, both),
+      );
     } catch (error) {
       if (!force || signal.aborted) throw error;
       if (actor.machine) await this.#giveUp(actor, actor.machine);
@@ -128,11 +130,11 @@ export class Lifecycle {
 
   /** Its memory is lost; that is what `force` says. */
   async #giveUp(actor: SandboxActor, machine: Machine): Promise<void> {
-    this.#options.log.warn("a machine that does not answer is ended", { sandbox: actor.id });
+    this.#options.log.warn("killing a VM that does not respond", { sandbox: actor.id });
     actor.machine = undefined;
     await machine.halt();
     faultPoint("start.halted");
-    this.#options.keeper.detach(actor, "unknown", "its memory was given up, as it did not answer");
+    this.#options.keeper.detach(actor, "unknown", "memory discarded: the guest did not respond");
   }
 
   /** What is in files of one without a machine. */
@@ -143,8 +145,8 @@ export class Lifecycle {
     if (state === "running") {
       throw new BhattiError(
         "machine_failed",
-        `Sandbox "${name}" runs, but its machine does not answer the daemon: it stays as it is`,
-        { hint: `Try again, or give up its memory: bhatti start --force ${name}` },
+        `Sandbox "${name}" is running, but its VM does not respond`,
+        { hint: `Try again, or discard its memory: bhatti start --force ${name}` },
       );
     }
     return state === "suspended" ? "all" : "disk";
@@ -153,7 +155,7 @@ export class Lifecycle {
 
 async function answers(machine: Machine, signal: AbortSignal): Promise<boolean> {
   try {
-    await within(answerMs, "The guest's answer", signal, async (until) =>
+    await within(answerMs, "The guest's reply", signal, async (until) =>
       (await machine.guest(until)).ping(until),
     );
     return true;

@@ -78,13 +78,11 @@ export class MachineKeeper {
       return;
     }
     const crashed = end.reason === "crashed";
-    const reason = crashed
-      ? `its machine crashed: ${end.detail}`
-      : `it was powered off: ${end.detail}`;
+    const reason = crashed ? `VM crashed: ${end.detail}` : `powered off: ${end.detail}`;
     try {
       this.#change(actor.id, { status: crashed ? "unknown" : "stopped", thermal: "cold", reason });
     } catch (error) {
-      this.#log.error("a machine's end could not be stored", { sandbox: actor.id, error });
+      this.#log.error("cannot store the exit of a VM", { sandbox: actor.id, error });
       this.#storeLater(actor, crashed ? "unknown" : "stopped", reason);
     }
     this.#forgetSessions(actor.id);
@@ -103,7 +101,7 @@ export class MachineKeeper {
       this.#change(id, { thermal: "cold" });
     } catch (error) {
       // Whoever suspended it fails as well, and says so.
-      this.#log.error("that a sandbox is cold could not be stored", { sandbox: id, error });
+      this.#log.error("cannot store that a sandbox is cold", { sandbox: id, error });
     }
   }
 
@@ -112,7 +110,7 @@ export class MachineKeeper {
     try {
       this.#store.sandboxes.forgetSessions(id);
     } catch (error) {
-      this.#log.warn("sessions that are gone were not forgotten", { sandbox: id, error });
+      this.#log.warn("cannot delete the stored sessions of a sandbox", { sandbox: id, error });
     }
   }
 
@@ -137,7 +135,7 @@ export class MachineKeeper {
       if (!row) throw new Error(`sandbox ${id} has no row`);
       const status = change.status ?? row.status;
       if (!mayBecome(row.status, status)) {
-        throw new Error(`sandbox ${id} may not go from ${row.status} to ${status}`);
+        throw new Error(`sandbox ${id} cannot change from ${row.status} to ${status}`);
       }
       this.#store.sandboxes.update(id, {
         status,

@@ -27,13 +27,16 @@ export async function explainLoss(
     return new BhattiError("machine_lost", `${what}: ${end.detail}`, { cause: error, ...options });
   }
   if (goesOn === undefined) return error;
-  return new BhattiError("connection_lost", goesOn, { cause: error, hint: "Attach to it again" });
+  return new BhattiError("connection_lost", goesOn, {
+    cause: error,
+    hint: "Reattach: bhatti attach <sandbox> <session>",
+  });
 }
 
 /** Undefined when it runs on. */
 async function endOf(machine: Machine): Promise<MachineEnd | undefined> {
   try {
-    return await within(endMs, "The machine's end", undefined, async (signal) => {
+    return await within(endMs, "Waiting for the VM to exit", undefined, async (signal) => {
       const answers = async () => (await machine.guest(signal)).ping(signal);
       const lives = answers().then(
         () => undefined,

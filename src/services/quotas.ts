@@ -9,7 +9,7 @@ export interface AskedResources {
 
 export function checkSandboxCount(user: User, count: number, asked = 1): void {
   if (count + asked <= user.maxSandboxes) return;
-  const more = asked > 1 ? `: ${asked} more were asked for` : "";
+  const more = asked > 1 ? `, requested ${asked} more` : "";
   throw new BhattiError(
     "sandbox_limit",
     `sandbox limit reached (${count}/${user.maxSandboxes})${more}`,
@@ -24,5 +24,5 @@ export function checkSandboxSize(user: User, asked: AskedResources): void {
 
 function checkLimit(field: string, value: number, limit: number, what: string): void {
   if (value <= limit) return;
-  throw new BhattiError("quota_exceeded", `${field}: ${value} is over ${what} of ${limit}`);
+  throw new BhattiError("quota_exceeded", `${field}: ${value} exceeds ${what} of ${limit}`);
 }

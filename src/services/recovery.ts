@@ -43,10 +43,10 @@ export async function recover(options: RecoveryOptions): Promise<void> {
       log.warn("keeping a machine that another host or an earlier version made", { machine: id });
       return;
     }
-    log.warn("removing a machine that no sandbox refers to", { machine: id });
+    log.warn("removing an orphaned VM", { machine: id });
     await engine
       .destroy(id)
-      .catch((error: unknown) => log.error("it could not be removed", { machine: id, error }));
+      .catch((error: unknown) => log.error("cannot remove an orphaned VM", { machine: id, error }));
   });
 }
 
@@ -57,15 +57,15 @@ async function recoverRow(options: RecoveryOptions, row: SandboxRecord): Promise
       // Its machine, if there is one, is an orphan then.
       store.sandboxes.delete(row.id);
       faultPoint("recover.create-undone");
-      log.warn("removed a sandbox whose create was cut short", { sandbox: row.id, name: row.name });
+      log.warn("removed a partially created sandbox", { sandbox: row.id, name: row.name });
     } else if (row.destroyRequestedAt !== null) {
       await options.sandboxes.remove(row.id, options.actors.of(row.id));
-      log.info("finished a destroy that was cut short", { sandbox: row.id, name: row.name });
+      log.info("finished an interrupted destroy", { sandbox: row.id, name: row.name });
     } else {
       await adopt(options, row);
     }
   } catch (error) {
-    log.error("a sandbox could not be recovered", { sandbox: row.id, error });
+    log.error("cannot recover a sandbox", { sandbox: row.id, error });
   }
 }
 
@@ -73,13 +73,13 @@ async function adopt(options: RecoveryOptions, row: SandboxRecord): Promise<void
   const { engine, keeper, actors, log, events, configOf } = options;
   const actor = actors.of(row.id);
   const lastAt = Date.parse(row.lastActiveAt ?? row.createdAt);
-  actor.activity = new Activity(actors.clock, lastAt, "it was last seen");
+  actor.activity = new Activity(actors.clock, lastAt, "last seen");
   try {
     const { engineId } = row;
     const machine =
       engineId === null
         ? undefined
-        : await within(adoptMs, "Taking over the machine", undefined, (signal) =>
+        : await within(adoptMs, "Adopting the VM", undefined, (signal) =>
             engine.adopt(engineId, configOf(row), signal),
           );
     if (machine) {
@@ -91,15 +91,15 @@ async function adopt(options: RecoveryOptions, row: SandboxRecord): Promise<void
         await goOn(machine, log);
         if (machine.isAwake) keeper.turn(actor, "hot");
       }
-      log.debug("machine taken over", { sandbox: row.id, machine: machine.id });
+      log.debug("VM adopted", { sandbox: row.id, machine: machine.id });
     } else {
       await withoutProcess(options, row, actor);
       faultPoint("recover.without-process");
     }
   } catch (error) {
-    const reason = `its machine could not be taken over: ${messageOf(error)}`;
+    const reason = `cannot adopt the VM: ${messageOf(error)}`;
     keeper.detach(actor, "unknown", reason);
-    log.error("a machine could not be taken over", { sandbox: row.id, error });
+    log.error("cannot adopt a VM", { sandbox: row.id, error });
   }
   events.record({
     type: "sandbox.recovered",
@@ -114,7 +114,7 @@ async function goOn(machine: Machine, log: Logger): Promise<void> {
   try {
     await machine.unpause(AbortSignal.timeout(adoptMs));
   } catch (error) {
-    log.warn("a machine that was taken over does not answer yet", { machine: machine.id, error });
+    log.warn("an adopted VM does not respond yet", { machine: machine.id, error });
   }
 }
 
@@ -127,15 +127,15 @@ async function withoutProcess(
   const state = row.engineId === null ? "gone" : await engine.stateOf(row.engineId);
   const fields = { sandbox: row.id, name: row.name };
   if (state === "gone") {
-    keeper.detach(actor, "unknown", "its disk is gone");
-    log.error("a sandbox's disk is gone", fields);
+    keeper.detach(actor, "unknown", "disk missing");
+    log.error("the disk of a sandbox is missing", fields);
   } else if (state === "suspended") {
     keeper.suspended(actor, row.status === "stopped" ? "stopped" : "running");
   } else if (row.status === "running" || row.status === "unknown") {
     // What was said while it ran is how it came to run.
     const before = row.thermal === "cold" ? row.statusReason : null;
-    const reason = before ?? "its machine did not run any more when the daemon started";
+    const reason = before ?? "VM not running when the daemon started";
     keeper.endedWithDaemon(actor, reason);
-    log.warn("a sandbox's machine is gone; it starts from its disk when it is used", fields);
+    log.warn("VM not running; the sandbox boots from disk when it is used", fields);
   }
 }

@@ -106,7 +106,7 @@ function insert(
     return sandbox;
   } catch (cause) {
     if (!isUniqueViolation(cause)) throw cause;
-    const message = `name: you have a sandbox "${sandbox.name}" already`;
+    const message = `name: sandbox "${sandbox.name}" already exists`;
     throw new BhattiError("name_taken", message, { cause });
   }
 }

@@ -76,7 +76,7 @@ export class SandboxCopies {
     const { actors, store } = this.#options;
     const actor = actors.of(sandbox.id);
     const machine = await actor.perform({
-      what: `Making sandbox "${sandbox.name}"`,
+      what: `Creating sandbox "${sandbox.name}"`,
       milliseconds: stepMs.clone(sandbox.memoryMB, count),
       signal,
       work: async (until) => {
@@ -86,7 +86,7 @@ export class SandboxCopies {
       },
     });
     faultPoint("copy.stored");
-    actor.activity.saw("it was made");
+    actor.activity.saw("created");
     this.#options.onMade(sandbox.id);
     this.#tell(sandbox, machine);
     return store.sandboxes.byId(sandbox.id) ?? sandbox;
@@ -124,12 +124,12 @@ export class SandboxCopies {
     const before = requireSandbox(store, id);
     await this.#clone(before, actor, snapshot, "replace.made", signal);
     actor.failure = undefined;
-    actor.activity.saw("it was restored");
+    actor.activity.saw("restored");
     faultPoint("replace.stored");
     const { engineId } = before;
     if (engineId !== null) {
       await engine.destroy(engineId).catch((error: unknown) => {
-        log.error("a machine that was replaced was not removed", { machine: engineId, error });
+        log.error("cannot remove a replaced VM", { machine: engineId, error });
       });
     }
     faultPoint("replace.old-gone");
@@ -157,11 +157,11 @@ export class SandboxCopies {
   #tell({ id, userId, name, cpus, memoryMB, image }: SandboxRecord, { origin }: Machine): void {
     const steps = Object.fromEntries(origin.steps.map((step) => [step.name, step.milliseconds]));
     const meta = { name, cpus, memory_mb: memoryMB, image, steps, note: origin.note };
-    this.#options.log.debug("sandbox made as a copy", { sandbox: id, ...meta });
+    this.#options.log.debug("sandbox cloned", { sandbox: id, ...meta });
     this.#options.events.record({ type: "sandbox.created", userId, sandboxId: id, meta });
   }
 }
 
 function destroyedMeanwhile({ name }: SandboxRecord): BhattiError {
-  return new BhattiError("cancelled", `Sandbox "${name}" was destroyed while it was being made`);
+  return new BhattiError("cancelled", `Sandbox "${name}" was destroyed while it was being created`);
 }

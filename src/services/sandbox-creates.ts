@@ -118,13 +118,13 @@ export class SandboxCreates {
   async #existing(sandbox: SandboxRecord, signal: AbortSignal): Promise<SandboxRecord | undefined> {
     const { store, actors, log } = this.#options;
     if (sandbox.destroyRequestedAt !== null) {
-      log.debug("a create waits for the destroy of its name", { sandbox: sandbox.id });
+      log.debug("create waits for a destroy of the same name", { sandbox: sandbox.id });
       await abortable(actors.of(sandbox.id).settled(), signal);
       return store.sandboxes.byId(sandbox.id);
     }
     const pending = this.#pending.get(sandbox.id);
     if (!pending) return await this.#whenMade(sandbox, signal);
-    log.debug("a create waits for another of its name", { sandbox: sandbox.id });
+    log.debug("create waits for another create of the same name", { sandbox: sandbox.id });
     try {
       return await abortable(pending.outcome, signal);
     } catch (error) {
@@ -139,7 +139,7 @@ export class SandboxCreates {
     { id, name }: SandboxRecord,
     signal: AbortSignal,
   ): Promise<SandboxRecord | undefined> {
-    const what = `Waiting for sandbox "${name}", which is being made`;
+    const what = `Waiting for the creation of sandbox "${name}"`;
     return await within(stepMs.make, what, signal, async (both) => {
       for (;;) {
         const sandbox = this.#options.store.sandboxes.byId(id);
@@ -170,7 +170,7 @@ export class SandboxCreates {
             operation.report("making the machine");
             const commit = (machine: Machine) => keeper.attach(actor, machine);
             const story = await makeMachine(engine, order, workSignal, log, commit);
-            actor.activity.saw("it was created");
+            actor.activity.saw("created");
             this.#options.onMade(sandbox.id);
             return this.#created(sandbox, story);
           } catch (error) {

@@ -59,7 +59,7 @@ export async function makeMachine(
     files: order.files.length,
     ms: rounded(performance.now() - started),
   };
-  log.debug("machine made", story);
+  log.debug("VM created", story);
   return story;
 }
 

@@ -39,7 +39,7 @@ export function editSandbox(
       store.sandboxes.edit(id, edited);
     } catch (cause) {
       if (!isUniqueViolation(cause)) throw cause;
-      const message = `name: you have another sandbox "${edited.name}"`;
+      const message = `name: sandbox "${edited.name}" already exists`;
       throw new BhattiError("name_taken", message, { cause });
     }
     return edited;

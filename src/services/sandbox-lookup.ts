@@ -20,8 +20,8 @@ export function requireSandbox({ sandboxes }: Store, id: string): SandboxRecord 
 }
 
 export function diskGone({ name }: SandboxRecord): BhattiError {
-  return new BhattiError("machine_failed", `The disk of sandbox "${name}" is gone`, {
-    hint: `All that is left to do: bhatti destroy ${name}`,
+  return new BhattiError("machine_failed", `The disk of sandbox "${name}" is missing`, {
+    hint: `Destroy it: bhatti destroy ${name}`,
   });
 }
 

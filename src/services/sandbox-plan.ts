@@ -65,7 +65,7 @@ export function checkLabelCount(labels: Record<string, string>): void {
   if (count <= maximumLabels) return;
   throw new BhattiError(
     "bad_request",
-    `labels: must be at most ${maximumLabels} labels, with those there are already (got ${count})`,
+    `labels: must be at most ${maximumLabels} labels in total (got ${count})`,
   );
 }
 
@@ -73,7 +73,7 @@ export function checkMemory(memoryMB: number): void {
   if (memoryMB < minimumMemoryMB) {
     throw new BhattiError(
       "bad_request",
-      `memory_mb: must be at least ${minimumMemoryMB}, below that a guest does not boot (got ${memoryMB})`,
+      `memory_mb: must be at least ${minimumMemoryMB}, the minimum to boot a guest (got ${memoryMB})`,
     );
   }
 }
@@ -84,7 +84,7 @@ export function diskSizeOn(plan: SandboxPlan, imageSizeMB: number): number {
   if (plan.diskSizeMB < imageSizeMB) {
     throw new BhattiError(
       "bad_request",
-      `disk_size_mb: must be at least ${imageSizeMB}, the size of image "${plan.image}": disks only grow (got ${plan.diskSizeMB})`,
+      `disk_size_mb: must be at least ${imageSizeMB}, the size of image "${plan.image}" (got ${plan.diskSizeMB})`,
     );
   }
   return plan.diskSizeMB;

@@ -59,7 +59,6 @@ test("when the daemon ends, machines are suspended, and those that cannot be are
   expect(sandboxes.get(user, "dev")).toMatchObject({ status: "running", thermal: "cold" });
   expect(sandboxes.get(user, "deaf")).toMatchObject({
     status: "stopped",
-    statusReason:
-      "the daemon was stopped, and it could not be put into files: The guest does not answer",
+    statusReason: "the daemon was stopped, and suspend failed: The guest does not answer",
   });
 });

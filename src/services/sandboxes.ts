@@ -101,10 +101,10 @@ export class Sandboxes {
     const { id, name, destroyRequestedAt } = this.get(user, ref);
     const { actors, log } = this.#options;
     const actor = actors.of(id);
-    if (actor.isBusy) log.debug("a destroy waits for what is being done", { sandbox: id });
+    if (actor.isBusy) log.debug("destroy waits for a running operation", { sandbox: id });
     if (destroyRequestedAt === null) {
       // Whatever is being made of it or done to it is for nothing now.
-      actor.cancel(new BhattiError("cancelled", `Sandbox "${name}" was destroyed meanwhile`));
+      actor.cancel(new BhattiError("cancelled", `Sandbox "${name}" was destroyed`));
     }
     await actor.perform({
       what: `Destroying sandbox "${name}"`,
@@ -240,7 +240,9 @@ export class Sandboxes {
       store.sandboxes.requestDestroy(id, new Date().toISOString());
     } catch (error) {
       if (!isBhattiError(error, "disk_full")) throw error;
-      log.warn("a sandbox is destroyed although that could not be written", { sandbox: id });
+      log.warn("cannot store the intent to destroy a sandbox; destroying it anyway", {
+        sandbox: id,
+      });
     }
   }
 
@@ -248,7 +250,7 @@ export class Sandboxes {
     try {
       await engine.destroy(machine);
     } catch (error) {
-      this.#detach(actor, `it could not be destroyed: ${messageOf(error)}`);
+      this.#detach(actor, `destroy failed: ${messageOf(error)}`);
       throw error;
     }
   }
@@ -269,14 +271,14 @@ export class Sandboxes {
     try {
       await this.#wake.wake(sandbox, AbortSignal.timeout(keepHotMs));
     } catch (error) {
-      this.#options.log.error("a sandbox could not be kept hot", { sandbox: id, error });
+      this.#options.log.error("cannot wake a keep_hot sandbox", { sandbox: id, error });
     }
   }
 
   async #expire({ id, name }: SandboxRecord): Promise<void> {
     const actor = this.#options.actors.of(id);
     await actor.perform({
-      what: `Destroying sandbox "${name}", whose time is over`,
+      what: `Destroying expired sandbox "${name}"`,
       milliseconds: destroyMs,
       work: () => this.remove(id, actor),
     });

@@ -49,13 +49,13 @@ export class SessionMemory {
   /** Before its machine goes to sleep. Never throws: whatever becomes of this, it may sleep. */
   async ask({ id }: SandboxActor, machine: Machine, signal: AbortSignal): Promise<void> {
     try {
-      const processes = await within(rememberMs, "Its sessions", signal, async (until) =>
+      const processes = await within(rememberMs, "Listing sessions", signal, async (until) =>
         (await machine.guest(until)).processes(until),
       );
       const json = JSON.stringify(sessionsAmong(processes));
       this.#store.sandboxes.rememberSessions(id, { json, at: new Date().toISOString() });
     } catch (error) {
-      this.#log.debug("what ran in a sandbox was not remembered", { sandbox: id, error });
+      this.#log.debug("cannot store the sessions of a sandbox", { sandbox: id, error });
     }
   }
 
@@ -73,7 +73,7 @@ export class SessionMemory {
     try {
       return Remembered.parse(JSON.parse(json));
     } catch (error) {
-      this.#log.warn("what ran in a sandbox cannot be read", { sandbox: id, error });
+      this.#log.warn("cannot read the stored sessions of a sandbox", { sandbox: id, error });
       return [];
     }
   }

@@ -18,10 +18,10 @@ export function tellOfSession(
   const started = performance.now();
   const { session, tty, reattached, offset } = running;
   const fields = { sandbox: sandbox.id, session };
-  log.debug("client of a session came", { ...fields, how, tty, offset });
+  log.debug("session client attached", { ...fields, how, tty, offset });
   const left = (outcome: object) => {
     const seconds = Math.round((performance.now() - started) / 100) / 10;
-    log.debug("client of a session left", { ...fields, duration_s: seconds, ...outcome });
+    log.debug("session client detached", { ...fields, duration_s: seconds, ...outcome });
     events.record({
       type: tty ? "shell.session" : "exec.piped_session",
       userId: sandbox.userId,

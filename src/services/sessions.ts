@@ -81,7 +81,12 @@ export class Sessions {
     const { sandboxes, log } = this.#options;
     const sandbox = sandboxes.get(user, ref);
     const begin = (guest: Guest, both: AbortSignal) => guest.kill(session, name, both);
-    await askGuest(sandboxes, sandbox, { use: "kill", what: "it was told", begin }, signal);
+    await askGuest(
+      sandboxes,
+      sandbox,
+      { use: "kill", what: "signalling the session", begin },
+      signal,
+    );
     log.debug("session signalled", { sandbox: sandbox.id, session, signal: name });
   }
 
@@ -95,7 +100,7 @@ export class Sessions {
     const { value, ...held } = await beginInGuest(
       sandboxes,
       sandbox,
-      { use: "logs", what: "its log was read", isSession: true, begin },
+      { use: "logs", what: "reading the log", isSession: true, begin },
       silence ? AbortSignal.any([signal, silence.signal]) : signal,
     );
     const stream = new HeldStream(value, { ...held, ...(silence && { silence }) });
@@ -117,7 +122,7 @@ export class Sessions {
     const begun = await beginInGuest(
       sandboxes,
       sandbox,
-      { use: "attach", what: "it was attached", isSession: true, begin },
+      { use: "attach", what: "attached to the session", isSession: true, begin },
       signal,
     );
     const how = request.mode === "watch" ? "watched" : "taken up";
@@ -142,7 +147,7 @@ export class Sessions {
     const begun = await beginInGuest(
       sandboxes,
       sandbox,
-      { use: "shell", what: "the shell ran", isSession: true, begin },
+      { use: "shell", what: "running the shell", isSession: true, begin },
       signal,
     );
     const how = begun.value.reattached ? "taken up" : "started";
@@ -155,12 +160,12 @@ export class Sessions {
     const machine = actor?.isExclusive ? undefined : actor?.machine;
     if (!machine?.isAwake) return remembered(memory, sandbox.id);
     try {
-      const processes = await within(listMs, "Its answer", undefined, async (signal) =>
+      const processes = await within(listMs, "The guest's reply", undefined, async (signal) =>
         (await machine.guest(signal)).processes(signal),
       );
       return { sessions: sessionsAmong(processes), asOf: undefined };
     } catch (error) {
-      log.debug("a sandbox did not tell its sessions", { sandbox: sandbox.id, error });
+      log.debug("cannot list the sessions of a sandbox", { sandbox: sandbox.id, error });
       if (machine.isAwake && !memory.recall(sandbox.id)) throw error;
       return remembered(memory, sandbox.id);
     }

@@ -67,7 +67,7 @@ export class Shares {
       return made;
     });
     const { sandboxId, readOnly, expiresAt } = share;
-    this.#cut(sandboxId, "the link was replaced by another one");
+    this.#cut(sandboxId, "the link was replaced");
     const meta = { read_only: readOnly, ...(expiresAt !== null && { expires_at: expiresAt }) };
     events.record({ type: "share.created", userId: user.id, sandboxId, meta });
     return { ...share, token };
@@ -110,7 +110,7 @@ export class Shares {
     if (!owner || sandbox.destroyRequestedAt !== null) throw unauthorized();
     const live = this.#live.get(sandboxId) ?? new Set();
     if (live.size >= maximumWebSessions)
-      throw new BhattiError("session_limit", "too many sessions");
+      throw new BhattiError("session_limit", `web session limit reached (${maximumWebSessions})`);
     this.#live.set(sandboxId, live);
     const session = this.#admit(sandbox, owner, share, ip);
     live.add(session);
@@ -121,7 +121,7 @@ export class Shares {
     const { store, log, clock } = this.#options;
     const { id } = sandbox;
     const started = clock.steady();
-    log.info("a web session began", { sandbox: id, ip, read_only: share.readOnly });
+    log.info("web session started", { sandbox: id, ip, read_only: share.readOnly });
     const session: WebSession = new WebSession({
       ...{ sandbox, owner, clock, store, log },
       readOnly: share.readOnly,

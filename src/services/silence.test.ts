@@ -14,7 +14,7 @@ test("a side whose turn it is may be silent for so long, and then it is named", 
   jest.advanceTimersByTime(1);
   expect(silence.signal.reason).toMatchObject({
     code: "guest_unresponsive",
-    message: 'Sandbox "dev" did not go on with a transfer for 120 s',
+    message: 'Sandbox "dev" did not continue the transfer for 120 s',
   });
 });
 

@@ -43,7 +43,7 @@ export class Silence implements Disposable {
     return side === "sandbox"
       ? new BhattiError(
           "guest_unresponsive",
-          `Sandbox "${this.#name}" did not go on with a transfer for ${seconds} s`,
+          `Sandbox "${this.#name}" did not continue the transfer for ${seconds} s`,
         )
       : new BhattiError("timeout", `the client sent nothing for ${seconds} s`);
   }

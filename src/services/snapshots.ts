@@ -55,7 +55,7 @@ export class Snapshots {
         kind: "snapshot.create",
         userId: user.id,
         target: { kind: "snapshot", id, name },
-        what: `Making snapshot "${name}"`,
+        what: `Creating snapshot "${name}"`,
         milliseconds: operationMs["snapshot.create"](sandbox),
         isPending: actors.of(sandbox.id).isBusy,
       });
@@ -77,7 +77,7 @@ export class Snapshots {
     const { sandboxes, store, events, log } = this.#options;
     try {
       faultPoint("snapshot.claimed");
-      const what = `Making snapshot "${snapshot.name}"`;
+      const what = `Creating snapshot "${snapshot.name}"`;
       const order = { of: sandbox.id, what, snapshot: snapshot.id, kind: snapshot.kind };
       const facts = await capture(this.#options, order, operation);
       faultPoint("snapshot.captured");
@@ -91,7 +91,7 @@ export class Snapshots {
         size_mb: sizeMB,
         paused_ms: pausedMs,
       };
-      log.debug("snapshot made", { sandbox: sandbox.id, snapshot: snapshot.id, ...meta });
+      log.debug("snapshot created", { sandbox: sandbox.id, snapshot: snapshot.id, ...meta });
       const whose = { userId: user.id, sandboxId: sandbox.id };
       events.record({ type: "snapshot.created", ...whose, meta });
       return { ...snapshot, status: "ready", sizeMB, pausedMs };
@@ -101,7 +101,7 @@ export class Snapshots {
       try {
         store.snapshots.delete(snapshot.id);
       } catch (cause) {
-        log.error("a snapshot that failed keeps its name until the next start", {
+        log.error("cannot remove a failed snapshot; its name stays taken until the next start", {
           snapshot: snapshot.id,
           error: cause,
         });
@@ -130,7 +130,10 @@ export class Snapshots {
     const { store, events } = this.#options;
     const { id, name } = this.get(user, ref);
     if (this.#uses.values().some(({ snapshot }) => snapshot === id)) {
-      throw new BhattiError("snapshot_in_use", `A sandbox is being made from snapshot "${name}"`);
+      throw new BhattiError(
+        "snapshot_in_use",
+        `Snapshot "${name}" is in use: a sandbox is being created from it`,
+      );
     }
     // The row goes first: files without a row are removed at the next start, a row without files would stay broken.
     try {
@@ -161,7 +164,7 @@ export class Snapshots {
         kind: "snapshot.resume",
         userId: user.id,
         target: { kind: "sandbox", id, name },
-        what: `Making sandbox "${name}"`,
+        what: `Creating sandbox "${name}"`,
         milliseconds: operationMs["snapshot.resume"](snapshot),
       });
       return { claimed, operation };
@@ -191,8 +194,8 @@ export class Snapshots {
     if (snapshot.sourceId !== sandbox.id) {
       throw new BhattiError(
         "bad_request",
-        `sandbox: snapshot "${snapshot.name}" was made of "${snapshot.sourceName}" (${snapshot.sourceId}), only that can be put back (got "${sandbox.name}")`,
-        { hint: `Make a new sandbox from it: bhatti snapshot resume ${snapshot.name}` },
+        `sandbox: must be the source of snapshot "${snapshot.name}", "${snapshot.sourceName}" (${snapshot.sourceId}) (got "${sandbox.name}")`,
+        { hint: `Create a sandbox from it: bhatti snapshot resume ${snapshot.name}` },
       );
     }
     const { id, name, engineId } = sandbox;
@@ -225,7 +228,7 @@ export class Snapshots {
       else {
         await this.#removeFiles(id);
         store.snapshots.delete(id);
-        log.warn("removed a snapshot that was cut short", { snapshot: id, name });
+        log.warn("removed a partial snapshot", { snapshot: id, name });
       }
     }
     for (const { id, isOwn } of found) {
@@ -241,7 +244,7 @@ export class Snapshots {
   async #removeFiles(id: string): Promise<void> {
     const { engine, log } = this.#options;
     await engine.removeSnapshot(id).catch((error: unknown) => {
-      log.error("a snapshot's files were not removed", { snapshot: id, error });
+      log.error("cannot remove the files of a snapshot", { snapshot: id, error });
     });
   }
 

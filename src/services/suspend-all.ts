@@ -47,7 +47,7 @@ export async function suspendAll(options: SuspendAllOptions): Promise<void> {
         const did = await suspendOne(options, sandbox, actor);
         if (did) options.log.info("sandbox suspended", { sandbox: id, name });
       } else if (engineId !== null && (await options.engine.stateOf(engineId)) === "running") {
-        throw new Error("its machine runs on, but does not answer the daemon");
+        throw new Error("its VM is running, but does not respond");
       }
     } catch (error) {
       options.log.warn("sandbox not suspended", { sandbox: id, name, why: messageOf(error) });
@@ -81,7 +81,7 @@ async function suspend(
   if (!machine) return false; // whoever was before us in the queue has ended it
   try {
     // Writing to the disk heeds no signal: what succeeds late has succeeded, and must not be cut short.
-    await settledWithin(limit, "Putting it into files", signal, (both) =>
+    await settledWithin(limit, "Suspending to disk", signal, (both) =>
       lifecycle.suspend(actor.id, actor, "running", both),
     );
     return true;
@@ -89,16 +89,16 @@ async function suspend(
     if (actor.machine !== machine) {
       const { reason, detail } = await machine.ended;
       if (reason === "suspended") return true; // late, or its row could not be written
-      throw new Error(`its machine has ended: ${detail}`, { cause: error });
+      throw new Error(`its VM exited: ${detail}`, { cause: error });
     }
     // It may still be written, by now without anybody who waits for it: its machine is for the next daemon.
     if (signal.aborted) throw error;
     const fields = { sandbox: actor.id, machine: machine.id, error };
-    log.warn("a sandbox could not be put into files; its guest is shut down", fields);
+    log.warn("cannot suspend a sandbox; shutting down its guest", fields);
     await end(machine, patience, signal, log);
-    const why = `it could not be put into files: ${messageOf(error)}`;
+    const why = `suspend failed: ${messageOf(error)}`;
     keeper.endedWithDaemon(actor, `the daemon was stopped, and ${why}`);
-    throw new Error(`${why}; its memory is lost, its disk stays`, { cause: error });
+    throw new Error(`${why}; memory lost, disk kept`, { cause: error });
   }
 }
 
@@ -110,7 +110,7 @@ async function end(machine: Machine, patience: number, signal: AbortSignal, log:
       await machine.powerOff(both);
     });
   } catch (error) {
-    log.warn("a guest did not shut down; its machine is ended", { machine: machine.id, error });
+    log.warn("guest did not shut down; killing its VM", { machine: machine.id, error });
     await machine.halt();
   }
 }

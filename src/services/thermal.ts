@@ -148,9 +148,9 @@ export class Thermal {
       return;
     }
     const { log } = this.#options;
-    log.info("a sandbox's time is over", { sandbox: id, expires_at: sandbox.expiresAt });
+    log.info("sandbox expired", { sandbox: id, expires_at: sandbox.expiresAt });
     this.#options.expire(sandbox).catch((error: unknown) => {
-      log.error("a sandbox whose time is over could not be destroyed", { sandbox: id, error });
+      log.error("cannot destroy an expired sandbox", { sandbox: id, error });
       const watch = this.#watches.get(id);
       if (watch) this.#setTimer(watch, "expiry", failedAgainMs, () => this.#expire(id));
     });
@@ -166,7 +166,7 @@ export class Thermal {
     }
     void actor
       .perform({
-        what: `Looking after sandbox ${id}`,
+        what: `Checking the idle time of sandbox ${id}`,
         milliseconds: coolMs,
         work: (signal) => this.#cool(id, actor, watch, signal),
       })
@@ -213,7 +213,7 @@ export class Thermal {
     watch: Watch,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const activity = await within(askMs, "The agent's answer", signal, async (until) =>
+    const activity = await within(askMs, "The guest's reply", signal, async (until) =>
       (await machine.guest(until)).activity(until),
     );
     const now = { at: this.#clock.steady(), seenAt: this.#clock.now(), activity };
@@ -233,12 +233,12 @@ export class Thermal {
     const sandbox = this.#options.store.sandboxes.byId(id);
     if (!sandbox || !machine) return;
     if (isStuck(sandbox, machine)) {
-      watch.trouble = `it could not be woken whole: ${messageOf(error)}`;
+      watch.trouble = `wake failed: ${messageOf(error)}`;
       return; // whoever wakes it has told of it
     }
     const to = this.#cooling(sandbox, machine)?.to ?? "cooler"; // edited meanwhile
-    watch.trouble = `it could not be made ${to}: ${messageOf(error)}`;
-    this.#options.log.warn("a sandbox could not cool", { sandbox: id, to, error });
+    watch.trouble = `cannot become ${to}: ${messageOf(error)}`;
+    this.#options.log.warn("cannot cool a sandbox", { sandbox: id, to, error });
     const meta = { to, error: messageOf(error), attempt: watch.failures };
     this.#tell(sandbox, "thermal.snapshot_failed", meta);
   }
@@ -255,7 +255,7 @@ export class Thermal {
     try {
       this.#options.store.sandboxes.active(id, iso(actor.activity.lastAt));
     } catch (error) {
-      this.#options.log.warn("when a sandbox was at work was not stored", { sandbox: id, error });
+      this.#options.log.warn("cannot store the last activity of a sandbox", { sandbox: id, error });
     }
   }
 }

@@ -21,7 +21,7 @@ export function undoClaim(parts: ClaimParts, sandbox: SandboxRecord, error: unkn
     if (!store.sandboxes.delete(id)) return;
   } catch (cause) {
     // A destroy removes it, or the next start.
-    log.error("a sandbox that was not created is still listed", { sandbox: id, error: cause });
+    log.error("cannot remove a sandbox that was not created", { sandbox: id, error: cause });
     return;
   }
   actors.forget(id);

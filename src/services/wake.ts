@@ -139,11 +139,11 @@ export class Wake {
     if (engineId === null) throw diskGone(sandbox);
     const machine = await engine.boot(engineId, configOf(sandbox), signal);
     faultPoint("boot.booted");
-    const reason = why && `it was started from its disk: ${why}`;
+    const reason = why && `booted from disk: ${why}`;
     await keeper.attachOrHalt(actor, machine, reason);
     actor.untold = reason;
     faultPoint("boot.stored");
-    log.debug("machine booted from its disk", { sandbox: id, why, steps: machine.origin.steps });
+    log.debug("VM booted from disk", { sandbox: id, why, steps: machine.origin.steps });
     events.record({
       type: "sandbox.booted",
       userId: sandbox.userId,
@@ -168,7 +168,7 @@ export class Wake {
       return machine ?? (await this.#bringBack(sandbox, actor, signal));
     }
     if (state === "off") {
-      const why = sandbox.statusReason ?? "there is no saved state of it";
+      const why = sandbox.statusReason ?? "no saved state";
       return await this.boot(sandbox, actor, why, signal);
     }
     try {
@@ -178,7 +178,7 @@ export class Wake {
       return machine;
     } catch (error) {
       if (!isBhattiError(error, "snapshot_incompatible")) throw error;
-      log.warn("a saved state cannot be used here", { sandbox: sandbox.id, error });
+      log.warn("saved state is incompatible; booting from disk", { sandbox: sandbox.id, error });
       return await this.boot(sandbox, actor, messageOf(error), signal);
     }
   }
@@ -214,7 +214,7 @@ export class Wake {
 
   #remember(actor: SandboxActor, sandbox: SandboxRecord, error: unknown): void {
     const { log, events, actors } = this.#options;
-    log.error("a sandbox could not be woken", { sandbox: sandbox.id, error });
+    log.error("cannot wake a sandbox", { sandbox: sandbox.id, error });
     events.record({
       type: "thermal.wake_failed",
       userId: sandbox.userId,

@@ -52,7 +52,7 @@ export class WebSession implements Disposable {
       store.shares.addSession(this.sandbox.id, session);
     } catch (error) {
       // A full disk, or a link that was replaced this moment: there is just no way back to it.
-      log.warn("a web session is not remembered", { session, error: messageOf(error) });
+      log.warn("cannot store a web session", { session, error: messageOf(error) });
     }
   }
 
@@ -72,7 +72,7 @@ export class WebSession implements Disposable {
     const { expiresAt, clock } = this.#options;
     if (expiresAt === null || this.#isOver) return;
     const left = Date.parse(expiresAt) - clock.now();
-    if (left <= 0) this.cut("the link's time is over");
+    if (left <= 0) this.cut("the link expired");
     else this.#expiry = clock.timer(left, () => this.#awaitExpiry());
   }
 }

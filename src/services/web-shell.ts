@@ -35,7 +35,8 @@ export async function enterShell(
     return shell;
   }
   // Whoever has the link has a shell of the sandbox, not of those who work in it.
-  if (!visitor.hasStarted(session)) throw new BhattiError("session_not_found", "The shell is gone");
+  if (!visitor.hasStarted(session))
+    throw new BhattiError("session_not_found", "The shell has ended");
   const request = { session, mode: "control" as const, tty };
   return await sessions.attach(
     owner,
@@ -54,7 +55,7 @@ async function watchNewest(
   const { sessions: running } = await sessions.list(owner, sandbox.id, { all: false });
   const found = running.filter(({ tty }) => tty).toSorted(byInterest)[0];
   if (!found) {
-    throw new BhattiError("session_not_found", "Nothing to watch: no terminal session runs");
+    throw new BhattiError("session_not_found", "No terminal session to watch");
   }
   const request = { session: found.session, mode: "watch" as const, resized };
   const goesOn = from !== undefined && session === found.session;

@@ -27,7 +27,7 @@ export function openDatabase(path: string): Database {
     if (error instanceof BhattiError) throw error;
     throw new BhattiError("host_unfit", `Cannot open the database ${path}: ${messageOf(error)}`, {
       cause: error,
-      hint: "Check that the data directory belongs to you and that its disk has room",
+      hint: "Check the owner and the free space of the data directory",
     });
   }
 }

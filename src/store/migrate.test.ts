@@ -38,7 +38,7 @@ test("a newer database is refused", () => {
   expect(() => migrate(database, ["CREATE TABLE a (x)"])).toThrow(
     new BhattiError(
       "database_too_new",
-      "The database has schema version 2, this program knows up to 1",
+      "The database has schema version 2, this version of bhatti supports up to 1",
     ),
   );
 });

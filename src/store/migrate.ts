@@ -29,7 +29,7 @@ export function migrate(database: Database, steps: readonly string[] = migration
       if (version > steps.length) {
         throw new BhattiError(
           "database_too_new",
-          `The database has schema version ${version}, this program knows up to ${steps.length}`,
+          `The database has schema version ${version}, this version of bhatti supports up to ${steps.length}`,
         );
       }
       for (const sql of steps.slice(version)) database.run(sql);

@@ -24,12 +24,9 @@ test.each([
   [{ cpus: -1 }, "cpus: must be between 1 and 64 (got -1)"],
   [{ cpus: 65 }, "cpus: must be between 1 and 64 (got 65)"],
   [{ memory_mb: -1 }, "memory_mb: must be at least 0 (got -1)"],
-  [{ memory_mb: 64 }, "memory_mb: must be at least 128, below that a guest does not boot (got 64)"],
+  [{ memory_mb: 64 }, "memory_mb: must be at least 128, the minimum to boot a guest (got 64)"],
   [{ memory_mb: 128.5 }, "memory_mb: must be a whole number (got 128.5)"],
-  [
-    { disk_size_mb: 32 },
-    'disk_size_mb: must be at least 64, the size of image "tiny": disks only grow (got 32)',
-  ],
+  [{ disk_size_mb: 32 }, 'disk_size_mb: must be at least 64, the size of image "tiny" (got 32)'],
   [
     { env: { "1A": "x" } },
     "env.1A: must be letters, digits and underscores, not starting with a digit",

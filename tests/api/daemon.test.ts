@@ -72,9 +72,7 @@ test("the operator is told when there is no database, and makes one when that is
   using folder = temporaryFolder();
   const dataDir = join(folder.path, "data");
   const error = await failureOf(openOperator(dataDir));
-  expect(error?.message).toStartWith(
-    `There is no bhatti database that can be read in ${dataDir}: `,
-  );
+  expect(error?.message).toStartWith(`No readable bhatti database in ${dataDir}; `);
   using operator = await openOperator(dataDir, { create: true });
   const { key, user } = operator.users.create({ name: "ada" });
   expect(key).toMatch(/^bht_[0-9a-f]{64}$/);
@@ -147,8 +145,8 @@ test("told to, it suspends whatever the configuration says, and tells what becam
   const told = said.filter(({ msg }) => /^sandbox (not )?suspended$/.test(msg));
   expect(Object.fromEntries(told.map(({ name, msg, why }) => [name, why ?? msg]))).toEqual({
     dev: "sandbox suspended",
-    full: "it could not be put into files: no space; its memory is lost, its disk stays",
-    lost: "its machine runs on, but does not answer the daemon",
+    full: "suspend failed: no space; memory lost, disk kept",
+    lost: "its VM is running, but does not respond",
   });
   expect(said.at(-1)).toMatchObject({ msg: "stopped", machines: "stop" });
 });
@@ -163,7 +161,7 @@ test("the log tells a sandbox's story, and no environment values", async () => {
     .map((line) => JSON.parse(line) as { msg: string; sandbox?: string })
     .filter(({ sandbox }) => sandbox === id)
     .map(({ msg }) => msg);
-  expect(story).toEqual(["machine made", "sandbox created", "exec ended", "sandbox destroyed"]);
+  expect(story).toEqual(["VM created", "sandbox created", "exec ended", "sandbox destroyed"]);
   expect(daemon.logLines.join("")).not.toContain("classified");
 });
 

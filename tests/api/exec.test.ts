@@ -145,7 +145,7 @@ test("NDJSON: a command that cannot start is an ordinary error", async () => {
   sandbox.daemon.engine.machines.clear();
   const response = await sandbox.stream(["true"]);
   expect(response.status).toBe(500);
-  expect(await response.json()).toMatchObject({ error: 'The disk of sandbox "dev" is gone' });
+  expect(await response.json()).toMatchObject({ error: 'The disk of sandbox "dev" is missing' });
 });
 
 test("NDJSON: a machine that is lost in the middle is the last event", async () => {
@@ -167,7 +167,7 @@ test("a command that ends its own machine says why the machine ended", async () 
   expect({ status, ...body }).toMatchObject({
     status: 502,
     code: "machine_lost",
-    error: 'Sandbox "dev" ended while the command ran: the guest shut down',
+    error: 'Sandbox "dev" ended while running the command: the guest shut down',
   });
 });
 

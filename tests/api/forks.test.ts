@@ -197,6 +197,6 @@ test("a fork that is over the limit says how many were asked for, and makes none
   await daemon.create({ name: "dev" });
   const { status, body } = await fork<Refusal>(daemon, { count: 5 });
   expect(status).toBe(429);
-  expect(body.error).toBe("sandbox limit reached (1/5): 5 more were asked for");
+  expect(body.error).toBe("sandbox limit reached (1/5), requested 5 more");
   expect((await daemon.call<Sandbox[]>("GET", "/sandboxes")).body).toHaveLength(1);
 });

@@ -237,8 +237,8 @@ test("a command for which a sandbox had to start from its disk is told so, and a
   const crash = () =>
     daemon.engine.machines.get(engine_id)?.finish({ reason: "crashed", detail: "it was killed" });
   crash();
-  const why = "its machine crashed: it was killed";
-  expect((await run()).body.warning).toBe(`it was started from its disk: ${why}`);
+  const why = "VM crashed: it was killed";
+  expect((await run()).body.warning).toBe(`booted from disk: ${why}`);
   expect((await run()).body).not.toHaveProperty("warning");
   crash();
   await daemon.settled();

@@ -128,7 +128,9 @@ test("a second create of a name joins the operation of the first", async () => {
   const second = await beginOperation(daemon, "/sandboxes", { name: "dev" });
   expect(second).toMatchObject({ status: 202, body: { id: first.body.id } });
   const third = daemon.call<Sandbox>("POST", "/sandboxes", { name: "dev" });
-  await until("the third waits", () => daemon.logged("a create waits for another of its name"));
+  await until("the third waits", () =>
+    daemon.logged("create waits for another create of the same name"),
+  );
   release();
   const { status, headers } = await third;
   expect(status).toBe(200);

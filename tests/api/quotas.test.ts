@@ -37,8 +37,8 @@ test("a create that fails gives its place back", async () => {
 });
 
 test.each([
-  [{ cpus: 3 }, "cpus: 3 is over your limit of 2"],
-  [{ memory_mb: 2048 }, "memory_mb: 2048 is over your limit of 1024"],
+  [{ cpus: 3 }, "cpus: 3 exceeds your limit of 2"],
+  [{ memory_mb: 2048 }, "memory_mb: 2048 exceeds your limit of 1024"],
 ])("a sandbox larger than the user's limits: %j", async (request, message) => {
   await using daemon = await startFakeDaemon({ user: { maxCpus: 2, maxMemoryMB: 1024 } });
   const { status, body } = await daemon.call("POST", "/sandboxes", request);

@@ -44,9 +44,7 @@ test("a machine that is gone leaves its sandbox stopped, with the reason", async
   await daemon.start();
   const sandbox = await show(daemon, "dev");
   expect(sandbox.status).toBe("stopped");
-  expect(sandbox.engine_meta["reason"]).toBe(
-    "its machine did not run any more when the daemon started",
-  );
+  expect(sandbox.engine_meta["reason"]).toBe("VM not running when the daemon started");
   // Its files are still referred to.
   expect([...daemon.engine.machines.keys()]).toEqual([engine_id]);
   expect((await daemon.call("DELETE", "/sandboxes/dev")).status).toBe(200);
@@ -67,8 +65,7 @@ test("a machine that is gone is started again when it is to be kept hot, unless 
   expect(await show(daemon, "kept")).toMatchObject({
     ...{ status: "running", thermal: "hot" },
     engine_meta: {
-      reason:
-        "it was started from its disk: its machine did not run any more when the daemon started",
+      reason: "booted from disk: VM not running when the daemon started",
     },
   });
   for (const name of ["off", "stopped"]) {
@@ -86,7 +83,7 @@ test("a machine that cannot be taken over is unknown, and is tried again at the 
   await daemon.restart();
   const sandbox = await show(daemon, "dev");
   expect(sandbox.status).toBe("unknown");
-  expect(sandbox.engine_meta["reason"]).toBe("its machine could not be taken over: no answer");
+  expect(sandbox.engine_meta["reason"]).toBe("cannot adopt the VM: no answer");
   broken = false;
   await daemon.restart();
   const again = await show(daemon, "dev");

@@ -146,7 +146,9 @@ test("or the first one's error, and then nothing is left", async () => {
   daemon.addImage("broken", 64);
   const create = () => daemon.call("POST", "/sandboxes", { name: "dev", image: "broken" });
   const both = Promise.all([create(), create()]);
-  await until("the second waits", () => daemon.logged("a create waits for another of its name"));
+  await until("the second waits", () =>
+    daemon.logged("create waits for another create of the same name"),
+  );
   allowed.resolve();
   const replies = await both;
   for (const { status, body } of replies) {
@@ -188,7 +190,9 @@ test("a client that goes away leaves no sandbox, and who waits for the name gets
     return body[0]?.status === "creating";
   });
   const second = daemon.call<Sandbox>("POST", "/sandboxes", { name: "dev" });
-  await until("the second waits", () => daemon.logged("a create waits for another of its name"));
+  await until("the second waits", () =>
+    daemon.logged("create waits for another create of the same name"),
+  );
   leaving.abort();
   await first;
   expect((await second).status).toBe(201);
@@ -205,7 +209,7 @@ test("destroy of a sandbox that is being made cancels that", async () => {
   expect((await daemon.call("DELETE", "/sandboxes/dev")).status).toBe(200);
   const { status, body } = await creating;
   expect(status).toBe(499);
-  expect(body.error).toBe('Sandbox "dev" was destroyed meanwhile');
+  expect(body.error).toBe('Sandbox "dev" was destroyed');
   expect(daemon.engine.machines.size).toBe(0);
 });
 
@@ -214,7 +218,7 @@ test("destroying twice at once is as good as once", async () => {
   await using daemon = await startFakeDaemon({ engine: { onDestroy: () => allowed.promise } });
   await daemon.create({ name: "dev" });
   const all = Promise.all([1, 2, 3].map(() => daemon.call("DELETE", "/sandboxes/dev")));
-  const waiting = () => daemon.logLines.filter((line) => line.includes("a destroy waits")).length;
+  const waiting = () => daemon.logLines.filter((line) => line.includes("destroy waits")).length;
   await until("the other two wait", () => waiting() === 2);
   allowed.resolve();
   const replies = await all;
@@ -235,7 +239,7 @@ test("a create while the name is being destroyed waits for it and makes a new on
   const destroying = daemon.call("DELETE", "/sandboxes/dev");
   await begun.promise;
   const making = daemon.create({ name: "dev" });
-  await until("it waits", () => daemon.logged("a create waits for the destroy of its name"));
+  await until("it waits", () => daemon.logged("create waits for a destroy of the same name"));
   allowed.resolve();
   expect((await making).id).not.toBe(old.id);
   expect((await destroying).status).toBe(200);
@@ -256,7 +260,7 @@ test("a destroy that fails says why, and can be tried again", async () => {
   expect(line).toContain(failed.body.request_id);
   const { body } = await daemon.call<Sandbox>("GET", "/sandboxes/dev");
   expect(body.status).toBe("unknown");
-  expect(body.engine_meta["reason"]).toBe("it could not be destroyed: device busy");
+  expect(body.engine_meta["reason"]).toBe("destroy failed: device busy");
   expect((await daemon.call("DELETE", "/sandboxes/dev")).status).toBe(200);
 });
 
@@ -266,14 +270,14 @@ test("a machine that is powered off from inside is stopped, and says so", async 
   await daemon.call("POST", "/sandboxes/dev/exec", { cmd: ["poweroff"] });
   const { body } = await daemon.call<Sandbox>("GET", "/sandboxes/dev");
   expect(body).toMatchObject({ status: "stopped", thermal: "cold" });
-  expect(body.engine_meta["reason"]).toBe("it was powered off: the guest shut down");
+  expect(body.engine_meta["reason"]).toBe("powered off: the guest shut down");
   expect(Date.parse(body.stopped_at ?? "")).toBeGreaterThan(Date.parse(body.created_at));
   const exec = await daemon.call("POST", "/sandboxes/dev/exec", { cmd: ["true"] });
   expect(exec.status).toBe(200);
   const started = await daemon.call<Sandbox>("GET", "/sandboxes/dev");
   expect(started.body).toMatchObject({ status: "running", thermal: "hot" });
   expect(started.body.engine_meta["reason"]).toBe(
-    "it was started from its disk: it was powered off: the guest shut down",
+    "booted from disk: powered off: the guest shut down",
   );
   expect((await daemon.call("DELETE", "/sandboxes/dev")).status).toBe(200);
 });

@@ -111,7 +111,7 @@ test("a new link puts an end to the old one, and to who came by it", async () =>
   const { socket } = await visit(daemon, daemon.id, old.token);
   const { token } = await shareOf(daemon);
   expect(await socket.told("error")).toEqual({
-    ...{ type: "error", error: "the link was replaced by another one", code: "revoked" },
+    ...{ type: "error", error: "the link was replaced", code: "revoked" },
   });
   expect(await socket.closed).toBe(1008);
   const auth = { type: "auth", token: old.token };
@@ -149,7 +149,7 @@ test("at the end of its time a link is refused, and who came by it is disconnect
   await daemon.pass(1000);
   expect(await socket.told("error")).toMatchObject({
     code: "revoked",
-    error: "the link's time is over",
+    error: "the link expired",
   });
   expect(await refusal(await knock(daemon, daemon.id, { type: "auth", token }))).toEqual(sentAway);
 });
@@ -173,7 +173,7 @@ test("five at most, which only those hear who have the token", async () => {
   for (let n = 0; n < 5; n++) five.push(await visit(daemon, daemon.id, token));
   const auth = { type: "auth", token };
   const sixth = await refusal(await knock(daemon, daemon.id, auth));
-  const told = '{"type":"error","error":"too many sessions","code":"session_limit"}';
+  const told = '{"type":"error","error":"web session limit reached (5)","code":"session_limit"}';
   expect(sixth).toEqual({ code: 1008, texts: [told] });
   const wrong = { type: "auth", token: "0" };
   expect(await refusal(await knock(daemon, daemon.id, wrong))).toEqual(sentAway);

@@ -153,7 +153,7 @@ test("only the sandbox that it was made of can be put back", async () => {
     sandbox: "other",
   });
   expect(status).toBe(400);
-  expect(body.error).toContain('snapshot "ready" was made of "dev"');
+  expect(body.error).toContain('must be the source of snapshot "ready", "dev"');
 });
 
 test("a taken name is refused and touches nothing, of many at once all but one", async () => {

@@ -83,7 +83,7 @@ test.each([
   [{ name: "x", cpus: 65 }, "cpus: must be between 1 and 64 (got 65)"],
   [
     { name: "x", memory_mb: 64 },
-    "memory_mb: must be at least 128, below that a guest does not boot (got 64)",
+    "memory_mb: must be at least 128, the minimum to boot a guest (got 64)",
   ],
   [{ name: "x", env: { "1A": "x" } }, /^env\.1A: must be letters/],
   [{ name: "x", labels: { "bhatti.sh/x": "y" } }, /^labels\.bhatti\.sh\/x: must not start with/],
@@ -230,9 +230,9 @@ test("limits are asked about what comes of request and template", async () => {
     daemon.call("POST", "/sandboxes", { template_id: "huge", ...request });
   expect((await create({})).body).toMatchObject({
     code: "quota_exceeded",
-    error: "cpus: 8 is over your limit of 2",
+    error: "cpus: 8 exceeds your limit of 2",
   });
-  expect((await create({ cpus: 2 })).body.error).toBe("memory_mb: 8192 is over your limit of 1024");
+  expect((await create({ cpus: 2 })).body.error).toBe("memory_mb: 8192 exceeds your limit of 1024");
   expect((await create({ cpus: 2, memory_mb: 1024 })).status).toBe(201);
 
   const labels = (prefix: string) =>
@@ -243,9 +243,7 @@ test("limits are asked about what comes of request and template", async () => {
     labels: labels("b"),
   });
   expect(many.status).toBe(400);
-  expect(many.body.error).toBe(
-    "labels: must be at most 16 labels, with those there are already (got 20)",
-  );
+  expect(many.body.error).toBe("labels: must be at most 16 labels in total (got 20)");
 });
 
 test("an unknown template is 404, also when the sandbox is there already", async () => {

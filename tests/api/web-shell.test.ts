@@ -66,7 +66,7 @@ test("a read-only link shows the newest terminal, and takes nothing", async () =
   const { token } = await shareOf(daemon, { read_only: true });
   const alone = await knock(daemon, daemon.id, { type: "auth", token });
   expect(await alone.told("error")).toMatchObject({
-    error: "Nothing to watch: no terminal session runs",
+    error: "No terminal session to watch",
   });
   const { client, id } = await openSession(daemon, { shell: "new", tty: size });
   client.stdin("echo seen\r");

@@ -220,7 +220,7 @@ test("a link without its token says so", async () => {
 
 test("a read-only link shows the newest shell, and takes no keys", async () => {
   await arrive({ read_only: true });
-  await status("Nothing to watch");
+  await status("No terminal session to watch");
   await page.getByText("Read-only").waitFor();
   const { client } = await openSession(daemon, { shell: "new", tty: size });
   client.stdin("echo to be seen\r");
@@ -268,7 +268,7 @@ test("a sixth visitor is told that there are too many", async () => {
   );
   const sixth = await openPage(browser);
   await sixth.page.goto(url);
-  await sixth.status("Not now: too many sessions");
+  await sixth.status("Not now: web session limit reached (5)");
   await others[0]?.[Symbol.asyncDispose]();
   await until("the daemon knows that one has left", async () => {
     return (await listSessions(daemon)).filter(({ attached }) => attached).length === 4;

@@ -60,7 +60,7 @@ test("start says what of it is lost", async () => {
   expect(await daemon.run(["start", "dev"])).toMatchObject({
     code: 0,
     stdout: "sandbox/dev started\n",
-    stderr: "Warning: it was started from its disk: it was powered off: the guest shut down\n",
+    stderr: "Warning: booted from disk: powered off: the guest shut down\n",
   });
 });
 

@@ -82,8 +82,8 @@ test.each([["user"], ["image"]])("%s list where no data directory is", async (no
   const { code, stderr } = await daemon.run([noun, "list", "--data-dir", "/nonexistent"]);
   expect(code).toBe(1);
   expect(stderr).toBe(
-    "Error: There is no bhatti database that can be read in /nonexistent: this command works on the daemon's own machine, on its data directory\n" +
-      "Run it there, name another data directory with --data-dir, or make one: bhatti user create --name <name>\n",
+    "Error: No readable bhatti database in /nonexistent; this command must run on the daemon's host\n" +
+      "Name the data directory with --data-dir, or create a database: bhatti user create --name <name>\n",
   );
 });
 

@@ -261,10 +261,10 @@ test("a command that ends its sandbox says why, and so does inspect", async () =
   const { code, stderr } = await daemon.run(["exec", "dev", "--", "sh", "-c", "poweroff; sleep 5"]);
   expect(code).toBe(1);
   expect(stderr).toMatch(
-    /^502 Bad Gateway: Sandbox "dev" ended while the command ran: the guest shut down \(req_\w+\)\nCheck its state: bhatti inspect dev\n$/,
+    /^502 Bad Gateway: Sandbox "dev" ended while running the command: the guest shut down \(req_\w+\)\nCheck its state: bhatti inspect dev\n$/,
   );
   expect(await daemon.ok("inspect", "dev")).toContain(
-    "Status:     stopped\nReason:     it was powered off: the guest shut down\n",
+    "Status:     stopped\nReason:     powered off: the guest shut down\n",
   );
 });
 

@@ -74,7 +74,7 @@ test("the person's own file, when BHATTI_CONFIG names none", async () => {
 });
 
 test.each<[string, string, string]>([
-  ["unknown key", "listen: :80\n\napi_ulr: x\n", ":3: api_ulr is not a key that bhatti knows"],
+  ["unknown key", "listen: :80\n\napi_ulr: x\n", ":3: api_ulr is not a known key"],
   ["wrong type", "pool_size: many\n", ':1: pool_size must be a whole number, got "many"'],
   ["out of range", "# hm\npool_size: 65\n", ":2: pool_size must be between 0 and 64, got 65"],
   ["text", "listen: 8080\n", ":1: listen must be text, got 8080"],
@@ -89,7 +89,7 @@ test.each<[string, string, string]>([
   [
     "url",
     "api_url: localhost:8080\n",
-    ':1: api_url must be an address that starts with http:// or https://, got "localhost:8080"',
+    ':1: api_url must be a URL that starts with http:// or https://, got "localhost:8080"',
   ],
   [
     "nested",
@@ -101,15 +101,15 @@ test.each<[string, string, string]>([
     "thermal:\n  cold_after: 1h\n  warm_after: soon\n",
     ':3: thermal.warm_after must be a duration such as 30s, 5m, 2h or 1d, at most 365d, or never, got "soon"',
   ],
-  ["nested, unknown", "limits:\n  burst: 1\n", ":2: limits.burst is not a key that bhatti knows"],
-  ["group", "limits: 3\n", ":1: limits is not a key that bhatti knows"],
-  ["twice", "listen: :80\n# hm\n'listen' : :81\n", ":3: listen is written a second time"],
+  ["nested, unknown", "limits:\n  burst: 1\n", ":2: limits.burst is not a known key"],
+  ["group", "limits: 3\n", ":1: limits is not a known key"],
+  ["twice", "listen: :80\n# hm\n'listen' : :81\n", ":3: listen is a duplicate key"],
   [
     "nested, twice",
     "limits:\n  exec_burst: 1\n\n  exec_burst: 2\n",
-    ":4: limits.exec_burst is written a second time",
+    ":4: limits.exec_burst is a duplicate key",
   ],
-  ["group, twice", "limits:\n  a: 1\nlimits:\n", ":3: limits is written a second time"],
+  ["group, twice", "limits:\n  a: 1\nlimits:\n", ":3: limits is a duplicate key"],
   ["list", "- a\n", ':1: must be a list of "key: value" lines'],
   ["syntax", "api_url: http://x\n\tlisten: 1\n", ":2: not YAML: "],
 ])("a file with a fault: %s", async (_name, config, message) => {
@@ -142,7 +142,5 @@ test("the configuration /dev/null is none", async () => {
 test.each(["localhost:8080", "ftp://x", "nonsense"])("--url %s", async (bad) => {
   const { code, stderr } = await ask(["--url", bad], {}, "");
   expect(code).toBe(1);
-  expect(stderr).toStartWith(
-    "Error: --url must be an address that starts with http:// or https://",
-  );
+  expect(stderr).toStartWith("Error: --url must be a URL that starts with http:// or https://");
 });

@@ -49,8 +49,7 @@ const withoutId = (text: string) => text.replace(/ \(req_\w+\)/, "");
 
 /** How often it was tried to wake one, from now on; the outcome is the answer to all who ask in the next ten seconds. */
 async function countAttempts() {
-  const all = async () =>
-    (await daemon.wholeLog()).split('"a sandbox could not be woken"').length - 1;
+  const all = async () => (await daemon.wholeLog()).split('"cannot wake a sandbox"').length - 1;
   const before = await all();
   const begun = performance.now();
   return async () => {
@@ -156,10 +155,10 @@ describe("a state that is damaged", () => {
     const ways = [["start", "dev"], snapshotOf, [...snapshotOf, "--type", "filesystem"], forkOf];
 
     await truncate(top, 1_000_000);
-    const short = `its disk layer ${basename(top)} has 1000000 bytes instead of ${bytes.length}`;
+    const short = `disk layer ${basename(top)} has 1000000 bytes instead of ${bytes.length}`;
     for (const args of ways) await tellTale(args, short);
     await rm(top);
-    const gone = `its disk layer ${basename(top)} is gone`;
+    const gone = `disk layer ${basename(top)} is missing`;
     for (const args of [...ways, ["start", "dev", "--force"]]) await tellTale(args, gone);
     await rename(join(folder, "disk"), join(folder, "aside"));
     for (const args of [...ways, ["start", "dev", "--force"]]) await tellTale(args, "disk");
@@ -229,7 +228,7 @@ test("a snapshot that is damaged makes nothing, one of another QEMU makes a sand
   const bytes = await readFile(top);
   await truncate(top, 70_000);
   const resumedShort = await daemon.run(["snapshot", "resume", "kept", "--name", "copy"]);
-  expect(resumedShort.stderr).toContain(`its disk layer ${basename(top)} has 70000 bytes`);
+  expect(resumedShort.stderr).toContain(`disk layer ${basename(top)} has 70000 bytes`);
   expect(resumedShort.stderr).toContain("The snapshot is damaged");
   await writeFile(top, bytes);
   const record = join(folder, "snapshot.json");

@@ -63,7 +63,7 @@ test("a guest whose agent does not answer is not put to sleep, and says why; for
   expect(await show(daemon, "dev")).toMatchObject({ status: "running" });
   await daemon.ok("edit", "dev", "--idle-warm", "1s");
   const isTold = async () =>
-    (await show(daemon, "dev")).activity.reason.startsWith("it could not be made warm");
+    (await show(daemon, "dev")).activity.reason.startsWith("cannot become warm");
   await until("why it stays hot is told", isTold);
   expect(await show(daemon, "dev")).toMatchObject({ status: "running", thermal: "hot" });
   expect(startTimeOf(await machinePid(daemon, "dev"))).toBeDefined();

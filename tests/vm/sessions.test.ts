@@ -87,7 +87,7 @@ test("a piped session keeps its memory and its stdin through a kill of the daemo
   expect(await log.exited).toBe(1);
   await Promise.all([logged.ended, remarks.ended]);
   expect(logged.text).toBe("begun\n42\non stderr\n");
-  expect(remarks.text).toContain('Sandbox "dev" ended while its log was read: it was suspended');
+  expect(remarks.text).toContain('Sandbox "dev" ended while reading the log: it was suspended');
   expect((await sessions()).map(({ session_id }) => session_id)).toContain(id);
   expect(await show(daemon, "dev")).toMatchObject({ status: "stopped", thermal: "cold" });
   await daemon.ok("start", "dev");

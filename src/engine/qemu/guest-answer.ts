@@ -8,7 +8,7 @@ const answerDeadlineMs = 5_000;
 /** Errors: guest_unresponsive. */
 export async function requireAnswer(guest: Guest, signal: AbortSignal): Promise<void> {
   try {
-    await within(answerDeadlineMs, "The agent's answer", signal, (until) => guest.ping(until));
+    await within(answerDeadlineMs, "The guest's reply", signal, (until) => guest.ping(until));
   } catch (cause) {
     if (!isBhattiError(cause, "timeout") || signal.aborted) throw cause;
     const message = `The agent in the guest did not answer within ${answerDeadlineMs / 1000} s, so the machine stays as it is`;

@@ -125,7 +125,7 @@ export class Visit {
       this.#settle(`Not now: ${error}`, "Try again");
     } else if (code === "session_not_found" && !this.#readOnly) {
       this.#forget();
-      this.#settle("The shell is gone", "New shell");
+      this.#settle("The shell has ended", "New shell");
     } else {
       this.#settle(error, this.#readOnly ? "Look again" : "Reconnect");
     }
