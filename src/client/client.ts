@@ -3,6 +3,7 @@ import { abortable, reasonOf } from "../async/deadline.ts";
 import type { Input, Result } from "../contract/all.ts";
 import { type EndpointId, paths } from "../contract/paths.ts";
 import type { BhattiError } from "../errors/bhatti-error.ts";
+import { answerIn, type Received } from "./answer.ts";
 import { failureOf, notBhatti, silent, unreachable } from "./failure.ts";
 import { retryAfterLimit } from "./retry-after.ts";
 import type { Timing } from "./timing.ts";
@@ -105,7 +106,7 @@ export class Client {
     id: Id,
     input: Input<Id>,
     milliseconds = patience[id] ?? usualPatience,
-  ): Promise<Answer<Result<Id>>> {
+  ): Promise<Answer<Received<Result<Id>>>> {
     return this.retry(() => this.#callOnce(id, input, milliseconds));
   }
 
@@ -113,7 +114,7 @@ export class Client {
     id: Id,
     input: Input<Id>,
     milliseconds: number,
-  ): Promise<Answer<Result<Id>>> {
+  ): Promise<Answer<Received<Result<Id>>>> {
     // Every input is made of these three; which of them an endpoint has is what Input says.
     const { method, url, parts } = this.#request(id, input as Parts);
     const hasBody = parts.body !== undefined;
@@ -131,9 +132,9 @@ export class Client {
       signal: overdue,
     };
     const response = await this.#send(url, request, gone);
-    const result = await this.#read(response, gone);
+    const result = await this.#read(id, response, gone);
     this.#options.timing?.end();
-    return { result: result as Result<Id>, headers: response.headers };
+    return { result: result as Received<Result<Id>>, headers: response.headers };
   }
 
   /**
@@ -252,17 +253,19 @@ export class Client {
     return response;
   }
 
-  async #read(response: Response, gone: (cause: unknown) => BhattiError): Promise<unknown> {
+  async #read(
+    id: CallId,
+    response: Response,
+    gone: (cause: unknown) => BhattiError,
+  ): Promise<object | undefined> {
     if (!response.ok) throw await failureOf(response, this.url);
     // Nothing to say is an answer, when it is the daemon who says it.
     if (response.status === 204 && response.headers.has("x-bhatti-version")) return undefined;
     const text = await response.text().catch((cause: unknown) => {
       throw gone(cause);
     });
-    try {
-      return JSON.parse(text);
-    } catch {
-      throw notBhatti(this.url, response);
-    }
+    const answer = answerIn(id, text);
+    if (!answer) throw notBhatti(this.url, response);
+    return answer;
   }
 }

@@ -8,8 +8,8 @@ import type {
 } from "../contract/exec.ts";
 import { stdinWindowBytes } from "../contract/exec-limits.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
+import { eventIn } from "./answer.ts";
 import type { Client } from "./client.ts";
-import { DaemonError } from "./failure.ts";
 import { openSocket, type SocketOptions } from "./open-socket.ts";
 import type { WebSocketChannel } from "./transport.ts";
 
@@ -101,11 +101,11 @@ export class ExecStream implements Disposable {
       const type = message[0] === streamNumber.stderr ? "stderr" : "stdout";
       return { type, data: message.subarray(1) };
     }
-    const event = JSON.parse(message) as ExecEvent | { type: "stdin_credit"; bytes: number };
-    if (event.type === "error") {
-      // The daemon answered the request before it knew; its status is that of the code.
-      throw DaemonError.fromEvent(event);
-    }
+    const event = eventIn<Exclude<ExecEvent, { type: "error" }>>(message, this.#url, {
+      session: ["session_id"],
+      stdin_credit: ["bytes"],
+      exit: ["exit_code"],
+    });
     if (event.type !== "stdin_credit") return event;
     this.#credit += event.bytes;
     this.#granted?.();

@@ -1,6 +1,7 @@
 /** What can go wrong between a client and its daemon, each with the address that was tried. */
 import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
-import { catalogue, isErrorCode } from "../errors/catalogue.ts";
+import { catalogue, type ErrorCode, isErrorCode } from "../errors/catalogue.ts";
+import { recordIn } from "./json.ts";
 
 export interface ErrorBody {
   error: string;
@@ -16,7 +17,7 @@ export class DaemonError extends Error {
   override name = "DaemonError";
   readonly status: number;
   readonly statusText: string;
-  /** One of the catalogue's, unless the daemon is newer. */
+  /** One of the catalogue's, unless the daemon is newer; `codeFor` gives it where the daemon names none. */
   readonly code: string;
   readonly requestId: string | undefined;
   /** What the daemon says should be done, or the catalogue. */
@@ -35,9 +36,15 @@ export class DaemonError extends Error {
   }
 
   /** An error within a stream comes without a status: it is that of its code. */
-  static fromEvent(body: ErrorBody): DaemonError {
+  static fromEvent(event: Record<string, unknown>): DaemonError {
+    const { error = event["message"] ?? event["data"], retry_after } = event;
+    const message = typeof error === "string" ? error : "the daemon names no reason";
+    const body = errorBody({ ...event, error: message }, 500);
     const status = isErrorCode(body.code) ? catalogue[body.code].status : 500;
-    return new DaemonError(status, body);
+    return new DaemonError(status, {
+      ...body,
+      ...(typeof retry_after === "number" && { retry_after }),
+    });
   }
 }
 
@@ -62,7 +69,7 @@ const phrases: Record<number, string> = {
 /** An answer that is no success → the error it stands for. */
 export async function failureOf(response: Response, url: string): Promise<Error> {
   const body = await response.text().catch(() => "");
-  const parsed = parseError(body);
+  const parsed = parseError(body, response.status);
   if (!parsed) return notBhatti(url, response);
   const retryAfter =
     response.status === 429 ? secondsIn(response.headers.get("retry-after")) : undefined;
@@ -75,19 +82,44 @@ function secondsIn(header: string | null): number | undefined {
   return header !== null && /^\d+$/.test(header) ? Number(header) : undefined;
 }
 
-function parseError(body: string): ErrorBody | undefined {
-  try {
-    const { error, code, request_id, hint } = JSON.parse(body) as Record<string, unknown>;
-    if (typeof error !== "string" || typeof code !== "string") return undefined;
-    return {
-      error,
-      code,
-      ...(typeof request_id === "string" && { request_id }),
-      ...(typeof hint === "string" && { hint }),
-    };
-  } catch {
-    return undefined;
-  }
+function parseError(text: string, status: number): ErrorBody | undefined {
+  const body = recordIn(text);
+  return typeof body?.["error"] === "string" ? errorBody(body, status) : undefined;
+}
+
+function errorBody(
+  { error, code, request_id, hint }: Record<string, unknown>,
+  status: number,
+): ErrorBody {
+  const message = String(error);
+  return {
+    error: message,
+    code: typeof code === "string" ? code : codeFor(status, message),
+    ...(typeof request_id === "string" && { request_id }),
+    ...(typeof hint === "string" && { hint }),
+  };
+}
+
+/** Daemons of the original name no codes: the first pattern that fits the message decides, then the status. */
+const patterns: [pattern: RegExp, code: ErrorCode][] = [
+  [/rate limit/i, "rate_limited"],
+  [/not running/i, "sandbox_not_running"],
+  [/sandbox\b.*\bnot found/i, "sandbox_not_found"],
+  [/already exists/i, "name_taken"],
+  [/sandbox limit|max sandbox/i, "sandbox_limit"],
+];
+const codesByStatus: Record<number, ErrorCode> = {
+  400: "bad_request",
+  401: "unauthorized",
+  404: "not_found",
+  405: "method_not_allowed",
+  413: "body_too_large",
+  429: "rate_limited",
+};
+
+function codeFor(status: number, message: string): ErrorCode {
+  const known = patterns.find(([pattern]) => pattern.test(message));
+  return known?.[1] ?? codesByStatus[status] ?? "internal";
 }
 
 /** Something answers, but not a bhatti daemon. */

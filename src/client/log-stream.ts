@@ -1,8 +1,8 @@
 /** A session's log while it grows, over as many connections as it takes: each goes on at the byte where the last one was lost. */
 import type { LogEvent } from "../contract/sessions.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
+import { eventIn } from "./answer.ts";
 import type { Client } from "./client.ts";
-import { DaemonError } from "./failure.ts";
 import { openSocket } from "./open-socket.ts";
 import { overConnections } from "./over-connections.ts";
 
@@ -67,8 +67,7 @@ async function* connection(
         yield { type: "output", data: message };
         continue;
       }
-      const event = JSON.parse(message) as LogEvent;
-      if (event.type === "error") throw DaemonError.fromEvent(event);
+      const event = eventIn<Exclude<LogEvent, { type: "error" }>>(message, client.url);
       if (event.type === "end") return;
       const complete = place.begin(event.offset);
       if (isAgain) yield { type: "regained", complete };

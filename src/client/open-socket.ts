@@ -3,6 +3,7 @@ import { abortable } from "../async/deadline.ts";
 import type { Input } from "../contract/all.ts";
 import type { Client, SocketId } from "./client.ts";
 import { DaemonError } from "./failure.ts";
+import { recordIn } from "./json.ts";
 import type { WebSocketChannel } from "./transport.ts";
 
 export interface SocketOptions {
@@ -43,8 +44,8 @@ type Message = string | Uint8Array;
 
 function rateLimitIn(message: Message): DaemonError | undefined {
   if (typeof message !== "string") return undefined;
-  const event = JSON.parse(message) as { type: string; error: string; code: string };
-  const error = event.type === "error" ? DaemonError.fromEvent(event) : undefined;
+  const event = recordIn(message);
+  const error = event?.["type"] === "error" ? DaemonError.fromEvent(event) : undefined;
   return error?.retryAfter === undefined ? undefined : error;
 }
 

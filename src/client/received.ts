@@ -1,7 +1,7 @@
 /** What an answer is made of, as it comes. */
 import { reasonOf, within } from "../async/deadline.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
-import { DaemonError, type ErrorBody } from "./failure.ts";
+import { eventIn, type ReceivedEvent } from "./answer.ts";
 
 export interface Reading {
   /** Ends it, with the signal's reason. */
@@ -43,17 +43,16 @@ export async function* bytesOf(
 }
 
 /** JSON objects, one a line, however seldom. Throws DaemonError for one of type `error`, and as `bytesOf` does. */
-export async function* linesOf<T extends { type: string }>(response: Response): AsyncGenerator<T> {
+export async function* linesOf<T extends { type: string }>(
+  response: Response,
+): AsyncGenerator<ReceivedEvent<T>> {
   let rest = "";
   const decoder = new TextDecoder();
   for await (const bytes of bytesOf(response, { silenceMs: 0 })) {
     const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
     rest = lines.pop() ?? "";
     for (const line of lines) {
-      if (line === "") continue;
-      const item = JSON.parse(line) as T | ({ type: "error" } & ErrorBody);
-      if (item.type === "error" && "error" in item) throw DaemonError.fromEvent(item);
-      yield item as T;
+      if (line !== "") yield eventIn<ReceivedEvent<T>>(line, response.url);
     }
   }
 }

@@ -22,8 +22,7 @@ test("create says what was made and what to do next", async () => {
   expect(await daemon.run(["create", "--name", "dev"])).toMatchObject({
     code: 0,
     stderr: "",
-    stdout:
-      "sandbox/dev created (1 vCPU, 1024 MB, 300 MB disk)\n  Run: bhatti exec dev -- <command>\n",
+    stdout: "sandbox/dev created (1 vCPU, 1024 MB, 300 MB disk)\n  Shell: bhatti shell dev\n",
   });
 });
 
@@ -88,8 +87,7 @@ test("create starts from a template, and its flags win over it", async () => {
   expect(await daemon.run(["create", ...args])).toMatchObject({
     code: 0,
     stderr: "",
-    stdout:
-      "sandbox/dev created (2 vCPU, 768 MB, 300 MB disk)\n  Run: bhatti exec dev -- <command>\n",
+    stdout: "sandbox/dev created (2 vCPU, 768 MB, 300 MB disk)\n  Shell: bhatti shell dev\n",
   });
   const lines = (await daemon.ok("inspect", "dev")).split("\n");
   expect(lines).toContain(`Template:   ${template.id}`);

@@ -31,7 +31,7 @@ const keep = (name: string, ...flags: string[]) =>
 test("snapshot create says how large it is and how long its source stood still", async () => {
   const { code, stdout, stderr } = await keep("ready");
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-  expect(stdout).toMatch(/^checkpoint "ready" created \(\d+ MB, source paused \d+ ms\)\n$/);
+  expect(stdout).toMatch(/^snapshot "ready" created \(\d+ MB, source paused \d+ ms\)\n$/);
   const { stdout: json } = await keep("files", "--type", "filesystem", "--json");
   expect(JSON.parse(json)).toMatchObject({
     name: "files",
@@ -63,13 +63,13 @@ test("snapshot list has columns that scripts can rely on", async () => {
   ]);
 });
 
-test("snapshot resume prints id, name and address", async () => {
+test("snapshot resume prints what create prints", async () => {
   await keep("ready");
   const { code, stdout, stderr } = await daemon.run([
     ...["snapshot", "resume", "ready", "--name", "two"],
   ]);
-  const two = JSON.parse(await daemon.ok("inspect", "two", "--json")) as Sandbox;
-  expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: `${two.id}\ttwo\t-\n`, stderr: "" });
+  const words = "sandbox/two created (1 vCPU, 1024 MB, 300 MB disk)\n  Shell: bhatti shell two\n";
+  expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: words, stderr: "" });
   expect(await daemon.ok("exec", "two", "cat", "/workspace/a")).toBe("kept");
   await daemon.ok("destroy", "dev", "-y");
   const third = JSON.parse(await daemon.ok("snapshot", "resume", "ready", "--json")) as Sandbox;
@@ -111,7 +111,7 @@ test("snapshot restore asks first", async () => {
 });
 
 test("what could not be kept is a remark on stderr", async () => {
-  const answer = { id: "0123", name: "two", ip: "10.0.1.2" };
+  const answer = { id: "0123", name: "two", ip: "10.0.1.2", cpus: 2, memory_mb: 512 };
   using server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
@@ -122,7 +122,7 @@ test("what could not be kept is a remark on stderr", async () => {
   const stderr = "Warning: its memory is lost\n";
   expect(await daemon.run(["snapshot", "resume", "ready", ...url], { env })).toMatchObject({
     code: 0,
-    stdout: "0123\ttwo\t10.0.1.2\n",
+    stdout: "sandbox/two created (2 vCPU, 512 MB)\n  IP: 10.0.1.2\n  Shell: bhatti shell two\n",
     stderr,
   });
   const restore = ["snapshot", "restore", "ready", "two", "-y", ...url];

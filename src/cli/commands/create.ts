@@ -2,7 +2,6 @@
 import type { Client } from "../../client/client.ts";
 import { defaultServerConfig } from "../../config/schema.ts";
 import type { Input } from "../../contract/all.ts";
-import type { Sandbox } from "../../contract/sandboxes.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { duration, durations, idleTimes } from "../arguments/duration.ts";
 import { environment } from "../arguments/environment.ts";
@@ -11,6 +10,7 @@ import { badFlag, list, pairs, text, toggle, whole } from "../arguments/flags.ts
 import { given } from "../arguments/given.ts";
 import { command } from "../command.ts";
 import type { Context } from "../context.ts";
+import { created, type ReceivedSandbox } from "../terminal/created.ts";
 import { sayWhenLong } from "../terminal/patience.ts";
 import { fork } from "./fork.ts";
 
@@ -103,7 +103,11 @@ export const create = command({
   },
 });
 
-async function tellDifferences(context: Context, asked: Asked, sandbox: Sandbox): Promise<void> {
+async function tellDifferences(
+  context: Context,
+  asked: Asked,
+  sandbox: ReceivedSandbox,
+): Promise<void> {
   const { differences } = await import("./differences.ts");
   const found = differences(asked, sandbox);
   if (found.length > 0)
@@ -115,7 +119,7 @@ async function checkSize(client: Client, body: object): Promise<void> {
   const size = Buffer.byteLength(JSON.stringify(body));
   if (size <= defaultServerConfig.limits.jsonBodyBytes) return;
   const { json_body_bytes: limit } = (await client.call("version.get", {})).result;
-  if (size <= limit) return;
+  if (limit === undefined || size <= limit) return;
   throw new BhattiError(
     "body_too_large",
     `--file: the request with its files has ${size} bytes, the daemon at ${client.url} accepts at most ${limit}`,
@@ -125,14 +129,6 @@ async function checkSize(client: Client, body: object): Promise<void> {
   );
 }
 
-function unchanged(sandbox: Sandbox): string {
-  return `sandbox/${sandbox.name} unchanged (already exists)\n`;
-}
-
-function created({ name, cpus, memory_mb, disk_size_mb, ip }: Sandbox): string {
-  const disk = disk_size_mb ? `, ${disk_size_mb} MB disk` : "";
-  const lines = [`sandbox/${name} created (${cpus} vCPU, ${memory_mb} MB${disk})`];
-  if (ip) lines.push(`  IP: ${ip}`);
-  lines.push(`  Run: bhatti exec ${name} -- <command>`);
-  return `${lines.join("\n")}\n`;
+function unchanged({ name = "-" }: ReceivedSandbox): string {
+  return `sandbox/${name} unchanged (already exists)\n`;
 }

@@ -1,10 +1,10 @@
 /** Where a sandbox that exists already is not what a create asks for, as far as it can be seen from here. */
 import { formatDuration } from "../../config/duration.ts";
 import type { Input } from "../../contract/all.ts";
-import type { Sandbox } from "../../contract/sandboxes.ts";
+import type { ReceivedSandbox } from "../terminal/created.ts";
 
 /** One for each, in the words of the flags: `cpus 1 instead of 2`. What was not asked for may be as it likes. */
-export function differences(asked: Input<"sandbox.create">["body"], is: Sandbox): string[] {
+export function differences(asked: Input<"sandbox.create">["body"], is: ReceivedSandbox): string[] {
   const labels = Object.entries(asked.labels ?? {});
   const rows: [what: string, is: unknown, asked: unknown][] = [
     ["image", is.image, asked.image || undefined],

@@ -1,11 +1,11 @@
 /** `bhatti edit`: another name, other labels, or what a sandbox does while nobody uses it. */
 import { formatDuration } from "../../config/duration.ts";
 import type { Input } from "../../contract/all.ts";
-import type { Sandbox } from "../../contract/sandboxes.ts";
 import { durationOrDefault, durations, idleTimes } from "../arguments/duration.ts";
 import { list, pairs, text, toggle } from "../arguments/flags.ts";
 import { given } from "../arguments/given.ts";
 import { command } from "../command.ts";
+import type { ReceivedSandbox } from "../terminal/created.ts";
 import { UsageError } from "../usage-error.ts";
 
 type Change = Input<"sandbox.edit">["body"];
@@ -59,10 +59,10 @@ export const edit = command({
 });
 
 /** One for each change. */
-function linesOf(change: Change, sandbox: Sandbox): string[] {
+function linesOf(change: Change, sandbox: ReceivedSandbox): string[] {
   const lines: string[] = [];
   if (change.name !== undefined) {
-    lines.push(`Name: ${sandbox.name} (the hostname inside does not change)`);
+    lines.push(`Name: ${sandbox.name ?? change.name} (the hostname inside does not change)`);
   }
   if (change.keep_hot !== undefined) lines.push(`Keep hot: ${change.keep_hot ? "yes" : "no"}`);
   for (const [key, value] of Object.entries(change.labels_add ?? {})) {

@@ -1,6 +1,9 @@
 /** `bhatti file …`: what is in a sandbox's files, and what becomes of them. */
+
+import type { Received } from "../../client/answer.ts";
 import type { Client } from "../../client/client.ts";
 import { notBhatti } from "../../client/failure.ts";
+import { listIn } from "../../client/json.ts";
 import { bytesOf, linesOf } from "../../client/received.ts";
 import type { Input } from "../../contract/all.ts";
 import type { FileChange, FileEntry } from "../../contract/files.ts";
@@ -8,7 +11,10 @@ import { fileMode, toggle, whole } from "../arguments/flags.ts";
 import { given } from "../arguments/given.ts";
 import { command } from "../command.ts";
 import type { Context } from "../context.ts";
+import { unixTime } from "../terminal/moment.ts";
 import { printable } from "../terminal/printable.ts";
+
+type ReceivedEntry = Received<FileEntry>;
 
 const asRoot = toggle("Act as root instead of lohar");
 const count = { min: 1, max: Number.MAX_SAFE_INTEGER };
@@ -92,7 +98,7 @@ export const listFiles = command({
     const client = await context.client();
     const query = { ...at(path, root), ls: "true" as const };
     const pages = pagesOf(client, ref, query);
-    const entries: FileEntry[] = [];
+    const entries: ReceivedEntry[] = [];
     for await (const page of pages) {
       for (const entry of page.entries) entries.push(entry);
       if (all && page.next !== undefined) continue;
@@ -106,7 +112,7 @@ export const listFiles = command({
 });
 
 interface Page {
-  entries: FileEntry[];
+  entries: ReceivedEntry[];
   truncated: boolean;
   next: string | undefined;
 }
@@ -127,16 +133,15 @@ async function* pagesOf(
   } while (next !== undefined);
 }
 
-async function entriesOf(response: Response, url: string): Promise<FileEntry[]> {
-  try {
-    return (await response.json()) as FileEntry[];
-  } catch {
-    throw notBhatti(url, response);
-  }
+async function entriesOf(response: Response, url: string): Promise<ReceivedEntry[]> {
+  const entries = listIn(await response.text());
+  if (!entries) throw notBhatti(url, response);
+  return entries;
 }
 
-function line({ type, mode, size, name, target }: FileEntry): string {
-  const letter = { file: "-", directory: "d", link: "l", other: "?" }[type];
+function line({ is_dir, type = is_dir ? "directory" : "file", ...entry }: ReceivedEntry): string {
+  const letter = { file: "-", directory: "d", link: "l", other: "?" }[type] ?? "?";
+  const { mode = "----", size = "-", name = "-", target } = entry;
   const arrow = target === undefined ? "" : ` -> ${printable(target)}`;
   return `${letter}${mode} ${String(size).padStart(10)} ${printable(name)}${arrow}\n`;
 }
@@ -157,18 +162,18 @@ export const statFile = command({
   },
 });
 
-function described({ path, type, size, mode, uid, gid, mtime, target }: FileEntry): string {
+function described({ path, type, size, mode, uid, gid, mtime, target }: ReceivedEntry): string {
   const rows = [
     ["Path", path],
     ["Type", type],
-    ["Size", String(size)],
+    ["Size", size === undefined ? undefined : String(size)],
     ["Mode", mode],
-    ["Owner", `${uid}:${gid}`],
-    ["Modified", new Date(mtime * 1000).toISOString().replace(".000Z", "Z")],
+    ["Owner", `${uid ?? "-"}:${gid ?? "-"}`],
+    ["Modified", mtime === undefined ? undefined : unixTime(mtime)],
     ...(target === undefined ? [] : [["Target", target]]),
   ];
   return rows
-    .map(([name, value]) => `${`${name}:`.padEnd(10)} ${printable(value ?? "")}\n`)
+    .map(([name, value]) => `${`${name}:`.padEnd(10)} ${printable(value ?? "-")}\n`)
     .join("");
 }
 
@@ -249,7 +254,7 @@ export const watchFiles = command({
   },
 });
 
-function changeText({ type, path, from, is_dir }: FileChange): string {
+function changeText({ type, path = "-", from, is_dir }: Received<FileChange>): string {
   const slash = is_dir ? "/" : "";
   if (type === "overflow") return `overflow ${printable(path)} (some changes were lost)`;
   if (from !== undefined) return `${type} ${printable(from)} -> ${printable(path)}${slash}`;

@@ -42,11 +42,11 @@ export async function fork(context: Context, input: ForkInput): Promise<void> {
     },
   });
   await context.result(result, () =>
-    result.map((sandbox) => `sandbox/${sandbox.name} forked from ${from}\n`).join(""),
+    result.map((sandbox) => `sandbox/${sandbox.name ?? "-"} forked from ${from}\n`).join(""),
   );
   for (const sandbox of result) {
-    const note = sandbox.engine_meta["reason"];
-    if (note) await context.remark(`Warning: sandbox/${sandbox.name}: ${note}`);
+    const note = sandbox.engine_meta?.["reason"];
+    if (note) await context.remark(`Warning: sandbox/${sandbox.name ?? "-"}: ${note}`);
   }
 }
 

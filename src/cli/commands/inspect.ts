@@ -1,9 +1,9 @@
 /** `bhatti inspect`: one sandbox in detail, from what the daemon knows; it never wakes anything. */
 
 import { formatDuration } from "../../config/duration.ts";
-import type { Sandbox } from "../../contract/sandboxes.ts";
 import { command } from "../command.ts";
-import { describe } from "../terminal/describe.ts";
+import type { ReceivedSandbox } from "../terminal/created.ts";
+import { describe, type Line } from "../terminal/describe.ts";
 import { future, past, soon, withoutMilliseconds } from "../terminal/moment.ts";
 import { labelList } from "./list.ts";
 
@@ -18,38 +18,10 @@ export const inspect = command({
   },
 });
 
-function words(sandbox: Sandbox): string {
-  const labels = sandbox.labels ?? {};
-  const { reason, next } = sandbox.activity;
-  const note = sandbox.engine_meta["reason"];
-  const why = reason === note ? "" : ` (${withoutMilliseconds(reason)})`;
+function words(sandbox: ReceivedSandbox): string {
   return describe([
-    {
-      lines: [
-        ["Name", sandbox.name],
-        ["ID", sandbox.id],
-        ["Status", sandbox.status],
-        ["Reason", note],
-        ["Thermal", sandbox.thermal && sandbox.thermal + why],
-        ["Next", next && `${next.thermal} ${soon(next.at)}`],
-        ["Idle warm", idle(sandbox.idle_warm_s)],
-        ["Idle cold", idle(sandbox.idle_cold_s)],
-        ["Expires", future(sandbox.expires_at)],
-        ["Image", sandbox.image || "minimal"],
-        ["Created", past(sandbox.created_at)],
-        ["Stopped", past(sandbox.stopped_at)],
-        ["Template", sandbox.template_id || undefined],
-        ["Labels", Object.keys(labels).length > 0 ? labelList(labels) : undefined],
-      ],
-    },
-    {
-      title: "Resources",
-      lines: [
-        ["CPUs", String(sandbox.cpus)],
-        ["Memory", `${sandbox.memory_mb} MB`],
-        ["Disk", sandbox.disk_size_mb ? `${sandbox.disk_size_mb} MB` : "-"],
-      ],
-    },
+    { lines: state(sandbox) },
+    { title: "Resources", lines: resources(sandbox) },
     {
       title: "Network",
       lines: [
@@ -61,7 +33,38 @@ function words(sandbox: Sandbox): string {
   ]);
 }
 
-function shareText({ read_only, expires_at }: NonNullable<Sandbox["share"]>): string {
+function state(sandbox: ReceivedSandbox): Line[] {
+  const labels = sandbox.labels ?? {};
+  const { reason, next } = sandbox.activity ?? {};
+  const note = sandbox.engine_meta?.["reason"];
+  const why = reason === undefined || reason === note ? "" : ` (${withoutMilliseconds(reason)})`;
+  return [
+    ["Name", sandbox.name],
+    ["ID", sandbox.id],
+    ["Status", sandbox.status],
+    ["Reason", note],
+    ["Thermal", sandbox.thermal && sandbox.thermal + why],
+    ["Next", next?.at && `${next.thermal ?? ""} ${soon(next.at)}`],
+    ["Idle warm", idle(sandbox.idle_warm_s)],
+    ["Idle cold", idle(sandbox.idle_cold_s)],
+    ["Expires", future(sandbox.expires_at)],
+    ["Image", sandbox.image || "minimal"],
+    ["Created", past(sandbox.created_at)],
+    ["Stopped", past(sandbox.stopped_at)],
+    ["Template", sandbox.template_id || undefined],
+    ["Labels", Object.keys(labels).length > 0 ? labelList(labels) : undefined],
+  ];
+}
+
+function resources({ cpus, memory_mb, disk_size_mb }: ReceivedSandbox): Line[] {
+  return [
+    ["CPUs", String(cpus ?? "-")],
+    ["Memory", memory_mb ? `${memory_mb} MB` : "-"],
+    ["Disk", disk_size_mb ? `${disk_size_mb} MB` : "-"],
+  ];
+}
+
+function shareText({ read_only, expires_at }: NonNullable<ReceivedSandbox["share"]>): string {
   const end = expires_at === undefined ? "no expiry" : `expires ${future(expires_at)}`;
   return `${read_only ? "read-only shell" : "shell"}, ${end}`;
 }

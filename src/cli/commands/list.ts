@@ -1,7 +1,7 @@
 /** `bhatti list`: the sandboxes of this key. */
-import type { Sandbox } from "../../contract/sandboxes.ts";
 import { choice, pairs } from "../arguments/flags.ts";
 import { command } from "../command.ts";
+import type { ReceivedSandbox } from "../terminal/created.ts";
 import { type Column, table } from "../terminal/table.ts";
 
 export const list = command({
@@ -27,7 +27,7 @@ export const list = command({
       if (result.length === 0) return "";
       if (output === "wide") return table(wide, result);
       return table(
-        result.some((sandbox) => sandbox.urls.length > 0) ? [...plain, url] : plain,
+        result.some((sandbox) => sandbox.urls?.length) ? [...plain, url] : plain,
         result,
       );
     });
@@ -35,32 +35,32 @@ export const list = command({
   },
 });
 
-function summary(sandbox: Sandbox) {
+function summary(sandbox: ReceivedSandbox) {
   const { id, name, status, thermal, ip, urls, cpus, memory_mb, disk_size_mb, image } = sandbox;
   const { labels } = sandbox;
   const given = labels && Object.keys(labels).length > 0 ? { labels } : {};
   return { id, name, status, thermal, ip, urls, cpus, memory_mb, disk_size_mb, image, ...given };
 }
 
-const url: Column<Sandbox> = ["URL", 0, (sandbox) => sandbox.urls[0] ?? ""];
+const url: Column<ReceivedSandbox> = ["URL", 0, (sandbox) => sandbox.urls?.[0] ?? ""];
 
-const plain: Column<Sandbox>[] = [
-  ["NAME", 20, (sandbox) => sandbox.name],
-  ["STATUS", 10, (sandbox) => sandbox.status],
+const plain: Column<ReceivedSandbox>[] = [
+  ["NAME", 20, (sandbox) => sandbox.name ?? "-"],
+  ["STATUS", 10, (sandbox) => sandbox.status ?? "-"],
   ["THERMAL", 8, (sandbox) => sandbox.thermal ?? "-"],
   ["IP", 16, (sandbox) => sandbox.ip || "-"],
 ];
 
-const wide: Column<Sandbox>[] = [
+const wide: Column<ReceivedSandbox>[] = [
   ...plain,
-  ["CPUS", 5, (sandbox) => String(sandbox.cpus)],
-  ["MEMORY", 8, (sandbox) => `${sandbox.memory_mb}MB`],
+  ["CPUS", 5, (sandbox) => String(sandbox.cpus ?? "-")],
+  ["MEMORY", 8, (sandbox) => (sandbox.memory_mb ? `${sandbox.memory_mb}MB` : "-")],
   ["DISK", 8, (sandbox) => (sandbox.disk_size_mb ? `${sandbox.disk_size_mb}MB` : "-")],
   ["IMAGE", 12, (sandbox) => sandbox.image || "minimal"],
   ["LABELS", 0, (sandbox) => labelList(sandbox.labels ?? {})],
 ];
 
-export function labelList(labels: Record<string, string>): string {
+export function labelList(labels: NonNullable<ReceivedSandbox["labels"]>): string {
   const sorted = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
   return sorted.sort().join(",") || "-";
 }

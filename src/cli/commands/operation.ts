@@ -1,4 +1,5 @@
 /** `bhatti operation …`: long work that runs, or ran in the last 24 hours. */
+import type { Received } from "../../client/answer.ts";
 import type { Client } from "../../client/client.ts";
 import type { Operation } from "../../contract/operations.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
@@ -10,6 +11,8 @@ import type { Context } from "../context.ts";
 import { describe } from "../terminal/describe.ts";
 import { future, past, since } from "../terminal/moment.ts";
 import { type Column, table } from "../terminal/table.ts";
+
+type ReceivedOperation = Received<Operation>;
 
 export const listOperations = command({
   description: "Lists the operations of the last 24 hours, newest first.",
@@ -62,7 +65,7 @@ export const cancelOperation = command({
   async run(context, { operation: id }) {
     const client = await context.client();
     const { result } = await client.call("operation.cancel", { params: { id } });
-    if (result.state === "succeeded" || result.state === "failed") throw tooLate(result);
+    if (result.state === "succeeded" || result.state === "failed") throw tooLate(id, result.state);
     const done = result.state === "cancelled" ? "cancelled" : "is being cancelled";
     await context.result(result, () => `operation/${id} ${done}\n`);
   },
@@ -79,8 +82,9 @@ export const waitForOperation = command({
   async run(context, { operation: id, timeout }) {
     const client = await context.client();
     const operation = await untilEnded(context, client, id, timeout || undefined);
-    context.names.set(operation.target.kind, operation.target.name);
-    if (operation.error) throw failureOf(operation);
+    const { kind, name } = operation.target ?? {};
+    if (kind !== undefined && name !== undefined) context.names.set(kind, name);
+    if (operation.error) throw failureOf(id, operation);
     await context.result(operation, () => `operation/${id} succeeded\n`);
   },
 });
@@ -94,13 +98,16 @@ async function untilEnded(
   client: Client,
   id: string,
   timeout: number | undefined,
-): Promise<Operation> {
+): Promise<ReceivedOperation> {
   const started = system.now();
   for (;;) {
     const left = timeout === undefined ? waitSeconds : timeout - (system.now() - started) / 1000;
     const wait = String(Math.max(0, Math.min(left, waitSeconds)));
     const { result } = await client.call("operation.get", { params: { id }, query: { wait } });
     if (result.ended_at !== undefined) return result;
+    if (result.state === undefined) {
+      throw new BhattiError("not_bhatti", `the daemon at ${client.url} sent no state of ${id}`);
+    }
     if (timeout === undefined || (system.now() - started) / 1000 < timeout) continue;
     throw new BhattiError(
       "timeout",
@@ -110,18 +117,18 @@ async function untilEnded(
   }
 }
 
-function failureOf({ id, state, error }: Operation): BhattiError {
+function failureOf(id: string, { state, error }: ReceivedOperation): BhattiError {
   const { code = "internal", message = "", hint } = error ?? {};
   const line = state === "cancelled" ? message : `Operation ${id} failed: ${message}`;
   const known = isErrorCode(code) ? code : "internal";
   return new BhattiError(known, line, hint === undefined ? {} : { hint });
 }
 
-function tooLate({ id, state }: Operation): BhattiError {
+function tooLate(id: string, state: string): BhattiError {
   return new BhattiError("operation_ended", `Operation ${id} has already ${state}`);
 }
 
-function words(operation: Operation): string {
+function words(operation: ReceivedOperation): string {
   const { target, result, error, ended_at } = operation;
   const { sandboxes, snapshot, image } = result ?? {};
   return describe([
@@ -130,7 +137,7 @@ function words(operation: Operation): string {
         ["ID", operation.id],
         ["Kind", operation.kind],
         ["Target", targetOf(operation)],
-        ["Target ID", target.id],
+        ["Target ID", target?.id],
         ["State", operation.state],
         ["Progress", operation.progress || undefined],
         ["Created", past(operation.created_at)],
@@ -138,24 +145,28 @@ function words(operation: Operation): string {
         ["Ended", past(ended_at)],
         ["Deadline", ended_at === undefined ? future(operation.deadline) : undefined],
         ["Sandboxes", sandboxes?.map(({ name }) => name).join(", ")],
-        ["Snapshot", snapshot && `${snapshot.name} (${snapshot.size_mb} MB)`],
-        ["Image", image && `${image} (${result?.size_mb} MB)`],
-        ["Error", error && `${error.message} (${error.code})`],
+        ["Snapshot", snapshot && sized(snapshot.name, snapshot.size_mb)],
+        ["Image", image && sized(image, result?.size_mb)],
+        ["Error", error && `${error.message ?? "-"} (${error.code ?? "-"})`],
         ["Hint", error?.hint],
       ],
     },
   ]);
 }
 
-function targetOf({ target }: Operation): string {
-  return `${target.kind}/${target.name}`;
+function sized(name = "-", megabytes: number | undefined): string {
+  return megabytes === undefined ? name : `${name} (${megabytes} MB)`;
 }
 
-const columns: Column<Operation>[] = [
-  ["ID", 19, (operation) => operation.id],
-  ["KIND", 16, (operation) => operation.kind],
+function targetOf({ target }: ReceivedOperation): string {
+  return target ? `${target.kind ?? "-"}/${target.name ?? "-"}` : "-";
+}
+
+const columns: Column<ReceivedOperation>[] = [
+  ["ID", 19, (operation) => operation.id ?? "-"],
+  ["KIND", 16, (operation) => operation.kind ?? "-"],
   ["TARGET", 20, targetOf],
-  ["STATE", 10, (operation) => operation.state],
-  ["AGE", 8, ({ created_at }) => since(Date.parse(created_at) / 1000)],
+  ["STATE", 10, (operation) => operation.state ?? "-"],
+  ["AGE", 8, ({ created_at: at }) => (at === undefined ? "-" : since(Date.parse(at) / 1000))],
   ["MESSAGE", 0, ({ progress, error }) => error?.message ?? (progress || "-")],
 ];

@@ -101,9 +101,10 @@ export const kill = command({
       params: { ref, session },
       body: signal === undefined ? {} : { signal: signal.toUpperCase() },
     });
-    const name = result.signal.replace(/^(SIG)?/, "SIG");
+    const { session_id = session, signal: sent = signal ?? "KILL" } = result;
+    const name = sent.toUpperCase().replace(/^(SIG)?/, "SIG");
     const done = name === "SIGKILL" ? "killed" : `signalled (${name})`;
-    await context.result(result, () => `session/${result.session_id} ${done}\n`);
+    await context.result(result, () => `session/${session_id} ${done}\n`);
   },
 });
 

@@ -1,4 +1,5 @@
 /** `bhatti share`: a link that opens a shell of a sandbox in a browser. */
+import { BhattiError } from "../../errors/bhatti-error.ts";
 import { duration } from "../arguments/duration.ts";
 import { badFlag, toggle } from "../arguments/flags.ts";
 import { given } from "../arguments/given.ts";
@@ -37,8 +38,9 @@ export const share = command({
     const body = { ...given("ttl_s", ttl), read_only: readOnly };
     const { result } = await client.call("share.create", { params: { ref }, body });
     // The daemon knows by which address it was reached; only we know which one leads there from here.
-    const { pathname, hash } = new URL(result.url);
-    const shown = { ...result, url: `${client.url}${pathname}${hash}` };
+    const link = URL.parse(result.url ?? "");
+    if (!link) throw new BhattiError("not_bhatti", `the daemon at ${client.url} sent no link`);
+    const shown = { ...result, url: `${client.url}${link.pathname}${link.hash}` };
     await context.result(shown, () => {
       const expiry = future(result.expires_at);
       return [

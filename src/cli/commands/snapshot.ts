@@ -1,9 +1,11 @@
 /** `bhatti snapshot …`: what is kept of sandboxes, to go on from as often as one likes. */
+import type { Received } from "../../client/answer.ts";
 import type { Snapshot } from "../../contract/snapshots.ts";
 import { choice, confirmed, requiredText, text } from "../arguments/flags.ts";
 import { given } from "../arguments/given.ts";
 import { command } from "../command.ts";
 import { confirm } from "../terminal/confirm.ts";
+import { created } from "../terminal/created.ts";
 import { type Column, table } from "../terminal/table.ts";
 import { warn } from "../terminal/warning.ts";
 
@@ -22,11 +24,11 @@ export const createSnapshot = command({
     const client = await context.client();
     const body = { name, ...given("type", type) };
     const { result } = await client.call("snapshot.create", { params: { ref }, body });
-    const { size_mb, paused_ms } = result;
+    const { size_mb = "-", paused_ms } = result;
+    const paused = paused_ms === undefined ? "" : `, source paused ${Math.round(paused_ms)} ms`;
     await context.result(
       result,
-      () =>
-        `checkpoint "${result.name}" created (${size_mb} MB, source paused ${Math.round(paused_ms)} ms)\n`,
+      () => `snapshot "${result.name ?? name}" created (${size_mb} MB${paused})\n`,
     );
   },
 });
@@ -53,7 +55,7 @@ export const resumeSnapshot = command({
     const client = await context.client();
     const body = given("name", name);
     const { result, headers } = await client.call("snapshot.resume", { params: { ref }, body });
-    await context.result(result, () => `${result.id}\t${result.name}\t${result.ip || "-"}\n`);
+    await context.result(result, () => created(result));
     await warn(context, headers);
   },
 });
@@ -72,7 +74,10 @@ export const restoreSnapshot = command({
       params: { ref },
       body: { sandbox },
     });
-    await context.result(result, () => `sandbox/${result.name} restored from "${ref}"\n`);
+    await context.result(
+      result,
+      () => `sandbox/${result.name ?? sandbox} restored from "${ref}"\n`,
+    );
     await warn(context, headers);
   },
 });
@@ -89,9 +94,9 @@ export const deleteSnapshot = command({
   },
 });
 
-const columns: Column<Snapshot>[] = [
-  ["ID", 13, (snapshot) => snapshot.id],
-  ["NAME", 20, (snapshot) => snapshot.name],
-  ["SOURCE", 20, (snapshot) => snapshot.source_sandbox],
-  ["SIZE", 0, (snapshot) => `${snapshot.size_mb}MB`],
+const columns: Column<Received<Snapshot>>[] = [
+  ["ID", 13, (snapshot) => snapshot.id ?? "-"],
+  ["NAME", 20, (snapshot) => snapshot.name ?? "-"],
+  ["SOURCE", 20, (snapshot) => snapshot.source_sandbox ?? "-"],
+  ["SIZE", 0, ({ size_mb }) => (size_mb === undefined ? "-" : `${size_mb}MB`)],
 ];

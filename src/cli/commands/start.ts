@@ -18,7 +18,7 @@ export const start = command({
       params: { ref },
       body: { force },
     });
-    await context.result(result, () => `sandbox/${result.name} started\n`);
+    await context.result(result, () => `sandbox/${result.name ?? ref} started\n`);
     await warn(context, headers);
   },
 });

@@ -10,6 +10,6 @@ export const stop = command({
   async run(context, { sandbox: ref }) {
     const client = await context.client();
     const { result } = await client.call("sandbox.stop", { params: { ref } });
-    await context.result(result, () => `sandbox/${result.name} stopped\n`);
+    await context.result(result, () => `sandbox/${result.name ?? ref} stopped\n`);
   },
 });

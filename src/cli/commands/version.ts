@@ -25,9 +25,9 @@ export const version = command({
       const lines = [`bhatti ${shown(ownVersion)}`, `api: ${client.url}`];
       if (server.version) lines.push(`server: ${shown(server.version)}`);
       if (about) {
-        lines.push(`engine: ${about.engine}`);
-        lines.push(`accelerator: ${about.accelerator} (${about.accelerator_reason})`);
-        if (!about.isolates) {
+        const { accelerator = "-", accelerator_reason: reason = "-" } = about;
+        lines.push(`engine: ${about.engine ?? "-"}`, `accelerator: ${accelerator} (${reason})`);
+        if (about.isolates === false) {
           lines.push("isolation: none; run trusted code only");
         }
       }

@@ -10,7 +10,7 @@ export async function runDetached(
   const client = await context.client();
   const body = { ...command, detach: true };
   const { result } = await client.call("exec.run", { params: { ref }, body });
-  if (!("detached" in result)) return;
   if (result.warning) await context.remark(`Warning: ${result.warning}`);
-  await context.result(result, () => `pid: ${result.pid}\noutput: ${result.output_file}\n`);
+  const { pid = "-", output_file = "-" } = "pid" in result ? result : {};
+  await context.result(result, () => `pid: ${pid}\noutput: ${output_file}\n`);
 }

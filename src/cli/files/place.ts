@@ -1,4 +1,5 @@
 /** A path in a sandbox, as the transfers name it. */
+import type { Received } from "../../client/answer.ts";
 import type { Client } from "../../client/client.ts";
 import { DaemonError } from "../../client/failure.ts";
 import type { FileEntry } from "../../contract/files.ts";
@@ -15,7 +16,10 @@ export function partsOf({ ref, ...query }: Place) {
 }
 
 /** What is there; undefined for nothing. */
-export async function lookUp(client: Client, place: Place): Promise<FileEntry | undefined> {
+export async function lookUp(
+  client: Client,
+  place: Place,
+): Promise<Received<FileEntry> | undefined> {
   try {
     return (await client.call("file.stat", partsOf(place))).result;
   } catch (error) {

@@ -20,12 +20,15 @@ export async function pullFrom(context: Context, place: Place, local: string): P
   const { result: there } = await client.call("file.stat", partsOf(place));
   const isDirectory = kindOf(local) === "directory";
   if (there.is_dir && kindOf(local) === "file") {
-    throw new BhattiError("bad_usage", `"${local}" is a file, and ${there.path} is a directory`);
+    throw new BhattiError(
+      "bad_usage",
+      `"${local}" is a file, and ${there.path ?? place.path} is a directory`,
+    );
   }
   const into = isDirectory || local.endsWith("/");
-  const target = there.is_dir || !into ? local : join(local, basename(there.path));
+  const target = there.is_dir || !into ? local : join(local, basename(there.path ?? place.path));
   const progress = await showProgress(context, () =>
-    there.is_dir ? undefined : { files: 1, bytes: there.size },
+    there.is_dir || there.size === undefined ? undefined : { files: 1, bytes: there.size },
   );
   const left = there.is_dir ? `what has arrived in ${local} stays as it is` : "nothing is changed";
   try {

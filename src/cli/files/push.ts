@@ -1,6 +1,7 @@
 /** Local files → a sandbox. */
 import { statSync } from "node:fs";
 import { basename, resolve } from "node:path";
+import type { Received } from "../../client/answer.ts";
 import type { Client } from "../../client/client.ts";
 import type { Transferred } from "../../contract/files.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
@@ -14,7 +15,7 @@ import { upload } from "./upload.ts";
 
 export interface Pushed extends PackProgress {
   /** The daemon's words. */
-  answer: Transferred;
+  answer: Received<Transferred>;
 }
 
 export async function pushInto(context: Context, local: string, place: Place): Promise<Pushed> {

@@ -1,6 +1,8 @@
 /** Bytes on their way to the daemon, made as it takes them. */
+import type { Received } from "../../client/answer.ts";
 import type { Client } from "../../client/client.ts";
 import { DaemonError, notBhatti } from "../../client/failure.ts";
+import { recordIn } from "../../client/json.ts";
 import type { Result } from "../../contract/all.ts";
 
 type Target = Parameters<Client["transfer"]>[1];
@@ -19,7 +21,7 @@ export async function upload<Id extends "file.write" | "file.push">(
   id: Id,
   target: Target,
   { pieces, ...transfer }: Upload,
-): Promise<Result<Id>> {
+): Promise<Received<Result<Id>>> {
   let failure: unknown;
   const body = () => {
     const unsent = pieces();
@@ -42,9 +44,9 @@ export async function upload<Id extends "file.write" | "file.push">(
   };
   try {
     const response = await client.transfer(id, target, { ...transfer, body });
-    return (await response.json().catch(() => {
-      throw notBhatti(client.url, response);
-    })) as Result<Id>;
+    const answer = recordIn(await response.text());
+    if (!answer) throw notBhatti(client.url, response);
+    return answer as Received<Result<Id>>;
   } catch (error) {
     throw error instanceof DaemonError ? error : (failure ?? error);
   }

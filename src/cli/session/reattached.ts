@@ -17,6 +17,7 @@ export async function describeReattached(
   const input = { params: { ref }, query: {} };
   const answer = await client.call("session.list", input, patienceMs).catch(() => undefined);
   const session = answer?.result.find((one) => one.session_id === session_id);
-  const about = session && ` (${shortened(session.argv)}, since ${since(session.created_at)})`;
-  return `reattached to ${session_id}${about ?? ""}`;
+  const { argv, created_at } = session ?? {};
+  if (argv === undefined || created_at === undefined) return `reattached to ${session_id}`;
+  return `reattached to ${session_id} (${shortened(argv)}, since ${since(created_at)})`;
 }

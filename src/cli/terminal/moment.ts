@@ -29,6 +29,12 @@ export function since(seconds: number, now = Date.now()): string {
   return distance(now - seconds * 1000);
 }
 
+/** A Unix time in seconds; `@<seconds>` where a date cannot hold it, as GNU date writes it. */
+export function unixTime(seconds: number): string {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? `@${seconds}` : date.toISOString().replace(".000Z", "Z");
+}
+
 /** Wherever a text has such times. */
 export function withoutMilliseconds(text: string): string {
   return text.replace(/(T\d\d:\d\d:\d\d)\.\d+Z/g, "$1Z");

@@ -1,0 +1,53 @@
+/** What a daemon says, which may be of another version or another program: any field may be absent. */
+import type { Result } from "../contract/all.ts";
+import { BhattiError } from "../errors/bhatti-error.ts";
+import type { CallId } from "./client.ts";
+import { DaemonError } from "./failure.ts";
+import { listIn, recordIn } from "./json.ts";
+
+/** An answer without a promise that its fields are there. */
+export type Received<T> = T extends readonly (infer Item)[]
+  ? Received<Item>[]
+  : T extends object
+    ? { [Name in keyof T]?: Received<T[Name]> }
+    : T;
+
+type ListId = { [Id in CallId]: Result<Id> extends readonly unknown[] ? Id : never }[CallId];
+
+/** Calls that are answered by a list; all others by an object. */
+const lists: Record<ListId, true> = {
+  "sandbox.list": true,
+  "sandbox.fork": true,
+  "session.list": true,
+  "snapshot.list": true,
+  "template.list": true,
+  "operation.list": true,
+};
+
+/** Undefined when the text is no such answer. */
+export function answerIn(id: CallId, text: string): object | undefined {
+  return Object.hasOwn(lists, id) ? listIn(text) : recordIn(text);
+}
+
+/** An event of a stream, of which only the type is checked. */
+export type ReceivedEvent<T extends { type: string }> = Pick<T, "type"> & Received<Omit<T, "type">>;
+
+/**
+ * A message of a stream, with the fields that are required of its type. Throws DaemonError for one of type `error`,
+ * not_bhatti for what cannot be understood.
+ */
+export function eventIn<Event extends { type: string }>(
+  text: string,
+  url: string,
+  required: Readonly<Record<string, readonly string[]>> = {},
+): Event {
+  const event = recordIn(text);
+  const type = event?.["type"];
+  if (event && type === "error") throw DaemonError.fromEvent(event);
+  const fields = typeof type === "string" ? (required[type] ?? []) : ["type"];
+  if (!event || fields.some((field) => event[field] === undefined)) {
+    const what = `cannot understand the message ${JSON.stringify(text.slice(0, 100))} from ${url}`;
+    throw new BhattiError("not_bhatti", what);
+  }
+  return event as Event;
+}
