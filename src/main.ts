@@ -2,7 +2,7 @@
 import { run } from "./cli/run.ts";
 import { openOutput } from "./cli/terminal/output.ts";
 import { openInput, openTerminal } from "./cli/terminal/streams.ts";
-import { connectWebSocket } from "./cli/web-socket.ts";
+import { webSocketConnector } from "./cli/web-socket.ts";
 
 // A proxy is for the network; a daemon on this machine is not reached through it.
 if (process.env["HTTP_PROXY"] || process.env["http_proxy"]) {
@@ -26,7 +26,7 @@ process.exitCode = await run(process.argv.slice(2), {
   },
   die: (signal) => void process.kill(process.pid, signal),
   fetch: (url, init) => fetch(url, init),
-  connectWebSocket,
+  connectWebSocket: webSocketConnector(fetch, process.env),
   now: () => performance.now(),
 });
 

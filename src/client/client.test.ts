@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { connectWebSocket } from "../cli/web-socket.ts";
+import { webSocketConnector } from "../cli/web-socket.ts";
 import { Client } from "./client.ts";
 import { bytesOf } from "./received.ts";
 
@@ -33,7 +33,7 @@ function clientOf({ port }: { port: number }) {
     url,
     token: "t",
     fetch: (address, init) => fetch(address, init),
-    connectWebSocket,
+    connectWebSocket: webSocketConnector(fetch),
   });
   const failure = {
     code: "daemon_unreachable",
@@ -92,7 +92,7 @@ test("a WebSocket on which nothing comes any more is lost", async () => {
     websocket: { message() {}, sendPings: false },
   });
   const url = `ws://127.0.0.1:${server.port}`;
-  const { channel } = await connectWebSocket(url, { headers: {}, silenceMs: 60 });
+  const channel = await webSocketConnector(fetch)(url, { headers: {}, silenceMs: 60 });
   const messages = await Array.fromAsync(channel.messages);
   expect(messages).toEqual([]);
   await server.stop(true);

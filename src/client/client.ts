@@ -7,7 +7,12 @@ import { answerIn, type Received } from "./answer.ts";
 import { failureOf, notBhatti, silent, unreachable } from "./failure.ts";
 import { retryAfterLimit } from "./retry-after.ts";
 import type { Timing } from "./timing.ts";
-import { type ConnectWebSocket, type Fetch, type Upgraded, UpgradeRefused } from "./transport.ts";
+import {
+  type ConnectWebSocket,
+  type Fetch,
+  UpgradeRefused,
+  type WebSocketChannel,
+} from "./transport.ts";
 
 export interface ClientOptions {
   url: string;
@@ -200,19 +205,18 @@ export class Client {
     input: Input<Id>,
     signal?: AbortSignal,
     milliseconds = usualPatience,
-  ): Promise<Upgraded> {
+  ): Promise<WebSocketChannel> {
     const { url } = this.#request(id, input as Parts);
     const overdue = AbortSignal.timeout(milliseconds);
     const both = signal ? AbortSignal.any([signal, overdue]) : overdue;
     this.#options.timing?.start();
     try {
-      const upgraded = await abortable(
+      const channel = await abortable(
         this.#options.connectWebSocket(url, { headers: this.#headers(), silenceMs, signal: both }),
         both,
       );
       this.#options.timing?.connected();
-      this.#answered(upgraded.headers);
-      return upgraded;
+      return channel;
     } catch (error) {
       if (overdue.aborted) throw silent(this.url, milliseconds, error);
       if (!(error instanceof UpgradeRefused)) throw unreachable(this.url, error);

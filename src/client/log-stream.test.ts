@@ -21,8 +21,7 @@ function daemon(scripts: Script[]) {
           yield typeof one === "string" ? new TextEncoder().encode(one) : JSON.stringify(one);
         }
       };
-      const channel = { send: async () => {}, messages: messages(), close() {} };
-      return { channel, headers: new Headers() };
+      return { send: async () => {}, messages: messages(), close() {} };
     },
   });
   return { client, asked };

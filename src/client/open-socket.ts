@@ -22,7 +22,7 @@ export function openSocket<Id extends SocketId>(
   { opening, onSent, signal }: SocketOptions = {},
 ): Promise<WebSocketChannel> {
   const open = async () => {
-    const { channel } = await client.upgrade(id, input, signal);
+    const channel = await client.upgrade(id, input, signal);
     try {
       if (opening !== undefined) await channel.send(JSON.stringify(opening));
       onSent?.();

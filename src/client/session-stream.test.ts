@@ -25,8 +25,7 @@ function daemon(scripts: Script[]) {
       const send = async (message: string | Uint8Array) => {
         if (typeof message === "string") firstMessages.push(JSON.parse(message));
       };
-      const channel = { send, messages: messages(), close() {} };
-      return { channel, headers: new Headers() };
+      return { send, messages: messages(), close() {} };
     },
   });
   return { client, firstMessages };

@@ -4,8 +4,8 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 /** A WebSocket that is read by pulling, so that a slow reader slows the sender. */
 export interface WebSocketChannel {
-  /** Resolves when the message has left for the kernel. */
-  send(message: string | Uint8Array): Promise<void>;
+  /** Resolves when little enough is unsent for more. */
+  send(message: string | Uint8Array<ArrayBuffer>): Promise<void>;
   /** Text and binary messages until the end; a loss of the connection ends it too, `close` frames or not. */
   messages: AsyncIterable<string | Uint8Array>;
   /** Says goodbye and lets go of the connection. */
@@ -20,12 +20,7 @@ export interface UpgradeRequest {
 }
 
 /** Throws UpgradeRefused when the server answers with anything but an upgrade. */
-export type ConnectWebSocket = (url: string, request: UpgradeRequest) => Promise<Upgraded>;
-
-export interface Upgraded {
-  channel: WebSocketChannel;
-  headers: Headers;
-}
+export type ConnectWebSocket = (url: string, request: UpgradeRequest) => Promise<WebSocketChannel>;
 
 export class UpgradeRefused extends Error {
   override name = "UpgradeRefused";

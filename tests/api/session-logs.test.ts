@@ -1,6 +1,6 @@
 /** Logs of sessions over the API: read, followed, and what ends that. */
 import { expect, test } from "bun:test";
-import { connectWebSocket } from "../../src/cli/web-socket.ts";
+import { webSocketConnector } from "../../src/cli/web-socket.ts";
 import { Client } from "../../src/client/client.ts";
 import type { DaemonError } from "../../src/client/failure.ts";
 import { followLog } from "../../src/client/log-stream.ts";
@@ -60,7 +60,7 @@ test("a log that ends with its daemon does not look as if its session had ended"
 /** Follows it as `bhatti logs -f` does: what came, and how it ended. */
 async function follow(daemon: FakeDaemon, session: string, told: string[] = []) {
   const { url, key: token } = daemon;
-  const client = new Client({ url, token, fetch, connectWebSocket });
+  const client = new Client({ url, token, fetch, connectWebSocket: webSocketConnector(fetch) });
   try {
     for await (const event of followLog(client, { ref: "dev", session })) {
       told.push(event.type === "output" ? new TextDecoder().decode(event.data) : event.type);
