@@ -3,6 +3,9 @@ import type { z } from "zod";
 import type { ErrorCode } from "../errors/catalogue.ts";
 import { type EndpointId, paths } from "./paths.ts";
 
+/** Requests that make machines or keep things, that work in a sandbox, and all others. */
+export type RateClass = "create" | "exec" | "read";
+
 export interface EndpointShape {
   summary: string;
   /** Answered without a key. */
@@ -15,6 +18,8 @@ export interface EndpointShape {
   resultType?: string;
   /** Answers 202 with its operation to a request with `Prefer: respond-async`. */
   isOperation?: true;
+  /** The class in which a user's requests are counted; by the method unless said. */
+  rate?: RateClass;
   /** Status of a success; 200 unless said. */
   status?: 200 | 201 | 204 | 101;
   /** Codes beyond those that any endpoint can answer (bad_request, unauthorized, rate_limited, internal). */
@@ -33,6 +38,10 @@ export function endpoint<Id extends EndpointId, Shape extends EndpointShape>(
 ): Endpoint<Id, Shape> {
   const [method = "", path = ""] = paths[id].split(" ");
   return { ...shape, id, method, path };
+}
+
+export function rateOf({ rate, method }: { rate?: RateClass; method: string }): RateClass {
+  return rate ?? (method === "GET" || method === "DELETE" ? "read" : "exec");
 }
 
 /** Whether a request may do without this part of it. */

@@ -211,6 +211,7 @@ export const execEndpoints = {
     params: SandboxRef,
     result: ExecEvent,
     status: 101,
+    rate: "exec",
     errors: [
       ...execErrors,
       "session_not_found",

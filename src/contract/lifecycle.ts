@@ -66,6 +66,7 @@ export const lifecycleEndpoints = {
     body: ForkSandbox,
     result: z.array(Sandbox),
     status: 201,
+    rate: "create",
     errors: ["name_taken", ...forkErrors],
   }),
 };

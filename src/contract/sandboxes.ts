@@ -181,6 +181,7 @@ export const sandboxEndpoints = {
     body: CreateSandbox,
     result: Sandbox,
     status: 201,
+    rate: "create",
     errors: ["template_not_found", "image_not_found", ...forkErrors],
   }),
   "sandbox.list": endpoint("sandbox.list", {

@@ -72,6 +72,7 @@ export const sessionEndpoints = {
     query: z.object({ session: z.string().optional(), new: Flag }),
     result: ExecEvent,
     status: 101,
+    rate: "exec",
     errors: [...sessionErrors, "session_limit", ...wakeErrors],
   }),
   "exec.piped": endpoint("exec.piped", {
@@ -81,6 +82,7 @@ export const sessionEndpoints = {
     query: z.object({ session: z.string().optional() }),
     result: ExecEvent,
     status: 101,
+    rate: "exec",
     errors: [...sessionErrors, "session_limit", ...wakeErrors],
   }),
   "session.list": endpoint("session.list", {

@@ -52,6 +52,7 @@ export const snapshotEndpoints = {
     body: CreateSnapshot,
     result: Snapshot,
     status: 201,
+    rate: "create",
     errors: [
       "sandbox_not_found",
       "snapshot_exists",
@@ -86,6 +87,7 @@ export const snapshotEndpoints = {
     body: ResumeSnapshot,
     result: Sandbox,
     status: 201,
+    rate: "create",
     errors: ["name_taken", "sandbox_limit", "quota_exceeded", ...resumeErrors],
   }),
   "snapshot.restore": endpoint("snapshot.restore", {
@@ -95,6 +97,7 @@ export const snapshotEndpoints = {
     params: SnapshotRef,
     body: RestoreSnapshot,
     result: Sandbox,
+    rate: "create",
     errors: ["sandbox_not_found", ...resumeErrors],
   }),
 };

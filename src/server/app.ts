@@ -19,7 +19,7 @@ import type { Templates } from "../services/templates.ts";
 import type { Users } from "../services/users.ts";
 import { AnswerBudget, type AnswerLimits } from "./answers/answer-budget.ts";
 import { failureOf } from "./failure.ts";
-import { type Binder, refuseOtherMethods } from "./implement.ts";
+import { type Binder, countAs, refuseOtherMethods } from "./implement.ts";
 import { Authenticator } from "./middleware/authenticate.ts";
 import { RateLimiter, type RateLimits } from "./middleware/rate-limit.ts";
 import { addressOf, type Environment, type RequestContext } from "./request.ts";
@@ -58,9 +58,6 @@ export interface AppOptions {
   closing: AbortSignal;
 }
 
-const socketPaths = Object.values(endpoints)
-  .filter((endpoint) => "status" in endpoint && endpoint.status === 101)
-  .map(({ path }) => new RegExp(`^${path.replace(/:\w+/g, "[^/]+")}$`));
 const publicRoutes = new Set(
   Object.values(endpoints)
     .filter((endpoint) => "public" in endpoint)
@@ -76,27 +73,28 @@ export function createApp(options: AppOptions): Hono<Environment> {
     if (options.draining.aborted) {
       throw new BhattiError("shutting_down", "the daemon is shutting down");
     }
-    admit(context, authenticator, limiter);
+    authenticate(context, authenticator);
     await next();
   });
 
   const { log, closing } = options;
   const { jsonBodyBytes, stalledSeconds } = options.limits;
   const budget = new AnswerBudget(options.limits);
-  const binder: Binder = { app, jsonBodyBytes, budget, stalledSeconds, closing };
+  const binder: Binder = { app, jsonBodyBytes, limiter, budget, stalledSeconds, closing };
   bindHealth(binder, options.identity);
   bindSandboxes(binder, options);
   bindLifecycle(binder, options);
   bindSnapshots(binder, options);
   bindOperations(binder, options);
   bindTemplates(binder, options);
-  bindExec(binder, { ...options, limiter });
-  bindEarlierSockets(binder, { ...options, limiter });
-  bindSessions(binder, { ...options, limiter });
+  bindExec(binder, options);
+  bindEarlierSockets(binder, options);
+  bindSessions(binder, options);
   bindFiles(binder, options.files);
   bindShares(binder, options);
-  refuseOtherMethods(app, Object.values(endpoints));
+  refuseOtherMethods(binder, Object.values(endpoints));
   app.notFound((context) => {
+    countAs("read", context, limiter);
     throw new BhattiError(
       "not_found",
       `there is nothing at ${context.req.method} ${context.req.path}`,
@@ -144,14 +142,11 @@ function traced({ log, identity }: AppOptions) {
 }
 
 /** The path is the one that routes are chosen by: Bun has resolved dot segments, and `//health` is no route. */
-function admit(context: RequestContext, authenticator: Authenticator, limiter: RateLimiter): void {
+function authenticate(context: RequestContext, authenticator: Authenticator): void {
   const { method, path } = context.req;
   if (publicRoutes.has(`${method === "HEAD" ? "GET" : method} ${path}`)) return;
   if (path.startsWith("/_shell/")) return; // its visitors have a token, and tell it later
   const ip = () => addressOf(context);
   const user = authenticator.authenticate(context.req.raw.headers.get("authorization"), ip);
   context.set("user", user);
-  // A WebSocket client cannot read an HTTP refusal: there the limit is told on the socket.
-  if (socketPaths.some((one) => one.test(path))) return;
-  limiter.check(user.id, method, path);
 }

@@ -6,6 +6,8 @@ import {
   type EndpointResult,
   type EndpointShape,
   mayBeAbsent,
+  type RateClass,
+  rateOf,
 } from "../contract/endpoint.ts";
 import type { EndpointId } from "../contract/paths.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
@@ -13,6 +15,7 @@ import type { User } from "../services/users.ts";
 import { type Answering, type AnswerOptions, answerJson } from "./answers/answer.ts";
 import type { AnswerBudget } from "./answers/answer-budget.ts";
 import { readJson } from "./middleware/body-limit.ts";
+import type { RateLimiter } from "./middleware/rate-limit.ts";
 import type { Environment, RequestContext } from "./request.ts";
 import { requirePercentEncoding } from "./url-input.ts";
 import { parse } from "./validation.ts";
@@ -28,6 +31,8 @@ export interface Call<E> {
   user: E extends { public: true } ? undefined : User;
   requestId: string;
   context: RequestContext;
+  /** Counts a WebSocket against the user's limit; other requests are counted before. Throws rate_limited. */
+  admit(): void;
   /** Ends with the client's connection, or when the daemon goes down. */
   signal(): AbortSignal;
   /** As the returned value is answered, with headers of its own or more memory behind it than it shows. */
@@ -43,6 +48,7 @@ export type Handler<E> = (
 export interface Binder {
   app: Hono<Environment>;
   jsonBodyBytes: number;
+  limiter: RateLimiter;
   budget: AnswerBudget;
   stalledSeconds: number;
   /** Aborted when requests that still run must end. */
@@ -50,15 +56,19 @@ export interface Binder {
 }
 
 export function implement<E extends AnyEndpoint>(
-  { app, jsonBodyBytes, budget, stalledSeconds, closing }: Binder,
+  { app, jsonBodyBytes, limiter, budget, stalledSeconds, closing }: Binder,
   endpoint: E,
   handler: Handler<E>,
 ): void {
   const status = endpoint.status ?? 200;
+  const rate = rateOf(endpoint);
   const absent = mayBeAbsent(endpoint.body) ? "allowed" : "refused";
   app.on(endpoint.method, endpoint.path, async (context) => {
     const request = context.req.raw;
     const { params, query, body } = endpoint;
+    const admit = () => countAs(rate, context, limiter);
+    // A WebSocket client cannot read an HTTP refusal: there the limit is told on the socket.
+    if (status !== 101) admit();
     requirePercentEncoding(request.url);
     const signal = () => AbortSignal.any([request.signal, closing]);
     const answering = () => ({ context, budget, stalledSeconds, signal: signal() });
@@ -71,6 +81,7 @@ export function implement<E extends AnyEndpoint>(
       user: context.get("user"),
       requestId: context.get("requestId"),
       context,
+      admit,
       signal,
       answering,
       answer,
@@ -83,10 +94,11 @@ export function implement<E extends AnyEndpoint>(
 }
 
 /** Every other method on the paths of these endpoints is refused as such. After all of them are bound. */
-export function refuseOtherMethods(app: Hono<Environment>, endpoints: AnyEndpoint[]): void {
+export function refuseOtherMethods({ app, limiter }: Binder, endpoints: AnyEndpoint[]): void {
   for (const [path, group] of Map.groupBy(endpoints, (endpoint) => endpoint.path)) {
     const allowed = group.map((endpoint) => endpoint.method).join(", ");
     app.all(path, (context) => {
+      countAs("read", context, limiter);
       context.header("Allow", allowed);
       throw new BhattiError(
         "method_not_allowed",
@@ -94,6 +106,12 @@ export function refuseOtherMethods(app: Hono<Environment>, endpoints: AnyEndpoin
       );
     });
   }
+}
+
+/** Public endpoints have no user whose requests could be counted. */
+export function countAs(rate: RateClass, context: RequestContext, limiter: RateLimiter): void {
+  const user = context.get("user");
+  if (user) limiter.check(user.id, rate);
 }
 
 /** A parameter that is given once is a string, several times a list. */

@@ -1,5 +1,6 @@
-/** So many requests a minute for each user, in three classes: what makes sandboxes, execs, and everything else. */
+/** So many requests a minute for each user, in each class of endpoints. */
 import type { Clock } from "../../async/clock.ts";
+import type { RateClass } from "../../contract/endpoint.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { TokenBuckets } from "./token-buckets.ts";
 
@@ -11,8 +12,6 @@ export interface RateLimits {
   readPerMinute: number;
   readBurst: number;
 }
-
-type RateClass = "create" | "exec" | "read";
 
 export class RateLimiter {
   readonly #buckets: Record<RateClass, TokenBuckets>;
@@ -27,8 +26,8 @@ export class RateLimiter {
     };
   }
 
-  check(userId: string, method: string, path: string): void {
-    const seconds = this.#buckets[rateClassOf(method, path)].take(userId);
+  check(userId: string, rate: RateClass): void {
+    const seconds = this.#buckets[rate].take(userId);
     if (seconds > 0) throw rateLimited(seconds);
   }
 }
@@ -36,12 +35,4 @@ export class RateLimiter {
 export function rateLimited(seconds: number): BhattiError {
   const retryAfterSeconds = Math.ceil(seconds);
   return new BhattiError("rate_limited", "rate limit exceeded", { retryAfterSeconds });
-}
-
-function rateClassOf(method: string, path: string): RateClass {
-  if (path.endsWith("/ws") || path.endsWith("/exec/stream")) return "exec";
-  if (method === "PUT" && /\/files(\/tar)?$/.test(path)) return "exec";
-  if (method !== "POST") return "read";
-  if (path.endsWith("/exec")) return "exec";
-  return path === "/sandboxes" || /\/(fork|resume)$/.test(path) ? "create" : "read";
 }

@@ -11,17 +11,14 @@ import type { Sessions } from "../../services/sessions.ts";
 import type { User } from "../../services/users.ts";
 import { execRequestOf } from "../exec-request.ts";
 import { type Binder, type Call, implement } from "../implement.ts";
-import type { RateLimiter } from "../middleware/rate-limit.ts";
 import { collectOutput } from "../streams/exec-buffer.ts";
 import { streamOutput } from "../streams/exec-ndjson.ts";
 import { ExecConversation, type ExecOpening } from "../streams/exec-websocket.ts";
-import { SocketConnection } from "../streams/socket-connection.ts";
-import { upgrade } from "../streams/upgrade.ts";
+import { serveSocket } from "../streams/upgrade.ts";
 
 export interface ExecRouteOptions {
   exec: Exec;
   sessions: Sessions;
-  limiter: RateLimiter;
   clock: Clock;
   log: Logger;
   identity: { version: string };
@@ -42,20 +39,14 @@ export function bindExec(binder: Binder, options: ExecRouteOptions): void {
     return streamOutput(await start(), { requestId, log: context.get("log"), signal, base64 });
   });
 
-  implement(binder, endpoints["exec.stream"], ({ context, user, params, requestId }) =>
-    upgrade(context, options.identity.version, () => {
-      const start = (opening: ExecOpening, signal: AbortSignal) =>
-        startOf(options, user, params.ref, opening, signal);
-      return new SocketConnection({
-        requestId,
-        clock: options.clock,
-        log: context.get("log"),
-        admit: () => options.limiter.check(user.id, "GET", context.req.path),
-        clientBegins: true,
-        talk: (connection) => new ExecConversation(connection, start),
-      });
-    }),
-  );
+  implement(binder, endpoints["exec.stream"], (call) => {
+    const start = (opening: ExecOpening, signal: AbortSignal) =>
+      startOf(options, call.user, call.params.ref, opening, signal);
+    return serveSocket(call, options, {
+      clientBegins: true,
+      talk: (connection) => new ExecConversation(connection, start),
+    });
+  });
 }
 
 function startOf(

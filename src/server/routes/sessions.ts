@@ -5,21 +5,18 @@ import type { Session } from "../../contract/sessions.ts";
 import { commandText } from "../../services/login-shell.ts";
 import { type GuestProcessInfo, logOf, type Sessions } from "../../services/sessions.ts";
 import { type Binder, implement } from "../implement.ts";
-import type { RateLimiter } from "../middleware/rate-limit.ts";
 import { respondWithBytes } from "../streams/byte-response.ts";
 import { LogConversation } from "../streams/log-websocket.ts";
-import { SocketConnection } from "../streams/socket-connection.ts";
-import { upgrade } from "../streams/upgrade.ts";
+import { serveSocket } from "../streams/upgrade.ts";
 
 export interface SessionRouteOptions {
   sessions: Sessions;
-  limiter: RateLimiter;
   identity: { version: string };
   clock: Clock;
 }
 
 export function bindSessions(binder: Binder, options: SessionRouteOptions): void {
-  const { sessions, limiter, identity, clock } = options;
+  const { sessions } = options;
   implement(binder, endpoints["session.list"], async ({ params, query, user, answer }) => {
     const list = await sessions.list(user, params.ref, { all: query.all === "true" });
     const age = list.asOf === undefined ? {} : { headers: { "X-Bhatti-As-Of": list.asOf } };
@@ -40,7 +37,8 @@ export function bindSessions(binder: Binder, options: SessionRouteOptions): void
     const headers = { "Content-Type": "application/octet-stream" };
     return await respondWithBytes(bytes, { headers, signal: until });
   });
-  implement(binder, endpoints["session.follow"], ({ context, user, params, query, requestId }) => {
+  implement(binder, endpoints["session.follow"], (call) => {
+    const { user, params, query } = call;
     const request = {
       session: params.session,
       follow: true,
@@ -48,19 +46,10 @@ export function bindSessions(binder: Binder, options: SessionRouteOptions): void
       ...(query.from !== undefined && { from: Number(query.from) }),
     };
     const read = (signal: AbortSignal) => sessions.log(user, params.ref, request, signal);
-    return upgrade(
-      context,
-      identity.version,
-      () =>
-        new SocketConnection({
-          requestId,
-          clock,
-          log: context.get("log"),
-          admit: () => limiter.check(user.id, "GET", context.req.path),
-          clientBegins: false,
-          talk: (connection) => new LogConversation(connection, params.session, read),
-        }),
-    );
+    return serveSocket(call, options, {
+      clientBegins: false,
+      talk: (connection) => new LogConversation(connection, params.session, read),
+    });
   });
 }
 

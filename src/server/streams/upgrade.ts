@@ -1,6 +1,20 @@
 /** From a request to a WebSocket. */
+import type { Clock } from "../../async/clock.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
+import type { Call } from "../implement.ts";
 import type { RequestContext, ServedSocket } from "../request.ts";
+import { SocketConnection, type SocketOptions } from "./socket-connection.ts";
+
+/** Upgrades the request of a user and serves the WebSocket. */
+export function serveSocket(
+  { context, requestId, admit }: Pick<Call<unknown>, "context" | "requestId" | "admit">,
+  { clock, identity }: { clock: Clock; identity: { version: string } },
+  how: Pick<SocketOptions, "clientBegins" | "talk">,
+): Response {
+  const log = context.get("log");
+  const serve = () => new SocketConnection({ requestId, clock, log, admit, ...how });
+  return upgrade(context, identity.version, serve);
+}
 
 export function upgrade(
   context: RequestContext,
