@@ -140,8 +140,9 @@ export function traitsFromWire(body: WireTraits): Partial<SandboxTraits> {
 }
 
 /** A sandbox's settings as its answers show them, without those that the daemon decides and without empty maps. */
-export function traitsToWire(traits: SandboxTraits): ShownTraits {
-  const shown = traitKeys.filter((key) => !("hidden" in sandboxTraits[key]));
+export function traitsToWire(traits: Pick<SandboxTraits, ShownKey>): ShownTraits {
+  const isShown = (key: TraitKey): key is ShownKey => !("hidden" in sandboxTraits[key]);
+  const shown = traitKeys.filter(isShown);
   return Object.fromEntries(
     shown
       .map((key) => [sandboxTraits[key].name, traits[key]] as const)

@@ -54,17 +54,22 @@ export const Template = z.object({
 });
 export type Template = z.infer<typeof Template>;
 
+/** The one to be shown has the rest of it. */
+export const ListedTemplate = Template.omit({ env: true, init: true });
+export type ListedTemplate = z.infer<typeof ListedTemplate>;
+
 export const templateEndpoints = {
   "template.create": endpoint("template.create", {
     summary: "Create a template that sandboxes can start from",
     body: CreateTemplate,
     result: Template,
     status: 201,
-    errors: ["template_exists", "disk_full"],
+    rate: "create",
+    errors: ["template_exists", "template_limit", "disk_full"],
   }),
   "template.list": endpoint("template.list", {
-    summary: "List your templates",
-    result: z.array(Template),
+    summary: "List your templates, without env and init",
+    result: z.array(ListedTemplate),
     errors: [],
   }),
   "template.get": endpoint("template.get", {

@@ -34,6 +34,7 @@ export const catalogue = {
 
   // templates
   template_not_found: { status: 404, hint: "Check template name: GET /templates" },
+  template_limit: { status: 429, hint: "Delete one: DELETE /templates/<name>" },
   template_exists: {
     status: 409,
     hint: "Choose another name, or delete it: DELETE /templates/<name>",

@@ -1,5 +1,5 @@
 /** Why a sandbox is as hot as it is, and what comes next. */
-import type { SandboxRecord } from "../store/sandboxes.ts";
+import type { ListedSandbox } from "../store/sandboxes.ts";
 import type { SandboxActor } from "./sandbox-actor.ts";
 import type { Thermal } from "./sandbox-states.ts";
 
@@ -17,7 +17,7 @@ export interface Condition {
 
 /** `trouble` is why it is hotter than its idleness would have it. */
 export function conditionOf(
-  sandbox: SandboxRecord,
+  sandbox: ListedSandbox,
   actor: SandboxActor | undefined,
   settings: ThermalSettings,
   trouble: string | undefined,
@@ -42,7 +42,7 @@ export interface Cooling {
 
 /** What becomes of it when nobody uses it; undefined: nothing. One that would be cold as soon as warm is not warm first. */
 export function coolingOf(
-  sandbox: SandboxRecord,
+  sandbox: ListedSandbox,
   machine: { isPaused: boolean },
   { warmAfterSeconds, coldAfterSeconds }: ThermalSettings,
 ): Cooling | undefined {
@@ -60,7 +60,7 @@ export function iso(milliseconds: number): string {
 }
 
 function reasonOf(
-  sandbox: SandboxRecord,
+  sandbox: ListedSandbox,
   { activity, machine }: SandboxActor,
   trouble: string | undefined,
 ): string {
@@ -73,13 +73,13 @@ function reasonOf(
 }
 
 /** Of one without a machine. */
-function restReasonOf({ status, statusReason }: SandboxRecord, actor?: SandboxActor): string {
+function restReasonOf({ status, statusReason }: ListedSandbox, actor?: SandboxActor): string {
   if (actor?.failure) return `wake failed: ${actor.failure.error.message}`;
   return statusReason ?? (status === "stopped" ? "stopped" : "idle");
 }
 
 function nextOf(
-  sandbox: SandboxRecord,
+  sandbox: ListedSandbox,
   { activity, machine }: SandboxActor,
   settings: ThermalSettings,
 ): Condition["next"] {
@@ -92,7 +92,7 @@ function earlier(a: Condition["next"], b: Condition["next"]): Condition["next"] 
   return a.at < b.at ? a : b;
 }
 
-function expiryOf({ expiresAt }: SandboxRecord): Condition["next"] {
+function expiryOf({ expiresAt }: ListedSandbox): Condition["next"] {
   return expiresAt === null ? undefined : { thermal: "destroyed", at: expiresAt };
 }
 

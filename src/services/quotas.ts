@@ -1,5 +1,7 @@
 /** What a user may have, as pure functions of the limits, what there is, and what is asked for. */
+import { maximumTemplateBytes, maximumTemplates } from "../contract/limits.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
+import type { TemplateUsage } from "../store/templates.ts";
 import type { User } from "../store/users.ts";
 
 export interface AskedResources {
@@ -14,6 +16,19 @@ export function checkSandboxCount(user: User, count: number, asked = 1): void {
     "sandbox_limit",
     `sandbox limit reached (${count}/${user.maxSandboxes})${more}`,
   );
+}
+
+/** Of a user, with what is being added. */
+export function checkTemplateUsage({ count, bytes }: TemplateUsage): void {
+  if (count > maximumTemplates) {
+    throw new BhattiError("template_limit", `template limit reached (${maximumTemplates})`);
+  }
+  if (bytes > maximumTemplateBytes) {
+    throw new BhattiError(
+      "template_limit",
+      `env and init of all your templates would take ${bytes} bytes: the limit is ${maximumTemplateBytes}`,
+    );
+  }
 }
 
 /** Limits on one sandbox, as opposed to all that a user has. */

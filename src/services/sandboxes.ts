@@ -5,7 +5,7 @@ import type { Engine } from "../engine/engine.ts";
 import { BhattiError, isBhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
-import type { SandboxRecord } from "../store/sandboxes.ts";
+import type { ListedSandbox, SandboxRecord } from "../store/sandboxes.ts";
 import type { Store } from "../store/store.ts";
 import type { User } from "../store/users.ts";
 import type { Images } from "./images.ts";
@@ -24,7 +24,7 @@ import { suspendAll } from "./suspend-all.ts";
 import { type Condition, Thermal, type ThermalSettings } from "./thermal.ts";
 import { type MachineUse, Wake } from "./wake.ts";
 
-export type { SandboxChangeRequest, SandboxRecord, SandboxRequest };
+export type { ListedSandbox, SandboxChangeRequest, SandboxRecord, SandboxRequest };
 
 export interface SandboxesOptions {
   store: Store;
@@ -83,7 +83,7 @@ export class Sandboxes {
     return this.#creates.existing(user, name, signal);
   }
 
-  list(user: User, labels: ReadonlyMap<string, string> = new Map()): SandboxRecord[] {
+  list(user: User, labels: ReadonlyMap<string, string> = new Map()): ListedSandbox[] {
     const all = this.#options.store.sandboxes.ofUser(user.id);
     if (labels.size === 0) return all;
     return all.filter((sandbox) =>
@@ -175,7 +175,7 @@ export class Sandboxes {
   }
 
   /** Why it is as hot as it is, and what comes next. */
-  condition(sandbox: SandboxRecord): Condition {
+  condition(sandbox: ListedSandbox): Condition {
     return this.#thermal.condition(sandbox);
   }
 

@@ -6,7 +6,7 @@ import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
-import type { SnapshotKind, SnapshotRecord } from "../store/snapshots.ts";
+import type { ListedSnapshot, SnapshotKind, SnapshotRecord } from "../store/snapshots.ts";
 import type { Store } from "../store/store.ts";
 import type { User } from "../store/users.ts";
 import { capture } from "./capture.ts";
@@ -17,7 +17,7 @@ import type { SandboxCopies } from "./sandbox-copies.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 import { claimSnapshot } from "./snapshot-claim.ts";
 
-export type { SnapshotRecord };
+export type { ListedSnapshot, SnapshotRecord };
 
 export interface SnapshotsOptions {
   store: Store;
@@ -112,7 +112,7 @@ export class Snapshots {
     }
   }
 
-  list(user: User): SnapshotRecord[] {
+  list(user: User): ListedSnapshot[] {
     return this.#options.store.snapshots.ofUser(user.id).filter(isReady);
   }
 
@@ -256,6 +256,6 @@ export class Snapshots {
   }
 }
 
-function isReady({ status }: SnapshotRecord): boolean {
+function isReady({ status }: ListedSnapshot): boolean {
   return status === "ready";
 }

@@ -4,12 +4,13 @@ import { BhattiError } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
 import { isUniqueViolation } from "../store/database.ts";
 import type { Store } from "../store/store.ts";
-import type { TemplateRecord } from "../store/templates.ts";
+import type { ListedTemplate, TemplateRecord } from "../store/templates.ts";
 import type { User } from "../store/users.ts";
 import { newTemplateId } from "./identifiers.ts";
+import { checkTemplateUsage } from "./quotas.ts";
 import { checkMemory, type SandboxRequest } from "./sandbox-plan.ts";
 
-export type { TemplateRecord };
+export type { ListedTemplate, TemplateRecord };
 
 export type NewTemplate = Omit<SandboxRequest, "name" | "template" | "files"> & { name: string };
 
@@ -37,7 +38,7 @@ export class Templates {
     return template;
   }
 
-  list(user: User): TemplateRecord[] {
+  list(user: User): ListedTemplate[] {
     return this.#store.templates.ofUser(user.id);
   }
 
@@ -57,7 +58,10 @@ export class Templates {
 
   #insert(template: TemplateRecord): void {
     try {
-      this.#store.transaction(() => this.#store.templates.insert(template));
+      this.#store.transaction(() => {
+        this.#store.templates.insert(template);
+        checkTemplateUsage(this.#store.templates.usageOf(template.userId));
+      });
     } catch (error) {
       if (!isUniqueViolation(error)) throw error;
       throw new BhattiError("template_exists", `Template "${template.name}" already exists`, {

@@ -9,7 +9,7 @@ import type { Machine } from "../engine/engine.ts";
 import { messageOf } from "../errors/bhatti-error.ts";
 import type { EventSink, EventType } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
-import type { SandboxRecord } from "../store/sandboxes.ts";
+import type { ListedSandbox, SandboxRecord } from "../store/sandboxes.ts";
 import type { Store } from "../store/store.ts";
 import {
   type Condition,
@@ -102,7 +102,7 @@ export class Thermal {
     }
   }
 
-  condition(sandbox: SandboxRecord): Condition {
+  condition(sandbox: ListedSandbox): Condition {
     const actor = this.#options.actors.peek(sandbox.id);
     return conditionOf(
       sandbox,

@@ -69,6 +69,19 @@ export class Records<C extends Columns> {
     );
   }
 
+  /** The same records without some columns, for queries that need not read those. */
+  without<K extends keyof C>(...keys: K[]): Records<Omit<C, K>> {
+    const kept = Object.entries(this.#columns).filter(([key]) => !keys.includes(key as K));
+    return new Records(Object.fromEntries(kept) as Omit<C, K>);
+  }
+
+  /** Of the columns, for a SELECT. */
+  get names(): string {
+    return Object.values(this.#columns)
+      .map(({ name }) => name)
+      .join(", ");
+  }
+
   parse(row: unknown): RecordOf<C> {
     return this.#schema.parse(row);
   }

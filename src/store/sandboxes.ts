@@ -33,6 +33,10 @@ const records = new Records({
 /** A sandbox as it is stored: its settings, and what became of it. */
 export type SandboxRecord = ReturnType<typeof records.parse>;
 
+/** Lists leave out the settings that may be long. */
+const listed = records.without("env", "init");
+export type ListedSandbox = ReturnType<typeof listed.parse>;
+
 const changing = ["status", "thermal", "statusReason", "engineId", "epoch", "stoppedAt"] as const;
 /** The fields that change over a sandbox's life without its user's doing. */
 export type SandboxChange = Pick<SandboxRecord, (typeof changing)[number]>;
@@ -69,7 +73,7 @@ export class SandboxTable {
     this.#byId = database.prepare("SELECT * FROM sandboxes WHERE id = ?");
     this.#byName = database.prepare("SELECT * FROM sandboxes WHERE user_id = ? AND name = ?");
     this.#ofUser = database.prepare(
-      "SELECT * FROM sandboxes WHERE user_id = ? ORDER BY created_at, id",
+      `SELECT ${listed.names} FROM sandboxes WHERE user_id = ? ORDER BY created_at, id`,
     );
     this.#all = database.prepare("SELECT * FROM sandboxes ORDER BY created_at, id");
     this.#count = database.prepare<{ count: number }, [string]>(
@@ -101,8 +105,8 @@ export class SandboxTable {
     return records.found(this.#byName.get(userId, name));
   }
 
-  ofUser(userId: string): SandboxRecord[] {
-    return this.#ofUser.all(userId).map((row) => records.parse(row));
+  ofUser(userId: string): ListedSandbox[] {
+    return this.#ofUser.all(userId).map((row) => listed.parse(row));
   }
 
   all(): SandboxRecord[] {

@@ -13,11 +13,15 @@ const records = new Records({
 });
 export type ShareRecord = ReturnType<typeof records.parse>;
 
+/** Of one share: more than a sandbox runs at once. */
+const retainedSessions = 100;
+
 export class ShareTable {
   readonly #insert;
   readonly #of;
   readonly #delete;
   readonly #addSession;
+  readonly #trimSessions;
   readonly #session;
 
   constructor(database: Database) {
@@ -26,6 +30,10 @@ export class ShareTable {
     this.#delete = database.prepare("DELETE FROM shares WHERE sandbox_id = ?");
     this.#addSession = database.prepare(
       "INSERT OR IGNORE INTO share_sessions (sandbox_id, session) VALUES (?, ?)",
+    );
+    this.#trimSessions = database.prepare(
+      `DELETE FROM share_sessions WHERE sandbox_id = $sandboxId AND rowid NOT IN
+         (SELECT rowid FROM share_sessions WHERE sandbox_id = $sandboxId ORDER BY rowid DESC LIMIT $retained)`,
     );
     this.#session = database.prepare(
       "SELECT 1 FROM share_sessions WHERE sandbox_id = ? AND session = ?",
@@ -49,6 +57,7 @@ export class ShareTable {
   /** Throws when the sandbox has no share. */
   addSession(sandboxId: string, session: string): void {
     this.#addSession.run(sandboxId, session);
+    this.#trimSessions.run({ sandboxId, retained: retainedSessions });
   }
 
   hasSession(sandboxId: string, session: string): boolean {

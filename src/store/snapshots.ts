@@ -24,6 +24,10 @@ const records = new Records({
 /** A snapshot as it is stored: its files are the engine's business. */
 export type SnapshotRecord = ReturnType<typeof records.parse>;
 
+/** Lists leave out the settings that may be long. */
+const listed = records.without("env", "init");
+export type ListedSnapshot = ReturnType<typeof listed.parse>;
+
 export class SnapshotTable {
   readonly #insert;
   readonly #byId;
@@ -39,7 +43,7 @@ export class SnapshotTable {
     this.#byId = database.prepare("SELECT * FROM snapshots WHERE id = ?");
     this.#byName = database.prepare("SELECT * FROM snapshots WHERE user_id = ? AND name = ?");
     this.#ofUser = database.prepare(
-      "SELECT * FROM snapshots WHERE user_id = ? ORDER BY created_at, id",
+      `SELECT ${listed.names} FROM snapshots WHERE user_id = ? ORDER BY created_at, id`,
     );
     this.#all = database.prepare("SELECT * FROM snapshots ORDER BY created_at, id");
     this.#count = database.prepare<{ count: number }, [string]>(
@@ -62,8 +66,8 @@ export class SnapshotTable {
     return records.found(this.#byName.get(userId, name));
   }
 
-  ofUser(userId: string): SnapshotRecord[] {
-    return this.#ofUser.all(userId).map((row) => records.parse(row));
+  ofUser(userId: string): ListedSnapshot[] {
+    return this.#ofUser.all(userId).map((row) => listed.parse(row));
   }
 
   all(): SnapshotRecord[] {

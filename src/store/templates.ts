@@ -13,11 +13,22 @@ const records = new Records({
 /** The settings that it leaves to the daemon's defaults are null. */
 export type TemplateRecord = ReturnType<typeof records.parse>;
 
+/** Lists leave out the settings that may be long. */
+const listed = records.without("env", "init");
+export type ListedTemplate = ReturnType<typeof listed.parse>;
+
+export interface TemplateUsage {
+  count: number;
+  /** Of their environments and init scripts; the rest is short. */
+  bytes: number;
+}
+
 export class TemplateTable {
   readonly #insert;
   readonly #byId;
   readonly #byName;
   readonly #ofUser;
+  readonly #usage;
   readonly #delete;
 
   constructor(database: Database) {
@@ -25,7 +36,11 @@ export class TemplateTable {
     this.#byId = database.prepare("SELECT * FROM templates WHERE id = ?");
     this.#byName = database.prepare("SELECT * FROM templates WHERE user_id = ? AND name = ?");
     this.#ofUser = database.prepare(
-      "SELECT * FROM templates WHERE user_id = ? ORDER BY created_at, id",
+      `SELECT ${listed.names} FROM templates WHERE user_id = ? ORDER BY created_at, id`,
+    );
+    this.#usage = database.prepare<TemplateUsage, [string]>(
+      `SELECT count(*) AS count, ifnull(sum(octet_length(env) + ifnull(octet_length(init), 0)), 0) AS bytes
+       FROM templates WHERE user_id = ?`,
     );
     this.#delete = database.prepare("DELETE FROM templates WHERE id = ?");
   }
@@ -43,8 +58,12 @@ export class TemplateTable {
     return records.found(this.#byName.get(userId, name));
   }
 
-  ofUser(userId: string): TemplateRecord[] {
-    return this.#ofUser.all(userId).map((row) => records.parse(row));
+  ofUser(userId: string): ListedTemplate[] {
+    return this.#ofUser.all(userId).map((row) => listed.parse(row));
+  }
+
+  usageOf(userId: string): TemplateUsage {
+    return this.#usage.get(userId) ?? { count: 0, bytes: 0 };
   }
 
   /** Whether the row was there. */

@@ -27,8 +27,8 @@ test("a body over the limit is refused, announced or not", async () => {
   expect((await daemon.fetch("/sandboxes", { method: "POST", body: just })).status).toBe(201);
 });
 
-test("forks and resumed snapshots count as creates", async () => {
-  const limits = { ...generousLimits, createPerMinute: 1, createBurst: 3 };
+test("all that makes machines or keeps things counts as a create", async () => {
+  const limits = { ...generousLimits, createPerMinute: 1, createBurst: 6 };
   await using daemon = await startFakeDaemon({ config: { limits } });
   const statusOf = async (path: string, body?: object) =>
     (await daemon.call("POST", path, body)).status;
@@ -36,10 +36,45 @@ test("forks and resumed snapshots count as creates", async () => {
   expect(await statusOf("/sandboxes/dev/checkpoint", { name: "ready" })).toBe(201);
   expect(await statusOf("/sandboxes/dev/fork")).toBe(201);
   expect(await statusOf("/snapshots/ready/resume")).toBe(201);
+  expect(await statusOf("/snapshots/ready/restore", { sandbox: "dev" })).toBe(200);
+  expect(await statusOf("/templates", { name: "base" })).toBe(201);
   expect(await statusOf("/sandboxes/dev/fork")).toBe(429);
   expect(await statusOf("/snapshots/ready/resume")).toBe(429);
+  expect(await statusOf("/sandboxes/dev/checkpoint", { name: "more" })).toBe(429);
+  expect(await statusOf("/templates", { name: "more" })).toBe(429);
   expect(await statusOf("/sandboxes/dev/stop")).toBe(200);
   expect(await statusOf("/sandboxes/dev/start")).toBe(200);
+});
+
+test("requests that change something in a sandbox never count as reads", async () => {
+  const limits = { ...generousLimits, execPerMinute: 1, execBurst: 1 };
+  await using daemon = await startFakeDaemon({ config: { limits } });
+  await daemon.create({ name: "dev" });
+  expect((await daemon.call("POST", "/sandboxes/dev/stop")).status).toBe(200);
+  for (const [method, path] of [
+    ["POST", "start"],
+    ["POST", "stop"],
+    ["POST", "files/mkdir"],
+    ["POST", "files/move"],
+    ["POST", "files/copy"],
+    ["POST", "shell-token"],
+    ["POST", "sessions/init/kill"],
+    ["PUT", "files?path=a"],
+    ["PUT", "files/tar?path=a"],
+    ["PATCH", ""],
+  ] as const) {
+    const { status } = await daemon.call(method, `/sandboxes/dev/${path}`.replace(/\/$/, ""), {});
+    expect({ path, status }).toEqual({ path, status: 429 });
+  }
+  expect((await daemon.call("GET", "/sandboxes/dev")).status).toBe(200);
+});
+
+test("requests to paths that do not exist count as reads", async () => {
+  const limits = { ...generousLimits, readPerMinute: 1, readBurst: 2 };
+  await using daemon = await startFakeDaemon({ config: { limits } });
+  expect((await daemon.call("GET", "/nowhere")).status).toBe(404);
+  expect((await daemon.call("PUT", "/sandboxes/dev")).status).toBe(405);
+  expect((await daemon.call("GET", "/nowhere")).status).toBe(429);
 });
 
 test("each class of requests has its own bucket, for each user", async () => {

@@ -45,3 +45,32 @@ test.each([
   expect(status).toBe(400);
   expect(body).toMatchObject({ code: "quota_exceeded", error: message });
 });
+
+test("a user's templates are limited in number and in bytes", async () => {
+  await using daemon = await startFakeDaemon();
+  const { key } = daemon.operator.users.create({ name: "bob" });
+  const init = "x".repeat(1_000_000);
+  const create = async (request: object) =>
+    (await daemon.call("POST", "/templates", request)).status;
+  for (const name of ["a", "b", "c", "d"]) expect(await create({ name, init })).toBe(201);
+  const { status, body } = await daemon.call("POST", "/templates", { name: "e", init });
+  expect(status).toBe(429);
+  expect(body).toMatchObject({
+    code: "template_limit",
+    error: "env and init of all your templates would take 5000010 bytes: the limit is 4194304",
+  });
+  expect((await daemon.call("GET", "/templates/e")).status).toBe(404);
+  expect((await daemon.call("POST", "/templates", { name: "e", init }, key)).status).toBe(201);
+
+  for (let count = 4; count < 100; count += 1) {
+    expect(await create({ name: `t${count}` })).toBe(201);
+  }
+  const more = await daemon.call("POST", "/templates", { name: "more" });
+  expect(more.status).toBe(429);
+  expect(more.body).toMatchObject({ error: "template limit reached (100)" });
+  expect((await daemon.call("DELETE", "/templates/a")).status).toBe(200);
+  expect(await create({ name: "more" })).toBe(201);
+  const list = await daemon.call<object[]>("GET", "/templates");
+  expect(list.body).toHaveLength(100);
+  expect(JSON.stringify(list.body).length).toBeLessThan(50_000);
+});

@@ -1,10 +1,10 @@
 /** A sandbox as the API shows it, whichever endpoint it comes from. */
 import { traitsToWire } from "../../contract/sandbox-traits.ts";
 import type { Sandbox } from "../../contract/sandboxes.ts";
-import type { Sandboxes, SandboxRecord } from "../../services/sandboxes.ts";
+import type { ListedSandbox, Sandboxes } from "../../services/sandboxes.ts";
 import type { ShareRecord, Shares } from "../../services/shares.ts";
 
-export type Present = (sandbox: SandboxRecord) => Sandbox;
+export type Present = (sandbox: ListedSandbox) => Sandbox;
 
 export interface PresenterOptions {
   sandboxes: Sandboxes;

@@ -1,7 +1,7 @@
 /** The snapshot endpoints, bound to the service. The API's `type` of a snapshot is its `kind` everywhere below. */
 import { endpoints } from "../../contract/all.ts";
 import type { Snapshot } from "../../contract/snapshots.ts";
-import type { SnapshotRecord, Snapshots } from "../../services/snapshots.ts";
+import type { ListedSnapshot, Snapshots } from "../../services/snapshots.ts";
 import { type Binder, implement } from "../implement.ts";
 import { answerWith, callerOf, type OperationRouteOptions } from "./operations.ts";
 import { type PresenterOptions, sandboxPresenter, warningHeaders } from "./presented-sandbox.ts";
@@ -42,7 +42,7 @@ export function bindSnapshots(binder: Binder, options: SnapshotRouteOptions): vo
   });
 }
 
-function presented(snapshot: SnapshotRecord): Snapshot {
+function presented(snapshot: ListedSnapshot): Snapshot {
   return {
     id: snapshot.id,
     user_id: snapshot.userId,

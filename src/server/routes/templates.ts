@@ -3,8 +3,13 @@ import type { z } from "zod";
 import { endpoints } from "../../contract/all.ts";
 import { traitsFromWire } from "../../contract/sandbox-traits.ts";
 import { defaultCpus, defaultMemoryMB } from "../../contract/sandboxes.ts";
-import type { CreateTemplate, Template } from "../../contract/templates.ts";
-import type { NewTemplate, TemplateRecord, Templates } from "../../services/templates.ts";
+import type { CreateTemplate, ListedTemplate, Template } from "../../contract/templates.ts";
+import type {
+  ListedTemplate as ListedTemplateRecord,
+  NewTemplate,
+  TemplateRecord,
+  Templates,
+} from "../../services/templates.ts";
 import { type Binder, implement } from "../implement.ts";
 
 export interface TemplateRouteOptions {
@@ -18,7 +23,7 @@ export function bindTemplates(binder: Binder, { templates, identity }: TemplateR
     presented(templates.create(user, requestOf(body)), engine),
   );
   implement(binder, endpoints["template.list"], ({ user }) =>
-    templates.list(user).map((template) => presented(template, engine)),
+    templates.list(user).map((template) => listed(template, engine)),
   );
   implement(binder, endpoints["template.get"], ({ params, user }) =>
     presented(templates.get(user, params.ref), engine),
@@ -34,6 +39,10 @@ function requestOf(body: z.output<typeof CreateTemplate>): NewTemplate {
 }
 
 function presented(template: TemplateRecord, engine: string): Template {
+  return { ...listed(template, engine), env: template.env, init: template.init ?? "" };
+}
+
+function listed(template: ListedTemplateRecord, engine: string): ListedTemplate {
   return {
     id: template.id,
     name: template.name,
@@ -42,8 +51,6 @@ function presented(template: TemplateRecord, engine: string): Template {
     cpus: template.cpus ?? defaultCpus,
     memory_mb: template.memoryMB ?? defaultMemoryMB,
     disk_size_mb: template.diskSizeMB ?? 0,
-    env: template.env,
-    init: template.init ?? "",
     labels: template.labels,
     keep_hot: template.keepHot,
     secrets: [],
