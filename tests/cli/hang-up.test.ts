@@ -1,6 +1,6 @@
 /** A terminal window that is closed ends the client, and keeps the session. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
-import { closeSync, existsSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { binary, runInTerminal } from "../support/binary.ts";
 import { type CliDaemon, startCliDaemon } from "../support/cli-daemon.ts";
@@ -73,15 +73,19 @@ test.each(["", "exec "])("a tmux pane that is killed ends its client: %sbhatti",
   await kept();
 });
 
+const talkative = "cat /workspace/text; sleep 444";
+
 test.each([
-  ["exec", () => ["-t", "-n", "dev", "--", "yes"]],
+  ["exec", () => ["-t", "-n", "dev", "--", "sh", "-c", talkative]],
   ["attach", (session: string) => ["--watch", "dev", session]],
 ] as const)("SIGTERM ends %s although nobody takes its output", async (verb, words) => {
-  await daemon.ok("exec", "--detach", "dev", "--", "yes");
+  await daemon.run(["file", "write", "dev", "text"], { stdin: "x".repeat(200_000) });
+  await daemon.ok("exec", "--detach", "dev", "--", "sh", "-c", talkative);
   const [session] = await sessions();
   const path = `${daemon.home}/${verb}`;
   Bun.spawnSync(["mkfifo", path]);
   const pipe = openSync(path, "r+");
+  writeSync(pipe, "y".repeat(10_000)); // so that less fits in than a session keeps
   const child = Bun.spawn([binary, verb, ...words(session?.session_id ?? "")], {
     env: { PATH: process.env["PATH"], ...daemon.env },
     stdin: "ignore",
