@@ -1,5 +1,6 @@
 /** What a command is: its words, its flags and what it does, as data that parser and help read alike. */
 import type { Context } from "./context.ts";
+import type { System } from "./system.ts";
 
 export interface Flag<T> {
   summary: string;
@@ -33,6 +34,8 @@ export interface CommandShape<F extends Flags, Argument extends string, Rest ext
   rest?: Rest;
   flags: F;
   examples?: readonly string[];
+  /** The exit code when it fails, by its words, which may be wrong; 1 when absent. */
+  failureExitCode?(words: readonly string[], env: System["env"]): number;
   /** Does the work; a number is the exit code. */
   run(context: Context, input: CommandInput<F, Argument, Rest>): Promise<number | undefined>;
 }
@@ -44,6 +47,7 @@ export interface Command {
   rest?: string;
   flags: Flags;
   examples?: readonly string[];
+  failureExitCode?(words: readonly string[], env: System["env"]): number;
   execute(context: Context, positional: readonly string[], flags: WrittenFlags): Promise<number>;
 }
 

@@ -9,7 +9,8 @@ import { UsageError } from "./usage-error.ts";
 const brokenPipe = 141;
 
 export interface Failure {
-  exitCode: number;
+  /** Undefined: the command's own for failures. */
+  exitCode?: number;
   /** What stderr gets; nothing when there is nobody to tell. */
   text: string;
 }
@@ -18,10 +19,10 @@ export function failureFor(error: unknown, json: boolean, names: Names): Failure
   if (error instanceof OutputClosed) return { exitCode: brokenPipe, text: "" };
   const hint = hintOf(error, names);
   const { line, body } = describe(error);
-  if (json) return { exitCode: 1, text: `${JSON.stringify({ ...body, hint })}\n` };
+  if (json) return { text: `${JSON.stringify({ ...body, hint })}\n` };
   const usage = error instanceof UsageError ? error.usage : undefined;
   const lines = [line, usage, hint].filter((one) => one !== undefined);
-  return { exitCode: 1, text: lines.map((one) => `${one}\n`).join("") };
+  return { text: lines.map((one) => `${one}\n`).join("") };
 }
 
 function describe(error: unknown): { line: string; body: ErrorBody } {

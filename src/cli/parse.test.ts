@@ -97,7 +97,10 @@ test.each<[string[], Record<string, string>]>([
 });
 
 test("what has no name for its value is refused", () => {
-  expect(() => environment("").parse(["A,B=1"], "env")).toThrow('must be KEY=VALUE,..., got "A"');
+  expect(() => environment("").parse(["A,B=1"], "env")).toThrow(
+    'must be KEY=VALUE,... or KEY, got "A"',
+  );
+  expect(environment("").parse(["A", "B=1"], "env")).toEqual({ A: undefined, B: "1" });
   expect(() => pairs("").parse(["a=1,b"], "label")).toThrow('must be key=value, got "b"');
 });
 

@@ -11,14 +11,20 @@ import { UsageError } from "./usage-error.ts";
 
 /** Runs the command that the words name, and returns the exit code. Never throws. */
 export async function run(words: readonly string[], system: System): Promise<number> {
-  const names: Names = new Map();
+  const outcome: Outcome = { names: new Map(), failureExitCode: 1 };
   try {
-    return await dispatch(words, system, names);
+    return await dispatch(words, system, outcome);
   } catch (error) {
-    const { exitCode, text } = failureFor(error, wantsJson(words), names);
+    const { exitCode, text } = failureFor(error, wantsJson(words), outcome.names);
     await system.stderr.write(text).catch(() => {}); // nobody listens, so there is nobody to tell
-    return exitCode;
+    return exitCode ?? outcome.failureExitCode;
   }
+}
+
+/** What is known of a command line when it fails. */
+interface Outcome {
+  names: Names;
+  failureExitCode: number;
 }
 
 /** Flags that could not be parsed still say how the error about them is to be told. */
@@ -35,18 +41,18 @@ interface Found {
   after: readonly string[];
 }
 
-/** `names` gets what is named, for whoever tells of a failure. */
 async function dispatch(
   words: readonly string[],
   system: System,
-  names: Names = new Map(),
+  outcome: Outcome,
 ): Promise<number> {
   const found = await findEntry(words);
   const { entry, path } = found;
   const loaded = entry?.command;
-  if (!entry || !loaded) return await showOverview(found, system);
+  if (!entry || !loaded) return await showOverview(found, system, outcome);
+  outcome.failureExitCode = loaded.failureExitCode?.(found.after, system.env) ?? 1;
   try {
-    return await runCommand(found, entry, loaded, system, names);
+    return await runCommand(found, entry, loaded, system, outcome.names);
   } catch (error) {
     throw await withUsage(error, path, loaded);
   }
@@ -122,9 +128,13 @@ async function parseGlobals(words: readonly string[], path: readonly string[]) {
 }
 
 /** The program's or a group's help: asked for, or because nothing was said. */
-async function showOverview({ entry, path, after }: Found, system: System): Promise<number> {
+async function showOverview(
+  { entry, path, after }: Found,
+  system: System,
+  outcome: Outcome,
+): Promise<number> {
   const [help, ...about] = after;
-  if (help === "help") return await dispatch([...about, "--help"], system);
+  if (help === "help") return await dispatch([...about, "--help"], system, outcome);
   const { overview } = await import("./help.ts");
   await system.stdout.write(overview(path, entry, { entries, groups, globalFlags }));
   return 0;

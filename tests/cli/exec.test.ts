@@ -58,52 +58,6 @@ test.each(["exec dev -- cat", "file write dev rest; $B file read dev rest"])(
   },
 );
 
-test.each([
-  ["unknown", ["ls", "-la"]],
-  ["misplaced", ["grep", "-i", "x"]],
-  ["misplaced", ["head", "-n", "5"]],
-])("a command with flags of its own needs --: a flag is %s in %p", async (problem, words) => {
-  expect(await daemon.run(["exec", "dev", ...words])).toMatchObject({
-    code: 1,
-    stdout: "",
-    stderr:
-      `Error: ${problem} flag "${words[1]}" for "bhatti exec"\n` +
-      "Usage: bhatti exec [flags] <sandbox> [--] <command...>\n" +
-      "For a flag of the command, put -- before it: bhatti exec dev -- <command...>\n",
-  });
-});
-
-test.each([
-  [["-x", "dev", "ls"], "See: bhatti exec --help"],
-  [["dev", "--detatch", "ls"], "Did you mean: --detach"],
-])("a flag before the command is not the command's: exec %p", async (words, hint) => {
-  expect((await daemon.run(["exec", ...words])).stderr).toEndWith(`\n${hint}\n`);
-});
-
-test.each<[string[], string]>([
-  [["-it", "dev", "stty"], "24 80\n"],
-  [["-i", "-t", "dev", "stty"], "24 80\n"],
-  [["-it", "dev", "--", "stty"], "24 80\n"],
-  [["-i", "dev", "cat"], "in"],
-  [["-u", "root", "dev", "whoami"], "root\n"],
-  [["-w", "/tmp", "dev", "pwd"], "/tmp\n"],
-  [["-e", "A=1", "-e", "B=2", "dev", "--", "sh", "-c", "echo $A $B"], "1 2\n"],
-  [["-ie", "A=1", "-w/tmp", "dev", "--", "sh", "-c", "echo $A; pwd"], "1\n/tmp\n"],
-])("as docker and kubectl have it: exec %p", async (args, stdout) => {
-  expect(await daemon.run(["exec", ...args], { stdin: "in" })).toMatchObject({ code: 0, stdout });
-});
-
-test.each(["0", "-1", "86401", "1.5", "soon"])(
-  "--timeout %s is refused before anything is sent",
-  async (seconds) => {
-    const { code, stderr } = await daemon.run(["exec", "nope", "--timeout", seconds, "true"]);
-    expect(code).toBe(1);
-    expect(stderr).toMatch(
-      /^Error: --timeout must be (between 1 and 86400|a whole number of) seconds/,
-    );
-  },
-);
-
 test("a command that is not there", async () => {
   expect(await daemon.run(["exec", "dev", "nosuch"])).toMatchObject({ code: 127, stdout: "" });
 });

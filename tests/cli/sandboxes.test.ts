@@ -112,7 +112,7 @@ test.each<[string[], string]>([
       "A comma separates pairs; a value cannot contain one",
     ),
   ],
-  [["--env", "A,B=1"], usageError('--env must be KEY=VALUE,..., got "A"')],
+  [["--env", "A,B=1"], usageError('--env must be KEY=VALUE,... or KEY, got "A"')],
   [
     ["--file", "here"],
     usageError('--file must be local:guest with an absolute guest path, got "here"'),

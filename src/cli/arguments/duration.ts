@@ -14,6 +14,18 @@ export function duration(summary: string): Flag<number | undefined> {
   return { summary, placeholder: "duration", parse };
 }
 
+/** A time limit of at least a second. */
+export function timeLimit(summary: string, { max }: { max: number }): Flag<number | undefined> {
+  const rule = `must be 1 to ${max} seconds, as a number or such as 90s, 5m or 2h`;
+  const parse = (written: readonly string[], name: string): number | undefined => {
+    const value = written.at(-1);
+    const seconds = value === undefined ? undefined : secondsOf(value, name, rule);
+    if (seconds === 0 || (seconds ?? 0) > max) throw badFlag(name, `${rule}, got "${value}"`);
+    return seconds;
+  };
+  return { summary, placeholder: "duration", parse };
+}
+
 /** Accepts `default` too, as null: the daemon's setting. */
 export function durationOrDefault(summary: string): Flag<number | null | undefined> {
   const parse = (written: readonly string[], name: string): number | null | undefined => {

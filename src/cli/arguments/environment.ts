@@ -1,15 +1,55 @@
-/** `--env KEY=VALUE,KEY=VALUE`, where a value may have commas too. */
-import { pairs } from "./flags.ts";
+/** `--env KEY=VALUE,KEY=VALUE`, where a value may have commas too, and `--env KEY`. */
+import type { Flag } from "../command.ts";
+import type { System } from "../system.ts";
+import { badFlag } from "./flags.ts";
+
+/** A key without a value takes the one that it has in this program's own environment. */
+type Environment = Record<string, string | undefined>;
 
 /** What follows a comma that separates: another pair, or nothing. */
 const boundary = "(?=[A-Za-z_]\\w*=|$)";
 const separator = new RegExp(`(?<!\\\\),+${boundary}`);
 const escaped = new RegExp(`\\\\,${boundary}`, "g");
+const keyAlone = /^[A-Za-z_]\w*$/;
 
-export function environment(summary: string, words: { short?: string } = {}) {
-  return pairs(`${summary} (repeatable; write \\, for a comma before KEY=)`, {
+export function environment(
+  summary: string,
+  words: { short?: string } = {},
+): Flag<Environment | undefined> {
+  const parse = (written: readonly string[], name: string): Environment | undefined => {
+    if (written.length === 0) return undefined;
+    const found: Environment = {};
+    for (const one of written) {
+      if (keyAlone.test(one)) found[one] = undefined;
+      else
+        for (const pair of one.split(separator)) addPair(pair.replace(escaped, ","), found, name);
+    }
+    return found;
+  };
+  return {
+    summary: `${summary}; KEY alone takes its local value (repeatable; write \\, for a comma before KEY=)`,
     placeholder: "KEY=VALUE,...",
-    split: (written) => written.split(separator).map((pair) => pair.replace(escaped, ",")),
+    parse,
     ...words,
-  });
+  };
+}
+
+function addPair(pair: string, found: Environment, name: string): void {
+  const at = pair.indexOf("=");
+  if (at > 0) found[pair.slice(0, at)] = pair.slice(at + 1);
+  else if (pair) throw badFlag(name, `must be KEY=VALUE,... or KEY, got "${pair}"`);
+}
+
+/** Fills in local values. Leaves out what is not set here, as docker does. */
+export function withLocalValues(
+  environment: Environment | undefined,
+  env: System["env"],
+): Record<string, string> | undefined {
+  if (!environment) return undefined;
+  const pairs = Object.entries(environment).map(
+    ([key, value]) => [key, value ?? env[key]] as const,
+  );
+  return Object.fromEntries(
+    pairs.flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
+  );
 }

@@ -72,16 +72,12 @@ export function choice<const Word extends string>(
 /** KEY=VALUE pairs, several with commas or by repeating the flag. */
 export function pairs(
   summary: string,
-  {
-    placeholder = "key=value",
-    split = (written) => written.split(","),
-    ...words
-  }: Words & { split?: (written: string) => string[] } = {},
+  { placeholder = "key=value", ...words }: Words = {},
 ): Flag<Record<string, string> | undefined> {
   const parse = (written: readonly string[], name: string) => {
     if (written.length === 0) return undefined;
     const found: Record<string, string> = {};
-    for (const [index, piece] of written.flatMap((value) => [...split(value).entries()])) {
+    for (const [index, piece] of written.flatMap((value) => [...value.split(",").entries()])) {
       if (!piece) continue;
       const at = piece.indexOf("=");
       if (at < 1) {

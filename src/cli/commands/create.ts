@@ -4,7 +4,7 @@ import { defaultServerConfig } from "../../config/schema.ts";
 import type { Input } from "../../contract/all.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { duration, durations, idleTimes } from "../arguments/duration.ts";
-import { environment } from "../arguments/environment.ts";
+import { environment, withLocalValues } from "../arguments/environment.ts";
 import { readFiles } from "../arguments/file.ts";
 import { badFlag, list, pairs, text, toggle, whole } from "../arguments/flags.ts";
 import { given } from "../arguments/given.ts";
@@ -81,7 +81,7 @@ export const create = command({
       ...given("cpus", input.cpus),
       ...given("memory_mb", input.memory),
       ...given("disk_size_mb", input["disk-size"]),
-      ...given("env", input.env),
+      ...given("env", withLocalValues(input.env, context.system.env)),
       ...given("init", input.init),
       ...(input["keep-hot"] && { keep_hot: true }),
       ...given("idle_warm_s", input["idle-warm"]),

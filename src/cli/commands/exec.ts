@@ -5,10 +5,12 @@ import {
   maximumExecTimeoutSeconds,
   usualTerminalSize,
 } from "../../contract/exec-limits.ts";
-import { environment } from "../arguments/environment.ts";
-import { choice, text, toggle, whole } from "../arguments/flags.ts";
+import { timeLimit } from "../arguments/duration.ts";
+import { environment, withLocalValues } from "../arguments/environment.ts";
+import { choice, text, toggle } from "../arguments/flags.ts";
 import { given } from "../arguments/given.ts";
 import { command } from "../command.ts";
+import { checkErrorExitCode, errorExitCode, errorExitCodeOf } from "../exec/error-exit-code.ts";
 import { runCommand } from "../exec/run-command.ts";
 import { openSink } from "../exec/sink.ts";
 import { UsageError } from "../usage-error.ts";
@@ -23,16 +25,11 @@ export const exec = command({
   arguments: ["sandbox"],
   rest: "command",
   flags: {
-    timeout: whole(
-      `Kill the command after this many seconds (default ${defaultExecTimeoutSeconds}; no limit with -t, -d, --session)`,
-      {
-        placeholder: "seconds",
-        min: 1,
-        max: maximumExecTimeoutSeconds,
-        unit: "seconds",
-      },
+    timeout: timeLimit(
+      `Kill the command after this time, such as 90, 90s, 5m or 2h (default ${defaultExecTimeoutSeconds}; no limit with -t, -d, --session)`,
+      { max: maximumExecTimeoutSeconds },
     ),
-    workdir: text("Working directory (default /workspace)", {
+    workdir: text("Working directory, absolute or below /workspace (default /workspace)", {
       short: "w",
       placeholder: "path",
     }),
@@ -45,6 +42,7 @@ export const exec = command({
       short: "i",
     }),
     "no-stdin": toggle("Do not forward stdin", { short: "n" }),
+    "error-exit-code": errorExitCode,
   },
   examples: [
     "bhatti exec dev -- echo hello",
@@ -54,13 +52,15 @@ export const exec = command({
     "bhatti exec -u root -w /etc -e LANG=C dev -- ls -la",
     "bhatti exec dev --detach -- make all",
   ],
+  failureExitCode: errorExitCodeOf,
   async run(context, input) {
+    checkErrorExitCode(context.system.env);
     refuseTogether({ ...input, json: context.flags.json });
     const command = {
       cmd: input.command,
       ...given("timeout_sec", input.timeout),
-      ...given("env", input.env),
-      ...given("workdir", input.workdir),
+      ...given("env", withLocalValues(input.env, context.system.env)),
+      ...given("workdir", input.workdir && absolute(input.workdir)),
       ...given("user", input.user),
     };
     if (input.detach) {
@@ -83,6 +83,10 @@ export const exec = command({
     return await runCommand(context, { sandbox, start, sink, stdin, atEnd });
   },
 });
+
+function absolute(path: string): string {
+  return path.startsWith("/") ? path : `/workspace/${path}`;
+}
 
 /** Pairs of flags that cannot be used together. */
 const exclusive = [
