@@ -7,7 +7,10 @@ import { type EndpointId, paths } from "./paths.ts";
 export type RateClass = "create" | "exec" | "read";
 
 export interface EndpointShape {
+  /** An imperative phrase without a full stop. */
   summary: string;
+  /** Details in whole sentences. */
+  description?: string;
   /** Answered without a key. */
   public?: true;
   params?: z.ZodType;

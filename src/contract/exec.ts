@@ -20,32 +20,32 @@ const TimeoutSeconds = z
 const AbsolutePath = KernelText.startsWith("/", { error: "must be an absolute path" });
 
 const command = {
-  cmd: z.array(KernelText).min(1, { error: "must have at least one word" }),
+  cmd: z.array(KernelText).min(1, { error: "must have at least one item" }),
   timeout_sec: TimeoutSeconds.optional().describe(
-    `Seconds; ${defaultExecTimeoutSeconds} when absent, none for a session, which one with a terminal is`,
+    `Timeout in seconds; default ${defaultExecTimeoutSeconds}, none with tty or session`,
   ),
   env: Environment.optional(),
-  user: z.enum(["lohar", "root"]).optional().describe("lohar when absent"),
-  workdir: AbsolutePath.optional().describe("/workspace when absent"),
+  user: z.enum(["lohar", "root"]).optional().describe("Default: lohar"),
+  workdir: AbsolutePath.optional().describe("Working directory; default: /workspace"),
 };
 
 export const ExecBody = z.strictObject({
   ...command,
   timeout_sec: TimeoutSeconds.optional().describe(
-    `Seconds; ${defaultExecTimeoutSeconds} when absent, with detach none`,
+    `Timeout in seconds; default ${defaultExecTimeoutSeconds}, none with detach`,
   ),
   detach: z
     .boolean()
     .optional()
-    .describe("Start it as a session and answer at once with session_id, pid and output_file"),
+    .describe("Run in the background: return session_id, pid and output_file immediately"),
   output_file: AbsolutePath.optional().describe(
-    "With detach: the file in the sandbox that gets stdout and stderr, truncated first; its log otherwise",
+    "With detach: file in the sandbox for stdout and stderr, truncated first; default: the session's log",
   ),
   encoding: z
     .enum(["base64"])
     .optional()
     .describe(
-      "NDJSON: base64 for output that is not UTF-8, as with Accept: application/x-ndjson; encoding=base64. Without it U+FFFD replaces such bytes",
+      "NDJSON: encode output that is not UTF-8 in base64 instead of replacing it with U+FFFD; same as Accept: application/x-ndjson; encoding=base64",
     ),
 });
 
@@ -67,34 +67,44 @@ const Terminal = z.strictObject({ rows: Size, cols: Size });
 /** A first message of the exec WebSocket: a command. With a terminal or with `session` it outlives the connection. */
 export const ExecStart = z.strictObject({
   ...command,
-  stdin: z.boolean().optional().describe("Whether stdin is sent; otherwise it is /dev/null"),
+  stdin: z
+    .boolean()
+    .optional()
+    .describe("Whether the client sends stdin; otherwise stdin is /dev/null"),
   tty: Terminal.optional(),
-  session: z.boolean().optional().describe("Keep it, and its stdin, when the connection ends"),
+  session: z
+    .boolean()
+    .optional()
+    .describe("Keep the command and its stdin open when the connection ends"),
   max_idle_sec: z
     .int()
     .min(0)
     .max(maximumExecTimeoutSeconds * 30)
     .optional()
-    .describe("Kill the session when it was detached for so long; 0 or absent: never"),
+    .describe("Kill the session after this many seconds without a client; 0 or absent: never"),
 });
 /** Another first message: a session that there is. */
 export const AttachStart = z.strictObject({
-  attach: z.string().min(1).describe("A session's id"),
+  attach: z.string().min(1).describe("Session ID"),
   mode: z
     .enum(["control", "watch"])
     .optional()
-    .describe("control, the default, takes it from whoever has it; watch only looks on"),
+    .describe("control (default): detach the current client; watch: receive output only"),
   from: z
     .int()
     .min(0)
     .optional()
-    .describe("Where an earlier connection left off: its offset and what came since")
+    .describe(
+      "Byte of the output to resume at: the offset of an earlier connection plus the bytes received since",
+    )
     .meta(zeroMeans("the session's first byte")),
   tty: Terminal.optional(),
 });
 /** Another first message: the newest terminal session that nobody has, or a new login shell. */
 export const ShellStart = z.strictObject({
-  shell: z.enum(["reattach", "new"]).describe("new never takes up an old one"),
+  shell: z
+    .enum(["reattach", "new"])
+    .describe("reattach: the newest detached shell, or a new one; new: a new shell"),
   tty: Terminal,
 });
 export type AttachStart = z.input<typeof AttachStart>;
@@ -119,7 +129,7 @@ export const StreamError = z.object({
   retry_after: z
     .int()
     .optional()
-    .describe("With rate_limited: seconds until the same request may succeed"),
+    .describe("Seconds until the request may succeed, with code rate_limited"),
 });
 /**
  * JSON text frames of the server; `exit` or `error` is the last. A wrong key refuses the handshake with 401; all else,
@@ -131,24 +141,21 @@ export const ExecEvent = z.discriminatedUnion("type", [
     session_id: z.string(),
     pid: z.int(),
     tty: z.boolean().optional(),
-    log: z.string().optional().describe("Path of its log in the sandbox, when it is a session"),
-    reattached: z.boolean().optional().describe("It was there before"),
-    offset: z
-      .int()
-      .optional()
-      .describe("Number, within all of the session's output, of the first byte that follows"),
+    log: z.string().optional().describe("Path of the session's log in the sandbox"),
+    reattached: z.boolean().optional().describe("Whether the session existed before"),
+    offset: z.int().optional().describe("Position of the next byte in the session's output"),
     prelude: z
       .string()
       .optional()
-      .describe("Put a fresh terminal into the right state with it; not counted in the offset"),
+      .describe("Terminal sequences that restore the state of the screen; not counted in offset"),
     warning: z
       .string()
       .optional()
-      .describe("That the sandbox lost its memory when it was woken for this, and why"),
+      .describe("Why the sandbox lost its memory when it was woken for this request"),
   }),
   z.object({
     type: z.literal("stdin_credit"),
-    bytes: z.int().describe("So many more bytes of stdin may be sent"),
+    bytes: z.int().describe("Number of further bytes of stdin that the client may send"),
   }),
   z.object({
     type: z.literal("exit"),
@@ -167,11 +174,7 @@ export const ExecDetached = z.object({
   detached: z.literal(true),
   session_id: z.string(),
   pid: z.int(),
-  output_file: z
-    .string()
-    .describe(
-      "Path in the sandbox of the file that gets its output: its log unless asked otherwise",
-    ),
+  output_file: z.string().describe("Path of the output in the sandbox; default: the session's log"),
   warning: z.string().optional(),
 });
 
@@ -182,15 +185,18 @@ export const ExecResult = z.object({
   encoding: z
     .literal("base64")
     .optional()
-    .describe("Of stdout and stderr, when one of them is not UTF-8; otherwise both are text"),
-  warning: z.string().optional().describe("As in the session event of the stream"),
+    .describe("Encoding of stdout and stderr if one of them is not UTF-8"),
+  warning: z
+    .string()
+    .optional()
+    .describe("Why the sandbox lost its memory when it was woken for this request"),
   reason: ExecReason,
   signal: z.string().optional(),
   truncated: z
     .boolean()
     .optional()
     .describe(
-      `Output beyond ${bufferedOutputBytes / 1_048_576} MB, or beyond what the daemon can hold, was dropped; stderr ends by saying so`,
+      `Whether output beyond ${bufferedOutputBytes / 1_048_576} MB, or beyond the memory limits of the daemon, was dropped; the end of stderr says so too`,
     ),
 });
 
@@ -198,16 +204,18 @@ const execErrors = ["sandbox_not_found", "guest_busy", ...wakeErrors] as const;
 
 export const execEndpoints = {
   "exec.run": endpoint("exec.run", {
-    summary:
-      "Run a command: its result at the end, or with Accept: application/x-ndjson its output as it comes",
+    summary: "Run a command",
+    description:
+      "Returns the result when the command ends. With Accept: application/x-ndjson, streams the output.",
     params: SandboxRef,
     body: ExecBody,
     result: z.union([ExecResult, ExecDetached]),
     errors: [...execErrors, "session_limit"],
   }),
   "exec.stream": endpoint("exec.stream", {
-    summary:
-      "WebSocket. First message: the request as JSON. Then binary frames with a leading byte (0 stdin, 1 stdout, 2 stderr) and JSON text frames",
+    summary: "Run a command or attach to a session over a WebSocket",
+    description:
+      "The first message is the request as JSON. Binary frames then carry data after a leading byte for the stream (0 stdin, 1 stdout, 2 stderr); text frames carry control messages and events as JSON.",
     params: SandboxRef,
     result: ExecEvent,
     status: 101,

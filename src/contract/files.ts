@@ -17,11 +17,11 @@ const Mode = z
   .regex(/^0?[0-7]{3,4}$/, { error: "must be octal permission bits such as 0644" });
 
 const at = {
-  path: Path.describe("Absolute, or relative to /workspace"),
-  as_root: Flag.describe("With root's rights instead of the user's"),
+  path: Path.describe("Absolute path, or relative to /workspace"),
+  as_root: Flag.describe("Act as root instead of lohar"),
 };
 const bodyAt = {
-  as_root: z.boolean().default(false).describe("With root's rights instead of the user's"),
+  as_root: z.boolean().default(false).describe("Act as root instead of lohar"),
 };
 
 export const FileEntry = z.object({
@@ -30,18 +30,18 @@ export const FileEntry = z.object({
   type: z.enum(["file", "directory", "link", "other"]),
   is_dir: z.boolean(),
   size: z.int(),
-  mode: z.string().describe("Octal, such as 0644"),
+  mode: z.string().describe("Octal permission bits, such as 0644"),
   mtime: z.int().describe("Unix time, seconds"),
   uid: z.int(),
   gid: z.int(),
-  target: z.string().optional().describe("Where a link leads"),
+  target: z.string().optional().describe("Target of a symbolic link"),
 });
 export type FileEntry = z.infer<typeof FileEntry>;
 
 export const FileChange = z.object({
   type: z.enum(["created", "modified", "deleted", "moved", "overflow"]),
   path: z.string(),
-  from: z.string().optional().describe("Of one that was moved"),
+  from: z.string().optional().describe("Previous path, for type moved"),
   is_dir: z.boolean(),
 });
 export type FileChange = z.infer<typeof FileChange>;
@@ -49,7 +49,7 @@ export type FileChange = z.infer<typeof FileChange>;
 export const Transferred = z.object({
   entries: z.int(),
   bytes: z.int(),
-  skipped: z.int().optional().describe("Neither files nor directories nor links; none when absent"),
+  skipped: z.int().optional().describe("Number of special files that were skipped; absent: none"),
 });
 export type Transferred = z.infer<typeof Transferred>;
 
@@ -68,55 +68,66 @@ const done = z.object({ status: z.literal("ok") });
 
 export const fileEndpoints = {
   "file.read": endpoint("file.read", {
-    summary:
-      "A file's bytes, or with ls=true a directory's entries as JSON. X-File-Size is the whole file's; Content-Length is there when nothing is left out and it is short. HEAD answers with X-File-Size, X-File-Mode and X-File-IsDir alone",
+    summary: "Read a file, or list a directory",
+    description:
+      "Returns the bytes of a file, or with ls=true the entries of a directory as JSON. X-File-Size is the size of the whole file; Content-Length is present for short files read to the end. HEAD returns X-File-Size, X-File-Mode and X-File-IsDir only.",
     params: SandboxRef,
     query: z.object({
       ...at,
       ls: Flag.describe(
-        "List a directory by name: at most 10,000 entries and about 4 MiB. When there are more, X-Bhatti-Truncated is true and X-Bhatti-Next is the `after` of the next page",
+        "List a directory, sorted by name, in pages of at most 10,000 entries and about 4 MiB. If there are more, X-Bhatti-Truncated is true and X-Bhatti-Next is the `after` of the next page",
       ),
       after: z
         .string()
-        .regex(/^([0-9a-f]{2}){1,255}$/, { error: "must be the X-Bhatti-Next of a list" })
+        .regex(/^([0-9a-f]{2}){1,255}$/, { error: "must be the X-Bhatti-Next of an earlier page" })
         .optional()
-        .describe("With ls: the X-Bhatti-Next of the page before"),
-      offset: count.optional().describe("First line, from 1"),
-      limit: count.optional().describe("Lines"),
-      max_bytes: count.optional().describe("Bytes; whichever limit comes first ends it"),
+        .describe("With ls: X-Bhatti-Next of the previous page"),
+      offset: count.optional().describe("First line to return, counted from 1"),
+      limit: count.optional().describe("Maximum number of lines"),
+      max_bytes: count.optional().describe("Maximum number of bytes"),
     }),
     result: z.union([z.string(), z.array(FileEntry)]),
     errors: [...pathErrors, "is_directory"],
   }),
   "file.write": endpoint("file.write", {
-    summary:
-      "Replace a file in one step with the request's body (Content-Length required, at most 100 MB); its directories are made",
+    summary: "Write a file",
+    description:
+      "Replaces the file atomically with the request body, of at most 100 MB, and creates missing parent directories. Content-Length is required.",
     params: SandboxRef,
-    query: z.object({ ...at, mode: Mode.optional().describe("0644 when absent") }),
+    query: z.object({ ...at, mode: Mode.optional().describe("Permission bits; default: 0644") }),
     result: done,
     errors: [...pathErrors, "is_directory", "file_too_large"],
   }),
   "file.remove": endpoint("file.remove", {
-    summary: "Remove a file, a link, or a directory: one that is not empty with recursive=true",
+    summary: "Remove a file, a symbolic link or a directory",
     params: SandboxRef,
-    query: z.object({ ...at, recursive: Flag }),
+    query: z.object({
+      ...at,
+      recursive: Flag.describe("true: remove a directory with its contents"),
+    }),
     result: done,
     errors: [...pathErrors, "directory_not_empty"],
   }),
   "file.stat": endpoint("file.stat", {
-    summary: "What there is at a path; of a link what it leads to unless follow=false",
+    summary: "Show type, size, mode and owner of a path",
     params: SandboxRef,
-    query: z.object({ ...at, follow: Flag }),
+    query: z.object({
+      ...at,
+      follow: Flag.describe("false: describe a symbolic link instead of its target"),
+    }),
     result: FileEntry,
     errors: pathErrors,
   }),
   "file.mkdir": endpoint("file.mkdir", {
-    summary: "Make a directory; with parents also those above it, and one that exists is no error",
+    summary: "Create a directory",
     params: SandboxRef,
     body: z.strictObject({
       path: Path,
-      parents: z.boolean().default(false),
-      mode: Mode.optional().describe("0755 when absent"),
+      parents: z
+        .boolean()
+        .default(false)
+        .describe("Create missing parent directories; no error if the directory exists"),
+      mode: Mode.optional().describe("Permission bits; default: 0755"),
       ...bodyAt,
     }),
     result: done,
@@ -124,26 +135,28 @@ export const fileEndpoints = {
     errors: [...pathErrors, "path_exists"],
   }),
   "file.move": endpoint("file.move", {
-    summary: "Move or rename; into `to` when that is a directory, in place of it when it is a file",
+    summary: "Move or rename a file or directory",
+    description: "Moves into `to` if it is a directory, and replaces it if it is a file.",
     params: SandboxRef,
     body: z.strictObject({ from: Path, to: Path, ...bodyAt }),
     result: done,
     errors: [...pathErrors, "is_directory", "path_exists", "directory_not_empty"],
   }),
   "file.copy": endpoint("file.copy", {
-    summary: "Copy a file, or with recursive a directory; `to` as when moving",
+    summary: "Copy a file or directory",
+    description: "Copies into `to` if it is a directory, and replaces it if it is a file.",
     params: SandboxRef,
     body: z.strictObject({
       from: Path,
       to: Path,
-      recursive: z.boolean().default(false),
+      recursive: z.boolean().default(false).describe("Copy a directory with its contents"),
       ...bodyAt,
     }),
     result: done,
     errors: [...pathErrors, "is_directory", "path_exists"],
   }),
   "file.pull": endpoint("file.pull", {
-    summary: "A directory's content, or one file, as a tar stream",
+    summary: "Download a file or the contents of a directory as a tar stream",
     params: SandboxRef,
     query: z.object(at),
     result: z.string(),
@@ -151,18 +164,20 @@ export const fileEndpoints = {
     errors: pathErrors,
   }),
   "file.push": endpoint("file.push", {
-    summary:
-      "Unpack the request's body, a tar stream of any length, into a directory, which is made when it lacks. Nothing is written outside of it",
+    summary: "Upload and extract a tar stream into a directory",
+    description:
+      "Creates the directory if needed, and never writes outside it. The stream may have any length.",
     params: SandboxRef,
     query: z.object(at),
     result: Transferred,
     errors: [...pathErrors, "path_exists", "bad_request"],
   }),
   "file.watch": endpoint("file.watch", {
-    summary:
-      "Changes at a path as they happen, one JSON object a line, until the client goes. An empty line says that it watches; a last line of type error why it ended",
+    summary: "Watch a path for changes",
+    description:
+      "Streams one JSON object per line until the client disconnects. An empty line confirms that the watch has started; a last line of type error says why it ended.",
     params: SandboxRef,
-    query: z.object({ ...at, recursive: Flag }),
+    query: z.object({ ...at, recursive: Flag.describe("true: watch subdirectories too") }),
     result: FileChange,
     resultType: "application/x-ndjson",
     errors: pathErrors,

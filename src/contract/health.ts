@@ -4,8 +4,8 @@ import { endpoint } from "./endpoint.ts";
 
 const Health = z.object({
   status: z.literal("ok"),
-  uptime: z.string().describe("With units, such as 1h2m3.5s"),
-  uptime_s: z.number().describe("Seconds"),
+  uptime: z.string().describe("Uptime with units, such as 1h2m3.5s"),
+  uptime_s: z.number().describe("Uptime in seconds"),
 });
 
 export const Version = z.object({
@@ -13,24 +13,24 @@ export const Version = z.object({
   engine: z.string(),
   accelerator: z.enum(["kvm", "tcg", "none"]),
   accelerator_reason: z.string(),
-  isolates: z.boolean().describe("Whether the hypervisor is a security boundary here"),
-  json_body_bytes: z.int().describe("The longest JSON body that is taken"),
+  isolates: z.boolean().describe("Whether the accelerator is a security boundary"),
+  json_body_bytes: z.int().describe("Maximum size of a JSON request body"),
 });
 
 export const healthEndpoints = {
   "health.get": endpoint("health.get", {
-    summary: "Is the daemon up",
+    summary: "Check that the daemon is running",
     public: true,
     result: Health,
     errors: [],
   }),
   "version.get": endpoint("version.get", {
-    summary: "Version, engine and accelerator",
+    summary: "Show version, engine and accelerator of the daemon",
     result: Version,
     errors: [],
   }),
   "openapi.get": endpoint("openapi.get", {
-    summary: "This API as OpenAPI 3.1",
+    summary: "Get the OpenAPI 3.1 document of this API",
     public: true,
     result: z.looseObject({}),
     errors: [],

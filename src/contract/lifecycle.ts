@@ -8,10 +8,7 @@ import { zeroMeans } from "./unset.ts";
 
 export const StartSandbox = z
   .strictObject({
-    force: z
-      .boolean()
-      .default(false)
-      .describe("Boot from the disk alone when its saved state cannot be used"),
+    force: z.boolean().default(false).describe("Boot from disk if the saved state cannot be used"),
   })
   .prefault({});
 
@@ -19,13 +16,15 @@ const forksRule = `must be between 1 and ${maximumForks}`;
 
 export const ForkSandbox = z
   .strictObject({
-    name: SandboxName.optional().describe("With a count above 1: <name>-1, <name>-2, …"),
+    name: SandboxName.optional().describe("Name; with a count above 1: <name>-1, <name>-2, …"),
     count: z.int().min(1, { error: forksRule }).max(maximumForks, { error: forksRule }).default(1),
-    labels: Labels.optional().describe("Instead of the source's own").meta(zeroMeans("no labels")),
-    keep_hot: z.boolean().optional().describe("False when absent, whatever its source is"),
-    idle_warm_s: IdleWarm.optional().describe("As its source when absent"),
-    idle_cold_s: IdleCold.optional().describe("As its source when absent"),
-    ttl_s: TimeToLive.optional().describe("It does not end by itself when absent"),
+    labels: Labels.optional()
+      .describe("Labels that replace those of the source")
+      .meta(zeroMeans("no labels")),
+    keep_hot: z.boolean().optional().describe("Default: false, regardless of the source"),
+    idle_warm_s: IdleWarm.optional().describe("Default: the source's setting"),
+    idle_cold_s: IdleCold.optional().describe("Default: the source's setting"),
+    ttl_s: TimeToLive.optional().describe("Default: never"),
   })
   .refine(
     ({ name, count }) =>
@@ -37,7 +36,8 @@ export const ForkSandbox = z
 export const lifecycleEndpoints = {
   "sandbox.stop": endpoint("sandbox.stop", {
     isOperation: true,
-    summary: "Put its memory on the disk and end its machine; nothing to do when it is stopped",
+    summary: "Suspend a sandbox to disk",
+    description: "Succeeds if the sandbox is already stopped.",
     params: SandboxRef,
     result: Sandbox,
     errors: [
@@ -52,8 +52,9 @@ export const lifecycleEndpoints = {
     ],
   }),
   "sandbox.start": endpoint("sandbox.start", {
-    summary:
-      "Make it run where it stopped; nothing to do when it runs. X-Bhatti-Warning says why it lost its memory",
+    summary: "Resume a stopped sandbox",
+    description:
+      "Succeeds if the sandbox is already running. If it lost its memory, X-Bhatti-Warning says why.",
     params: SandboxRef,
     body: StartSandbox,
     result: Sandbox,
@@ -61,7 +62,9 @@ export const lifecycleEndpoints = {
   }),
   "sandbox.fork": endpoint("sandbox.fork", {
     isOperation: true,
-    summary: "Make copies that go on from where it is, each with an identity of its own",
+    summary: "Fork a sandbox",
+    description:
+      "Creates copies that continue from its current memory and disk, each with its own ID, name and hostname.",
     params: SandboxRef,
     body: ForkSandbox,
     result: z.array(Sandbox),

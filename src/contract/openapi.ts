@@ -38,11 +38,11 @@ export function openApiDocument(endpoints: AnyEndpoint[], version: string): Json
             request_id: { type: "string" },
             hint: {
               type: "string",
-              description: "What to do, when this error has more to say than its code",
+              description: "How to fix the error, when that depends on more than its code",
             },
             retry_after: {
               type: "integer",
-              description: "With rate_limited: seconds until the same request may succeed",
+              description: "Seconds until the request may succeed, with code rate_limited",
             },
           },
         },
@@ -53,10 +53,11 @@ export function openApiDocument(endpoints: AnyEndpoint[], version: string): Json
 }
 
 function operationOf(endpoint: AnyEndpoint): Json {
-  const { id, summary, params, query, body, result } = endpoint;
+  const { id, summary, description, params, query, body, result } = endpoint;
   return {
     operationId: id,
     summary,
+    ...(description !== undefined && { description }),
     parameters: [
       ...parametersOf("path", params),
       ...parametersOf("query", query),
@@ -82,12 +83,12 @@ const prefer = {
   in: "header",
   required: false,
   schema: { type: "string" },
-  description: "respond-async: answer 202 with the operation, and go on without the client",
+  description: "respond-async: return 202 with the operation at once, and keep working on it",
 };
 
 function accepted(): Json {
   return {
-    description: "Accepted: the operation, for a request with Prefer: respond-async",
+    description: "The operation, for a request with Prefer: respond-async",
     ...jsonContent(schemaOf(Operation, "output")),
   };
 }

@@ -22,17 +22,17 @@ const Named = z.object({ id: z.string(), name: z.string() });
 export const Operation = z.object({
   id: z.string(),
   kind: OperationKind,
-  user_id: z.string().describe("Empty for the operator's"),
+  user_id: z.string().describe("Empty for operations of the operator"),
   target: z.object({
     kind: z.enum(["sandbox", "snapshot", "image"]),
-    id: z.string().optional().describe("Absent until it is known"),
+    id: z.string().optional().describe("Absent until known"),
     name: z.string(),
   }),
   state: OperationState.describe(
-    "pending: it waits for other work on its target; succeeded, failed and cancelled are final",
+    "pending: waiting for another operation on the target; succeeded, failed and cancelled are final",
   ),
-  progress: z.string().describe("The current step; empty once it has ended"),
-  deadline: z.string().describe("When it fails unless it has ended; RFC 3339, UTC"),
+  progress: z.string().describe("Current step; empty once the operation has ended"),
+  deadline: z.string().describe("When the operation times out; RFC 3339, UTC"),
   created_at: z.string(),
   started_at: z.string().optional(),
   ended_at: z.string().optional(),
@@ -45,11 +45,11 @@ export const Operation = z.object({
       source: z.string().optional(),
     })
     .optional()
-    .describe("Of one that succeeded: what it made or changed"),
+    .describe("Objects created or changed, if state is succeeded"),
   error: z
     .object({ code: z.string(), message: z.string(), hint: z.string().optional() })
     .optional()
-    .describe("Of one that failed or was cancelled"),
+    .describe("Set if state is failed or cancelled"),
 });
 export type Operation = z.infer<typeof Operation>;
 
@@ -60,7 +60,7 @@ export const Task = z.object({
   type: z.string(),
   status: z.enum(["running", "completed", "failed"]),
   progress: z.string(),
-  result: z.string().describe("JSON; empty unless it has completed"),
+  result: z.string().describe("JSON; empty unless status is completed"),
   error: z.string().optional(),
   created_at: z.string(),
   completed_at: z.string().optional(),
@@ -81,17 +81,21 @@ const waitRule = `must be between 0 and ${maximumWaitSeconds} seconds`;
 
 export const operationEndpoints = {
   "operation.list": endpoint("operation.list", {
-    summary: "List your operations of the last 24 hours, newest first",
+    summary: "List operations of the last 24 hours, newest first",
     query: z.object({
-      state: several(OperationState).describe("Repeat it, or separate with commas, for several"),
-      kind: several(OperationKind).describe("Repeat it, or separate with commas, for several"),
-      target: z.string().min(1).optional().describe("Name or id, such as dev or sandbox/dev"),
+      state: several(OperationState).describe("Filter; repeat it, or separate values with commas"),
+      kind: several(OperationKind).describe("Filter; repeat it, or separate values with commas"),
+      target: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("Filter by name or ID of the target, such as dev or sandbox/dev"),
     }),
     result: z.array(Operation),
     errors: [],
   }),
   "operation.get": endpoint("operation.get", {
-    summary: "Show one operation, or wait for its end",
+    summary: "Show an operation, or wait for its end",
     params: OperationId,
     query: z.object({
       wait: z.coerce
@@ -99,19 +103,22 @@ export const operationEndpoints = {
         .min(0, { error: waitRule })
         .max(maximumWaitSeconds, { error: waitRule })
         .default(0)
-        .describe("Seconds to wait for its end; then it is shown as it is"),
+        .describe(
+          "Seconds to wait for the end of the operation before returning its current state",
+        ),
     }),
     result: Operation,
     errors: ["operation_not_found"],
   }),
   "operation.cancel": endpoint("operation.cancel", {
-    summary: "Cancel an operation and undo its steps; succeeds for one that was cancelled before",
+    summary: "Cancel an operation and undo its steps",
+    description: "Succeeds if the operation was already cancelled.",
     params: OperationId,
     result: Operation,
     errors: ["operation_not_found", "operation_ended", "operation_elsewhere"],
   }),
   "task.get": endpoint("task.get", {
-    summary: "Show one operation as a task",
+    summary: "Show an operation as a task",
     params: OperationId,
     result: Task,
     errors: ["operation_not_found"],

@@ -25,12 +25,14 @@ const Seconds = z
   .min(0, { error: secondsRule })
   .max(maximumSeconds, { error: secondsRule });
 export const IdleWarm = Seconds.describe(
-  "Seconds without use until it is paused; 0 means never",
+  "Idle seconds before the sandbox is paused; 0 means never",
 ).meta(zeroMeans("never"));
 export const IdleCold = Seconds.describe(
-  "Seconds without use until its memory goes to the disk; 0 means never",
+  "Idle seconds before the sandbox is suspended to disk; 0 means never",
 ).meta(zeroMeans("never"));
-export const TimeToLive = Seconds.describe("Seconds from now until it is destroyed; 0 means never");
+export const TimeToLive = Seconds.describe(
+  "Seconds from now until the sandbox is destroyed; 0 means never",
+);
 
 /** A list that must stay empty until a later version. */
 export function notYet(feature: PlannedFeature) {
@@ -46,28 +48,30 @@ export const SandboxFields = z.strictObject({
   from: z
     .string()
     .optional()
-    .describe(`Name or id of a sandbox to fork; goes with ${forkFields.slice(1).join(", ")}`),
+    .describe(
+      `Name or ID of a sandbox to fork; can only be combined with ${forkFields.slice(1).join(", ")}`,
+    ),
   template_id: z
     .string()
     .optional()
-    .describe("Name or id of a template; what the request says itself wins over what that says"),
-  image: z.string().optional().describe("Name of an image; the server's default image when empty"),
+    .describe("Name or ID of a template; fields of the request override it"),
+  image: z.string().optional().describe("Image name; default: the daemon's default image"),
   cpus: z
     .int({ error: "must be a whole number of vCPUs" })
     .min(1, { error: "must be between 1 and 64" })
     .max(64, { error: "must be between 1 and 64" })
     .optional()
-    .describe("Whole vCPUs; 0 means the default"),
+    .describe("Number of vCPUs; 0 means the default"),
   memory_mb: z.int().min(0).max(1_048_576).optional().describe("Memory in MB; 0 means the default"),
   disk_size_mb: z
     .int()
     .min(0)
     .max(16_777_216)
     .optional()
-    .describe("Root disk in MB, grow only; 0 means the image's size"),
+    .describe("Root disk size in MB, at least the image's size; 0 means the image's size"),
   env: Environment.optional(),
-  init: KernelText.optional().describe("A shell script, run once as session `init` in /workspace"),
-  keep_hot: z.boolean().optional(),
+  init: KernelText.optional().describe("Shell script to run once in /workspace, as session `init`"),
+  keep_hot: z.boolean().optional().describe("Never pause or suspend the sandbox when idle"),
   idle_warm_s: IdleWarm.optional(),
   idle_cold_s: IdleCold.optional(),
   ttl_s: TimeToLive.optional(),
@@ -83,7 +87,7 @@ export const SandboxFields = z.strictObject({
 export const CreateSandbox = SandboxFields.superRefine((request, context) => {
   if (request.from === undefined) return;
   for (const name of Object.keys(request).filter((key) => !forkFields.includes(key))) {
-    const message = "cannot be combined with from: a fork takes it from its source";
+    const message = "cannot be combined with from: a fork copies it from its source";
     context.addIssue({ code: "custom", path: [name], message });
   }
 });
@@ -91,19 +95,23 @@ export const CreateSandbox = SandboxFields.superRefine((request, context) => {
 /** Null takes a time back to the daemon's own. */
 export const EditSandbox = z
   .strictObject({
-    name: SandboxName.optional().describe("The host name inside stays as it is"),
+    name: SandboxName.optional().describe(
+      "New name; the hostname inside the sandbox does not change",
+    ),
     labels_add: Labels.optional(),
     labels_remove: z.array(LabelKey).optional(),
     keep_hot: z
       .boolean()
       .optional()
-      .describe("True wakes it")
-      .meta(zeroMeans("it may be paused again")),
+      .describe("Never pause or suspend the sandbox when idle; true wakes it")
+      .meta(zeroMeans("pause and suspend it when idle")),
     idle_warm_s: IdleWarm.nullable().optional(),
     idle_cold_s: IdleCold.nullable().optional(),
     ttl_s: TimeToLive.meta(zeroMeans("never")).nullable().optional(),
   })
-  .refine((change) => Object.keys(change).length > 0, { error: "must have something to change" });
+  .refine((change) => Object.keys(change).length > 0, {
+    error: "must have at least one field to change",
+  });
 
 export const SandboxStatus = z.enum(["creating", "running", "stopped", "unknown"]);
 export const Thermal = z.enum(["hot", "warm", "cold"]);
@@ -117,7 +125,9 @@ export const Activity = z.object({
 export const Sandbox = z.object({
   id: z.string(),
   name: z.string(),
-  template_id: z.string().describe("Empty without one; the template may be gone since"),
+  template_id: z
+    .string()
+    .describe("ID of the template it was created from, even if that was deleted; empty: none"),
   engine_id: z.string(),
   status: SandboxStatus,
   thermal: Thermal.optional(),
@@ -129,9 +139,9 @@ export const Sandbox = z.object({
   created_at: z.string().describe("RFC 3339, UTC"),
   stopped_at: z.string().optional(),
   keep_hot: z.boolean(),
-  idle_warm_s: z.int().optional().describe("The daemon's own setting when absent"),
-  idle_cold_s: z.int().optional().describe("The daemon's own setting when absent"),
-  expires_at: z.string().optional().describe("When it is destroyed by itself"),
+  idle_warm_s: z.int().optional().describe("Absent: the daemon's setting"),
+  idle_cold_s: z.int().optional().describe("Absent: the daemon's setting"),
+  expires_at: z.string().optional().describe("When the sandbox will be destroyed; RFC 3339, UTC"),
   cpus: z.int(),
   memory_mb: z.int(),
   disk_size_mb: z.int(),
@@ -140,12 +150,10 @@ export const Sandbox = z.object({
   share: z
     .object({
       read_only: z.boolean().optional().describe("Absent when false"),
-      expires_at: z.string().optional().describe("Until it is revoked when absent"),
+      expires_at: z.string().optional().describe("Absent: never"),
     })
     .optional()
-    .describe(
-      "That there is a link to its web shell; the link itself is told only when it is made",
-    ),
+    .describe("Present if a web shell link exists; only its creation returns the link itself"),
 });
 export type Sandbox = z.infer<typeof Sandbox>;
 
@@ -176,8 +184,9 @@ export const forkErrors = [
 export const sandboxEndpoints = {
   "sandbox.create": endpoint("sandbox.create", {
     isOperation: true,
-    summary:
-      "Create a sandbox; the existing one (200, X-Bhatti-Existing: true) when the name is taken",
+    summary: "Create a sandbox",
+    description:
+      "If the name exists, returns that sandbox with status 200 and X-Bhatti-Existing: true.",
     body: CreateSandbox,
     result: Sandbox,
     status: 201,
@@ -185,7 +194,7 @@ export const sandboxEndpoints = {
     errors: ["template_not_found", "image_not_found", ...forkErrors],
   }),
   "sandbox.list": endpoint("sandbox.list", {
-    summary: "List your sandboxes",
+    summary: "List sandboxes",
     query: z.object({
       label: z
         .union([z.string(), z.array(z.string())])
@@ -196,20 +205,21 @@ export const sandboxEndpoints = {
     errors: [],
   }),
   "sandbox.get": endpoint("sandbox.get", {
-    summary: "Show one sandbox",
+    summary: "Show a sandbox",
     params: SandboxRef,
     result: Sandbox,
     errors: ["sandbox_not_found"],
   }),
   "sandbox.edit": endpoint("sandbox.edit", {
-    summary: "Change its name, its labels, or what it does while nobody uses it",
+    summary: "Update the name, labels or idle policy of a sandbox",
     params: SandboxRef,
     body: EditSandbox,
     result: Sandbox,
     errors: ["sandbox_not_found", "name_taken", ...wakeErrors],
   }),
   "sandbox.destroy": endpoint("sandbox.destroy", {
-    summary: "Destroy a sandbox and its disk",
+    summary: "Destroy a sandbox",
+    description: "Deletes its disk, memory and processes. Its snapshots are kept.",
     params: SandboxRef,
     result: z.object({ status: z.literal("destroyed") }),
     errors: ["sandbox_not_found", "disk_full"],

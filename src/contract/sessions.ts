@@ -11,27 +11,29 @@ export const Session = z.object({
   session_id: z.string(),
   kind: z
     .enum(["terminal", "piped", "detached", "init"])
-    .describe("piped: takes input without a terminal; detached: takes none"),
-  argv: z.string().describe("The command as one text, in part when it is long"),
+    .describe(
+      "terminal: with a terminal; piped: with stdin; detached: without stdin; init: the init script",
+    ),
+  argv: z.string().describe("The command line, truncated if it is long"),
   command: z.array(z.string()),
   pid: z.int(),
   user: z.enum(["lohar", "root"]),
   tty: z.boolean(),
   running: z.boolean(),
-  attached: z.boolean().describe("Whether a client has control of it"),
-  watchers: z.int().describe("How many clients look on"),
+  attached: z.boolean().describe("Whether a client controls the session"),
+  watchers: z.int().describe("Number of clients that watch the session"),
   created_at: z.int().describe("Unix time, seconds"),
   ended_at: z.int().optional().describe("Unix time, seconds"),
   exit_code: z.int().optional(),
   reason: ExecReason.optional(),
   signal: z.string().optional(),
   log_bytes: z.int(),
-  log: z.string().describe("Path of its log in the sandbox"),
+  log: z.string().describe("Path of the session's log in the sandbox"),
 });
 export type Session = z.infer<typeof Session>;
 
 export const KillSession = z
-  .strictObject({ signal: SignalName.default("KILL").describe("KILL when absent") })
+  .strictObject({ signal: SignalName.default("KILL").describe("Default: KILL") })
   .prefault({});
 
 const ByteCount = z.string().regex(/^\d{1,12}$/, { error: "must be a number of bytes" });
@@ -44,11 +46,9 @@ export const LogEvent = z.discriminatedUnion("type", [
     offset: z
       .int()
       .optional()
-      .describe(
-        "Number, within all that was ever written to the log, of the first byte that follows; absent when nobody knows it",
-      ),
+      .describe("Position of the next byte in all output of the session; absent if unknown"),
   }),
-  z.object({ type: z.literal("end") }).describe("Its session has ended, and this was all of it"),
+  z.object({ type: z.literal("end") }).describe("The session has ended and its output is complete"),
   StreamError,
 ]);
 export type LogEvent = z.infer<typeof LogEvent>;
@@ -66,8 +66,9 @@ export const PipedStart = ExecStart.pick({
 
 export const sessionEndpoints = {
   "exec.shell": endpoint("exec.shell", {
-    summary:
-      "WebSocket of earlier clients: the terminal session that `session` names, or the newest that nobody has, or a new login shell; output as binary frames",
+    summary: "Open a shell over a WebSocket (legacy clients)",
+    description:
+      "Attaches to the session in `session`, or else to the newest detached terminal session, or starts a login shell. Output is sent in binary frames.",
     params: SandboxRef,
     query: z.object({ session: z.string().optional(), new: Flag }),
     result: ExecEvent,
@@ -76,8 +77,9 @@ export const sessionEndpoints = {
     errors: [...sessionErrors, "session_limit", ...wakeErrors],
   }),
   "exec.piped": endpoint("exec.piped", {
-    summary:
-      "WebSocket of earlier clients: a session without a terminal, whose stdin stays open when the client goes; output as text frames",
+    summary: "Run a command without a terminal over a WebSocket (legacy clients)",
+    description:
+      "The session and its stdin stay open when the client disconnects. Output is sent in text frames.",
     params: SandboxRef,
     query: z.object({ session: z.string().optional() }),
     result: ExecEvent,
@@ -86,39 +88,41 @@ export const sessionEndpoints = {
     errors: [...sessionErrors, "session_limit", ...wakeErrors],
   }),
   "session.list": endpoint("session.list", {
-    summary:
-      "List its sessions; never wakes it: of one that sleeps those it had, and X-Bhatti-As-Of says when",
+    summary: "List the sessions of a sandbox",
+    description:
+      "Never wakes the sandbox. For a suspended one, returns the sessions at the time in X-Bhatti-As-Of.",
     params: SandboxRef,
-    query: z.object({ all: Flag.describe("Also those that have ended: the last 32") }),
+    query: z.object({ all: Flag.describe("Include the last 32 ended sessions") }),
     result: z.array(Session),
     errors: ["sandbox_not_found", "guest_unresponsive", "timeout"],
   }),
   "session.kill": endpoint("session.kill", {
-    summary: "Send a session a signal",
+    summary: "Send a signal to a session",
     params: SessionRef,
     body: KillSession,
     result: z.object({ session_id: z.string(), signal: z.string() }),
     errors: [...sessionErrors, "session_ended", ...wakeErrors],
   }),
   "session.log": endpoint("session.log", {
-    summary: "What a session has written, as bytes",
+    summary: "Get the output of a session",
     params: SessionRef,
     query: z.object({
-      follow: Flag.describe("Go on until it ends"),
-      tail: ByteCount.optional().describe("Only the last so many bytes"),
+      follow: Flag.describe("Follow the output until the session ends"),
+      tail: ByteCount.optional().describe("Number of bytes to return from the end"),
     }),
     result: z.string(),
     resultType: "application/octet-stream",
     errors: [...sessionErrors, ...wakeErrors],
   }),
   "session.follow": endpoint("session.follow", {
-    summary:
-      "WebSocket that follows a log until its session ends, and that says why when it cannot",
+    summary: "Follow the output of a session over a WebSocket",
+    description:
+      "Sends output as binary frames until the session ends, then an `end` or an `error` event.",
     params: SessionRef,
     query: z.object({
-      tail: ByteCount.optional().describe("Only the last so many bytes"),
+      tail: ByteCount.optional().describe("Number of bytes to return from the end"),
       from: ByteCount.optional().describe(
-        "Where an earlier connection left off: its offset and what came since",
+        "Byte to resume at: the offset of an earlier connection plus the bytes received since",
       ),
     }),
     result: LogEvent,

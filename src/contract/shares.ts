@@ -9,20 +9,20 @@ export const ShareSandbox = z
     ttl_s: z
       .int()
       .min(1, { error: "must be at least 1 second" })
-      .max(31_536_000, { error: "must be at most a year" })
+      .max(31_536_000, { error: "must be at most 31536000 seconds" })
       .optional()
-      .describe("Seconds until it is refused; without it, until it is revoked"),
+      .describe("Seconds until the link expires; default: never"),
     read_only: z
       .boolean()
       .default(false)
-      .describe("Shows the newest terminal session, and takes no input"),
+      .describe("Show the newest terminal session without accepting input"),
   })
   .prefault({});
 
 const ReadOnly = z.boolean().optional().describe("Absent when false");
 
 export const Share = z.object({
-  token: z.string().describe("64 hexadecimal digits, shown only now"),
+  token: z.string().describe("64 hexadecimal digits; returned only once"),
   url: z.string(),
   read_only: ReadOnly,
   expires_at: z.string().optional().describe("RFC 3339, UTC"),
@@ -59,7 +59,7 @@ export type ShareControl = z.infer<typeof ShareControl>;
 export const ShareEvent = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("connected"),
-    sandbox: z.string().describe("Its name"),
+    sandbox: z.string().describe("Sandbox name"),
     status: z.string(),
     thermal: z.string().optional(),
     read_only: ReadOnly,
@@ -67,18 +67,23 @@ export const ShareEvent = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("session"),
     session_id: z.string(),
-    offset: z.int().describe("Number of the first byte of output that follows"),
-    prelude: z.string().optional().describe("What a fresh terminal is to be told before"),
+    offset: z.int().describe("Position of the next byte in the session's output"),
+    prelude: z
+      .string()
+      .optional()
+      .describe("Terminal sequences that restore the state of the screen"),
     warning: z.string().optional(),
   }),
   z
     .object({ type: z.literal("size"), rows: size, cols: size })
-    .describe("Of the terminal that is watched, which it has or gets: what follows is made for it"),
+    .describe("Size of the watched terminal, for which the following output is formatted"),
   z.object({
     type: z.literal("stdin_credit"),
-    bytes: z.int().describe("So many more may be typed; 256 KiB at first"),
+    bytes: z
+      .int()
+      .describe("Number of further bytes of input that the client may send; initially 256 KiB"),
   }),
-  z.object({ type: z.literal("alive") }).describe("Every half minute"),
+  z.object({ type: z.literal("alive") }).describe("Sent every 30 s"),
   z.object({
     type: z.literal("exit"),
     exit_code: z.int(),
@@ -88,31 +93,33 @@ export const ShareEvent = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("error"),
     error: z.string(),
-    code: z.string().optional().describe("None when it says no more than unauthorized"),
+    code: z.string().optional().describe("Absent for unauthorized"),
   }),
 ]);
 export type ShareEvent = z.infer<typeof ShareEvent>;
 
-const ShareRef = z.object({ id: z.string().min(1).describe("A sandbox's id, never its name") });
+const ShareRef = z.object({ id: z.string().min(1).describe("Sandbox ID (not its name)") });
 
 export const shareEndpoints = {
   "share.create": endpoint("share.create", {
-    summary: "Make a link to a web shell; an earlier link of this sandbox is dead from then on",
+    summary: "Create a link to a web shell",
+    description: "Revokes an earlier link of the sandbox.",
     params: SandboxRef,
     body: ShareSandbox,
     result: Share,
     errors: ["sandbox_not_found", "disk_full"],
   }),
   "share.revoke": endpoint("share.revoke", {
-    summary: "Make its link useless, and disconnect whoever came by it",
+    summary: "Revoke the web shell link of a sandbox",
+    description: "Disconnects the clients that used the link.",
     params: SandboxRef,
     result: z.undefined(),
     status: 204,
     errors: ["sandbox_not_found", "disk_full"],
   }),
   "share.page": endpoint("share.page", {
-    summary:
-      "The page of a web shell: the same for every id, whether there is such a sandbox or not",
+    summary: "Get the web shell page",
+    description: "The page is the same for every ID, whether or not the sandbox exists.",
     public: true,
     params: ShareRef,
     result: z.string(),
@@ -120,8 +127,8 @@ export const shareEndpoints = {
     errors: [],
   }),
   "share.stream": endpoint("share.stream", {
-    summary:
-      "WebSocket of that page: the token as first message, then what is typed and shown as binary frames",
+    summary: "Connect the web shell page over a WebSocket",
+    description: "The first message is the token. Binary frames then carry input and output.",
     public: true,
     params: ShareRef,
     result: ShareEvent,

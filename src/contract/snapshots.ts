@@ -15,13 +15,13 @@ export const CreateSnapshot = z.strictObject({
     .enum([...SnapshotType.options, "memory"])
     .transform((type) => (type === "memory" ? "full" : type))
     .default("full")
-    .describe("full or memory: memory and disk; filesystem: the disk alone"),
+    .describe("full (or memory): memory and disk; filesystem: disk only"),
 });
 
 export const ResumeSnapshot = z.strictObject({ name: SandboxName.optional() }).prefault({});
 
 export const RestoreSnapshot = z.strictObject({
-  sandbox: z.string().min(1).describe("Name or id of the sandbox to put back"),
+  sandbox: z.string().min(1).describe("Name or ID of the sandbox to restore"),
 });
 
 export const Snapshot = z.object({
@@ -29,10 +29,10 @@ export const Snapshot = z.object({
   user_id: z.string(),
   name: z.string(),
   type: SnapshotType,
-  source_sandbox: z.string().describe("Its name at the time; it may be gone since"),
+  source_sandbox: z.string().describe("Name of the source at the time of the snapshot"),
   source_sandbox_id: z.string(),
-  size_mb: z.int().describe("What it takes on the daemon's disk"),
-  paused_ms: z.number().describe("How long its source stood still for it"),
+  size_mb: z.int().describe("Size on the daemon's disk"),
+  paused_ms: z.number().describe("How long the source was paused, in milliseconds"),
   cpus: z.int(),
   memory_mb: z.int(),
   disk_size_mb: z.int(),
@@ -47,7 +47,8 @@ const resumeErrors = ["snapshot_not_found", ...wakeErrors] as const;
 export const snapshotEndpoints = {
   "snapshot.create": endpoint("snapshot.create", {
     isOperation: true,
-    summary: "Keep a sandbox as it is now; it runs on",
+    summary: "Snapshot a sandbox",
+    description: "The sandbox keeps running; paused_ms says how long it was paused.",
     params: SandboxRef,
     body: CreateSnapshot,
     result: Snapshot,
@@ -63,26 +64,27 @@ export const snapshotEndpoints = {
     ],
   }),
   "snapshot.list": endpoint("snapshot.list", {
-    summary: "List your snapshots",
+    summary: "List snapshots",
     result: z.array(Snapshot),
     errors: [],
   }),
   "snapshot.get": endpoint("snapshot.get", {
-    summary: "Show one snapshot",
+    summary: "Show a snapshot",
     params: SnapshotRef,
     result: Snapshot,
     errors: ["snapshot_not_found"],
   }),
   "snapshot.delete": endpoint("snapshot.delete", {
-    summary: "Delete a snapshot; the sandboxes made from it stay",
+    summary: "Delete a snapshot",
+    description: "Sandboxes created from it are kept.",
     params: SnapshotRef,
     result: z.object({ status: z.literal("deleted") }),
     errors: ["snapshot_not_found", "snapshot_in_use", "disk_full"],
   }),
   "snapshot.resume": endpoint("snapshot.resume", {
     isOperation: true,
-    summary:
-      "Make a new sandbox that goes on from it; X-Bhatti-Warning says what of it could not be kept",
+    summary: "Create a sandbox from a snapshot",
+    description: "X-Bhatti-Warning says what could not be restored.",
     params: SnapshotRef,
     body: ResumeSnapshot,
     result: Sandbox,
@@ -92,8 +94,9 @@ export const snapshotEndpoints = {
   }),
   "snapshot.restore": endpoint("snapshot.restore", {
     isOperation: true,
-    summary:
-      "Put a sandbox back to it, in place; X-Bhatti-Warning says what of it could not be kept",
+    summary: "Restore a sandbox to a snapshot, in place",
+    description:
+      "Replaces its files, processes and memory. X-Bhatti-Warning says what could not be restored.",
     params: SnapshotRef,
     body: RestoreSnapshot,
     result: Sandbox,

@@ -19,13 +19,13 @@ export const CreateTemplate = SandboxFields.pick({
   secrets: true,
 }).extend({
   name: SandboxName,
-  id: z.string().optional().describe("Ignored: the daemon sets it"),
-  created_at: z.string().optional().describe("Ignored: the daemon sets it"),
-  engine: z.string().optional().describe("Ignored: the daemon has one engine"),
+  id: z.string().optional().describe("Ignored; set by the daemon"),
+  created_at: z.string().optional().describe("Ignored; set by the daemon"),
+  engine: z.string().optional().describe("Ignored; the daemon has one engine"),
   mounts: notYet("volumes"),
   userdata: z
     .string()
-    .max(0, { error: "must be empty, a script that runs at the start goes into init" })
+    .max(0, { error: "must be empty: use init for a start-up script" })
     .optional(),
 });
 
@@ -33,7 +33,7 @@ export const Template = z.object({
   id: z.string(),
   name: z.string(),
   engine: z.string(),
-  image: z.string().describe("Empty: the server's default image at the time of the create"),
+  image: z.string().describe("Empty: the daemon's default image when a sandbox is created"),
   cpus: z.int(),
   memory_mb: z.int(),
   disk_size_mb: z.int().describe("0: the image's size"),
@@ -60,7 +60,7 @@ export type ListedTemplate = z.infer<typeof ListedTemplate>;
 
 export const templateEndpoints = {
   "template.create": endpoint("template.create", {
-    summary: "Create a template that sandboxes can start from",
+    summary: "Create a template",
     body: CreateTemplate,
     result: Template,
     status: 201,
@@ -68,18 +68,19 @@ export const templateEndpoints = {
     errors: ["template_exists", "template_limit", "disk_full"],
   }),
   "template.list": endpoint("template.list", {
-    summary: "List your templates, without env and init",
+    summary: "List templates, without env and init",
     result: z.array(ListedTemplate),
     errors: [],
   }),
   "template.get": endpoint("template.get", {
-    summary: "Show one template",
+    summary: "Show a template",
     params: TemplateRef,
     result: Template,
     errors: ["template_not_found"],
   }),
   "template.delete": endpoint("template.delete", {
-    summary: "Delete a template; the sandboxes made from it stay",
+    summary: "Delete a template",
+    description: "Sandboxes created from it are kept.",
     params: TemplateRef,
     result: z.object({ status: z.literal("deleted") }),
     errors: ["template_not_found", "disk_full"],

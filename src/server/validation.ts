@@ -19,7 +19,7 @@ export function parse<S extends z.ZodType>(schema: S, value: unknown, what: stri
 function describe(issue: z.core.$ZodIssue, root: unknown, what: string): string {
   if (issue.code === "unrecognized_keys") {
     const path = [...issue.path, issue.keys[0] ?? ""].join(".");
-    return `${path}: is not a field that is known here`;
+    return `${path}: unknown field`;
   }
   const field = issue.path.length > 0 ? issue.path.join(".") : what;
   const value = valueAt(issue.path, root);
@@ -58,7 +58,7 @@ function rule(issue: Issue): string | undefined {
     case "invalid_value":
       return `must be one of ${issue.values.map(String).join(", ")}`;
     case "invalid_union":
-      return "must be one of the forms that are known here";
+      return "must match one of the documented forms";
     default:
       return undefined;
   }

@@ -60,9 +60,9 @@ test.each([
   ],
   [
     { from: "dev", image: "tiny" },
-    'image: cannot be combined with from: a fork takes it from its source (got "tiny")',
+    'image: cannot be combined with from: a fork copies it from its source (got "tiny")',
   ],
-  [{ color: null }, "color: is not a field that is known here"],
+  [{ color: null }, "color: unknown field"],
   [{ keep_hot: "yes" }, 'keep_hot: must be true or false (got "yes")'],
   [[], "body: must be an object"],
   ["text", 'body: must be an object (got "text")'],
@@ -78,7 +78,7 @@ test.each([
 
 test.each([
   [{}, "cmd: is required"],
-  [{ cmd: [] }, "cmd: must have at least one word"],
+  [{ cmd: [] }, "cmd: must have at least one item"],
   [{ cmd: "ls" }, "cmd: must be a list"],
   [{ cmd: ["a\0b"] }, "cmd.0: must not contain a NUL byte"],
   [{ cmd: ["ls"], timeout_sec: -5 }, "timeout_sec: must be between 1 and 86400 seconds (got -5)"],
@@ -89,7 +89,7 @@ test.each([
   [{ cmd: ["ls"], timeout_sec: 1.5 }, "timeout_sec: must be a whole number of seconds (got 1.5)"],
   [{ cmd: ["ls"], workdir: "tmp" }, 'workdir: must be an absolute path (got "tmp")'],
   [{ cmd: ["ls"], workdir: "/a\0" }, 'workdir: must not contain a NUL byte (got "/a\\u0000")'],
-  [{ cmd: ["ls"], stdin: true }, "stdin: is not a field that is known here"],
+  [{ cmd: ["ls"], stdin: true }, "stdin: unknown field"],
 ])("exec %j", async (request, message) => {
   const { status, body } = await daemon.call("POST", "/sandboxes/dev/exec", request);
   expect(status).toBe(400);

@@ -125,7 +125,7 @@ test.each([
     `name: must leave room for -1, -2, … within 63 characters (got "${"a".repeat(62)}")`,
   ],
   [{ labels: { a: "b c" } }, "labels.a: must be at most 256 letters, digits, '.', '_' or '-'"],
-  [{ cpus: 2 }, "cpus: is not a field that is known here"],
+  [{ cpus: 2 }, "cpus: unknown field"],
 ])("fork %j is refused", async (request, message) => {
   await using daemon = await startFakeDaemon();
   await daemon.create({ name: "dev" });

@@ -133,10 +133,10 @@ const labelRule =
   "must be 1 to 63 letters, digits, '-', '_' or '.', starting and ending with a letter or digit, with an optional prefix/";
 
 test.each<[unknown, string]>([
-  [{}, "body: must have something to change"],
+  [{}, "body: must have at least one field to change"],
   [[], "body: must be an object"],
   [{ name: "-x" }, `name: ${nameRule} (got "-x")`],
-  [{ name: null }, "body: must have something to change"],
+  [{ name: null }, "body: must have at least one field to change"],
   [{ keep_hot: "yes" }, 'keep_hot: must be true or false (got "yes")'],
   [{ idle_warm_s: -1 }, "idle_warm_s: must be between 0 and 31536000 seconds (got -1)"],
   [{ idle_cold_s: 1.5 }, "idle_cold_s: must be a whole number of seconds (got 1.5)"],
@@ -153,7 +153,7 @@ test.each<[unknown, string]>([
     'labels_remove.0: must not start with bhatti.sh/, which is reserved (got "bhatti.sh/x")',
   ],
   [{ labels_remove: "a" }, "labels_remove: must be a list"],
-  [{ cpus: 2 }, "cpus: is not a field that is known here"],
+  [{ cpus: 2 }, "cpus: unknown field"],
 ])("edit %j is refused", async (change, message) => {
   await using daemon = await startFakeDaemon();
   const before = await daemon.create({ name: "dev" });

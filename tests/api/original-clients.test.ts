@@ -39,7 +39,7 @@ const rows: Row[] = [
     200,
     { name: "web", labels: { a: "b" }, keep_hot: false },
   ],
-  ["PATCH /sandboxes/web", "null", 400, { error: /^body: must have something to change/ }],
+  ["PATCH /sandboxes/web", "null", 400, { error: /^body: must have at least one field to change/ }],
   ["POST /sandboxes/dev/stop", "null", 200, { status: "stopped" }],
   ["POST /sandboxes/dev/start", "null", 200, { status: "running" }],
   ["POST /sandboxes/dev/start", '{"force":false}', 200, { status: "running" }],

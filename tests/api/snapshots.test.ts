@@ -257,7 +257,7 @@ test.each<[string, object, string]>([
     'type: must be one of full, filesystem, memory (got "disk")',
   ],
   ["/snapshots/ready/resume", { name: "-" }, `name: ${nameRule} (got "-")`],
-  ["/snapshots/ready/resume", { count: 2 }, "count: is not a field that is known here"],
+  ["/snapshots/ready/resume", { count: 2 }, "count: unknown field"],
   ["/snapshots/ready/restore", {}, "sandbox: is required"],
 ])("POST %s %j is refused", async (path, request, message) => {
   await using daemon = await startFakeDaemon();

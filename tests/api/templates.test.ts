@@ -89,8 +89,8 @@ test.each([
   [{ name: "x", env: { "1A": "x" } }, /^env\.1A: must be letters/],
   [{ name: "x", labels: { "bhatti.sh/x": "y" } }, /^labels\.bhatti\.sh\/x: must not start with/],
   [{ name: "x", engine: 7 }, "engine: must be a string (got 7)"],
-  [{ name: "x", files: [] }, "files: is not a field that is known here"],
-  [{ name: "x", template_id: "y" }, "template_id: is not a field that is known here"],
+  [{ name: "x", files: [] }, "files: unknown field"],
+  [{ name: "x", template_id: "y" }, "template_id: unknown field"],
   [
     { name: "x", secrets: ["KEY"] },
     "secrets: must be empty: secrets are planned for version 0.5.0",
@@ -99,10 +99,7 @@ test.each([
     { name: "x", mounts: [{ volume_name: "v", target: "/v" }] },
     "mounts: must be empty: volumes are planned for version 0.4.0",
   ],
-  [
-    { name: "x", userdata: "password" },
-    "userdata: must be empty, a script that runs at the start goes into init",
-  ],
+  [{ name: "x", userdata: "password" }, "userdata: must be empty: use init for a start-up script"],
 ])("the template %j is refused", async (request, message) => {
   await using daemon = await startFakeDaemon();
   const { status, body } = await daemon.call("POST", "/templates", request);
