@@ -150,7 +150,7 @@ export const catalogue = {
   confirmation_needed: { status: 400, hint: "Pass -y to confirm" },
   database_too_new: {
     status: 500,
-    hint: "Use the version of bhatti that wrote it, or a newer one",
+    hint: "Use a newer version of bhatti",
   },
   internal: { status: 500, hint: undefined },
 } as const satisfies Record<string, { status: number; hint: string | undefined }>;

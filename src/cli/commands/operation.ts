@@ -15,14 +15,16 @@ import { type Column, table } from "../terminal/table.ts";
 type ReceivedOperation = Received<Operation>;
 
 export const listOperations = command({
-  description: "Lists the operations of the last 24 hours, newest first.",
+  description:
+    "Lists the operations of the last 24 hours, newest first. The states are pending, running, succeeded, failed and " +
+    "cancelled.",
   arguments: [],
   flags: {
-    state: list("pending, running, succeeded, failed or cancelled; repeatable", {
+    state: list("Show only operations in this state (repeatable)", {
       placeholder: "state",
     }),
-    kind: list("Such as sandbox.create or snapshot.create; repeatable", { placeholder: "kind" }),
-    target: text("Sandbox, snapshot or image, such as dev or sandbox/dev", {
+    kind: list("Show only this kind, such as sandbox.create (repeatable)", { placeholder: "kind" }),
+    target: text("Show only this target, such as dev or sandbox/dev", {
       placeholder: "target",
     }),
   },
