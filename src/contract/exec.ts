@@ -7,6 +7,7 @@ import {
   maximumExecTimeoutSeconds,
 } from "./exec-limits.ts";
 import { Environment, KernelText, SandboxRef } from "./names.ts";
+import { OutputTaken, OutputWindow } from "./output-window.ts";
 import { wakeErrors } from "./sandboxes.ts";
 import { zeroMeans } from "./unset.ts";
 
@@ -82,6 +83,7 @@ export const ExecStart = z.strictObject({
     .max(maximumExecTimeoutSeconds * 30)
     .optional()
     .describe("Kill the session after this many seconds without a client; 0 or absent: never"),
+  window: OutputWindow.optional(),
 });
 /** Another first message: a session that there is. */
 export const AttachStart = z.strictObject({
@@ -99,6 +101,7 @@ export const AttachStart = z.strictObject({
     )
     .meta(zeroMeans("the session's first byte")),
   tty: Terminal.optional(),
+  window: OutputWindow.optional(),
 });
 /** Another first message: the newest terminal session that nobody has, or a new login shell. */
 export const ShellStart = z.strictObject({
@@ -106,6 +109,7 @@ export const ShellStart = z.strictObject({
     .enum(["reattach", "new"])
     .describe("reattach: the newest detached shell, or a new one; new: a new shell"),
   tty: Terminal,
+  window: OutputWindow.optional(),
 });
 export type AttachStart = z.input<typeof AttachStart>;
 export type ShellStart = z.input<typeof ShellStart>;
@@ -117,6 +121,7 @@ export const ExecControl = z.discriminatedUnion("type", [
     signal: SignalName,
   }),
   z.strictObject({ type: z.literal("stdin_end") }),
+  OutputTaken,
 ]);
 export const ExecReason = z.enum(["exited", "signal", "timeout", "oom", "lost"]);
 /** The last word on a WebSocket on which something went wrong. */

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
 import { ExecEvent, ExecReason, ExecStart, SignalName, StreamError } from "./exec.ts";
 import { Flag, SandboxRef } from "./names.ts";
+import { OutputWindow } from "./output-window.ts";
 import { wakeErrors } from "./sandboxes.ts";
 
 const SessionRef = SandboxRef.extend({ session: z.string().min(1) });
@@ -124,6 +125,13 @@ export const sessionEndpoints = {
       from: ByteCount.optional().describe(
         "Byte to resume at: the offset of an earlier connection plus the bytes received since",
       ),
+      window: z.coerce
+        .number()
+        .pipe(OutputWindow)
+        .optional()
+        .describe(
+          'As in exec.stream, with {"type":"taken","bytes":N} as the only message of the client',
+        ),
     }),
     result: LogEvent,
     status: 101,

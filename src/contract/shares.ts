@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
 import { SandboxRef } from "./names.ts";
+import { OutputTaken, OutputWindow } from "./output-window.ts";
 import { zeroMeans } from "./unset.ts";
 
 export const ShareSandbox = z
@@ -43,15 +44,14 @@ export const ShareAuth = z.object({
   session: z.string().max(64).optional(),
   /** How much of its output was seen; without it, all that is kept is told. */
   from: z.int().min(0).optional().meta(zeroMeans("the session's first byte")),
-  /** So many bytes of output at most are on their way until the client tells that it took some; without it, no limit. */
-  window: z.int().min(65_536).max(4_194_304).optional(),
+  window: OutputWindow.optional(),
 });
 export type ShareAuth = z.infer<typeof ShareAuth>;
 
 /** What a client sends as JSON text after that; binary frames are what was typed. */
 export const ShareControl = z.discriminatedUnion("type", [
   z.object({ type: z.literal("resize"), rows: size, cols: size }),
-  z.object({ type: z.literal("taken"), bytes: z.int().min(1) }),
+  OutputTaken,
 ]);
 export type ShareControl = z.infer<typeof ShareControl>;
 

@@ -151,6 +151,33 @@ test.each([
   expect((await socket.event("error")).error).toMatch(error);
 });
 
+test("output stops at the window until the client has taken some", async () => {
+  await using sandbox = await withSandbox();
+  const total = 1_000_000;
+  const window = 65_536;
+  const socket = await sandbox.start({ cmd: ["zeros", String(total)], window });
+  let got = 0;
+  while (got < total) {
+    const before = got;
+    await until("the window is full, or all has come", () => {
+      got = socket.stdoutBytes;
+      return got === total || got - before >= window;
+    });
+    // One more message than the window holds is on its way at most.
+    await Bun.sleep(20);
+    expect(socket.stdoutBytes - before).toBeLessThan(2 * window);
+    got = socket.stdoutBytes;
+    socket.tell({ type: "taken", bytes: got - before });
+  }
+  expect(await socket.event("exit")).toMatchObject({ exit_code: 0 });
+});
+
+test.each([1000, 5_000_000, "x"])("a window of %p is refused", async (window) => {
+  await using sandbox = await withSandbox();
+  const socket = await sandbox.start({ cmd: ["true"], window });
+  expect((await socket.event("error")).error).toContain("window");
+});
+
 test("an unknown sandbox and a rate limit are told on the socket", async () => {
   const limits = { ...generousLimits, execPerMinute: 1, execBurst: 1 };
   await using daemon = await startFakeDaemon({ config: { limits } });

@@ -48,7 +48,7 @@ export function bindSessions(binder: Binder, options: SessionRouteOptions): void
     const read = (signal: AbortSignal) => sessions.log(user, params.ref, request, signal);
     return serveSocket(call, options, {
       clientBegins: false,
-      talk: (connection) => new LogConversation(connection, params.session, read),
+      talk: (connection) => new LogConversation(connection, params.session, read, query.window),
     });
   });
 }

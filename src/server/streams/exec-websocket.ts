@@ -51,6 +51,7 @@ export class ExecConversation implements Conversation {
 
   #begin(opening: ExecOpening): void {
     this.#asked = true;
+    this.#connection.window.limit(opening.request.window);
     const refusal = stdinRefusalOf(opening);
     if (refusal !== undefined) this.#stdin.refuse(refusal);
     this.#connection.run(() => this.#run(opening));
@@ -62,7 +63,9 @@ export class ExecConversation implements Conversation {
     this.#tell(sessionEvent(command));
     for (const control of this.#early.splice(0)) this.#apply(command, control);
     this.#stdin.feed(command);
-    const result = await relay(this.#connection, command, (chunk) => this.#connection.send(chunk));
+    const result = await relay(this.#connection, command, (chunk) =>
+      this.#connection.send(chunk, 1),
+    );
     if (!result) return;
     const { exitCode, reason, signal } = result;
     const event = { type: "exit", exit_code: exitCode, reason } as const;
@@ -82,6 +85,7 @@ export class ExecConversation implements Conversation {
 
   #control(control: Control): void {
     if (control.type === "stdin_end") this.#stdin.end();
+    else if (control.type === "taken") this.#connection.window.take(control.bytes);
     else if (this.#command) this.#apply(this.#command, control);
     else if (this.#early.length < maxEarly) this.#early.push(control);
   }

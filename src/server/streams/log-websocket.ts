@@ -1,8 +1,10 @@
 /** A log over a WebSocket: where it begins, its bytes as they come, and that its session has ended. */
 import { releasedBy } from "../../async/pieces.ts";
+import { OutputTaken } from "../../contract/output-window.ts";
 import type { LogEvent } from "../../contract/sessions.ts";
-import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { ReadLog } from "../../services/sessions.ts";
+import { parseJson } from "../json-input.ts";
+import { parse } from "../validation.ts";
 import { type Conversation, closeCodes, type SocketConnection } from "./socket-connection.ts";
 
 export class LogConversation implements Conversation {
@@ -14,8 +16,10 @@ export class LogConversation implements Conversation {
     connection: SocketConnection,
     session: string,
     read: (signal: AbortSignal) => Promise<ReadLog>,
+    window: number | undefined,
   ) {
     this.#connection = connection;
+    connection.window.limit(window);
     this.#session = session;
     this.#read = read;
   }
@@ -24,8 +28,9 @@ export class LogConversation implements Conversation {
     this.#connection.run(() => this.#run());
   }
 
-  received(): void {
-    throw new BhattiError("bad_request", "a log is only read: it takes no messages");
+  received(message: string | Buffer): void {
+    const { bytes } = parse(OutputTaken, parseJson(String(message), "message"), "message");
+    this.#connection.window.take(bytes);
   }
 
   async #run(): Promise<void> {

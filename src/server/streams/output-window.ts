@@ -1,17 +1,17 @@
-/** So much output is on its way at most, where the client tells what it has taken: a page has no other brake. */
+/** Bounds the output on its way to a client that reports what it has processed, as it cannot pause its WebSocket. */
 export class OutputWindow {
   readonly #over: AbortSignal;
   #limit = Number.POSITIVE_INFINITY;
   #onItsWay = 0;
   #room: PromiseWithResolvers<void> | undefined;
 
-  /** Nobody waits any more once `over` is aborted. */
+  /** Waiting ends when `over` is aborted. */
   constructor(over: AbortSignal) {
     this.#over = over;
     over.addEventListener("abort", () => this.#room?.resolve(), { once: true });
   }
 
-  limit(bytes: number): void {
+  limit(bytes = Number.POSITIVE_INFINITY): void {
     this.#limit = bytes;
   }
 

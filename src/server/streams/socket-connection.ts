@@ -6,6 +6,7 @@ import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Logger } from "../../observability/log.ts";
 import { type FailureBody, failureOf } from "../failure.ts";
 import type { ServedSocket, SocketData } from "../request.ts";
+import { OutputWindow } from "./output-window.ts";
 
 type Socket = ServerWebSocket<SocketData>;
 
@@ -44,6 +45,8 @@ export class SocketConnection implements ServedSocket {
   #firstMessage: Disposable | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
   #lastHeard = performance.now();
+  /** Output that the client has not processed yet; unlimited unless it asks for a window. */
+  readonly window = new OutputWindow(this.#over.signal);
 
   constructor(options: SocketOptions) {
     this.#options = options;
@@ -116,11 +119,13 @@ export class SocketConnection implements ServedSocket {
     this.#socket?.sendText(JSON.stringify(event));
   }
 
-  /** Resolves when the client has taken enough for more to be sent, or is gone. */
-  async send(message: string | Uint8Array): Promise<void> {
-    if (this.#socket?.send(message) !== -1) return;
-    this.#drained ??= Promise.withResolvers<void>();
-    await this.#drained.promise;
+  /** Sends output, of which `overhead` bytes do not count. Resolves when more may be sent, or the client is gone. */
+  async send(message: string | Uint8Array, overhead = 0): Promise<void> {
+    if (this.#socket?.send(message) === -1) {
+      this.#drained ??= Promise.withResolvers<void>();
+      await this.#drained.promise;
+    }
+    await this.window.add(message.length - overhead);
   }
 
   end(code: number): void {

@@ -7,7 +7,6 @@ import type { WebSession } from "../../services/web-session.ts";
 import type { ShellVisit } from "../../services/web-shell.ts";
 import { parseJson } from "../json-input.ts";
 import { parse } from "../validation.ts";
-import { OutputWindow } from "./output-window.ts";
 import { relay } from "./relay.ts";
 import { type Conversation, closeCodes, type SocketConnection } from "./socket-connection.ts";
 import { StdinFeed } from "./stdin-feed.ts";
@@ -29,7 +28,6 @@ export class WebShellConversation implements Conversation {
   readonly #connection: SocketConnection;
   readonly #door: ShellDoor;
   readonly #stdin: StdinFeed;
-  readonly #window: OutputWindow;
   #asked = false;
   #visitor: WebSession | undefined;
   #size: { rows: number; cols: number } | undefined;
@@ -39,7 +37,6 @@ export class WebShellConversation implements Conversation {
     this.#connection = connection;
     this.#door = door;
     this.#stdin = new StdinFeed((bytes) => this.#tell({ type: "stdin_credit", bytes }));
-    this.#window = new OutputWindow(connection.over);
     connection.over.addEventListener("abort", () => this.#end(), { once: true });
   }
 
@@ -95,7 +92,7 @@ export class WebShellConversation implements Conversation {
     whileGood.addEventListener("abort", () => this.#connection.fail(whileGood.reason), {
       once: true,
     });
-    if (auth.window !== undefined) this.#window.limit(auth.window);
+    this.#connection.window.limit(auth.window);
     const { name, status, thermal } = visitor.sandbox;
     const { readOnly } = visitor;
     const mode = readOnly ? { read_only: true } : {};
@@ -109,7 +106,9 @@ export class WebShellConversation implements Conversation {
     this.#tell(sessionEvent(command));
     if (this.#size && !readOnly) command.resize(this.#size);
     if (!readOnly) this.#stdin.feed(command);
-    const result = await relay(this.#connection, command, (chunk) => this.#show(chunk.subarray(1)));
+    const result = await relay(this.#connection, command, (chunk) =>
+      this.#connection.send(chunk.subarray(1)),
+    );
     if (!result) return;
     const { exitCode, reason, signal } = result;
     const event = { type: "exit", exit_code: exitCode, reason } as const;
@@ -122,15 +121,10 @@ export class WebShellConversation implements Conversation {
     if (isShown(rows) && isShown(cols)) this.#tell({ type: "size", rows, cols });
   }
 
-  async #show(bytes: Uint8Array): Promise<void> {
-    await this.#connection.send(bytes);
-    await this.#window.add(bytes.length);
-  }
-
   #control(message: string): void {
     const control = parse(ShareControl, parseJson(message, "control message"), "control message");
     if (control.type === "taken") {
-      this.#window.take(control.bytes);
+      this.#connection.window.take(control.bytes);
       return;
     }
     const { rows, cols } = control;
