@@ -122,6 +122,15 @@ export const Activity = z.object({
   next: z.object({ thermal: z.enum(["warm", "cold", "destroyed"]), at: z.string() }).optional(),
 });
 
+/** Measured in the guest. */
+export const Usage = z.object({
+  disk_used_mb: z.int(),
+  disk_free_mb: z.int(),
+  memory_used_mb: z.int(),
+  memory_free_mb: z.int(),
+  at: z.string().describe("When it was measured: RFC 3339, UTC"),
+});
+
 export const Sandbox = z.object({
   id: z.string(),
   name: z.string(),
@@ -147,6 +156,9 @@ export const Sandbox = z.object({
   disk_size_mb: z.int(),
   image: z.string(),
   labels: z.record(z.string(), z.string()).optional(),
+  usage: Usage.optional().describe(
+    "Only in GET /sandboxes/:ref. Current when it is hot, otherwise from when it was paused or suspended; absent if unknown",
+  ),
   share: z
     .object({
       read_only: z.boolean().optional().describe("Absent when false"),

@@ -8,12 +8,12 @@ import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { Store } from "../store/store.ts";
+import type { LastKnown } from "./last-known.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
 import type { Operation } from "./operation.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
 import { diskGone, requireSandbox } from "./sandbox-lookup.ts";
 import { checkUsable } from "./sandbox-states.ts";
-import type { SessionMemory } from "./session-memory.ts";
 import type { Wake } from "./wake.ts";
 
 export interface LifecycleOptions {
@@ -22,7 +22,7 @@ export interface LifecycleOptions {
   actors: SandboxActors;
   keeper: MachineKeeper;
   wake: Wake;
-  memory: SessionMemory;
+  lastKnown: LastKnown;
   events: EventSink;
   log: Logger;
 }
@@ -83,7 +83,7 @@ export class Lifecycle {
     const started = performance.now();
     const kept = machine ? "all" : await this.#keptOf(sandbox);
     // Of one that stands still it is known since it does.
-    if (machine?.isAwake) await this.#options.memory.ask(actor, machine, signal);
+    if (machine?.isAwake) await this.#options.lastKnown.ask(actor, machine, signal);
     await machine?.suspend(signal);
     faultPoint("cold.suspended");
     if (kept === "disk") keeper.detach(actor, status, sandbox.statusReason ?? memoryIsGone);

@@ -7,12 +7,12 @@ import { FakeEngine } from "../engine/fake/fake-engine.ts";
 import { silentLogger } from "../observability/log.ts";
 import { databasePath, openStore } from "../store/store.ts";
 import { Images } from "./images.ts";
+import { LastKnown } from "./last-known.ts";
 import { machineConfigs } from "./machine-config.ts";
 import { MachineKeeper } from "./machine-keeper.ts";
 import { Operations } from "./operations.ts";
 import { SandboxActors } from "./sandbox-actor.ts";
 import { Sandboxes } from "./sandboxes.ts";
-import { SessionMemory } from "./session-memory.ts";
 import { Users } from "./users.ts";
 
 function open() {
@@ -34,7 +34,7 @@ function open() {
     configOf: machineConfigs(),
     actors: new SandboxActors(),
     keeper: new MachineKeeper(store, events, log),
-    memory: new SessionMemory(store, log),
+    lastKnown: new LastKnown(store, log),
     defaults: { image: "tiny", cpus: 1, memoryMB: 512 },
     thermal: { warmAfterSeconds: 0, coldAfterSeconds: 0 },
     powerOffMs: 30,

@@ -9,6 +9,7 @@ import type { ListedSandbox, SandboxRecord } from "../store/sandboxes.ts";
 import type { Store } from "../store/store.ts";
 import type { User } from "../store/users.ts";
 import type { Images } from "./images.ts";
+import type { LastKnown } from "./last-known.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { ConfigOf } from "./machine-config.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
@@ -19,12 +20,12 @@ import { type Created, SandboxCreates } from "./sandbox-creates.ts";
 import { editSandbox, type SandboxChangeRequest } from "./sandbox-edit.ts";
 import { requireSandbox, sandboxOf } from "./sandbox-lookup.ts";
 import type { SandboxDefaults, SandboxRequest } from "./sandbox-plan.ts";
-import type { SessionMemory } from "./session-memory.ts";
 import { suspendAll } from "./suspend-all.ts";
 import { type Condition, Thermal, type ThermalSettings } from "./thermal.ts";
+import { currentUsage, type Usage } from "./usage.ts";
 import { type MachineUse, Wake } from "./wake.ts";
 
-export type { ListedSandbox, SandboxChangeRequest, SandboxRecord, SandboxRequest };
+export type { ListedSandbox, SandboxChangeRequest, SandboxRecord, SandboxRequest, Usage };
 
 export interface SandboxesOptions {
   store: Store;
@@ -33,7 +34,7 @@ export interface SandboxesOptions {
   images: Images;
   actors: SandboxActors;
   keeper: MachineKeeper;
-  memory: SessionMemory;
+  lastKnown: LastKnown;
   operations: Operations;
   events: EventSink;
   log: Logger;
@@ -177,6 +178,11 @@ export class Sandboxes {
   /** Why it is as hot as it is, and what comes next. */
   condition(sandbox: ListedSandbox): Condition {
     return this.#thermal.condition(sandbox);
+  }
+
+  /** Its disk and memory use: current when it is hot, last known otherwise. Never wakes it. */
+  usage({ id }: SandboxRecord): Promise<Usage | undefined> {
+    return currentUsage(this.#options, id);
   }
 
   /** Removes machine and row. Only within the actor's queue. */

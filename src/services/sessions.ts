@@ -14,11 +14,11 @@ import type { Logger } from "../observability/log.ts";
 import type { User } from "../store/users.ts";
 import { HeldStream } from "./held-stream.ts";
 import { askGuest, type Begun, beginInGuest } from "./in-guest.ts";
+import { type LastKnown, sessionsAmong } from "./last-known.ts";
 import { attachNewestFree, newShell } from "./login-shell.ts";
 import { type RunningCommand, runningCommand } from "./running-command.ts";
 import type { SandboxActors } from "./sandbox-actor.ts";
 import type { Sandboxes, SandboxRecord } from "./sandboxes.ts";
-import { type SessionMemory, sessionsAmong } from "./session-memory.ts";
 import { tellOfSession } from "./session-story.ts";
 import { Silence } from "./silence.ts";
 
@@ -27,7 +27,7 @@ export type { AttachRequest, GuestProcessInfo, LogRequest, ReadLog };
 export interface SessionsOptions {
   sandboxes: Sandboxes;
   actors: SandboxActors;
-  memory: SessionMemory;
+  lastKnown: LastKnown;
   events: EventSink;
   log: Logger;
 }
@@ -155,10 +155,10 @@ export class Sessions {
   }
 
   async #known(sandbox: SandboxRecord): Promise<SessionList> {
-    const { actors, memory, log } = this.#options;
+    const { actors, lastKnown, log } = this.#options;
     const actor = actors.peek(sandbox.id);
     const machine = actor?.isExclusive ? undefined : actor?.machine;
-    if (!machine?.isAwake) return remembered(memory, sandbox.id);
+    if (!machine?.isAwake) return remembered(lastKnown, sandbox.id);
     try {
       const processes = await within(listMs, "The guest's reply", undefined, async (signal) =>
         (await machine.guest(signal)).processes(signal),
@@ -166,8 +166,8 @@ export class Sessions {
       return { sessions: sessionsAmong(processes), asOf: undefined };
     } catch (error) {
       log.debug("cannot list the sessions of a sandbox", { sandbox: sandbox.id, error });
-      if (machine.isAwake && !memory.recall(sandbox.id)) throw error;
-      return remembered(memory, sandbox.id);
+      if (machine.isAwake && !lastKnown.sessions(sandbox.id)) throw error;
+      return remembered(lastKnown, sandbox.id);
     }
   }
 
@@ -194,7 +194,7 @@ function attachment(process: AttachedSession): Attachment {
   return { process, tty, offset, prelude, reattached: true };
 }
 
-function remembered(memory: SessionMemory, id: string): SessionList {
-  const known = memory.recall(id);
+function remembered(lastKnown: LastKnown, id: string): SessionList {
+  const known = lastKnown.sessions(id);
   return { sessions: known?.sessions ?? [], asOf: known?.at };
 }

@@ -20,10 +20,10 @@ import {
   type ThermalSettings,
 } from "./condition.ts";
 import { type Look, workSeen } from "./guest-work.ts";
+import type { LastKnown } from "./last-known.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
-import type { SessionMemory } from "./session-memory.ts";
 
 export type { Condition, ThermalSettings };
 
@@ -32,7 +32,7 @@ export interface ThermalOptions {
   actors: SandboxActors;
   keeper: MachineKeeper;
   lifecycle: Lifecycle;
-  memory: SessionMemory;
+  lastKnown: LastKnown;
   events: EventSink;
   log: Logger;
   settings: ThermalSettings;
@@ -193,7 +193,7 @@ export class Thermal {
       if (cooling.to === "cold") {
         await this.#options.lifecycle.suspend(id, actor, "running", signal);
       } else {
-        await this.#options.memory.ask(actor, machine, signal);
+        await this.#options.lastKnown.ask(actor, machine, signal);
         await machine.pause(signal);
         this.#options.keeper.turn(actor, "warm");
         faultPoint("cool.stored");

@@ -9,6 +9,7 @@ import shares from "./migrations/005-shares.sql" with { type: "text" };
 import ownership from "./migrations/006-ownership.sql" with { type: "text" };
 import operations from "./migrations/007-operations.sql" with { type: "text" };
 import retention from "./migrations/008-retention.sql" with { type: "text" };
+import usage from "./migrations/009-usage.sql" with { type: "text" };
 
 /** In order; the version of a schema is the number of files it took. Never edit one that was released. */
 export const migrations: readonly string[] = [
@@ -20,6 +21,7 @@ export const migrations: readonly string[] = [
   ownership,
   operations,
   retention,
+  usage,
 ];
 
 export function migrate(database: Database, steps: readonly string[] = migrations): void {

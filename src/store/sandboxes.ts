@@ -64,6 +64,8 @@ export class SandboxTable {
   readonly #requestDestroy;
   readonly #rememberSessions;
   readonly #sessionsOf;
+  readonly #storeUsage;
+  readonly #usageOf;
   readonly #delete;
 
   constructor(database: Database) {
@@ -88,6 +90,10 @@ export class SandboxTable {
     );
     this.#sessionsOf = database.prepare<KeptSessions, [string]>(
       "SELECT sessions AS json, sessions_at AS at FROM sandboxes WHERE id = ? AND sessions IS NOT NULL",
+    );
+    this.#storeUsage = database.prepare("UPDATE sandboxes SET usage = $usage WHERE id = $id");
+    this.#usageOf = database.prepare<{ usage: string }, [string]>(
+      "SELECT usage FROM sandboxes WHERE id = ? AND usage IS NOT NULL",
     );
     this.#delete = database.prepare("DELETE FROM sandboxes WHERE id = ?");
   }
@@ -146,6 +152,15 @@ export class SandboxTable {
 
   sessionsOf(id: string): KeptSessions | undefined {
     return this.#sessionsOf.get(id) ?? undefined;
+  }
+
+  /** `usage`: in whatever form it is kept. */
+  storeUsage(id: string, usage: string): void {
+    this.#storeUsage.run({ id, usage });
+  }
+
+  usageOf(id: string): string | undefined {
+    return this.#usageOf.get(id)?.usage;
   }
 
   delete(id: string): boolean {

@@ -223,37 +223,6 @@ test("an empty list says so on stderr", async () => {
   expect(await daemon.run(["list", "--json"])).toMatchObject({ stdout: "[]\n", stderr: "" });
 });
 
-test("inspect describes one sandbox, by name and by id", async () => {
-  const { id, created_at } = JSON.parse(
-    await daemon.ok("create", "--name", "dev", "--keep-hot", "--label", "a=1", "--json"),
-  ) as Sandbox;
-  const text = `Name:       dev
-ID:         ${id}
-Status:     running
-Thermal:    hot (keep_hot)
-Image:      minimal
-Created:    N s ago (${created_at.replace(/\.\d{3}Z/, "Z")})
-Labels:     a=1
-Resources:
-  CPUs:       1
-  Memory:     1024 MB
-  Disk:       300 MB
-Network:
-  IP:         -
-keep_hot:   true
-`;
-  for (const words of [
-    ["inspect", "dev"],
-    ["info", id],
-  ]) {
-    expect((await daemon.ok(...words)).replace(/\d+ s ago/, "N s ago")).toBe(text);
-  }
-  expect(JSON.parse(await daemon.ok("inspect", "dev", "--json"))).toMatchObject({
-    id,
-    name: "dev",
-  });
-});
-
 test("a command that ends its sandbox says why, and so does inspect", async () => {
   await daemon.ok("create", "--name", "dev");
   const { code, stderr } = await daemon.run(["exec", "dev", "--", "sh", "-c", "poweroff; sleep 5"]);

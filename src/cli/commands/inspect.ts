@@ -4,7 +4,7 @@ import { formatDuration } from "../../config/duration.ts";
 import { command } from "../command.ts";
 import type { ReceivedSandbox } from "../terminal/created.ts";
 import { describe, type Line } from "../terminal/describe.ts";
-import { future, past, soon, withoutMilliseconds } from "../terminal/moment.ts";
+import { future, past, since, soon, withoutMilliseconds } from "../terminal/moment.ts";
 import { labelList } from "./list.ts";
 
 export const inspect = command({
@@ -56,12 +56,37 @@ function state(sandbox: ReceivedSandbox): Line[] {
   ];
 }
 
-function resources({ cpus, memory_mb, disk_size_mb }: ReceivedSandbox): Line[] {
+function resources({ cpus, memory_mb, disk_size_mb, usage, thermal }: ReceivedSandbox): Line[] {
+  const { memory_used_mb, memory_free_mb, disk_used_mb, disk_free_mb, at } = usage ?? {};
+  const age = thermal === "hot" && isRecent(at) ? undefined : ageText(at);
   return [
     ["CPUs", String(cpus ?? "-")],
-    ["Memory", memory_mb ? `${memory_mb} MB` : "-"],
-    ["Disk", disk_size_mb ? `${disk_size_mb} MB` : "-"],
+    ["Memory", sizeText(memory_mb, memory_used_mb, memory_free_mb, age)],
+    ["Disk", sizeText(disk_size_mb, disk_used_mb, disk_free_mb, age)],
   ];
+}
+
+/** `1024 MB (180 MB used, 844 MB free, 5 min ago)`. */
+function sizeText(
+  total: number | undefined,
+  used: number | undefined,
+  free: number | undefined,
+  age: string | undefined,
+): string {
+  const size = total ? `${total} MB` : "-";
+  if (used === undefined || free === undefined) return size;
+  const parts = [`${used} MB used`, `${free} MB free`, ...(age === undefined ? [] : [age])];
+  return `${size} (${parts.join(", ")})`;
+}
+
+function ageText(at: string | undefined): string | undefined {
+  return at && `${since(Date.parse(at) / 1000)} ago`;
+}
+
+const recentMs = 10_000;
+
+function isRecent(at: string | undefined): boolean {
+  return at !== undefined && Date.now() - Date.parse(at) < recentMs;
 }
 
 function shareText({ read_only, expires_at }: NonNullable<ReceivedSandbox["share"]>): string {

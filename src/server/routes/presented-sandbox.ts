@@ -1,7 +1,7 @@
 /** A sandbox as the API shows it, whichever endpoint it comes from. */
 import { traitsToWire } from "../../contract/sandbox-traits.ts";
 import type { Sandbox } from "../../contract/sandboxes.ts";
-import type { ListedSandbox, Sandboxes } from "../../services/sandboxes.ts";
+import type { ListedSandbox, Sandboxes, Usage } from "../../services/sandboxes.ts";
 import type { ShareRecord, Shares } from "../../services/shares.ts";
 
 export type Present = (sandbox: ListedSandbox) => Sandbox;
@@ -40,6 +40,20 @@ function presentedShare({ readOnly, expiresAt }: ShareRecord): Sandbox["share"] 
   return {
     ...(readOnly && { read_only: true }),
     ...(expiresAt !== null && { expires_at: expiresAt }),
+  };
+}
+
+const bytesPerMB = 1_048_576;
+
+export function presentedUsage(usage: Usage): Sandbox["usage"] {
+  const { diskTotal, diskUsed, memoryTotal, memoryAvailable, at } = usage;
+  const megabytes = (bytes: number) => Math.round(Math.max(bytes, 0) / bytesPerMB);
+  return {
+    disk_used_mb: megabytes(diskUsed),
+    disk_free_mb: megabytes(diskTotal - diskUsed),
+    memory_used_mb: megabytes(memoryTotal - memoryAvailable),
+    memory_free_mb: megabytes(memoryAvailable),
+    at,
   };
 }
 

@@ -9,7 +9,7 @@ import type { SandboxChangeRequest, SandboxRequest } from "../../services/sandbo
 import { type Binder, implement } from "../implement.ts";
 import { forkRequestOf, type LifecycleRouteOptions } from "./lifecycle.ts";
 import { answerWith, callerOf } from "./operations.ts";
-import { sandboxPresenter } from "./presented-sandbox.ts";
+import { presentedUsage, sandboxPresenter } from "./presented-sandbox.ts";
 
 export function bindSandboxes(binder: Binder, options: LifecycleRouteOptions): void {
   const { sandboxes, forks } = options;
@@ -30,9 +30,11 @@ export function bindSandboxes(binder: Binder, options: LifecycleRouteOptions): v
   implement(binder, endpoints["sandbox.list"], ({ query, user }) =>
     sandboxes.list(user, labelsOf(query.label)).map(presented),
   );
-  implement(binder, endpoints["sandbox.get"], ({ params, user }) =>
-    presented(sandboxes.get(user, params.ref)),
-  );
+  implement(binder, endpoints["sandbox.get"], async ({ params, user }) => {
+    const sandbox = sandboxes.get(user, params.ref);
+    const usage = await sandboxes.usage(sandbox);
+    return { ...presented(sandbox), ...(usage && { usage: presentedUsage(usage) }) };
+  });
   implement(binder, endpoints["sandbox.edit"], async ({ params, body, user }) =>
     presented(await sandboxes.edit(user, params.ref, changeOf(body))),
   );
