@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-fresh test-crashes build lint bench start stop clean
+.PHONY: help quickstart test test-quick test-fresh test-crashes build lint bench start stop clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -9,6 +9,9 @@ quickstart: ## From nothing to the output of a command in a machine of its own
 
 test: ## Whatever set-up is missing, then every test
 	@scripts/test.sh
+
+test-quick: ## The tests that need no machine, no browser and no binary
+	@scripts/test.sh --quick
 
 test-fresh: ## Test the committed state on a minimal system of its own: needs root
 	@scripts/test-fresh.sh
