@@ -35,17 +35,22 @@ copy() { # PATH – what the system has already stays
   cp -rLn "$1" "$root${1%/*}/"
 }
 
-# In namespaces of their own: the end of their first process ends all other processes, and the mounts with them.
+# In namespaces of their own: the end of their first process ends all other processes, and the mounts with them. A root that
+# is no mount, as chroot leaves it, would keep programs from making mount namespaces of theirs.
 run_in_system() { # COMMAND…
   unshare --mount --pid --fork --kill-child --propagation private bash -euc '
-    root=$1
+    mount --bind "$1" "$1"
+    cd "$1"
     shift
-    mount -t proc proc "$root/proc"
-    mount --rbind /sys "$root/sys"
-    mount --rbind /dev "$root/dev"
-    mount -t tmpfs shm "$root/dev/shm"
-    mount -t tmpfs run "$root/run"
-    exec chroot "$root" "$@"' - "$root" \
+    mount -t proc proc proc
+    mount --rbind /sys sys
+    mount --rbind /dev dev
+    mount -t tmpfs shm dev/shm
+    mount -t tmpfs run run
+    pivot_root . .
+    umount -l .
+    cd /
+    exec "$@"' - "$root" \
     env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME="$HOME" "${variables[@]}" bash -euc '
     mkdir -p ~ && cd ~
     git -c advice.detachedHead=false clone -q /bhatti.bundle bhatti
