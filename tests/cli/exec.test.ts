@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { binary } from "../support/binary.ts";
 import { type CliDaemon, startCliDaemon } from "../support/cli-daemon.ts";
+import { untilStalled } from "../support/stalled.ts";
 
 let daemon: CliDaemon;
 beforeAll(async () => {
@@ -111,7 +112,7 @@ test("a slow reader bounds memory", async () => {
   const child = spawn(["exec", "dev", "zeros", "300000000"]);
   const reader = child.stdout.getReader();
   await reader.read();
-  await Bun.sleep(700);
+  await untilStalled(child.pid);
   const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
   const peak = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]);
   expect(peak).toBeLessThan(120_000);

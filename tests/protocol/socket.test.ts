@@ -3,11 +3,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { pause } from "../../src/async/deadline.ts";
 import { chunksOf, linesOf } from "../../src/host/lines.ts";
 import { type Connection, connectUnix, listenUnix } from "../../src/host/socket.ts";
 import { failureOf } from "../support/failure.ts";
 import { generous } from "../support/fake-guest.ts";
+import { until } from "../support/until.ts";
 
 setDefaultTimeout(120_000);
 
@@ -29,6 +29,17 @@ async function connected(): Promise<[Connection, Connection]> {
   return [client, await accepted.promise];
 }
 
+/** Longer than anything takes that is under way on other connections. */
+async function roundTrip(): Promise<void> {
+  const [client, server] = await connected();
+  const answered = Promise.withResolvers<void>();
+  server.onData((chunk) => void server.write(chunk));
+  client.onData(() => answered.resolve());
+  await client.write("ping");
+  await answered.promise;
+  client.close();
+}
+
 describe("connecting", () => {
   test("to a socket that is not there fails, and says which", async () => {
     const path = newPath();
@@ -40,7 +51,8 @@ describe("connecting", () => {
   test("with retry waits for the socket", async () => {
     const path = newPath();
     const connecting = connectUnix(path, { signal: generous(), retry: true });
-    await pause(20, generous());
+    // The first attempt has failed when a later one has.
+    await failureOf(connectUnix(path, { signal: generous() }));
     await listenUnix(path, () => {});
     (await connecting).close();
   });
@@ -86,9 +98,9 @@ describe("a connection", () => {
       for (; ; accepted++) await client.write(new Uint8Array(65_536));
     })();
     const outcome = failureOf(writing);
-    await pause(20, generous());
+    await until("a write waits", () => client.buffered > 0);
     const before = accepted;
-    await pause(20, generous());
+    await roundTrip();
     expect(accepted).toBe(before);
     expect(client.buffered).toBeGreaterThan(0);
     server.close();
@@ -114,10 +126,10 @@ describe("a connection", () => {
     });
     server.pause();
     await client.write("hello");
-    await pause(20, generous());
+    await roundTrip();
     expect(text).toBe("");
     server.resume();
-    while (text !== "hello") await pause(1, generous());
+    await until("it is delivered", () => text === "hello");
     client.close();
   });
 });
@@ -161,7 +173,7 @@ describe("lines", () => {
     for (let index = 0; index < 1000; index++) await client.write(`line ${index}\n`);
     const last = "x".repeat(500_000);
     await client.write(last);
-    while (client.buffered > 0) await pause(1, generous());
+    await until("all is written", () => client.buffered === 0);
     client.close();
     const lines = await reading;
     expect(lines).toHaveLength(1001);
