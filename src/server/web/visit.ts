@@ -83,6 +83,8 @@ export class Visit {
     introduce(sandbox, readOnly);
     this.#readOnly = readOnly;
     this.#screen.setReadOnly(readOnly);
+    // Keys that are typed from now on reach the shell as soon as it is there.
+    this.#screen.terminal.focus();
     const sleeps = status !== "running" || (thermal !== undefined && thermal !== "hot");
     say("busy", sleeps ? "Waking the sandbox…" : "Connected, opening a shell…");
   }
@@ -102,7 +104,6 @@ export class Visit {
     if (!this.#readOnly) this.#link?.control({ type: "resize", rows, cols });
     const state = this.#readOnly ? `Watching ${session}` : "Connected";
     say("good", warning ? `${state}. Its memory was lost: ${warning}` : state);
-    this.#screen.terminal.focus();
   }
 
   #ended({ exit_code: code, signal }: Told<"exit">): void {
