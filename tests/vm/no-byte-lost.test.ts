@@ -189,3 +189,35 @@ test.each(ways)("nothing is lost when %s (%d times)", async (_, times, happen) =
     await check();
   }
 });
+
+const files = (method: string, path: string, query: Record<string, string>, body?: BodyInit) =>
+  fetch(`${daemon.url}/sandboxes/dev/files${path}?${new URLSearchParams(query)}`, {
+    method,
+    headers: { authorization: `Bearer ${daemon.key}` },
+    ...(body !== undefined && { body }),
+  });
+const posted = (path: string, body: object) => files("POST", path, {}, JSON.stringify(body));
+
+test.each<[string, () => Promise<Response>, string, string]>([
+  ["a write over a file", () => files("PUT", "", { path: "w/old" }, "new"), "cat w/old", "new"],
+  [
+    "a write in new directories",
+    () => files("PUT", "", { path: "w/a/b/new" }, "new"),
+    "cat w/a/b/new",
+    "new",
+  ],
+  ["a new directory", () => posted("/mkdir", { path: "w/made" }), "ls w", "made\nold\n"],
+  ["a rename", () => posted("/move", { from: "w/old", to: "w/moved" }), "ls w", "moved\n"],
+  ["a removal", () => files("DELETE", "", { path: "w/old" }), "ls w", ""],
+])(
+  "%s that was acknowledged survives the kill of its QEMU",
+  async (_, change, script, expected) => {
+    await exec("rm -rf w; mkdir w; echo old > w/old; sync");
+    const pid = await machinePid(daemon, "dev");
+    const answer = await change();
+    process.kill(pid, "SIGKILL");
+    expect(answer.ok).toBe(true);
+    await becomes(daemon, "dev", { status: "unknown" });
+    expect(await exec(script)).toBe(expected);
+  },
+);

@@ -13,6 +13,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::directory;
+use super::durable::{self, FileSystems};
 use super::place::{is_directory, Last, Place, Trust};
 use super::put;
 use super::read::{open_regular_at, read_some};
@@ -83,11 +84,15 @@ pub fn copy_place(
     from: &Path,
     to: &Path,
 ) -> Result<(), Failure> {
-    let copying = Copying { owners };
+    let mut copying = Copying {
+        owners,
+        changed: FileSystems::default(),
+    };
     if !is_directory(stat) {
         let (directory, name) = (&source.directory, &source.name);
         let leaf = copying.leaf(directory, name, stat, &target.directory, &target.name, true);
-        return leaf.explain("copy", from);
+        leaf.explain("copy", from)?;
+        return durable::directory(&target.directory).explain("copy to", to);
     }
     if is_below(target, stat).explain("copy to", to)? {
         let why = Refusal::Rule("bad_request", "It lies in what is copied");
@@ -101,16 +106,17 @@ pub fn copy_place(
         .step(&mut walk, &mut made)
         .explain("copy", from.join(walk.path()))?
     {}
-    Ok(())
+    copying.changed.sync().explain("copy to", to)
 }
 
 struct Copying {
     owners: Owners,
+    changed: FileSystems,
 }
 
 impl Copying {
     /// `made` are the directories that are being filled, innermost last, with what they are copies of.
-    fn step(&self, walk: &mut Walk, made: &mut Vec<(OwnedFd, Stat)>) -> Result<bool, Refusal> {
+    fn step(&mut self, walk: &mut Walk, made: &mut Vec<(OwnedFd, Stat)>) -> Result<bool, Refusal> {
         go_on()?;
         let step = walk.next()?;
         let Some((target, _)) = made.last() else {
@@ -127,6 +133,7 @@ impl Copying {
             Some(Step::Leave(_)) | None => {
                 if let Some((directory, stat)) = made.pop() {
                     self.dress(&directory, &stat)?;
+                    self.changed.add(&directory)?;
                 }
             }
         }
@@ -160,7 +167,11 @@ impl Copying {
                 let (file, stat) = open_regular_at(directory, name)?;
                 put::file(target, target_name, Mode::from_raw_mode(0o600), |copy| {
                     fill(copy, &file)?;
-                    self.dress(copy, &stat)
+                    self.dress(copy, &stat)?;
+                    if asked {
+                        durable::content(copy)?;
+                    }
+                    Ok(())
                 })
             }
             _ if asked || self.owners == Owners::Kept => {
@@ -241,7 +252,7 @@ fn is_below(place: &Place, directory: &Stat) -> rustix::io::Result<bool> {
     }
 }
 
-fn is_same(a: &Stat, b: &Stat) -> bool {
+pub fn is_same(a: &Stat, b: &Stat) -> bool {
     (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
 }
 

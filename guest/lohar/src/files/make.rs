@@ -5,9 +5,9 @@ use std::path::Path;
 use rustix::fs::{fchmod, mkdirat, Mode};
 use rustix::io::Errno;
 
-use super::directory;
 use super::place::{is_directory, Lacking, Last, Place, Trust};
 use super::refusal::Explain;
+use super::{directory, durable};
 use crate::protocol::messages::{Failure, Nothing};
 
 pub fn make(path: &Path, mode: u32, parents: bool, trust: Trust) -> Result<Nothing, Failure> {
@@ -17,7 +17,9 @@ pub fn make(path: &Path, mode: u32, parents: bool, trust: Trust) -> Result<Nothi
     let place = Place::find_or_make(path, trust, last, lacking).explain("make", path)?;
     match make_here(&place, Mode::from_raw_mode(mode)) {
         Err(Errno::EXIST) if parents && place.stat().is_ok_and(|stat| is_directory(&stat)) => {}
-        outcome => outcome.explain("make", path)?,
+        outcome => outcome
+            .and_then(|()| durable::place(&place))
+            .explain("make", path)?,
     }
     Ok(Nothing {})
 }

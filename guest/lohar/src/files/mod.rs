@@ -3,6 +3,7 @@
 mod answers;
 mod copy;
 pub mod directory;
+mod durable;
 mod entry;
 mod inside;
 pub mod job;

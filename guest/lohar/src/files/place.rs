@@ -51,6 +51,8 @@ pub struct Place {
     pub directory: OwnedFd,
     /// `.` of a path that has no last name.
     pub name: CString,
+    /// How many directories were made on the way.
+    pub made: u32,
 }
 
 impl Place {
@@ -75,6 +77,7 @@ impl Place {
             let place = Place {
                 directory,
                 name: to_name(name)?,
+                made: 0,
             };
             if last == Last::Link || !place.is_link() {
                 return Ok(place);
@@ -148,7 +151,7 @@ fn walk(path: &Path, trust: Trust, last: Last, lacking: Option<Lacking>) -> Resu
     steps.add(path.as_os_str().as_bytes());
     let mut directory = openat(CWD, "/", DIRECTORY, Mode::empty())?;
     let mut way = PathBuf::from("/");
-    let mut links = 0;
+    let (mut links, mut made) = (0, 0);
     while let Some(step) = steps.take() {
         let is_last = steps.is_empty();
         let name = to_name(&step)?;
@@ -158,16 +161,27 @@ fn walk(path: &Path, trust: Trust, last: Last, lacking: Option<Lacking>) -> Resu
             continue;
         }
         if is_last && last == Last::Link {
-            return Ok(Place { directory, name });
+            return Ok(Place {
+                directory,
+                name,
+                made,
+            });
         }
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let found = match openat(&directory, &name, flags, Mode::empty()) {
-            Err(Errno::NOENT) if is_last => return Ok(Place { directory, name }),
+            Err(Errno::NOENT) if is_last => {
+                return Ok(Place {
+                    directory,
+                    name,
+                    made,
+                })
+            }
             Err(Errno::NOENT) => {
                 let Some(lacking) = lacking else {
                     return Err(Errno::NOENT.into());
                 };
                 make(&directory, &name, lacking)?;
+                made += 1;
                 openat(&directory, &name, flags | OFlags::DIRECTORY, Mode::empty())?
             }
             outcome => outcome?,
@@ -190,15 +204,22 @@ fn walk(path: &Path, trust: Trust, last: Last, lacking: Option<Lacking>) -> Resu
             }
             steps.add(target.as_bytes());
         } else if is_last {
-            return Ok(Place { directory, name });
+            return Ok(Place {
+                directory,
+                name,
+                made,
+            });
         } else if is_directory(&stat) {
             directory = found;
         } else {
             return Err(Errno::NOTDIR.into());
         }
     }
-    let name = to_name(b".")?;
-    Ok(Place { directory, name })
+    Ok(Place {
+        directory,
+        name: to_name(b".")?,
+        made,
+    })
 }
 
 /// The names that are still to be gone through, the next one last.

@@ -1,11 +1,13 @@
 //! `move`, and where something lands that is moved or copied.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{openat, renameat, Mode, OFlags};
+use rustix::fs::{fstat, openat, renameat, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::copy::{copy_place, Owners};
+use super::copy::{copy_place, is_same, Owners};
+use super::durable;
 use super::place::{is_directory, Last, Place, Trust};
 use super::refusal::{Explain, Refusal};
 use super::remove::remove_place;
@@ -22,9 +24,19 @@ pub fn relocate(from: &Path, to: &Path, trust: Trust) -> Result<Nothing, Failure
             copy_place(&source, &stat, &target, Owners::Kept, from, to)?;
             remove_place(&source, from, true)?;
         }
-        outcome => outcome.explain("move to", to)?,
+        outcome => outcome
+            .and_then(|()| sync_both(old, new))
+            .explain("move to", to)?,
     }
     Ok(Nothing {})
+}
+
+fn sync_both(old: &OwnedFd, new: &OwnedFd) -> rustix::io::Result<()> {
+    durable::directory(new)?;
+    if is_same(&fstat(old)?, &fstat(new)?) {
+        return Ok(());
+    }
+    durable::directory(old)
 }
 
 pub fn named(place: &Place) -> Result<(), Refusal> {
@@ -42,7 +54,11 @@ pub fn destination(path: &Path, source: &Place, trust: Trust) -> Result<Place, R
         let name = source.name.clone();
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = openat(&place.directory, &place.name, flags, Mode::empty())?;
-        return Ok(Place { directory, name });
+        return Ok(Place {
+            directory,
+            name,
+            made: 0,
+        });
     }
     let place = Place::find(path, trust, Last::Link)?;
     named(&place)?;

@@ -7,11 +7,11 @@ use std::path::Path;
 use rustix::fs::{unlinkat, AtFlags};
 use rustix::io::Errno;
 
-use super::directory;
 use super::place::{Last, Place, Trust};
 use super::refusal::Explain;
 use super::relocate::named;
 use super::walk::{Step, Walk};
+use super::{directory, durable};
 use crate::protocol::messages::{Failure, Nothing};
 
 pub fn remove(path: &Path, recursive: bool, trust: Trust) -> Result<Nothing, Failure> {
@@ -23,6 +23,11 @@ pub fn remove(path: &Path, recursive: bool, trust: Trust) -> Result<Nothing, Fai
 
 /// `path` is for messages.
 pub fn remove_place(place: &Place, path: &Path, recursive: bool) -> Result<(), Failure> {
+    take_name(place, path, recursive)?;
+    durable::directory(&place.directory).explain("remove", path)
+}
+
+fn take_name(place: &Place, path: &Path, recursive: bool) -> Result<(), Failure> {
     if is_unlinked(place).explain("remove", path)? {
         return Ok(());
     }

@@ -7,14 +7,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{
-    fchmod, fstat, futimens, linkat, mkdirat, openat, symlinkat, syncfs, utimensat, AtFlags, Mode,
-    OFlags, Timespec, Timestamps, UTIME_OMIT,
+    fchmod, futimens, linkat, mkdirat, openat, symlinkat, utimensat, AtFlags, Mode, OFlags,
+    Timespec, Timestamps, UTIME_OMIT,
 };
 use rustix::io::Errno;
 use rustix::pipe::{splice, SpliceFlags};
 use serde::Serialize;
 
 use super::answers::Answers;
+use super::durable::FileSystems;
 use super::inside::{names, Inside};
 use super::place::{to_name, Lacking, Last, Place, Trust};
 use super::put;
@@ -48,6 +49,7 @@ pub fn unpack(
     let mut reader = Reader::new(File::from(content));
     let mut unpacking = Unpacking {
         inside: Inside::new(root),
+        changed: FileSystems::default(),
         directories: Vec::new(),
         kept: 0,
         done: Transferred::default(),
@@ -77,6 +79,7 @@ fn open_or_make(path: &Path, trust: Trust) -> Result<OwnedFd, Refusal> {
 
 struct Unpacking {
     inside: Inside,
+    changed: FileSystems,
     directories: Vec<Directory>,
     kept: usize,
     done: Transferred,
@@ -118,6 +121,7 @@ impl Unpacking {
     ) -> Result<(), Refusal> {
         let mode = self.mode(member);
         let (directory, name) = self.inside.parent(path)?;
+        self.changed.add(directory)?;
         let plain = mode.intersection(Mode::from_raw_mode(0o777));
         put::file(directory, &name, plain, |file| {
             fill(file, reader)?;
@@ -133,7 +137,8 @@ impl Unpacking {
     fn directory(&mut self, path: &[&[u8]], member: &Member) -> Result<(), Refusal> {
         let mode = self.mode(member);
         // Whoever unpacks can go on in it until all is there.
-        self.inside.directory(path, mode | Mode::RWXU)?;
+        let directory = self.inside.directory(path, mode | Mode::RWXU)?;
+        self.changed.add(directory)?;
         if self.kept + member.path.len() <= MOST_KEPT {
             self.kept += member.path.len();
             self.directories.push(Directory {
@@ -147,6 +152,7 @@ impl Unpacking {
 
     fn link(&mut self, path: &[&[u8]], member: &Member) -> Result<(), Refusal> {
         let (directory, name) = self.inside.parent(path)?;
+        self.changed.add(directory)?;
         let target = to_name(&member.target)?;
         put::other(directory, &name, |name| {
             symlinkat(&target, directory, name)?;
@@ -162,6 +168,7 @@ impl Unpacking {
         let target_name = to_name(target_name)?;
         let target_directory = self.inside.existing(target_parent)?;
         let (directory, name) = self.inside.parent(path)?;
+        self.changed.add(directory)?;
         put::other(directory, &name, |name| {
             linkat(
                 &target_directory,
@@ -189,9 +196,9 @@ impl Unpacking {
                 let _ = changed.and_then(|()| fchmod(&directory, kept.mode));
             }
         }
-        let root = self.inside.directory(&[], Mode::empty())?;
-        fstat(root)?;
-        Ok(syncfs(root)?)
+        self.changed
+            .add(self.inside.directory(&[], Mode::empty())?)?;
+        Ok(self.changed.sync()?)
     }
 }
 

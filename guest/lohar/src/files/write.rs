@@ -8,12 +8,13 @@ use std::path::Path;
 use std::ptr::NonNull;
 
 use rustix::fs::{
-    fallocate, fchmod, fchown, fcntl_getfl, fcntl_setfl, fsync, renameat, unlinkat, AtFlags,
+    fallocate, fchmod, fchown, fcntl_getfl, fcntl_setfl, renameat, unlinkat, AtFlags,
     FallocateFlags, FileType, Gid, Mode, OFlags, Uid,
 };
 use rustix::io::Errno;
 use serde::Serialize;
 
+use super::durable;
 use super::place::{is_directory, Lacking, Last, Owner, Place, Trust};
 use super::put;
 use super::read::{not_regular, read_some};
@@ -82,8 +83,9 @@ fn put(path: &Path, wanted: &Wanted, trust: Trust, content: &OwnedFd) -> Result<
     });
     if outcome.is_err() {
         let _ = unlinkat(&place.directory, &temporary, AtFlags::empty());
+        return outcome;
     }
-    outcome
+    Ok(durable::place(&place)?)
 }
 
 fn fill(
@@ -104,8 +106,7 @@ fn fill(
         fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
     }
     fchmod(file, Mode::from_raw_mode(wanted.mode))?;
-    fsync(file)?;
-    Ok(())
+    Ok(durable::content(file)?)
 }
 
 /// An early "no space" instead of a late one. A file system that cannot reserve is no reason to fail.
