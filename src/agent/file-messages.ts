@@ -1,8 +1,12 @@
 /** What the guest says about files, parsed at the edge. */
 import { z } from "zod";
 import type { FileChange, FileEntry, TransferResult } from "./guest-files.ts";
+import { count } from "./messages.ts";
 
-const count = z.number().int().nonnegative();
+/** In characters, of which the kernel's limits in bytes leave no more. */
+const name = z.string().max(255);
+const path = z.string().max(16_384);
+const target = z.string().max(4096).optional();
 const mode = z
   .string()
   .regex(/^[0-7]{4}$/)
@@ -23,7 +27,7 @@ export const openedFileMessage = z
 export const readMessage = z.object({ bytes: count, truncated: z.boolean() });
 
 /** An agent of an earlier version tells no path here, but whole entries. */
-export const openedListMessage = z.object({ path: z.string().default("") });
+export const openedListMessage = z.object({ path: path.default("") });
 
 export const listedMessage = z
   .object({ entries: count, truncated: z.boolean(), next: cursor.optional() })
@@ -33,7 +37,7 @@ const kind = z.enum(["file", "directory", "link", "other"]);
 
 /** In the order of the words in `entryMessage`; its path is the list's and its name. */
 const entryValues = z
-  .tuple([z.string(), kind, count, count, z.number().int(), count, count, z.string().optional()])
+  .tuple([name, kind, count, count, z.number().int(), count, count, target])
   .transform(([name, type, size, mode, mtimeMs, uid, gid, target]) => {
     const known = { name, type, size, mode, mtimeMs, uid, gid };
     return target === undefined ? known : { ...known, target };
@@ -41,15 +45,15 @@ const entryValues = z
 
 export const entryMessage = z
   .object({
-    name: z.string(),
-    path: z.string(),
+    name,
+    path,
     type: kind,
     size: count,
     mode,
     mtime_ms: z.number().int(),
     uid: count,
     gid: count,
-    target: z.string().optional(),
+    target,
   })
   .transform((raw): FileEntry => {
     const { mtime_ms, target, ...rest } = raw;
@@ -68,8 +72,8 @@ export const transferMessage: z.ZodType<TransferResult> = z.object({
 export const changeMessage = z
   .object({
     type: z.enum(["created", "modified", "deleted", "moved", "overflow"]),
-    path: z.string(),
-    from: z.string().optional(),
+    path,
+    from: path.optional(),
     is_dir: z.boolean(),
   })
   .transform((raw): FileChange => {

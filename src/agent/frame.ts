@@ -49,7 +49,8 @@ export type ProtocolViolation =
   | "bad_payload"
   | "bad_stream"
   | "bad_order"
-  | "over_credit";
+  | "over_credit"
+  | "flood";
 
 /** The other side broke the protocol. Never reaches a user: the line turns it into the reason why it was closed. */
 export class ProtocolError extends Error {

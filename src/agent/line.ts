@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { reasonOf } from "../async/deadline.ts";
 import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { Connection } from "../host/socket.ts";
+import { Allowance } from "./allowance.ts";
 import {
   encodeFrame,
   encodeMessage,
@@ -51,11 +52,16 @@ export class Line {
   readonly #reader: SynchronisedReader;
   readonly #assembly = new MessageAssembly();
   readonly #pending = new Map<number, PendingRequest>();
+  /** Requests that were given up and are not answered yet. */
+  #abandoned = 0;
+  readonly #unknownFrames = new Allowance("frames of unknown types");
   readonly #streams = new Map<number, StreamHandler>();
   /** Streams that we closed and of which frames may still be under way, with how many bytes. */
   readonly #released = new Map<number, number>();
   #lastRequest = 0;
   #lastStream = -1;
+  #greetings = 0;
+  #hellos = 0;
   #lost: BhattiError | undefined;
 
   constructor(connection: Connection) {
@@ -79,6 +85,7 @@ export class Line {
    */
   greet(between = false): void {
     if (this.#lost || this.#connection.buffered > 0) return;
+    this.#greetings++;
     this.#reader.greeted();
     void this.#connection.write(between ? markerWith(this.#nonce) : preamble(this.#nonce));
   }
@@ -97,7 +104,7 @@ export class Line {
     if (message instanceof BhattiError) return Promise.reject(message);
     const reply = Promise.withResolvers<T>();
     const onAbort = () => {
-      this.#pending.delete(id);
+      if (this.#pending.delete(id)) this.#abandoned++;
       reply.reject(reasonOf(signal));
     };
     signal.addEventListener("abort", onAbort, { once: true });
@@ -182,7 +189,10 @@ export class Line {
   }
 
   #take(frame: Frame): void {
-    if (!isKnownType(frame.type)) return;
+    if (!isKnownType(frame.type)) {
+      this.#unknownFrames.take(); // of a later version
+      return;
+    }
     if (frame.flags !== 0 && !isMessage(frame.type)) {
       throw new ProtocolError("bad_flags", `A frame of type ${frame.type} goes on`);
     }
@@ -197,19 +207,27 @@ export class Line {
     const payload = this.#assembly.add(frame);
     if (!payload) return;
     if (frame.type === FrameType.reply) this.#takeReply(payload);
-    else this.#settleHello.resolve(parseMessage(helloMessage, "hello", payload));
+    else this.#takeHello(payload);
+  }
+
+  #takeHello(payload: Uint8Array): void {
+    if (++this.#hellos > this.#greetings) {
+      throw new ProtocolError("bad_order", "The guest greets without having been greeted");
+    }
+    this.#settleHello.resolve(parseMessage(helloMessage, "hello", payload));
   }
 
   #takeReply(payload: Uint8Array): void {
     const reply = parseMessage(replyMessage, "reply", payload);
-    if (reply.id === 0 || reply.id > this.#lastRequest) {
-      throw new ProtocolError(
-        "bad_payload",
-        `The guest replied to ${reply.id}, which nobody asked`,
-      );
-    }
     const waiting = this.#pending.get(reply.id);
-    if (!waiting) return; // given up meanwhile
+    if (!waiting) {
+      if (reply.id > 0 && reply.id <= this.#lastRequest && this.#abandoned > 0) {
+        this.#abandoned--;
+        return;
+      }
+      const why = `The guest replied to ${reply.id}, which nobody asked`;
+      throw new ProtocolError("bad_payload", why);
+    }
     if ("error" in reply) waiting.reject(fromGuest(reply.error));
     else waiting.resolve(reply.result);
     this.#pending.delete(reply.id);

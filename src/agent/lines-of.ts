@@ -1,11 +1,12 @@
 /** Parses JSON values, one a line, out of the pieces that they arrive in. */
 import type { z } from "zod";
 import { ProtocolError } from "./frame.ts";
+import { GrowingBytes } from "./growing-bytes.ts";
 import { parseMessage } from "./messages.ts";
 
 const newline = 0x0a;
 /** The longest has two paths of 4 KiB, each byte of which takes six in JSON at most. */
-export const maxLineBytes = 64 * 1024;
+export const maxLineBytes = 128 * 1024;
 
 export interface Parsed<T> {
   value: T;
@@ -19,20 +20,25 @@ export async function* linesOf<T>(
   schema: z.ZodType<T>,
   what: string,
 ): AsyncGenerator<Parsed<T>, undefined> {
-  let rest: Uint8Array = new Uint8Array(0);
+  let begun: GrowingBytes | undefined;
   for await (const piece of pieces) {
-    const bytes = rest.length > 0 ? Buffer.concat([rest, piece]) : piece;
     let start = 0;
-    for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, start)) {
-      const value = parseMessage(schema, what, bytes.subarray(start, end));
-      yield { value, length: end + 1 - start };
+    for (let end = piece.indexOf(newline); end >= 0; end = piece.indexOf(newline, start)) {
+      const line = joined(begun, piece.subarray(start, end)).bytes();
+      begun = undefined;
+      yield { value: parseMessage(schema, what, line), length: line.length + 1 };
       start = end + 1;
     }
-    // A piece may be all that is left of the chunk that it arrived in.
-    rest = bytes.slice(start);
-    if (rest.length > maxLineBytes) throw tooLong(what);
+    if (start < piece.length) begun = joined(begun, piece.subarray(start));
+    if (begun && begun.length > maxLineBytes) throw tooLong(what);
   }
-  if (rest.length > 0) throw tooLong(what);
+  if (begun) throw tooLong(what);
+}
+
+function joined(begun: GrowingBytes | undefined, piece: Uint8Array): GrowingBytes {
+  if (!begun) return new GrowingBytes(piece);
+  begun.append(piece);
+  return begun;
 }
 
 function tooLong(what: string): ProtocolError {

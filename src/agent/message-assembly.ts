@@ -1,6 +1,15 @@
 /** Puts JSON messages together that came in more than one frame, within what may be kept in memory for one line. */
-import { type Frame, maxMessageBytes, moreFlag, ProtocolError } from "./frame.ts";
+import { type Frame, FrameType, maxMessageBytes, moreFlag, ProtocolError } from "./frame.ts";
 import { GrowingBytes } from "./growing-bytes.ts";
+
+/** Of the messages of a stream: the longest have two paths of 4 KiB, of which each byte takes six in JSON at most. */
+const maxStreamMessageBytes = 128 * 1024;
+const longest = new Map<number, number>([
+  [FrameType.opened, maxStreamMessageBytes],
+  [FrameType.result, maxStreamMessageBytes],
+  [FrameType.error, maxStreamMessageBytes],
+  [FrameType.control, 1024],
+]);
 
 /** For all unfinished messages of a line together. */
 const maxUnfinishedBytes = 2 * maxMessageBytes;
@@ -13,7 +22,11 @@ export class MessageAssembly {
   add(frame: Frame): Uint8Array | undefined {
     const begun = this.#unfinished.get(frame.stream);
     const more = frame.flags === moreFlag;
-    if (!begun && !more) return frame.payload;
+    const limit = longest.get(frame.type) ?? maxMessageBytes;
+    if (!begun && !more) {
+      if (frame.payload.length > limit) throw tooLong();
+      return frame.payload;
+    }
     if (more && frame.payload.length === 0) {
       throw new ProtocolError("bad_payload", "A part of a message is empty");
     }
@@ -23,9 +36,7 @@ export class MessageAssembly {
     if (begun) begun.bytes.append(frame.payload);
     const bytes = begun?.bytes ?? new GrowingBytes(frame.payload);
     this.#total += frame.payload.length;
-    if (bytes.length > maxMessageBytes || this.#total > maxUnfinishedBytes) {
-      throw new ProtocolError("too_long", "A message is too long");
-    }
+    if (bytes.length > limit || this.#total > maxUnfinishedBytes) throw tooLong();
     if (more) {
       this.#unfinished.set(frame.stream, { type: frame.type, bytes });
       return undefined;
@@ -41,4 +52,8 @@ export class MessageAssembly {
     this.#total = Math.max(0, this.#total - begun.bytes.length);
     this.#unfinished.delete(stream);
   }
+}
+
+function tooLong(): ProtocolError {
+  return new ProtocolError("too_long", "A message is too long");
 }

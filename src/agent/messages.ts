@@ -6,15 +6,23 @@ import type { GuestProcessInfo, ProcessKind } from "./guest-sessions.ts";
 
 export const protocolVersion = 1;
 
-const count = z.number().int().nonnegative();
+export const count = z.number().int().nonnegative();
+const word = z.string().max(64);
+/** A command line in part. One check for all of it: zod keeps an issue for each of what may be millions of elements. */
+const argv = z.custom<string[]>(
+  (value) =>
+    Array.isArray(value) &&
+    value.length <= 16_384 &&
+    value.every((argument) => typeof argument === "string" && argument.length <= 1025),
+);
 const exitCode = z.number().int().min(0).max(255);
 
 const processInfo = z
   .object({
-    session: z.string(),
+    session: word,
     kind: z.enum(["exec", "terminal", "piped", "detached", "init"]).optional(),
     pid: count,
-    argv: z.array(z.string()),
+    argv,
     tty: z.boolean(),
     stdin: z.boolean().default(false),
     user: z.enum(["lohar", "root"]).default("lohar"),
@@ -25,7 +33,7 @@ const processInfo = z
     log_bytes: count.default(0),
     exit_code: exitCode.nullish(),
     reason: z.enum(["exited", "signal", "timeout", "oom"]).nullish(),
-    signal: z.string().nullish(),
+    signal: word.nullish(),
     ended_unix_ms: z.number().int().nullish(),
   })
   .transform((raw): GuestProcessInfo => {
@@ -55,13 +63,16 @@ function kindOf({ session, tty }: { session: string; tty: boolean }): ProcessKin
   return tty ? "terminal" : "exec";
 }
 
+/** As many as the guest can have, and those that it remembers; counted before they are looked at. */
+const processes = z.array(z.unknown()).max(1024).pipe(z.array(processInfo));
+
 export const helloMessage = z
   .object({
     protocol: z.literal(protocolVersion),
-    version: z.string(),
-    boot_id: z.string(),
+    version: word,
+    boot_id: word,
     stage: z.enum(["initramfs", "mounted", "configured"]),
-    processes: z.array(processInfo),
+    processes,
   })
   .transform(
     (raw): GuestHello => ({
@@ -72,7 +83,7 @@ export const helloMessage = z
     }),
   );
 
-export const errorMessage = z.object({ code: z.string(), message: z.string() });
+export const errorMessage = z.object({ code: word, message: z.string().max(16_384) });
 export type GuestErrorMessage = z.infer<typeof errorMessage>;
 
 export const replyMessage = z.union([
@@ -82,20 +93,20 @@ export const replyMessage = z.union([
 
 export const openedExecMessage = z
   .object({
-    session: z.string(),
+    session: word,
     pid: count,
-    log: z.string().default(""),
-    output: z.string().optional(),
+    log: z.string().max(4096).default(""),
+    output: z.string().max(4096).optional(),
   })
   .transform(({ output, ...opened }) => ({ ...opened, outputFile: output }));
 
 export const attachedMessage = z.object({
-  session: z.string(),
+  session: word,
   pid: count,
   tty: z.boolean(),
   stdin: z.boolean(),
   offset: count,
-  prelude: z.string().default(""),
+  prelude: z.string().max(4096).default(""),
 });
 
 export const resizedMessage = z.object({ type: z.literal("resize"), rows: count, cols: count });
@@ -104,13 +115,13 @@ export const openedLogMessage = z
   .object({ offset: count.optional() })
   .transform(({ offset }) => (offset === undefined ? {} : { offset }));
 
-export const processesResult = z.object({ processes: z.array(processInfo) });
+export const processesResult = z.object({ processes });
 
 export const execResultMessage = z
   .object({
     exit_code: exitCode,
     reason: z.enum(["exited", "signal", "timeout", "oom"]),
-    signal: z.string().nullish(),
+    signal: word.nullish(),
   })
   .transform((raw): ExecResult => {
     const result: ExecResult = { exitCode: raw.exit_code, reason: raw.reason };

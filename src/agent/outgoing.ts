@@ -64,8 +64,12 @@ export class Outgoing {
   /** A CREDIT frame came. Throws a ProtocolError. */
   grant(payload: Uint8Array): void {
     if (payload.length !== 4) throw new ProtocolError("bad_payload", "A credit is not 4 bytes");
-    this.#credit += readUint32(payload, 0);
-    if (this.#credit > 0) this.#moreCredit?.resolve();
+    const bytes = readUint32(payload, 0);
+    if (bytes === 0 || this.#credit + bytes > initialCredit) {
+      throw new ProtocolError("over_credit", "The guest gave credit for what it was not sent");
+    }
+    this.#credit += bytes;
+    this.#moreCredit?.resolve();
   }
 
   async #writeNow(data: Uint8Array): Promise<void> {

@@ -1,6 +1,7 @@
 /** One process in the guest as a stream, from its OPEN frame to its result: whoever starts it, or takes it up. */
 import { reasonOf } from "../async/deadline.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
+import { Allowance } from "./allowance.ts";
 import { encodeCredit, encodeMessage, FrameType, ProtocolError } from "./frame.ts";
 import type { ExecOutput, ExecResult, TerminalSize } from "./guest.ts";
 import { fromGuest } from "./guest-error.ts";
@@ -69,6 +70,7 @@ class ProcessStream implements AttachedSession, StreamHandler {
   readonly #iterator: AsyncIterator<ExecOutput, undefined>;
   #state: "opening" | "open" | "over" = "opening";
   readonly #ended = new Set<number>();
+  readonly #sizes = new Allowance("sizes of its terminal");
 
   constructor(
     line: Line,
@@ -183,6 +185,7 @@ class ProcessStream implements AttachedSession, StreamHandler {
     if (!resized || this.#state !== "open") {
       throw new ProtocolError("bad_order", "A terminal's size came unasked");
     }
+    this.#sizes.take();
     const { rows, cols } = parseMessage(resizedMessage, "control", payload);
     resized({ rows, cols });
   }

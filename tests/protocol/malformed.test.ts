@@ -3,15 +3,23 @@ import fc from "fast-check";
 import { encodeFrame, encodeMessage, FrameType } from "../../src/agent/frame.ts";
 import { pause } from "../../src/async/deadline.ts";
 import { failureOf } from "../support/failure.ts";
-import { generous, roundTrip, startOn, withFakeGuest } from "../support/fake-guest.ts";
+import { fakeHello, generous, roundTrip, startOn, withFakeGuest } from "../support/fake-guest.ts";
 
 setDefaultTimeout(120_000);
+
+const fakeProcess = {
+  ...{ session: "s1", pid: 7, argv: ["true"], tty: false },
+  ...{ started_unix_ms: 1, running: true },
+};
 
 describe("a guest that breaks the protocol loses the line", () => {
   const frame = (stream: number, type: number, payload: Uint8Array | number[] = [], flags = 0) =>
     encodeFrame(stream, type, Uint8Array.from(payload), flags);
   const message = encodeMessage;
   const result = { exit_code: 0, reason: "exited" };
+  const longError = { code: "limit", message: "x".repeat(20_000) };
+  const veryLongError = { code: "limit", message: "x".repeat(200_000) };
+  const unknownFrames = Buffer.concat(Array(5000).fill(frame(9, 200)));
 
   // A process runs on stream 1.
   test.each<[string, Uint8Array, string]>([
@@ -32,6 +40,16 @@ describe("a guest that breaks the protocol loses the line", () => {
     ["output on stdin", frame(1, FrameType.data, [0, 1]), "channel 0"],
     ["output on channel 7", frame(1, FrameType.data, [7, 1]), "channel 7"],
     ["a credit of two bytes", frame(1, FrameType.credit, [1, 1]), "not 4 bytes"],
+    ["a credit of nothing", frame(1, FrameType.credit, [0, 0, 0, 0]), "credit for what"],
+    [
+      "credit for what it was not sent",
+      frame(1, FrameType.credit, [1, 0, 0, 0]),
+      "credit for what",
+    ],
+    ["a second hello", message(0, FrameType.hello, fakeHello), "without having been greeted"],
+    ["a long error", message(1, FrameType.error, longError), "error is malformed (message)"],
+    ["a very long error", message(1, FrameType.error, veryLongError), "too long"],
+    ["frames of unknown types without end", unknownFrames, "unknown types without end"],
     ["an end of two bytes", frame(1, FrameType.end, [1, 1]), "not 1 byte"],
     [
       "output after its end",
@@ -75,6 +93,57 @@ describe("a guest that breaks the protocol loses the line", () => {
       expect((await failureOf(stats)).message).toContain(
         "reply to stats is malformed (disk_total)",
       );
+    });
+  });
+
+  test("by answering a request twice", async () => {
+    await withFakeGuest(async (guest, host) => {
+      await roundTrip(guest, host);
+      guest.message(0, FrameType.reply, { id: 1, result: {} });
+      expect((await host.closed).message).toContain("nobody asked");
+    });
+  });
+
+  test.each([
+    ["processes", Array(1025).fill({}), "processes"],
+    ["arguments", [{ ...fakeProcess, argv: Array(500_000).fill(0) }], "processes.0.argv"],
+    ["long arguments", [{ ...fakeProcess, argv: ["x".repeat(2000)] }], "processes.0.argv"],
+    ["a long name", [{ ...fakeProcess, session: "x".repeat(65) }], "processes.0.session"],
+  ])("by a list of processes with %s beyond the limit", async (_which, processes, where) => {
+    await withFakeGuest(async (guest, host) => {
+      const listing = host.processes(generous());
+      const { id } = await guest.nextMessage(FrameType.request);
+      guest.message(0, FrameType.reply, { id, result: { processes } });
+      const { message: why } = await failureOf(listing);
+      expect(why).toContain(`reply to processes is malformed (${where})`);
+    });
+  });
+
+  test("by sizes of a terminal without end", async () => {
+    await withFakeGuest(async (guest, host) => {
+      const sizes: unknown[] = [];
+      const resized = (size: unknown) => sizes.push(size);
+      const attaching = host.attach({ session: "s1", mode: "watch", resized }, generous());
+      const { stream } = await guest.nextMessage(FrameType.open);
+      const opened = { session: "s1", pid: 7, tty: true, stdin: true, offset: 0 };
+      guest.message(stream, FrameType.opened, opened);
+      await attaching;
+      const size = message(stream, FrameType.control, { type: "resize", rows: 1, cols: 1 });
+      guest.send(Buffer.concat(Array(50_000).fill(size)));
+      expect((await host.closed).message).toContain("sizes of its terminal without end");
+      expect(sizes.length).toBeWithin(1000, 20_000);
+    });
+  });
+
+  test("but not by a late answer to a request that was given up", async () => {
+    await withFakeGuest(async (guest, host) => {
+      const controller = new AbortController();
+      const ping = host.ping(controller.signal);
+      const { id } = await guest.nextMessage(FrameType.request);
+      controller.abort();
+      await failureOf(ping);
+      guest.message(0, FrameType.reply, { id, result: {} });
+      await roundTrip(guest, host);
     });
   });
 

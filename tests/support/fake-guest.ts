@@ -69,6 +69,11 @@ export class FakeGuest implements AsyncDisposable {
     void this.#connection?.write(bytes);
   }
 
+  /** Resolves when the host has taken most of it; rejects when it has hung up. */
+  async sendWhenRoom(bytes: Uint8Array): Promise<void> {
+    await this.#connection?.write(bytes);
+  }
+
   message(stream: number, type: number, message: unknown): void {
     this.send(encodeMessage(stream, type, message));
   }

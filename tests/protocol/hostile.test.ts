@@ -1,0 +1,92 @@
+/** A guest whose agent is an attacker's: the daemon's memory stays bounded, and other guests are served meanwhile. */
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { join } from "node:path";
+import type { Guest } from "../../src/agent/guest.ts";
+import { connectGuest } from "../../src/agent/lohar.ts";
+import { failureOf } from "../support/failure.ts";
+import { generous, RealLohar, run } from "../support/lohar.ts";
+
+setDefaultTimeout(120_000);
+
+const script = join(import.meta.dir, "../support/hostile-guest.ts");
+/** What the runtime itself takes for more work, far below what any of the attacks sends. */
+const growthBytes = 150_000_000;
+
+let lohar: RealLohar;
+let other: Guest;
+beforeAll(async () => {
+  lohar = await RealLohar.start();
+  other = await lohar.connect();
+});
+afterAll(() => lohar[Symbol.asyncDispose]());
+
+async function attacked(kind: string) {
+  const child = Bun.spawn([process.execPath, script, kind], { stdout: "pipe", stdin: "ignore" });
+  const lines = child.stdout.pipeThrough(new TextDecoderStream());
+  const { value = "" } = await lines.getReader().read();
+  const options = { signal: generous(), timeoutMs: 60_000 };
+  const guest = await connectGuest(value.trim(), options);
+  return {
+    guest,
+    async [Symbol.asyncDispose]() {
+      guest.close();
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+  };
+}
+
+/** Commands in the other guest until `over`; the most memory meanwhile. */
+async function servedUntil(over: Promise<unknown>) {
+  let isOver = false;
+  void over.then(
+    () => {
+      isOver = true;
+    },
+    () => {
+      isOver = true;
+    },
+  );
+  let [commands, most] = [0, 0];
+  do {
+    expect((await run(other, ["true"])).exitCode).toBe(0);
+    commands += 1;
+    most = Math.max(most, process.memoryUsage.rss());
+  } while (!isOver);
+  return { commands, most };
+}
+
+test.each([
+  ["names", "The guest's entry"],
+  ["lengths", "A frame was cut off"],
+  ["unknown", "unknown types without end"],
+  ["replies", "nobody asked"],
+  ["unfinished", "too long"],
+])(
+  "an attack with %s costs the guest its connection, and nobody else anything",
+  async (kind, why) => {
+    await run(other, ["true"]);
+    Bun.gc(true);
+    const before = process.memoryUsage.rss();
+    await using attack = await attacked(kind);
+    const failure = failureOf(attack.guest.files.list({ path: "/d", user: "lohar" }, generous()));
+    const { commands, most } = await servedUntil(attack.guest.closed);
+    expect(await failure).toMatchObject({ code: "machine_lost" });
+    expect((await failure).message).toContain(why);
+    expect(commands).toBeGreaterThan(0);
+    expect(most - before).toBeLessThan(growthBytes);
+  },
+);
+
+test("a list of entries without end is cut at its limit while other guests are served", async () => {
+  await using attack = await attacked("entries");
+  Bun.gc(true);
+  const before = process.memoryUsage.rss();
+  const listing = attack.guest.files.list({ path: "/d", user: "lohar" }, generous());
+  const { most } = await servedUntil(listing);
+  const { entries, truncated } = await listing;
+  expect(truncated).toBe(true);
+  expect(entries.length).toBeLessThan(1000);
+  expect(most - before).toBeLessThan(growthBytes);
+  await failureOf(attack.guest.ping(AbortSignal.timeout(1)));
+});
