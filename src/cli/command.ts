@@ -32,6 +32,8 @@ export interface CommandShape<F extends Flags, Argument extends string, Rest ext
   arguments: readonly Argument[];
   /** All words after the arguments; at least one is needed. */
   rest?: Rest;
+  /** They are the command line of another program, whose short flags are not ours. */
+  restIsCommand?: true;
   flags: F;
   examples?: readonly string[];
   /** The exit code when it fails, by its words, which may be wrong; 1 when absent. */
@@ -45,6 +47,7 @@ export interface Command {
   description?: string;
   arguments: readonly string[];
   rest?: string;
+  restIsCommand?: true;
   flags: Flags;
   examples?: readonly string[];
   failureExitCode?(words: readonly string[], env: System["env"]): number;

@@ -15,13 +15,16 @@ export interface Failure {
   text: string;
 }
 
-export function failureFor(error: unknown, json: boolean, names: Names): Failure {
+/** `name`: which of several things failed. */
+export function failureFor(error: unknown, json: boolean, names: Names, name?: string): Failure {
   if (error instanceof OutputClosed) return { exitCode: brokenPipe, text: "" };
   const hint = hintOf(error, names);
   const { line, body } = describe(error);
-  if (json) return { text: `${JSON.stringify({ ...body, hint })}\n` };
+  if (json) return { text: `${JSON.stringify({ ...body, hint, name })}\n` };
   const usage = error instanceof UsageError ? error.usage : undefined;
-  const lines = [line, usage, hint].filter((one) => one !== undefined);
+  const lines = [name === undefined ? line : `${name}: ${line}`, usage, hint].filter(
+    (one) => one !== undefined,
+  );
   return { text: lines.map((one) => `${one}\n`).join("") };
 }
 

@@ -57,10 +57,11 @@ export function commandUsage(path: readonly string[], command: Command | undefin
   const program = ["bhatti", ...path].join(" ");
   if (!command) return `${program} <command> [flags]`;
   const words = command.arguments.map((name) => `<${name}>`);
+  const rest = command.rest ? [`<${command.rest}...>`] : [];
   // Flags after the words of another program would be that program's.
-  const all = command.rest
-    ? ["[flags]", ...words, "[--]", `<${command.rest}...>`]
-    : [...words, "[flags]"];
+  const all = command.restIsCommand
+    ? ["[flags]", ...words, "[--]", ...rest]
+    : [...words, ...rest, "[flags]"];
   return [program, ...all].join(" ");
 }
 

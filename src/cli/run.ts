@@ -65,7 +65,7 @@ async function runCommand(
   system: System,
   names: Names,
 ): Promise<number> {
-  const bounds = loaded.rest ? { argumentCount: loaded.arguments.length } : {};
+  const bounds = loaded.restIsCommand ? { argumentCount: loaded.arguments.length } : {};
   const flagSet = { ...loaded.flags, ...globalFlags };
   const parsed = parseWords([...before, ...after], flagSet, bounds);
   const flags = readGlobalFlags(parsed.flags);
@@ -209,7 +209,8 @@ async function flagHint(error: UnknownFlag, program: string, loaded: Command | u
 
 /** Before a command's first word no flag can be the command's own. */
 function separatorHint({ before }: UnknownFlag, program: string, loaded: Command) {
-  if (!loaded.rest || before.positional.length <= loaded.arguments.length) return undefined;
+  if (!loaded.restIsCommand || before.positional.length <= loaded.arguments.length)
+    return undefined;
   const hint = `For a flag of the command, put -- before it: ${program} <sandbox> -- <command...>`;
   return withNames(hint, namesIn(before, loaded));
 }

@@ -199,9 +199,10 @@ test.each<[string[], string]>([
     ["logs", "dev", "init", "--json"],
     "--json cannot be used with bhatti logs, which prints raw bytes",
   ],
-  [["inspect"], "accepts 1 arg(s), received 0"],
+  [["inspect"], "requires at least 1 arg(s), received 0"],
+  [["ps"], "accepts 1 arg(s), received 0"],
   [["snapshot", "restore", "ready"], "accepts 2 arg(s), received 1"],
-  [["inspect", "a", "b"], "accepts 1 arg(s), received 2"],
+  [["ps", "a", "b"], "accepts 1 arg(s), received 2"],
   [["exec"], "requires at least 2 arg(s), received 0"],
   [["exec", "dev", "--"], "requires at least 2 arg(s), received 1"],
 ])("bhatti %p is a usage error", async (args, message) => {

@@ -1,17 +1,22 @@
 /** `bhatti destroy`: after a question, unless -y answered it. */
 import { confirmed } from "../arguments/flags.ts";
 import { command } from "../command.ts";
+import { forEach, named } from "../for-each.ts";
 import { confirm } from "../terminal/confirm.ts";
 
 export const destroy = command({
   description: "Deletes the sandbox with its disk, memory and processes. Its snapshots are kept.",
-  arguments: ["sandbox"],
+  arguments: [],
+  rest: "sandbox",
   flags: { yes: confirmed },
-  examples: ["bhatti destroy dev", "bhatti rm dev -y"],
-  async run(context, { sandbox: ref, yes }) {
-    if (!yes && !(await confirm(context, `Destroy sandbox "${ref}"?`))) return;
+  examples: ["bhatti destroy dev", "bhatti rm dev dev2 -y"],
+  async run(context, { sandbox: names, yes }) {
+    const question = `Destroy ${named("sandbox", "sandboxes", names)}?`;
+    if (!yes && !(await confirm(context, question))) return undefined;
     const client = await context.client();
-    const { result } = await client.call("sandbox.destroy", { params: { ref } });
-    await context.result(result, () => `sandbox/${ref} destroyed\n`);
+    return await forEach(context, { word: "sandbox", names }, async (ref) => {
+      const { result } = await client.call("sandbox.destroy", { params: { ref } });
+      return { value: result, text: `sandbox/${ref} destroyed\n` };
+    });
   },
 });

@@ -24,6 +24,7 @@ export const exec = command({
     "Other signals and all keys are forwarded to the command, including Ctrl+\\; to detach from a shell, use bhatti shell.",
   arguments: ["sandbox"],
   rest: "command",
+  restIsCommand: true,
   flags: {
     timeout: timeLimit(
       `Kill the command after this time, such as 90, 90s, 5m or 2h (default ${defaultExecTimeoutSeconds}; no limit with -t, -d, --session)`,

@@ -11,6 +11,7 @@ import { fileMode, toggle, whole } from "../arguments/flags.ts";
 import { given } from "../arguments/given.ts";
 import { command } from "../command.ts";
 import type { Context } from "../context.ts";
+import { forEach } from "../for-each.ts";
 import { unixTime } from "../terminal/moment.ts";
 import { printable } from "../terminal/printable.ts";
 
@@ -179,32 +180,40 @@ function described({ path, type, size, mode, uid, gid, mtime, target }: Received
 
 export const makeDirectory = command({
   description: relative,
-  arguments: ["sandbox", "path"],
+  arguments: ["sandbox"],
+  rest: "path",
   flags: {
     parents: toggle("Create parent directories; no error if it exists", { short: "p" }),
     mode: fileMode("Permission bits (default 0755)"),
     "as-root": asRoot,
   },
   examples: ["bhatti file mkdir dev a/b/c -p"],
-  async run(context, { sandbox: ref, path, parents, mode, "as-root": as_root }) {
+  async run(context, { sandbox: ref, path: names, parents, mode, "as-root": as_root }) {
     const client = await context.client();
-    const body = { path, parents, as_root, ...given("mode", mode) };
-    await sayOk(context, (await client.call("file.mkdir", { params: { ref }, body })).result);
+    return await forEach(context, { word: "path", names }, async (path) => {
+      const body = { path, parents, as_root, ...given("mode", mode) };
+      const { result } = await client.call("file.mkdir", { params: { ref }, body });
+      return { value: result, text: "ok\n" };
+    });
   },
 });
 
 export const removeFile = command({
   description: `Removes a symbolic link, not its target. Does not ask for confirmation.\n${relative}`,
-  arguments: ["sandbox", "path"],
+  arguments: ["sandbox"],
+  rest: "path",
   flags: {
     recursive: toggle("Remove directories and their contents", { short: "r" }),
     "as-root": asRoot,
   },
   examples: ["bhatti file rm dev notes.txt", "bhatti file rm dev build -r"],
-  async run(context, { sandbox: ref, path, recursive, "as-root": root }) {
+  async run(context, { sandbox: ref, path: names, recursive, "as-root": root }) {
     const client = await context.client();
-    const query = { ...at(path, root), ...(recursive && { recursive: "true" as const }) };
-    await sayOk(context, (await client.call("file.remove", { params: { ref }, query })).result);
+    return await forEach(context, { word: "path", names }, async (path) => {
+      const query = { ...at(path, root), ...(recursive && { recursive: "true" as const }) };
+      const { result } = await client.call("file.remove", { params: { ref }, query });
+      return { value: result, text: "ok\n" };
+    });
   },
 });
 

@@ -2,19 +2,26 @@
 
 import { formatDuration } from "../../config/duration.ts";
 import { command } from "../command.ts";
+import { forEach } from "../for-each.ts";
 import type { ReceivedSandbox } from "../terminal/created.ts";
 import { describe, type Line } from "../terminal/describe.ts";
 import { future, past, since, soon, withoutMilliseconds } from "../terminal/moment.ts";
 import { labelList } from "./list.ts";
 
 export const inspect = command({
-  arguments: ["sandbox"],
+  arguments: [],
+  rest: "sandbox",
   flags: {},
   examples: ["bhatti inspect dev", "bhatti info dev --json"],
-  async run(context, { sandbox: ref }) {
+  async run(context, { sandbox: names }) {
     const client = await context.client();
-    const { result } = await client.call("sandbox.get", { params: { ref } });
-    await context.result(result, () => words(result));
+    let before = "";
+    return await forEach(context, { word: "sandbox", names }, async (ref) => {
+      const { result } = await client.call("sandbox.get", { params: { ref } });
+      const text = before + words(result);
+      before = "\n";
+      return { value: result, text };
+    });
   },
 });
 

@@ -4,6 +4,7 @@ import { BhattiError } from "../../errors/bhatti-error.ts";
 import { text, toggle, whole } from "../arguments/flags.ts";
 import { command } from "../command.ts";
 import type { Context } from "../context.ts";
+import { forEach } from "../for-each.ts";
 import { UsageError } from "../usage-error.ts";
 
 export const shell = command({
@@ -90,21 +91,24 @@ export const ps = command({
 });
 
 export const kill = command({
-  arguments: ["sandbox", "session"],
+  arguments: ["sandbox"],
+  rest: "session",
   flags: {
     signal: text("Signal to send (default KILL)", { short: "s", placeholder: "name" }),
   },
   examples: ["bhatti kill dev sess-7b3c", "bhatti kill dev sess-7b3c --signal TERM"],
-  async run(context, { sandbox: ref, session, signal }) {
+  async run(context, { sandbox: ref, session: names, signal }) {
     const client = await context.client();
-    const { result } = await client.call("session.kill", {
-      params: { ref, session },
-      body: signal === undefined ? {} : { signal: signal.toUpperCase() },
+    return await forEach(context, { word: "session", names }, async (session) => {
+      const { result } = await client.call("session.kill", {
+        params: { ref, session },
+        body: signal === undefined ? {} : { signal: signal.toUpperCase() },
+      });
+      const { session_id = session, signal: sent = signal ?? "KILL" } = result;
+      const name = sent.toUpperCase().replace(/^(SIG)?/, "SIG");
+      const done = name === "SIGKILL" ? "killed" : `signalled (${name})`;
+      return { value: result, text: `session/${session_id} ${done}\n` };
     });
-    const { session_id = session, signal: sent = signal ?? "KILL" } = result;
-    const name = sent.toUpperCase().replace(/^(SIG)?/, "SIG");
-    const done = name === "SIGKILL" ? "killed" : `signalled (${name})`;
-    await context.result(result, () => `session/${session_id} ${done}\n`);
   },
 });
 

@@ -4,6 +4,7 @@ import type { Snapshot } from "../../contract/snapshots.ts";
 import { choice, confirmed, requiredText, text } from "../arguments/flags.ts";
 import { given } from "../arguments/given.ts";
 import { command } from "../command.ts";
+import { forEach, named } from "../for-each.ts";
 import { confirm } from "../terminal/confirm.ts";
 import { created } from "../terminal/created.ts";
 import { type Column, table } from "../terminal/table.ts";
@@ -83,14 +84,18 @@ export const restoreSnapshot = command({
 });
 
 export const deleteSnapshot = command({
-  arguments: ["snapshot"],
+  arguments: [],
+  rest: "snapshot",
   flags: { yes: confirmed },
-  examples: ["bhatti snapshot delete ready", "bhatti snapshot rm ready -y"],
-  async run(context, { snapshot: ref, yes }) {
-    if (!yes && !(await confirm(context, `Delete snapshot "${ref}"?`))) return;
+  examples: ["bhatti snapshot delete ready", "bhatti snapshot rm ready old -y"],
+  async run(context, { snapshot: names, yes }) {
+    const question = `Delete ${named("snapshot", "snapshots", names)}?`;
+    if (!yes && !(await confirm(context, question))) return undefined;
     const client = await context.client();
-    const { result } = await client.call("snapshot.delete", { params: { ref } });
-    await context.result(result, () => `snapshot/${ref} deleted\n`);
+    return await forEach(context, { word: "snapshot", names }, async (ref) => {
+      const { result } = await client.call("snapshot.delete", { params: { ref } });
+      return { value: result, text: `snapshot/${ref} deleted\n` };
+    });
   },
 });
 
