@@ -21,6 +21,7 @@ import { AnswerBudget, type AnswerLimits } from "./answers/answer-budget.ts";
 import { failureOf } from "./failure.ts";
 import { type Binder, countAs, refuseOtherMethods } from "./implement.ts";
 import { Authenticator } from "./middleware/authenticate.ts";
+import type { KeyWatch } from "./middleware/key-watch.ts";
 import { RateLimiter, type RateLimits } from "./middleware/rate-limit.ts";
 import { addressOf, type Environment, type RequestContext } from "./request.ts";
 import { bindEarlierSockets } from "./routes/earlier-sockets.ts";
@@ -52,6 +53,7 @@ export interface AppOptions {
   log: Logger;
   identity: DaemonIdentity;
   limits: RateLimits & AnswerLimits & { jsonBodyBytes: number; stalledSeconds: number };
+  keys: KeyWatch;
   /** Aborted when no more requests are taken. */
   draining: AbortSignal;
   /** Aborted when requests that still run must end. */
@@ -73,7 +75,7 @@ export function createApp(options: AppOptions): Hono<Environment> {
     if (options.draining.aborted) {
       throw new BhattiError("shutting_down", "the daemon is shutting down");
     }
-    authenticate(context, authenticator);
+    authenticate(context, authenticator, options.keys);
     await next();
   });
 
@@ -142,11 +144,13 @@ function traced({ log, identity }: AppOptions) {
 }
 
 /** The path is the one that routes are chosen by: Bun has resolved dot segments, and `//health` is no route. */
-function authenticate(context: RequestContext, authenticator: Authenticator): void {
+function authenticate(context: RequestContext, authenticator: Authenticator, keys: KeyWatch): void {
   const { method, path } = context.req;
   if (publicRoutes.has(`${method === "HEAD" ? "GET" : method} ${path}`)) return;
   if (path.startsWith("/_shell/")) return; // its visitors have a token, and tell it later
   const ip = () => addressOf(context);
-  const user = authenticator.authenticate(context.req.raw.headers.get("authorization"), ip);
+  const authorization = context.req.raw.headers.get("authorization");
+  const { user, keyHash } = authenticator.authenticate(authorization, ip);
   context.set("user", user);
+  context.set("whileAuthorized", keys.whileValid(keyHash));
 }

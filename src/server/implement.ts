@@ -33,7 +33,7 @@ export interface Call<E> {
   context: RequestContext;
   /** Counts a WebSocket against the user's limit; other requests are counted before. Throws rate_limited. */
   admit(): void;
-  /** Ends with the client's connection, or when the daemon goes down. */
+  /** Ends with the client's connection, with the key that was used, or when the daemon goes down. */
   signal(): AbortSignal;
   /** As the returned value is answered, with headers of its own or more memory behind it than it shows. */
   answer(value: unknown, options?: AnswerOptions): Response;
@@ -70,7 +70,10 @@ export function implement<E extends AnyEndpoint>(
     // A WebSocket client cannot read an HTTP refusal: there the limit is told on the socket.
     if (status !== 101) admit();
     requirePercentEncoding(request.url);
-    const signal = () => AbortSignal.any([request.signal, closing]);
+    // An operation that was accepted comes to its end whatever becomes of the key.
+    const authorized = endpoint.isOperation ? undefined : context.get("whileAuthorized");
+    const signal = () =>
+      AbortSignal.any([request.signal, closing, ...(authorized ? [authorized] : [])]);
     const answering = () => ({ context, budget, stalledSeconds, signal: signal() });
     const answer = (value: unknown, options?: AnswerOptions) =>
       answerJson(answering(), value, { status, ...options });

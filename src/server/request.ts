@@ -30,6 +30,8 @@ export interface Environment {
     requestId: string;
     /** Undefined on public endpoints. */
     user: User | undefined;
+    /** Aborted when the user's key is not valid any more. */
+    whileAuthorized: AbortSignal | undefined;
     log: Logger;
     /** What its user should know about how the sandbox came to run for it. */
     warning: string | undefined;

@@ -2,6 +2,7 @@
 import type { Server } from "bun";
 import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
 import { type AppOptions, createApp } from "./app.ts";
+import { KeyWatch } from "./middleware/key-watch.ts";
 import type { ServedSocket, SocketData } from "./request.ts";
 import { largestMessage } from "./streams/socket-connection.ts";
 
@@ -10,7 +11,7 @@ export interface ListenAddress {
   port: number;
 }
 
-export type HttpServerOptions = Omit<AppOptions, "draining" | "closing"> & {
+export type HttpServerOptions = Omit<AppOptions, "draining" | "closing" | "keys"> & {
   address: ListenAddress;
 };
 
@@ -23,12 +24,16 @@ export interface HttpServer {
 
 const idleSeconds = 120;
 const pingMs = 30_000;
+/** Another process that withdraws a key can only be noticed. */
+const keyCheckMs = 250;
 
 export function startServer(options: HttpServerOptions): HttpServer {
   const draining = new AbortController();
   const closing = new AbortController();
   const sockets = new Set<ServedSocket>();
-  const app = createApp({ ...options, draining: draining.signal, closing: closing.signal });
+  const keys = new KeyWatch(options.users);
+  const signals = { draining: draining.signal, closing: closing.signal };
+  const app = createApp({ ...options, keys, ...signals });
   const server = listen(options.address, {
     development: false,
     reusePort: false, // else a second server on the port is not refused (seen in Bun 1.4.5)
@@ -55,12 +60,16 @@ export function startServer(options: HttpServerOptions): HttpServer {
   const pings = setInterval(() => {
     for (const socket of sockets) socket.checkLife();
   }, pingMs);
+  const keyChecks = setInterval(() => {
+    if (isBusy(server)) keys.check();
+  }, keyCheckMs);
 
   return {
     hostname: server.hostname ?? options.address.hostname,
     port: server.port ?? options.address.port,
     async stop(milliseconds) {
       clearInterval(pings);
+      clearInterval(keyChecks);
       draining.abort();
       const stopped = server.stop();
       const deadline = performance.now() + milliseconds;

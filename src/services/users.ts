@@ -21,6 +21,12 @@ export interface NewUser {
   maxSnapshots?: number;
 }
 
+export interface Authenticated {
+  user: User;
+  /** Stands for the key that was used. */
+  keyHash: string;
+}
+
 export interface UserWithUsage extends User {
   sandboxes: number;
 }
@@ -28,6 +34,8 @@ export interface UserWithUsage extends User {
 export class Users {
   readonly #store: Store;
   readonly #events: EventSink;
+  /** How often this process has withdrawn keys. */
+  #withdrawals = 0;
 
   constructor(store: Store, events: EventSink) {
     this.#store = store;
@@ -68,6 +76,7 @@ export class Users {
       this.#store.keys.deleteOf(user.id);
       return { user, key: this.#issueKey(user.id) };
     });
+    this.#withdrawals += 1;
     this.#events.record({ type: "user.key_rotated", userId: rotated.user.id, meta: { name } });
     return rotated;
   }
@@ -92,13 +101,25 @@ export class Users {
       this.#store.users.delete(found.id);
       return found;
     });
+    this.#withdrawals += 1;
     this.#events.record({ type: "user.deleted", userId: user.id, meta: { name } });
     return user;
   }
 
   /** Asks the database each time: another process may have rotated or deleted the key a moment ago. */
-  authenticate(key: string): User | undefined {
-    return this.#store.users.byKey(sha256Hex(key));
+  authenticate(key: string): Authenticated | undefined {
+    const keyHash = sha256Hex(key);
+    const user = this.#store.users.byKey(keyHash);
+    return user && { user, keyHash };
+  }
+
+  hasKey(keyHash: string): boolean {
+    return this.#store.keys.has(keyHash);
+  }
+
+  /** Differs whenever a key may have been withdrawn. Cheaper than asking for keys. */
+  keysVersion(): string {
+    return `${this.#store.version()}.${this.#withdrawals}`;
   }
 
   #named(name: string): User {

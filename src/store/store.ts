@@ -24,6 +24,8 @@ export interface Store extends Disposable {
   images: ImageTable;
   operations: OperationTable;
   events: EventTable;
+  /** Changes when another process has written. */
+  version(): number;
   /** Runs `work` alone, also among processes: its reads still hold when it writes. All or nothing. */
   transaction<T>(work: () => T): T;
 }
@@ -34,6 +36,7 @@ export function databasePath(dataDir: string): string {
 
 export function openStore(path: string): Store {
   const database = openDatabase(path);
+  const version = database.prepare<{ data_version: number }, []>("PRAGMA data_version");
   return {
     hostId: hostIdOf(database),
     users: new UserTable(database),
@@ -45,6 +48,7 @@ export function openStore(path: string): Store {
     images: new ImageTable(database),
     operations: new OperationTable(database),
     events: new EventTable(database),
+    version: () => version.get()?.data_version ?? 0,
     transaction: (work) => explainingFullDisk(() => database.transaction(work).immediate()),
     [Symbol.dispose]: () => database.close(),
   };

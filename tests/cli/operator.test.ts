@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "no
 import { join } from "node:path";
 import { runBinary } from "../support/binary.ts";
 import { type CliDaemon, startCliDaemon } from "../support/cli-daemon.ts";
+import { until } from "../support/until.ts";
 
 let daemon: CliDaemon;
 beforeAll(async () => {
@@ -55,6 +56,31 @@ test("rotate-key refuses the old key at once", async () => {
   const second = keyIn((await local("user", "rotate-key", "eve")).stdout);
   expect((await listWith(first)).stderr).toStartWith("401 Unauthorized");
   expect((await listWith(second)).code).toBe(0);
+});
+
+test("rotate-key ends the commands that run with the old key", async () => {
+  const old = keyIn((await local("user", "create", "--name", "ann")).stdout);
+  const withOld = (...args: string[]) => daemon.run([...args, "--token", old]);
+  await withOld("create", "--name", "dev");
+  const { session_id } = JSON.parse(
+    (await withOld("exec", "dev", "--detach", "--json", "sleep", "600")).stdout,
+  );
+  const running = [
+    withOld("exec", "dev", "sleep", "600"),
+    withOld("logs", "-f", "dev", session_id),
+  ];
+  await until("both run", async () => {
+    const { stdout } = await withOld("inspect", "dev", "--json");
+    const { reason } = JSON.parse(stdout).activity;
+    return reason.includes("exec") && reason.includes("logs");
+  });
+  await local("user", "rotate-key", "ann");
+  for (const outcome of await Promise.all(running)) {
+    expect(outcome).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("401 Unauthorized: the API key was rotated or deleted\n"),
+    });
+  }
 });
 
 test("user delete", async () => {

@@ -2,7 +2,7 @@
 import type { Clock } from "../../async/clock.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { EventSink } from "../../observability/events.ts";
-import type { User, Users } from "../../services/users.ts";
+import type { Authenticated, Users } from "../../services/users.ts";
 import { TokenBuckets } from "./token-buckets.ts";
 
 export class Authenticator {
@@ -18,11 +18,11 @@ export class Authenticator {
   }
 
   /** `ip` is asked for only when the key is wrong. */
-  authenticate(authorization: string | null, ip: () => string): User {
+  authenticate(authorization: string | null, ip: () => string): Authenticated {
     const key = authorization?.match(/^Bearer +(\S+)$/i)?.[1];
     if (key === undefined) throw new BhattiError("unauthorized", "authorization required");
-    const user = this.#users.authenticate(key);
-    if (user) return user;
+    const authenticated = this.#users.authenticate(key);
+    if (authenticated) return authenticated;
     const address = ip();
     if (this.#reports.take(address) === 0) {
       this.#events.record({ type: "auth.failed", meta: { ip: address } });

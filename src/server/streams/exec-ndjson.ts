@@ -1,4 +1,5 @@
 /** A command's output as it comes, one JSON object a line. */
+import { reasonOf } from "../../async/deadline.ts";
 import { type Encoded, ReplacedText, TextEvents } from "../../contract/text-events.ts";
 import type { RunningCommand } from "../../services/running-command.ts";
 import { failureOf } from "../failure.ts";
@@ -20,7 +21,8 @@ async function* linesOf(command: RunningCommand, options: NdjsonOptions) {
   for await (const event of eventsOf(command, options)) yield `${JSON.stringify(event)}\n`;
 }
 
-async function* eventsOf(command: RunningCommand, { requestId, log, base64 }: NdjsonOptions) {
+async function* eventsOf(command: RunningCommand, options: NdjsonOptions) {
+  const { requestId, log, base64 } = options;
   const Encoder = base64 ? TextEvents : ReplacedText;
   const texts = { 1: new Encoder(), 2: new Encoder() };
   const event = (channel: 1 | 2, encoded: Encoded) => ({ type: names[channel], ...encoded });
@@ -34,8 +36,10 @@ async function* eventsOf(command: RunningCommand, { requestId, log, base64 }: Nd
       if (encoded) yield event(channel, encoded);
     }
     const { exitCode, reason, signal } = await command.result;
+    options.signal.throwIfAborted();
     yield { type: "exit", exit_code: exitCode, reason, ...(signal !== undefined && { signal }) };
-  } catch (error) {
+  } catch (cause) {
+    const error = options.signal.aborted ? reasonOf(options.signal) : cause;
     const { body } = failureOf(error, requestId, log);
     yield { type: "error", data: body.error, ...body };
   }

@@ -1,4 +1,5 @@
 /** One JSON object a line, at the client's pace. */
+import { reasonOf } from "../../async/deadline.ts";
 import type { Pieces } from "../../async/pieces.ts";
 import type { Logger } from "../../observability/log.ts";
 import { failureOf } from "../failure.ts";
@@ -41,12 +42,14 @@ export function respondWithItems<T>(
 async function* linesOf<T>(
   items: AsyncIterable<T>,
   present: (item: T) => object,
-  { requestId, log }: JsonLinesOptions,
+  { requestId, log, signal }: JsonLinesOptions,
 ) {
   yield "\n";
   try {
     for await (const item of items) yield `${JSON.stringify(present(item))}\n`;
-  } catch (error) {
+    signal.throwIfAborted();
+  } catch (cause) {
+    const error = signal.aborted ? reasonOf(signal) : cause;
     const { body } = failureOf(error, requestId, log);
     yield `${JSON.stringify({ type: "error", ...body })}\n`;
   }

@@ -27,6 +27,8 @@ export interface SocketOptions {
   log: Logger;
   /** Throws when the client may not talk now. */
   admit(): void;
+  /** Aborted, with the reason for the client, when it may not go on. */
+  authorized?: AbortSignal | undefined;
   /** Whether the client has to speak first, and soon. */
   clientBegins: boolean;
   talk(connection: SocketConnection): Conversation;
@@ -60,11 +62,15 @@ export class SocketConnection implements ServedSocket {
 
   opened(socket: Socket): void {
     this.#socket = socket;
+    const { authorized } = this.#options;
+    const withdraw = () => this.fail(authorized?.reason);
+    authorized?.addEventListener("abort", withdraw, { once: true, signal: this.over });
     if (this.#options.clientBegins) {
       const late = () => new BhattiError("bad_request", "the first message did not come in 10 s");
       this.#firstMessage = this.#options.clock.timer(firstMessageMs, () => this.fail(late()));
     }
     this.#guard(() => {
+      authorized?.throwIfAborted();
       this.#options.admit();
       this.#conversation.begin?.();
     });

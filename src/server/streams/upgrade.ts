@@ -12,7 +12,8 @@ export function serveSocket(
   how: Pick<SocketOptions, "clientBegins" | "talk">,
 ): Response {
   const log = context.get("log");
-  const serve = () => new SocketConnection({ requestId, clock, log, admit, ...how });
+  const authorized = context.get("whileAuthorized");
+  const serve = () => new SocketConnection({ requestId, clock, log, admit, authorized, ...how });
   return upgrade(context, identity.version, serve);
 }
 
