@@ -25,8 +25,9 @@ test("a sandbox is created, shown, listed and destroyed", async () => {
 
   const byName = await daemon.call<Sandbox>("GET", "/sandboxes/dev");
   const byId = await daemon.call<Sandbox>("GET", `/sandboxes/${created.body.id}`);
-  expect(byName.body).toEqual(created.body);
-  expect(byId.body).toEqual(created.body);
+  const withUsage = { ...created.body, usage: expect.any(Object) };
+  expect(byName.body).toEqual(withUsage);
+  expect(byId.body).toEqual(withUsage);
   const list = await daemon.call<Sandbox[]>("GET", "/sandboxes");
   expect(list.body).toEqual([created.body]);
 
