@@ -152,10 +152,12 @@ export function isAlive(identity: ProcessIdentity): boolean {
   return startTimeOf(identity.pid) === identity.startTime;
 }
 
+export const endProcessMs = 10_000;
+
 /** Kills that very process and waits until it is gone. */
 export async function endProcess(
   identity: ProcessIdentity,
-  signal: AbortSignal = AbortSignal.timeout(10_000),
+  signal: AbortSignal = AbortSignal.timeout(endProcessMs),
 ): Promise<void> {
   if (!isAlive(identity)) return;
   try {

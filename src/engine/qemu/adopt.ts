@@ -5,6 +5,7 @@ import { pause, within } from "../../async/deadline.ts";
 import { endProcess } from "../../host/process.ts";
 import type { MachineConfig } from "../machine-config.ts";
 import { ownedBackends } from "./backends.ts";
+import { deadlineMs } from "./deadlines.ts";
 import { isOutdated } from "./epoch.ts";
 import { QemuMachine } from "./machine.ts";
 import { type EnginePaths, type MachinePaths, machinePaths } from "./paths.ts";
@@ -12,8 +13,6 @@ import type { PreparedPlatform } from "./platform.ts";
 import { Qmp } from "./qmp/qmp.ts";
 import { readRecord, runningProcess } from "./record.ts";
 
-/** A host that has just started has much to do. */
-const adoptDeadlineMs = 10_000;
 const lookAgainMs = 20;
 
 export interface Adoption {
@@ -34,7 +33,7 @@ export async function adoptMachine(
   const paths = machinePaths(engine, id);
   const process = await runningProcess(paths);
   if (!process) return await notThere(paths);
-  return await within(adoptDeadlineMs, `Adopting machine ${id}`, signal, async (until) => {
+  return await within(deadlineMs.adopt, `Adopting machine ${id}`, signal, async (until) => {
     const record = await readRecord(paths);
     if (!record || isOutdated(record, config)) {
       await endProcess(process, until);

@@ -4,10 +4,8 @@ import { connectGuest } from "../../agent/lohar.ts";
 import { BhattiError, messageOf } from "../../errors/bhatti-error.ts";
 import { type CommandLine, qemuArguments } from "./command-line.ts";
 import { consoleTail } from "./console.ts";
+import { deadlineMs } from "./deadlines.ts";
 import { launchQemu, quitQemu, type Vmm } from "./launcher.ts";
-
-/** A boot takes 2 s under TCG on an idle machine, and took 24 s on one with six times more to do than cores. */
-const bootDeadlineMs = 30_000;
 
 /** Errors: guest_unresponsive with the console's end, machine_failed, host_unfit. On failure nothing runs. */
 export async function bootGuest(
@@ -22,7 +20,7 @@ export async function bootGuest(
   try {
     return {
       vmm,
-      guest: await connectGuest(line.agentSocket, { signal, timeoutMs: bootDeadlineMs }),
+      guest: await connectGuest(line.agentSocket, { signal, timeoutMs: deadlineMs.boot }),
     };
   } catch (cause) {
     const tail = await consoleTail(vmm.qmp);

@@ -1,7 +1,9 @@
 /** A machine as a copy of a kept one: its memory, its device state and its disk. */
+import { within } from "../../async/deadline.ts";
 import { faultPoint } from "../../async/fault-point.ts";
 import type { Hardware } from "../machine-spec.ts";
 import { type Attachments, acquireBackends } from "./backends.ts";
+import { deadlineMs } from "./deadlines.ts";
 import { rootDevice, rootNode } from "./devices.ts";
 import { makeFolders } from "./folders.ts";
 import { QemuMachine } from "./machine.ts";
@@ -50,7 +52,9 @@ export async function cloneMachine(plan: ClonePlan, signal: AbortSignal): Promis
     const guest = await machine.sleep.runProcessors(signal);
     watch.lap("answer");
     if (!plan.mounted) {
-      await guest.mountRoot({ device: rootDevice, grow: true }, signal);
+      await within(deadlineMs.mount, "Mounting the root disk", signal, (until) =>
+        guest.mountRoot({ device: rootDevice, grow: true }, until),
+      );
       faultPoint("clone.mounted");
       watch.lap("mount");
     }

@@ -1,9 +1,11 @@
 /** A machine from nothing: slower than a copy, and what is left when a copy cannot be had. */
+import { within } from "../../async/deadline.ts";
 import { faultPoint } from "../../async/fault-point.ts";
 import { topOf } from "../../disks/layers.ts";
 import type { Hardware } from "../machine-spec.ts";
 import { type Attachments, acquireBackends } from "./backends.ts";
 import { bootGuest } from "./boot.ts";
+import { deadlineMs } from "./deadlines.ts";
 import { rootDevice } from "./devices.ts";
 import { makeFolders } from "./folders.ts";
 import { QemuMachine } from "./machine.ts";
@@ -55,7 +57,9 @@ export async function coldBoot(plan: BootPlan, signal: AbortSignal): Promise<Qem
   const parts = { id, paths, engine, hardware, platform, process, qmp, origin, guest };
   const machine = new QemuMachine({ ...parts, depth: "awake", backends: backends.move() });
   try {
-    await guest.mountRoot({ device: rootDevice, grow: true }, signal);
+    await within(deadlineMs.mount, "Mounting the root disk", signal, (until) =>
+      guest.mountRoot({ device: rootDevice, grow: true }, until),
+    );
     faultPoint("cold-boot.mounted");
     watch.lap("mount");
     return machine;

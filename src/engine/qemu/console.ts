@@ -1,6 +1,7 @@
 /** The guest's console: kept by QEMU in memory, at most 64 KB of it. */
 import { within } from "../../async/deadline.ts";
 import { messageOf } from "../../errors/bhatti-error.ts";
+import { deadlineMs } from "./deadlines.ts";
 import type { Qmp } from "./qmp/qmp.ts";
 
 const tailCharacters = 4096;
@@ -8,7 +9,7 @@ const tailCharacters = 4096;
 /** What the guest last wrote, as a sentence for an error message. Reading takes it out of QEMU's memory. */
 export async function consoleTail(qmp: Qmp): Promise<string> {
   try {
-    const text = await within(1_000, "Reading the console", undefined, (signal) =>
+    const text = await within(deadlineMs.console, "Reading the console", undefined, (signal) =>
       qmp.execute("ringbuf-read", { device: "console", size: 65_536, format: "utf8" }, signal),
     );
     const tail = String(text).slice(-tailCharacters).trim();

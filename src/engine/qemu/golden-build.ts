@@ -9,6 +9,7 @@ import { BhattiError } from "../../errors/bhatti-error.ts";
 import { makeDurable } from "../../host/atomic-file.ts";
 import { bootGuest } from "./boot.ts";
 import type { Platform } from "./command-line.ts";
+import { deadlineMs } from "./deadlines.ts";
 import { rootDevice } from "./devices.ts";
 import { writeGoldenRecord } from "./golden-record.ts";
 import { quitQemu } from "./launcher.ts";
@@ -17,8 +18,6 @@ import { saveState } from "./migration.ts";
 import type { GoldenPaths } from "./paths.ts";
 import type { Shape } from "./shape.ts";
 
-const saveDeadlineMs = 30_000;
-const settleCommandMs = 20_000;
 /** A guest that was calibrated well measures 1.01 to 1.05, one that was not 1.3 and more. */
 const latenessLimit = 1.15;
 
@@ -79,13 +78,18 @@ async function bootAndSave(build: GoldenBuild) {
   try {
     await checkTimers(guest, signal);
     if (shape.image) await settle(guest, signal);
-    return await within(saveDeadlineMs, "Saving a golden snapshot", signal, async (until) => {
-      await guest.sync(until);
-      await guest.freeze(until);
-      guest.close();
-      await vmm.qmp.execute("stop", {}, until);
-      return await saveState(vmm.qmp, paths.state, join(build.sockets, "state"), until);
-    });
+    return await within(
+      deadlineMs.saveGolden,
+      "Saving a golden snapshot",
+      signal,
+      async (until) => {
+        await guest.sync(until);
+        await guest.freeze(until);
+        guest.close();
+        await vmm.qmp.execute("stop", {}, until);
+        return await saveState(vmm.qmp, paths.state, join(build.sockets, "state"), until);
+      },
+    );
   } finally {
     guest.close();
     await quitQemu(vmm);
@@ -94,7 +98,7 @@ async function bootAndSave(build: GoldenBuild) {
 
 /** Every copy would have the timers of this boot. */
 async function checkTimers(guest: Guest, signal: AbortSignal): Promise<void> {
-  const lateness = await within(settleCommandMs, "Checking timers", signal, (until) =>
+  const lateness = await within(deadlineMs.settle, "Checking timers", signal, (until) =>
     guest.timerLateness(until),
   );
   if (lateness > latenessLimit) throw new LateTimers(lateness);
@@ -110,9 +114,9 @@ export class LateTimers extends BhattiError {
 
 /** Runs one harmless command, so that what every command needs is in memory already. */
 async function settle(guest: Guest, signal: AbortSignal): Promise<void> {
-  await within(settleCommandMs, "Settling a golden snapshot", signal, async (until) => {
+  await within(deadlineMs.settle, "Settling a golden snapshot", signal, async (until) => {
     await guest.mountRoot({ device: rootDevice, grow: false }, until);
-    const request = { argv: ["true"], stdin: false, timeoutMs: settleCommandMs };
+    const request = { argv: ["true"], stdin: false, timeoutMs: deadlineMs.settle };
     const process = await guest.exec(request, until);
     for await (const _ of process) {
       // It prints nothing; its end is what we wait for.

@@ -2,16 +2,15 @@
 import type { Guest } from "../../agent/guest.ts";
 import { within } from "../../async/deadline.ts";
 import { BhattiError, isBhattiError } from "../../errors/bhatti-error.ts";
-
-const answerDeadlineMs = 5_000;
+import { deadlineMs } from "./deadlines.ts";
 
 /** Errors: guest_unresponsive. */
 export async function requireAnswer(guest: Guest, signal: AbortSignal): Promise<void> {
   try {
-    await within(answerDeadlineMs, "The guest's reply", signal, (until) => guest.ping(until));
+    await within(deadlineMs.answer, "The guest's reply", signal, (until) => guest.ping(until));
   } catch (cause) {
     if (!isBhattiError(cause, "timeout") || signal.aborted) throw cause;
-    const message = `The agent in the guest did not answer within ${answerDeadlineMs / 1000} s, so the machine stays as it is`;
+    const message = `The agent in the guest did not answer within ${deadlineMs.answer / 1000} s, so the machine stays as it is`;
     throw new BhattiError("guest_unresponsive", message, { cause });
   }
 }

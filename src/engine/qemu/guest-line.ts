@@ -5,10 +5,8 @@ import { abortable, within } from "../../async/deadline.ts";
 import { BhattiError, messageOf } from "../../errors/bhatti-error.ts";
 import type { MachineEnd } from "../engine.ts";
 import { consoleTail } from "./console.ts";
+import { deadlineMs } from "./deadlines.ts";
 import type { Qmp } from "./qmp/qmp.ts";
-
-/** A guest that runs answers within milliseconds; one that just came back from a restore within tens of them. */
-const guestDeadlineMs = 30_000;
 
 export interface GuestLineOptions {
   socket: string;
@@ -76,11 +74,11 @@ export class GuestLine {
   #firstAnswer(): Promise<Guest> {
     const over = this.#options.ended.then((end) => Promise.reject(lost(end)));
     over.catch(() => {});
-    return within(guestDeadlineMs, "The guest's first answer", undefined, (signal) =>
+    return within(deadlineMs.guest, "The guest's first answer", undefined, (signal) =>
       Promise.race([
         connectGuest(this.#options.socket, {
           signal,
-          timeoutMs: guestDeadlineMs,
+          timeoutMs: deadlineMs.guest,
           betweenFrames: this.#isFresh,
         }),
         over,

@@ -8,13 +8,11 @@ import { within } from "../../async/deadline.ts";
 import { faultPoint } from "../../async/fault-point.ts";
 import { BhattiError, isBhattiError } from "../../errors/bhatti-error.ts";
 import { CommandError, type Detached, endProcess, launch } from "../../host/process.ts";
+import { deadlineMs } from "./deadlines.ts";
 import { Qmp } from "./qmp/qmp.ts";
 
 const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND } = constants;
-const startDeadlineMs = 10_000;
 
-/** Between the end of its control connection and its own. */
-const lastBreathMs = 1_000;
 /** It says so of every machine, as long as there is no network. */
 const meaningless = /warning: hub \d+ is not connected to host network/;
 
@@ -44,7 +42,7 @@ export async function launchQemu(plan: Launch, signal: AbortSignal): Promise<Vmm
   const process = await start(plan);
   faultPoint("launch.spawned");
   try {
-    const qmp = await within(startDeadlineMs, "Starting QEMU", signal, (until) =>
+    const qmp = await within(deadlineMs.launch, "Starting QEMU", signal, (until) =>
       Promise.race([Qmp.connect(plan.qmpSocket, until), endedEarly(process, plan)]),
     );
     return { process, qmp };
@@ -81,7 +79,7 @@ async function endedEarly(process: Detached, plan: Launch): Promise<never> {
 }
 
 async function endOf(process: Detached, { log }: Launch): Promise<BhattiError> {
-  const how = await Promise.race([process.exited, Bun.sleep(lastBreathMs)]);
+  const how = await Promise.race([process.exited, Bun.sleep(deadlineMs.lastBreath)]);
   const when = how === undefined ? "" : ` (${how})`;
   return new BhattiError("machine_failed", `QEMU ended at once${when}: ${await lastWords(log)}`);
 }
@@ -96,7 +94,7 @@ export async function lastWords(log: string): Promise<string> {
 /** Ends a QEMU that is no longer needed: politely, so that it flushes its disks, then by force. */
 export async function quitQemu(vmm: Vmm): Promise<void> {
   try {
-    await within(2_000, "QEMU's end", undefined, async (signal) => {
+    await within(deadlineMs.quit, "QEMU's end", undefined, async (signal) => {
       // It may close the line before it answers.
       await vmm.qmp.execute("quit", {}, signal).catch((error) => {
         if (!isBhattiError(error, "machine_lost")) throw error;

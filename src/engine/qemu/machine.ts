@@ -8,6 +8,7 @@ import type { Machine, MachineEnd, MachineOrigin } from "../engine.ts";
 import type { Hardware } from "../machine-spec.ts";
 import { consoleTail } from "./console.ts";
 import { crashDetail } from "./crash-detail.ts";
+import { deadlineMs } from "./deadlines.ts";
 import { GuestLine } from "./guest-line.ts";
 import type { EnginePaths, MachinePaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
@@ -15,8 +16,6 @@ import type { Qmp, QmpEvent } from "./qmp/qmp.ts";
 import { removeMachine } from "./remove.ts";
 import { type Depth, Sleep } from "./sleep.ts";
 import { Stall } from "./stall.ts";
-
-const holdDeadlineMs = 5_000;
 
 export interface QemuMachineParts {
   id: string;
@@ -153,7 +152,7 @@ export class QemuMachine implements Machine {
   async holdForSpace(): Promise<void> {
     if (this.#over || this.#isLetGo || !this.isAwake || this.isStalled) return;
     this.#stall.begin();
-    await this.qmp.execute("stop", {}, AbortSignal.timeout(holdDeadlineMs));
+    await this.qmp.execute("stop", {}, AbortSignal.timeout(deadlineMs.hold));
   }
 
   /** Ends the process without asking the guest; the disk stays. */

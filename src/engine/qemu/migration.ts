@@ -5,10 +5,9 @@ import { abortable, pause } from "../../async/deadline.ts";
 import { faultPoint } from "../../async/fault-point.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { type Connection, listenUnix } from "../../host/socket.ts";
+import { deadlineMs } from "./deadlines.ts";
 import { stateDescriptor } from "./launcher.ts";
 import type { Qmp } from "./qmp/qmp.ts";
-
-const cancelDeadlineMs = 5_000;
 
 /** Memory that is a shared file is not part of the state. */
 async function ignoreSharedMemory(qmp: Qmp, signal: AbortSignal): Promise<void> {
@@ -50,7 +49,7 @@ export async function saveState(
 
 /** Until it is over, QEMU does not let the guest go on. */
 async function cancelMigration(qmp: Qmp): Promise<void> {
-  const signal = AbortSignal.timeout(cancelDeadlineMs);
+  const signal = AbortSignal.timeout(deadlineMs.cancelMigration);
   try {
     await qmp.execute("migrate_cancel", {}, signal);
     await untilCompleted(qmp, signal);

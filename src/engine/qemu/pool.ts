@@ -5,11 +5,11 @@
 import { pause, within } from "../../async/deadline.ts";
 import { messageOf } from "../../errors/bhatti-error.ts";
 import type { MachineSpec } from "../machine-spec.ts";
+import { deadlineMs } from "./deadlines.ts";
 import type { EngineLog } from "./log.ts";
 import type { QemuMachine } from "./machine.ts";
 import type { Quiet } from "./quiet.ts";
 
-const warmUpDeadlineMs = 20_000;
 const retryAfterMs = 30_000;
 
 export interface PoolOptions {
@@ -92,7 +92,7 @@ export class Pool {
   async #add(spec: MachineSpec, signal: AbortSignal): Promise<void> {
     const machine = await this.#options.make(spec, signal);
     try {
-      await within(warmUpDeadlineMs, "Warming up a machine", signal, (until) =>
+      await within(deadlineMs.warmUp, "Warming up a machine", signal, (until) =>
         warmUp(machine, until),
       );
     } catch (error) {
@@ -124,7 +124,7 @@ async function warmUp(machine: QemuMachine, signal: AbortSignal): Promise<void> 
   const anybody = { hostname: "pool", machineId: "0".repeat(32), mac: "52:54:00:00:00:00" };
   await guest.configure(anybody, signal);
   await guest.thaw(signal);
-  const request = { argv: ["true"], stdin: false, timeoutMs: warmUpDeadlineMs };
+  const request = { argv: ["true"], stdin: false, timeoutMs: deadlineMs.warmUp };
   const process = await guest.exec(request, signal);
   for await (const _ of process) {
     // It prints nothing; its end is what we wait for.

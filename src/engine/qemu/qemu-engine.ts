@@ -19,6 +19,7 @@ import type { Hardware, MachineSpec, RootImage } from "../machine-spec.ts";
 import type { AcceleratorChoice } from "./accelerator.ts";
 import { adoptMachine } from "./adopt.ts";
 import { captureRunning, captureWithoutProcess } from "./capture.ts";
+import { deadlineMs } from "./deadlines.ts";
 import { asEngineError } from "./engine-error.ts";
 import type { EngineLog } from "./log.ts";
 import type { QemuMachine } from "./machine.ts";
@@ -34,7 +35,6 @@ import { listSnapshots, readSnapshot, removeSnapshot, snapshotNamed } from "./sn
 import { SpaceGuard } from "./space-guard.ts";
 import { forgetState, resumeMachine, stateOf } from "./without-process.ts";
 
-const prepareDeadlineMs = 60_000;
 const machineIdPattern = /^[0-9a-f]{16}$/;
 
 export interface QemuEngineOptions {
@@ -72,7 +72,7 @@ export async function openQemuEngine(options: QemuEngineOptions): Promise<Engine
   await emptyTrash(paths);
   await removeScratch(paths);
   const kernel = options.kernel ?? join(dataDir, "kernel");
-  const signal = AbortSignal.timeout(prepareDeadlineMs);
+  const signal = AbortSignal.timeout(deadlineMs.prepare);
   const platform = await preparePlatform({
     hostId: options.hostId,
     paths,

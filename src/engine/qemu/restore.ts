@@ -7,6 +7,7 @@ import { isBhattiError, messageOf } from "../../errors/bhatti-error.ts";
 import type { Hardware } from "../machine-spec.ts";
 import { qemuArguments } from "./command-line.ts";
 import { crashDetail } from "./crash-detail.ts";
+import { copyMs, deadlineMs } from "./deadlines.ts";
 import { UnusableSnapshot } from "./golden-record.ts";
 import { launchQemu, quitQemu, type Vmm } from "./launcher.ts";
 import { makeMemory } from "./memory-file.ts";
@@ -15,8 +16,6 @@ import type { MachinePaths } from "./paths.ts";
 import type { PreparedPlatform } from "./platform.ts";
 import type { SavedStateFiles } from "./saved-state.ts";
 import type { Stopwatch } from "./stopwatch.ts";
-
-const restoreDeadlineMs = 30_000;
 
 export interface RestorePlan {
   paths: MachinePaths;
@@ -29,8 +28,9 @@ export interface RestorePlan {
 
 /** On failure no process is left; files are. Throws UnusableSnapshot when QEMU does not take the state. */
 export async function restore(plan: RestorePlan, signal: AbortSignal): Promise<Vmm> {
-  return await settledWithin(restoreDeadlineMs, "Restoring a machine", signal, async (until) => {
-    const isOwn = plan.from.ram === plan.paths.ram;
+  const isOwn = plan.from.ram === plan.paths.ram;
+  const milliseconds = deadlineMs.restore + (isOwn ? 0 : copyMs(plan.hardware.memoryMB));
+  return await settledWithin(milliseconds, "Restoring a machine", signal, async (until) => {
     const vmm = isOwn ? await start(plan, until) : await startWithCopy(plan, until);
     faultPoint("restore.started");
     plan.watch.lap("start");

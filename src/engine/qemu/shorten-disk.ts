@@ -3,12 +3,11 @@ import { faultPoint } from "../../async/fault-point.ts";
 import { chainOf, sizesOf } from "../../disks/chain.ts";
 import { type Merge, merge, planMerge, removeUnneeded } from "../../disks/merge.ts";
 import { messageOf } from "../../errors/bhatti-error.ts";
+import { deadlineMs } from "./deadlines.ts";
 import type { EngineLog } from "./log.ts";
 import type { MachinePaths } from "./paths.ts";
 import { runningProcess } from "./record.ts";
 import { readSavedState, writeSavedState } from "./saved-state.ts";
-
-const mergeDeadlineMs = 15_000;
 
 /** Merges the layers that only this machine has. It never fails: a disk with many layers is as good as one with few. */
 export async function shortenDisk(
@@ -17,7 +16,7 @@ export async function shortenDisk(
   log: EngineLog,
   signal: AbortSignal,
 ): Promise<void> {
-  const until = AbortSignal.any([signal, AbortSignal.timeout(mergeDeadlineMs)]);
+  const until = AbortSignal.any([signal, AbortSignal.timeout(deadlineMs.merge)]);
   try {
     if (await runningProcess(paths)) return;
     const chain = await chainOf(paths.disk);

@@ -1,16 +1,13 @@
 /** How one machine with a process falls asleep and wakes, and what is undone when that fails. */
 import type { Guest, GuestConfiguration } from "../../agent/guest.ts";
 import { faultPoint } from "../../async/fault-point.ts";
+import { deadlineMs } from "./deadlines.ts";
 import { asEngineError } from "./engine-error.ts";
 import { requireAnswer } from "./guest-answer.ts";
 import { dropSavedState } from "./saved-state.ts";
 import type { Stall } from "./stall.ts";
 import { type PausedMachine, saveInPlace } from "./suspend.ts";
 import { wakeGuest } from "./wake-guest.ts";
-
-/** What failed attempts to put a machine to sleep get for their undoing. */
-const undoDeadlineMs = 10_000;
-const thawDeadlineMs = 2_000;
 
 /**
  * How deep it sleeps: from each depth it gets only to those next to it. `frozen`: its processors run, its user
@@ -95,13 +92,13 @@ export class Sleep {
 
   /** Undoes a sleep that failed: it must not hide why, and the next `unpause` tries again. */
   async #wakeAgain(): Promise<void> {
-    await this.unpause(AbortSignal.timeout(undoDeadlineMs)).catch(() => {});
+    await this.unpause(AbortSignal.timeout(deadlineMs.wakeAgain)).catch(() => {});
   }
 
   /** Sent also to a guest that does not answer: should it freeze late, it thaws right after. */
   async #thaw(guest: Guest): Promise<void> {
     try {
-      await guest.thaw(AbortSignal.timeout(thawDeadlineMs));
+      await guest.thaw(AbortSignal.timeout(deadlineMs.thaw));
       this.#turn("awake");
     } catch {
       // The next `unpause` tries again.

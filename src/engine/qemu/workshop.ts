@@ -10,6 +10,7 @@ import { type Attachments, checkAttachments, noAttachments } from "./backends.ts
 import type { SnapshotRecord } from "./capture.ts";
 import { cloneMachine } from "./clone.ts";
 import { coldBoot } from "./cold-boot.ts";
+import { deadlineMs } from "./deadlines.ts";
 import { asEngineError } from "./engine-error.ts";
 import { checkGolden, UnusableSnapshot } from "./golden-record.ts";
 import type { Golden, GoldenStore } from "./golden-store.ts";
@@ -23,8 +24,6 @@ import type { Root } from "./root.ts";
 import { type SavedStateFiles, type SavedStateRecord, whyUnusable } from "./saved-state.ts";
 import { checkSnapshot } from "./snapshots.ts";
 import { Stopwatch } from "./stopwatch.ts";
-
-const configureDeadlineMs = 20_000;
 
 export interface WorkshopOptions {
   paths: EnginePaths;
@@ -155,7 +154,7 @@ export class Workshop {
     try {
       if (machine.origin.kind === "pool") checkAttachments(config);
       machine.epoch = epoch;
-      await within(configureDeadlineMs, "Configuring the guest", signal, async (until) => {
+      await within(deadlineMs.configure, "Configuring the guest", signal, async (until) => {
         const guest = await abortable(answering, until);
         watch.lap("resume");
         await machine.sleep.wakeAs(guest, identity, until);
