@@ -97,3 +97,18 @@ test("a WebSocket on which nothing comes any more is lost", async () => {
   expect(messages).toEqual([]);
   await server.stop(true);
 });
+
+test("the runtime's own idle timeout of five minutes does not end a call", async () => {
+  let timeout: unknown;
+  const client = new Client({
+    url: "http://127.0.0.1:1",
+    token: "t",
+    fetch: async (_, init) => {
+      ({ timeout } = init as { timeout?: unknown });
+      return Response.json([]);
+    },
+    connectWebSocket: webSocketConnector(fetch),
+  });
+  await client.call("sandbox.list", { query: {} });
+  expect(timeout).toBe(false);
+});

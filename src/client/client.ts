@@ -1,6 +1,7 @@
 /** Typed calls to a daemon. Knows methods and paths, never the schemas: those cost more to load than a call takes. */
 import { abortable, reasonOf } from "../async/deadline.ts";
 import type { Input, Result } from "../contract/all.ts";
+import { patienceMs, socketMs } from "../contract/deadlines.ts";
 import { type EndpointId, paths } from "../contract/paths.ts";
 import type { BhattiError } from "../errors/bhatti-error.ts";
 import { answerIn, type Received } from "./answer.ts";
@@ -57,30 +58,6 @@ export interface Transfer {
   milliseconds?: number;
 }
 
-/** Longer than the daemon's own deadlines, so that its words are heard when those pass. */
-const patience: Partial<Record<CallId, number>> = {
-  "sandbox.create": 180_000,
-  "sandbox.edit": 180_000,
-  "sandbox.destroy": 90_000,
-  "sandbox.stop": 180_000,
-  "sandbox.start": 180_000,
-  "sandbox.fork": 330_000,
-  "snapshot.create": 330_000,
-  "snapshot.delete": 90_000,
-  "snapshot.resume": 180_000,
-  "snapshot.restore": 180_000,
-  "file.remove": 630_000,
-  "file.move": 630_000,
-  "file.copy": 630_000,
-  "file.stat": 100_000,
-  "file.mkdir": 100_000,
-};
-const usualPatience = 30_000;
-/** Until bytes begin to come, where none go up first: a sandbox may have to be woken for them. */
-const transferPatience = 180_000;
-/** The daemon pings every 30 s. */
-const silenceMs = 90_000;
-
 interface Parts {
   params?: Record<string, string>;
   query?: Record<string, string | string[] | undefined>;
@@ -110,7 +87,7 @@ export class Client {
   call<Id extends CallId>(
     id: Id,
     input: Input<Id>,
-    milliseconds = patience[id] ?? usualPatience,
+    milliseconds = patienceMs(id, (input as Parts).body),
   ): Promise<Answer<Received<Result<Id>>>> {
     return this.retry(() => this.#callOnce(id, input, milliseconds));
   }
@@ -135,6 +112,7 @@ export class Client {
       },
       ...(hasBody && { body: JSON.stringify(parts.body) }),
       signal: overdue,
+      timeout: false, // Bun's own, of five minutes without a byte
     };
     const response = await this.#send(url, request, gone);
     const result = await this.#read(id, response, gone);
@@ -162,7 +140,7 @@ export class Client {
       body,
       size,
       signal,
-      milliseconds = transferPatience,
+      milliseconds = patienceMs(id),
     }: Omit<Transfer, "body"> & { body: ReadableStream<Uint8Array> | undefined },
   ): Promise<Response> {
     const { method, url } = this.#request(id, input as Parts);
@@ -204,7 +182,7 @@ export class Client {
     id: Id,
     input: Input<Id>,
     signal?: AbortSignal,
-    milliseconds = usualPatience,
+    milliseconds = patienceMs(id),
   ): Promise<WebSocketChannel> {
     const { url } = this.#request(id, input as Parts);
     const overdue = AbortSignal.timeout(milliseconds);
@@ -212,7 +190,11 @@ export class Client {
     this.#options.timing?.start();
     try {
       const channel = await abortable(
-        this.#options.connectWebSocket(url, { headers: this.#headers(), silenceMs, signal: both }),
+        this.#options.connectWebSocket(url, {
+          headers: this.#headers(),
+          silenceMs: socketMs.silence,
+          signal: both,
+        }),
         both,
       );
       this.#options.timing?.connected();

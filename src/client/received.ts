@@ -1,5 +1,6 @@
 /** What an answer is made of, as it comes. */
 import { reasonOf, within } from "../async/deadline.ts";
+import { silenceMs as transferSilenceMs } from "../contract/deadlines.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import { eventIn, type ReceivedEvent } from "./answer.ts";
 
@@ -10,13 +11,10 @@ export interface Reading {
   silenceMs?: number;
 }
 
-/** Longer than the daemon waits for a sandbox in the middle of a transfer. */
-const usualSilenceMs = 150_000;
-
 /** Throws connection_lost when it ends before its end, and the signal's reason when that ends it. */
 export async function* bytesOf(
   response: Response,
-  { signal, silenceMs = usualSilenceMs }: Reading = {},
+  { signal, silenceMs = transferSilenceMs.daemon }: Reading = {},
 ): AsyncGenerator<Uint8Array> {
   if (!response.body) return;
   const reader = response.body.getReader();

@@ -1,8 +1,11 @@
 /**
- * How long work may take: its steps, the operations made of them, and how long a client waits for them. The client's
- * patience exceeds the daemon's deadline, and that exceeds the sum of the steps, so that an error always comes from the
- * place that knows the reason.
+ * How long work may take, in milliseconds: its steps, the operations that consist of them, and how long a client waits.
+ * The client's patience exceeds the daemon's deadline, and that exceeds the sum of the steps, so that an error comes from
+ * the place that knows the reason. tests/deadlines.test.ts checks it.
  */
+import { defaultExecTimeoutSeconds } from "./exec-limits.ts";
+import { maximumForks } from "./limits.ts";
+import type { EndpointId } from "./paths.ts";
 
 export type OperationKind =
   | "sandbox.create"
@@ -22,38 +25,138 @@ export interface OperationSize {
 
 /** Memory on its way to a disk that four machines write to at once, 10 MB/s each. */
 const msPerMB = 100;
-/** Hosts with larger machines have faster disks. */
-const slowestMB = 4096;
 const atOnce = 4;
+/** More memory takes no longer: hosts with larger machines have faster disks. */
+const slowestMB = 4096;
 
 const transferMs = (megabytes: number) => msPerMB * Math.min(megabytes, slowestMB);
 
 export const stepMs = {
-  /** A machine from an image, by the slowest of all ways: two golden snapshots fail, and so does the copy of the third. */
-  make: 480_000,
+  /** A machine from an image, by the slowest of all ways. */
+  make: 540_000,
+  /** A machine from its own disk. */
+  boot: 220_000,
+  /** A suspended machine from its saved state, until its processes run. */
+  resume: 90_000,
+  /** The same, or a boot when the state cannot be used. */
+  wake: 320_000,
+  /** The same, when the machine that runs has to be ended first. */
+  start: 340_000,
   /** Memory, device state and disk of a running machine, to its own files. */
   suspend: (memoryMB: number) => 90_000 + transferMs(memoryMB),
-  /** The same to other files: the guest's own writes come first. */
+  /** The same, to other files. */
   capture: (memoryMB: number) => 90_000 + 2 * transferMs(memoryMB),
   /** Machines from a snapshot, or from its disk alone when its memory cannot be used. */
   clone: (memoryMB: number, count = 1) =>
     240_000 + transferMs(memoryMB * Math.ceil(count / atOnce)),
   /** A machine's process and files. */
   destroy: 60_000,
+  /** A machine that runs on without the daemon that started it. */
+  adopt: 15_000,
   /** After an abort, until the next job of the sandbox goes ahead. */
   undo: 15_000,
+  /** A guest's answer to a request that it can serve at once. */
+  begin: 20_000,
+  brief: 30_000,
+  /** A guest's work on a directory tree. */
+  tree: 600_000,
+  /** After a command's own timeout, until its guest has killed it. */
+  kill: 15_000,
+  /** A cancelled operation's end, before its state is the answer. */
+  cancel: 30_000,
 } as const;
 
-/** From the request to the end: the longest other job of the sandbox may come first. */
+/** Until a sandbox is free: its longest job, and the undo of it. */
+export function queueMs(memoryMB: number): number {
+  return stepMs.capture(memoryMB) + stepMs.undo;
+}
+
+/** Until a sandbox can be used, whatever is being done to it. */
+export function useMs(memoryMB: number): number {
+  return queueMs(memoryMB) + stepMs.wake;
+}
+
+/** From the request to the end, with the wait in the sandbox's queue. */
 export const operationMs: Record<OperationKind, (size: OperationSize) => number> = {
-  "sandbox.create": () => stepMs.make + stepMs.undo,
+  "sandbox.create": () => stepMs.make,
   "sandbox.fork": ({ memoryMB, count }) =>
-    2 * stepMs.capture(memoryMB) + stepMs.clone(memoryMB, count) + stepMs.destroy + 2 * stepMs.undo,
-  "sandbox.stop": ({ memoryMB }) =>
-    stepMs.capture(memoryMB) + stepMs.suspend(memoryMB) + 2 * stepMs.undo,
-  "snapshot.create": ({ memoryMB }) => 2 * stepMs.capture(memoryMB) + 2 * stepMs.undo,
-  "snapshot.resume": ({ memoryMB }) => stepMs.clone(memoryMB) + stepMs.undo,
-  "snapshot.restore": ({ memoryMB }) =>
-    stepMs.capture(memoryMB) + stepMs.clone(memoryMB) + stepMs.destroy + 2 * stepMs.undo,
+    queueMs(memoryMB) +
+    stepMs.capture(memoryMB) +
+    stepMs.clone(memoryMB, count) +
+    stepMs.destroy +
+    stepMs.undo,
+  "sandbox.stop": ({ memoryMB }) => queueMs(memoryMB) + stepMs.suspend(memoryMB),
+  "snapshot.create": ({ memoryMB }) => queueMs(memoryMB) + stepMs.capture(memoryMB),
+  "snapshot.resume": ({ memoryMB }) => stepMs.clone(memoryMB),
+  "snapshot.restore": ({ memoryMB }) => queueMs(memoryMB) + stepMs.clone(memoryMB) + stepMs.destroy,
   "image.build": () => 14_400_000,
 };
+
+/** How long a create waits for another one of its name. */
+export const sameNameMs = operationMs["sandbox.create"]({ memoryMB: 0 }) + stepMs.undo;
+
+/** How long a destroy takes that comes second. */
+export const destroyMs = stepMs.undo + 2 * (stepMs.destroy + stepMs.undo);
+
+/** How long one request may wait for an operation's end. */
+export const maximumWaitSeconds = 300;
+
+/** What a client knows of the sandbox: nothing. */
+const largest = { memoryMB: slowestMB, count: maximumForks };
+
+const answerMs = (kind: OperationKind) => operationMs[kind](largest) + stepMs.undo;
+const treeMs = useMs(slowestMB) + stepMs.tree;
+const briefMs = useMs(slowestMB) + stepMs.brief;
+
+/** When the daemon has answered, at the latest; endpoints that are not here answer at once. */
+export const daemonMs: Partial<Record<EndpointId, number>> = {
+  "sandbox.create": sameNameMs + Math.max(answerMs("sandbox.create"), answerMs("sandbox.fork")),
+  "sandbox.edit": useMs(slowestMB),
+  "sandbox.destroy": destroyMs,
+  "sandbox.stop": answerMs("sandbox.stop"),
+  "sandbox.start": queueMs(slowestMB) + stepMs.start + stepMs.undo,
+  "sandbox.fork": answerMs("sandbox.fork"),
+  "snapshot.create": answerMs("snapshot.create"),
+  "snapshot.delete": 2 * stepMs.destroy,
+  "snapshot.resume": answerMs("snapshot.resume"),
+  "snapshot.restore": answerMs("snapshot.restore"),
+  "operation.get": maximumWaitSeconds * 1000,
+  "operation.cancel": stepMs.cancel,
+  "task.cancel": stepMs.cancel,
+  "session.kill": briefMs,
+  "session.log": briefMs,
+  "file.read": briefMs,
+  "file.stat": briefMs,
+  "file.mkdir": briefMs,
+  "file.pull": briefMs,
+  "file.watch": briefMs,
+  "file.remove": treeMs,
+  "file.move": treeMs,
+  "file.copy": treeMs,
+};
+
+/**
+ * Without a piece of a transfer, until it is cut off: by the daemon, which waits for either side, and by the client. A guest
+ * may be busy between two pieces, with a disk that writes 100 MB back or a directory of 100,000 files.
+ */
+export const silenceMs = { sandbox: 120_000, client: 300_000, daemon: 150_000 };
+
+/** Signs of life on WebSockets: how often the daemon asks, and when either side takes the other for gone. */
+export const socketMs = { ping: 30_000, silence: 90_000 };
+
+/** For the network, and for a client and a daemon on a busy host. */
+const marginMs = 15_000;
+const promptMs = 15_000;
+
+/** How long a client waits for the answer; `body` is the request's. */
+export function patienceMs(id: EndpointId, body?: unknown): number {
+  const answer = id === "exec.run" ? execMs(body) : (daemonMs[id] ?? promptMs);
+  return answer + marginMs;
+}
+
+/** A buffered exec answers when the command has ended; a detached one when it runs. */
+function execMs(body: unknown): number {
+  const { detach, timeout_sec } = (body ?? {}) as { detach?: boolean; timeout_sec?: number };
+  const runMs = detach ? 0 : (timeout_sec || defaultExecTimeoutSeconds) * 1000 + stepMs.kill;
+  return useMs(slowestMB) + stepMs.begin + runMs;
+}

@@ -1,9 +1,7 @@
 /** The endpoints of operations: list, get, cancel, and their alias for clients that know tasks. */
 import { z } from "zod";
+import { maximumWaitSeconds } from "./deadlines.ts";
 import { endpoint } from "./endpoint.ts";
-
-/** How long one request may wait for an operation's end. */
-export const maximumWaitSeconds = 300;
 
 export const OperationKind = z.enum([
   "sandbox.create",

@@ -1,11 +1,11 @@
 /** Takes the daemon down: requests first, then machines if they are to end, then everything that start-up acquired. */
 import { within } from "../async/deadline.ts";
+import { stepMs } from "../contract/deadlines.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import type { Logger } from "../observability/log.ts";
 import type { HttpServer } from "../server/server.ts";
 import type { Operations } from "../services/operations.ts";
 import type { Sandboxes } from "../services/sandboxes.ts";
-import { suspendLimit } from "../services/suspend-all.ts";
 
 export interface TakeDownOptions {
   server: HttpServer;
@@ -24,7 +24,7 @@ const restMs = 20_000;
 
 export async function takeDown(options: TakeDownOptions): Promise<void> {
   const { server, sandboxes, operations, largestMB, onShutdown, log, rest } = options;
-  const settleMs = suspendLimit(largestMB);
+  const settleMs = stepMs.suspend(largestMB);
   const started = performance.now();
   await step(log, "finishing requests", drainMs + 5_000, () => server.stop(drainMs));
   sandboxes.close();

@@ -1,5 +1,6 @@
 /** The listening server: requests and sockets in, and an orderly end. */
 import type { Server } from "bun";
+import { socketMs } from "../contract/deadlines.ts";
 import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
 import { type AppOptions, createApp } from "./app.ts";
 import { KeyWatch } from "./middleware/key-watch.ts";
@@ -23,7 +24,6 @@ export interface HttpServer {
 }
 
 const idleSeconds = 120;
-const pingMs = 30_000;
 /** Another process that withdraws a key can only be noticed. */
 const keyCheckMs = 250;
 
@@ -59,7 +59,7 @@ export function startServer(options: HttpServerOptions): HttpServer {
   });
   const pings = setInterval(() => {
     for (const socket of sockets) socket.checkLife();
-  }, pingMs);
+  }, socketMs.ping);
   const keyChecks = setInterval(() => {
     if (isBusy(server)) keys.check();
   }, keyCheckMs);

@@ -1,5 +1,6 @@
 /** Commands in sandboxes: from a user's words to a process in the guest. */
 import type { ExecRequest } from "../agent/guest.ts";
+import { stepMs } from "../contract/deadlines.ts";
 import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import type { User } from "../store/users.ts";
@@ -18,9 +19,6 @@ export interface Detached {
   outputFile: string;
   warning: string | undefined;
 }
-
-/** The guest enforces the timeout; this much later it is taken for dead. */
-const graceMs = 15_000;
 
 export interface ExecOptions {
   sandboxes: Sandboxes;
@@ -87,7 +85,8 @@ export class Exec {
       this.#options.log.debug(what, { sandbox, session, ms, ...outcome });
     };
     const isLimited = timeoutMs > 0;
-    const overdue = isLimited && setTimeout(() => process.release(), timeoutMs + graceMs);
+    // The guest enforces the timeout; this much later it is taken for dead.
+    const overdue = isLimited && setTimeout(() => process.release(), timeoutMs + stepMs.kill);
     process.result
       .then(
         ({ exitCode, reason }) => {

@@ -12,6 +12,7 @@ import type {
   TransferResult,
 } from "../agent/guest-files.ts";
 import type { Pieces } from "../async/pieces.ts";
+import { stepMs } from "../contract/deadlines.ts";
 import { isBhattiError } from "../errors/bhatti-error.ts";
 import type { Logger } from "../observability/log.ts";
 import type { User } from "../store/users.ts";
@@ -33,10 +34,6 @@ export interface Place {
 /** A file that is being read. Must be consumed or released. */
 export type FileContent = GuestBytes & Pick<OpenedFile, "size" | "mode" | "bytes">;
 
-/** What a guest does at once, and what may take it through a large tree. */
-const briefMs = 30_000;
-const longMs = 600_000;
-
 type Held = Pick<Begun<unknown>, "use" | "explain">;
 
 export class Files {
@@ -49,11 +46,11 @@ export class Files {
   }
 
   list(place: Place, at: GuestPath & ListPage, signal: AbortSignal): Promise<FileList> {
-    return this.#perform(place, briefMs, signal, (guest, both) => guest.files.list(at, both));
+    return this.#perform(place, stepMs.brief, signal, (guest, both) => guest.files.list(at, both));
   }
 
   stat(place: Place, at: GuestPath & { follow?: boolean }, signal: AbortSignal) {
-    return this.#perform<FileEntry>(place, briefMs, signal, (guest, both) =>
+    return this.#perform<FileEntry>(place, stepMs.brief, signal, (guest, both) =>
       guest.files.stat(at, both),
     );
   }
@@ -63,17 +60,19 @@ export class Files {
     at: GuestPath & { mode?: number; parents?: boolean },
     signal: AbortSignal,
   ): Promise<void> {
-    return this.#perform(place, briefMs, signal, (guest, both) =>
+    return this.#perform(place, stepMs.brief, signal, (guest, both) =>
       guest.files.makeDirectory(at, both),
     );
   }
 
   remove(place: Place, at: GuestPath & { recursive?: boolean }, signal: AbortSignal) {
-    return this.#perform(place, longMs, signal, (guest, both) => guest.files.remove(at, both));
+    return this.#perform(place, stepMs.tree, signal, (guest, both) => guest.files.remove(at, both));
   }
 
   move(place: Place, from: GuestPath, to: string, signal: AbortSignal): Promise<void> {
-    return this.#perform(place, longMs, signal, (guest, both) => guest.files.move(from, to, both));
+    return this.#perform(place, stepMs.tree, signal, (guest, both) =>
+      guest.files.move(from, to, both),
+    );
   }
 
   copy(
@@ -82,7 +81,9 @@ export class Files {
     to: string,
     signal: AbortSignal,
   ): Promise<void> {
-    return this.#perform(place, longMs, signal, (guest, both) => guest.files.copy(from, to, both));
+    return this.#perform(place, stepMs.tree, signal, (guest, both) =>
+      guest.files.copy(from, to, both),
+    );
   }
 
   /** The signal ends the reading too. */
@@ -206,7 +207,7 @@ function common({ warn }: Place) {
 }
 
 function transfer<T>(place: Place, begin: Task<T>["begin"]): Task<T> {
-  return { ...common(place), what: "transferring files", beginMs: briefMs, begin };
+  return { ...common(place), what: "transferring files", beginMs: stepMs.brief, begin };
 }
 
 /** Whose turn it is: the client's to send, or the sandbox's to take. */

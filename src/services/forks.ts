@@ -1,6 +1,7 @@
 /** Forks: children of a sandbox that go on from where it is, all of them or none. */
+import { within } from "../async/deadline.ts";
 import { faultPoint } from "../async/fault-point.ts";
-import { operationMs, stepMs } from "../contract/deadlines.ts";
+import { operationMs, sameNameMs, stepMs } from "../contract/deadlines.ts";
 import type { SandboxTraits } from "../contract/sandbox-traits.ts";
 import { isBhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
@@ -47,21 +48,25 @@ export class Forks {
     caller: AbortSignal | undefined,
   ): Promise<Accepted<Created>> {
     const { name } = request;
-    const signal = caller ?? AbortSignal.timeout(stepMs.make);
-    for (;;) {
-      const existing =
-        name === undefined ? undefined : await this.#options.sandboxes.existing(user, name, signal);
-      if (existing) return { outcome: Promise.resolve({ sandbox: existing, existing: true }) };
-      try {
-        const accepted = this.create(user, ref, { ...request, count: 1 }, caller);
-        return mapOutcome(accepted, ([sandbox]) => {
-          if (!sandbox) throw new Error("nothing was forked");
-          return { sandbox, existing: false };
-        });
-      } catch (error) {
-        if (!isBhattiError(error, "name_taken")) throw error; // taken in between
+    const what = `Waiting for another create of sandbox "${name}"`;
+    return await within(sameNameMs, what, caller, async (signal) => {
+      for (;;) {
+        const existing =
+          name === undefined
+            ? undefined
+            : await this.#options.sandboxes.existing(user, name, signal);
+        if (existing) return { outcome: Promise.resolve({ sandbox: existing, existing: true }) };
+        try {
+          const accepted = this.create(user, ref, { ...request, count: 1 }, caller);
+          return mapOutcome(accepted, ([sandbox]) => {
+            if (!sandbox) throw new Error("nothing was forked");
+            return { sandbox, existing: false };
+          });
+        } catch (error) {
+          if (!isBhattiError(error, "name_taken")) throw error; // taken in between
+        }
       }
-    }
+    });
   }
 
   create(

@@ -1,6 +1,7 @@
 /** Whatever is done in a sandbox's guest: its machine is woken and kept hot for it, and its end explains a lost line. */
 import type { Guest } from "../agent/guest.ts";
 import { within } from "../async/deadline.ts";
+import { stepMs } from "../contract/deadlines.ts";
 import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
 import { explainLoss } from "./machine-loss.ts";
 import type { Sandboxes, SandboxRecord } from "./sandboxes.ts";
@@ -31,8 +32,6 @@ export interface Begun<T> {
   explain(error: unknown): Promise<unknown>;
 }
 
-const usualBeginMs = 20_000;
-
 /** Resolves when the guest has begun with it. Throws guest_unresponsive, and what waking and `begin` throw. */
 export async function beginInGuest<T>(
   sandboxes: Pick<Sandboxes, "use">,
@@ -44,7 +43,7 @@ export async function beginInGuest<T>(
   const { machine, warning } = use;
   if (warning !== undefined) task.warn?.(warning);
   const { name } = sandbox;
-  const { beginMs = usualBeginMs } = task;
+  const { beginMs = stepMs.begin } = task;
   const hint = task.endsWithStream ? {} : { hint: wakesWithIt };
   const ended = `Sandbox "${name}" ended`;
   const goesOn =

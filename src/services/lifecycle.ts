@@ -1,7 +1,7 @@
 /** Stop and start, as users ask for them. Both are idempotent. */
 import { settledWithin, within } from "../async/deadline.ts";
 import { faultPoint } from "../async/fault-point.ts";
-import { stepMs } from "../contract/deadlines.ts";
+import { queueMs, stepMs } from "../contract/deadlines.ts";
 import type { Engine, Machine } from "../engine/engine.ts";
 import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
@@ -29,10 +29,7 @@ export interface LifecycleOptions {
 
 /** Why one that was lost, and is stopped then, starts from its disk. */
 const memoryIsGone = "no saved state";
-const startMs = 90_000;
 const answerMs = 3_000;
-/** So long a guest whose memory may be given up gets to go on; what is left of the start's time is for its boot. */
-const wakeMs = 30_000;
 
 export class Lifecycle {
   readonly #options: LifecycleOptions;
@@ -58,12 +55,15 @@ export class Lifecycle {
 
   /** With `force`, from its disk alone when nothing else works. Gives what its user has to know about it. */
   async start(sandbox: SandboxRecord, force: boolean): Promise<string | undefined> {
-    const actor = this.#options.actors.of(sandbox.id);
-    await actor.perform({
-      what: `Starting sandbox "${sandbox.name}"`,
-      milliseconds: startMs,
-      work: (signal) => this.#start(sandbox.id, actor, force, signal),
-    });
+    const { id, name, memoryMB } = sandbox;
+    const actor = this.#options.actors.of(id);
+    const what = `Starting sandbox "${name}"`;
+    await within(queueMs(memoryMB) + stepMs.start, what, undefined, (signal) =>
+      actor.perform({
+        ...{ what, signal, milliseconds: stepMs.start },
+        work: (until) => this.#start(id, actor, force, until),
+      }),
+    );
     const { untold } = actor;
     actor.untold = undefined;
     return untold;
@@ -112,7 +112,8 @@ export class Lifecycle {
     if (force && machine && !machine.isPaused && !(await answers(machine, signal))) {
       await this.#giveUp(actor, machine);
     }
-    const limit = force ? wakeMs : startMs;
+    // With force the rest of the time is for a boot.
+    const limit = force ? stepMs.resume : stepMs.wake;
     try {
       await settledWithin(limit, "Waking the sandbox", signal, (both) =>
         wake.makeHot(id, actor, both),

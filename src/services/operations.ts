@@ -1,6 +1,7 @@
 /** Long work as users see it: accepted, run by this process or another one, and retained for a day after its end. */
 import type { Clock } from "../async/clock.ts";
 import { abortable, pause } from "../async/deadline.ts";
+import { stepMs } from "../contract/deadlines.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
@@ -43,7 +44,6 @@ const retainedMs = 86_400_000;
 export const maximumUnfinished = 100;
 export const maximumRetained = 1000;
 const sweepMs = 60_000;
-const cancelMs = 30_000;
 const lookAgainMs = 500;
 
 export class Operations {
@@ -148,7 +148,7 @@ export class Operations {
     }
     live.abort(new BhattiError("cancelled", `Operation ${id} was cancelled`));
     live.report("cancelling");
-    return await this.wait(user, id, cancelMs, signal);
+    return await this.wait(user, id, stepMs.cancel, signal);
   }
 
   /** Those of processes that do not run any more: they end when recovery knows how. */

@@ -1,6 +1,7 @@
 /** After a start: compares the rows with the machines that exist, and repairs the difference. */
 import { within } from "../async/deadline.ts";
 import { faultPoint } from "../async/fault-point.ts";
+import { stepMs } from "../contract/deadlines.ts";
 import type { Engine, Machine } from "../engine/engine.ts";
 import { messageOf } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
@@ -13,8 +14,6 @@ import type { ConfigOf } from "./machine-config.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
 import type { Sandboxes } from "./sandboxes.ts";
-
-const adoptMs = 15_000;
 
 export interface RecoveryOptions {
   store: Store;
@@ -79,7 +78,7 @@ async function adopt(options: RecoveryOptions, row: SandboxRecord): Promise<void
     const machine =
       engineId === null
         ? undefined
-        : await within(adoptMs, "Adopting the VM", undefined, (signal) =>
+        : await within(stepMs.adopt, "Adopting the VM", undefined, (signal) =>
             engine.adopt(engineId, configOf(row), signal),
           );
     if (machine) {
@@ -112,7 +111,7 @@ async function adopt(options: RecoveryOptions, row: SandboxRecord): Promise<void
 /** The daemon before us may have died between freezing its processes and letting them go on. */
 async function goOn(machine: Machine, log: Logger): Promise<void> {
   try {
-    await machine.unpause(AbortSignal.timeout(adoptMs));
+    await machine.unpause(AbortSignal.timeout(stepMs.adopt));
   } catch (error) {
     log.warn("an adopted VM does not respond yet", { machine: machine.id, error });
   }

@@ -1,7 +1,7 @@
 /** Creates: of several at once for one name one makes the sandbox, and the others wait for its outcome. */
 import { abortable, pause, within } from "../async/deadline.ts";
 import { faultPoint } from "../async/fault-point.ts";
-import { operationMs, stepMs } from "../contract/deadlines.ts";
+import { operationMs, sameNameMs, stepMs } from "../contract/deadlines.ts";
 import type { Machine } from "../engine/engine.ts";
 import { isBhattiError } from "../errors/bhatti-error.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
@@ -48,21 +48,18 @@ export class SandboxCreates {
     const { store, defaults } = this.#options;
     const template = request.template ? requireTemplate(store, user, request.template) : undefined;
     const plan = fillDefaults(request, template, defaults);
-    for (;;) {
-      const { claim, operation } = this.#claim(user, plan);
-      if (operation) return this.#begin(claim.sandbox, plan, claim.image, operation, caller);
-      const pending = this.#pending.get(claim.sandbox.id);
-      if (pending && !caller) {
-        return mapOutcome(pending, (sandbox) => ({ sandbox, existing: true }));
+    const what = `Waiting for another create of sandbox "${plan.name}"`;
+    return await within(sameNameMs, what, caller, async (signal) => {
+      for (;;) {
+        const { claim, operation } = this.#claim(user, plan);
+        if (operation) return this.#begin(claim.sandbox, plan, claim.image, operation, caller);
+        const pending = this.#pending.get(claim.sandbox.id);
+        if (pending && !caller) return mapOutcome(pending, asExisting);
+        const sandbox = await this.#existing(claim.sandbox, signal);
+        if (sandbox)
+          return mapOutcome({ ...pending, outcome: Promise.resolve(sandbox) }, asExisting);
       }
-      const signal = caller ?? AbortSignal.timeout(stepMs.make);
-      const sandbox = await this.#existing(claim.sandbox, signal);
-      if (sandbox) {
-        const { operation } = pending ?? {};
-        const outcome = Promise.resolve({ sandbox, existing: true });
-        return operation === undefined ? { outcome } : { operation, outcome };
-      }
-    }
+    });
   }
 
   /** The user's sandbox of that name, once it has been made; undefined when the name is free. */
@@ -134,19 +131,13 @@ export class SandboxCreates {
     }
   }
 
-  /** One that a fork or a snapshot is making: it is there in the end, or its name is free. */
-  async #whenMade(
-    { id, name }: SandboxRecord,
-    signal: AbortSignal,
-  ): Promise<SandboxRecord | undefined> {
-    const what = `Waiting for the creation of sandbox "${name}"`;
-    return await within(stepMs.make, what, signal, async (both) => {
-      for (;;) {
-        const sandbox = this.#options.store.sandboxes.byId(id);
-        if (sandbox?.status !== "creating") return sandbox;
-        await pause(lookAgainMs, both);
-      }
-    });
+  /** One that a fork or a snapshot makes: it is there in the end, or its name is free. */
+  async #whenMade({ id }: SandboxRecord, signal: AbortSignal): Promise<SandboxRecord | undefined> {
+    for (;;) {
+      const sandbox = this.#options.store.sandboxes.byId(id);
+      if (sandbox?.status !== "creating") return sandbox;
+      await pause(lookAgainMs, signal);
+    }
   }
 
   async #make(
@@ -197,3 +188,5 @@ export class SandboxCreates {
     return sandbox;
   }
 }
+
+const asExisting = (sandbox: SandboxRecord): Created => ({ sandbox, existing: true });

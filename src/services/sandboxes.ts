@@ -1,6 +1,6 @@
 /** Sandboxes as their users know them: made within quotas, found by name or id, destroyed for good. */
 import { faultPoint } from "../async/fault-point.ts";
-import { operationMs } from "../contract/deadlines.ts";
+import { operationMs, stepMs } from "../contract/deadlines.ts";
 import type { Engine } from "../engine/engine.ts";
 import { BhattiError, isBhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
@@ -45,9 +45,6 @@ export interface SandboxesOptions {
   /** Told of each that is on its way out. */
   onDestroy?(id: string): void;
 }
-
-const destroyMs = 60_000;
-const keepHotMs = 60_000;
 
 export class Sandboxes {
   readonly #options: SandboxesOptions;
@@ -103,13 +100,14 @@ export class Sandboxes {
     const { actors, log } = this.#options;
     const actor = actors.of(id);
     if (actor.isBusy) log.debug("destroy waits for a running operation", { sandbox: id });
+    this.#intend(id); // jobs that wait for their turn fail at once
     if (destroyRequestedAt === null) {
       // Whatever is being made of it or done to it is for nothing now.
       actor.cancel(new BhattiError("cancelled", `Sandbox "${name}" was destroyed`));
     }
     await actor.perform({
       what: `Destroying sandbox "${name}"`,
-      milliseconds: destroyMs,
+      milliseconds: stepMs.destroy,
       work: () => this.remove(id, actor),
     });
   }
@@ -171,7 +169,7 @@ export class Sandboxes {
       meta: { name: sandbox.name, changed: Object.keys(change) },
     });
     this.watch(id);
-    if (change.keepHot) await this.#wake.wake(sandbox, AbortSignal.timeout(keepHotMs));
+    if (change.keepHot) await this.#wake.wake(sandbox);
     return requireSandbox(store, id);
   }
 
@@ -275,7 +273,7 @@ export class Sandboxes {
     const sandbox = this.#options.store.sandboxes.byId(id);
     if (sandbox?.status !== "running") return;
     try {
-      await this.#wake.wake(sandbox, AbortSignal.timeout(keepHotMs));
+      await this.#wake.wake(sandbox);
     } catch (error) {
       this.#options.log.error("cannot wake a keep_hot sandbox", { sandbox: id, error });
     }
@@ -285,7 +283,7 @@ export class Sandboxes {
     const actor = this.#options.actors.of(id);
     await actor.perform({
       what: `Destroying expired sandbox "${name}"`,
-      milliseconds: destroyMs,
+      milliseconds: stepMs.destroy,
       work: () => this.remove(id, actor),
     });
   }

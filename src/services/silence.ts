@@ -1,10 +1,8 @@
 /** Ends a transfer when one of its two sides does nothing for too long; it may last as long as both go on. */
+import { silenceMs } from "../contract/deadlines.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 
 export type Side = "sandbox" | "client";
-
-/** A guest may be busy between two pieces: with a disk that writes 100 MB back, with a directory of 100,000 files. */
-const silenceMs = { sandbox: 120_000, client: 300_000 };
 
 export class Silence implements Disposable {
   readonly #ended = new AbortController();

@@ -1,6 +1,7 @@
 /** Snapshots: what is kept of a sandbox under a name, and the sandboxes that are made from it. */
+import { within } from "../async/deadline.ts";
 import { faultPoint } from "../async/fault-point.ts";
-import { operationMs } from "../contract/deadlines.ts";
+import { operationMs, stepMs } from "../contract/deadlines.ts";
 import type { Engine } from "../engine/engine.ts";
 import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
@@ -243,9 +244,12 @@ export class Snapshots {
 
   async #removeFiles(id: string): Promise<void> {
     const { engine, log } = this.#options;
-    await engine.removeSnapshot(id).catch((error: unknown) => {
-      log.error("cannot remove the files of a snapshot", { snapshot: id, error });
-    });
+    const what = "Removing the files of a snapshot";
+    await within(stepMs.destroy, what, undefined, () => engine.removeSnapshot(id)).catch(
+      (error: unknown) => {
+        log.error("cannot remove the files of a snapshot", { snapshot: id, error });
+      },
+    );
   }
 
   /** Its files stay until the use is disposed of. */

@@ -1,5 +1,6 @@
 /** Suspends every machine when the daemon ends and is told not to leave them running. */
 import { settledWithin, within } from "../async/deadline.ts";
+import { stepMs } from "../contract/deadlines.ts";
 import type { Engine, Machine } from "../engine/engine.ts";
 import { messageOf } from "../errors/bhatti-error.ts";
 import type { Logger } from "../observability/log.ts";
@@ -17,24 +18,16 @@ export interface SuspendAllOptions {
   lifecycle: Pick<Lifecycle, "suspend">;
   keeper: MachineKeeper;
   log: Logger;
-  /** Instead of `suspendLimit`. */
+  /** Instead of `stepMs.suspend`. */
   limit?(memoryMB: number): number;
   /** How long a guest that could not be put into files may take to shut down. */
   powerOffMs?: number | undefined;
 }
 
-const suspendMs = 60_000;
-/** A disk that four write to at once, 10 MB/s each. */
-const suspendMsPerMB = 100;
 const powerOffMs = 30_000;
 const haltMs = 15_000;
 /** Each writes its memory to the disk. */
 const atOnce = 4;
-
-/** How long it may take to put so much memory into files. */
-export function suspendLimit(memoryMB: number): number {
-  return suspendMs + suspendMsPerMB * memoryMB;
-}
 
 /** What became of each is in the log: whoever stops the daemon reads it there. */
 export async function suspendAll(options: SuspendAllOptions): Promise<void> {
@@ -60,7 +53,7 @@ async function suspendOne(
   { name, memoryMB }: SandboxRecord,
   actor: SandboxActor,
 ): Promise<boolean> {
-  const limit = (options.limit ?? suspendLimit)(memoryMB);
+  const limit = (options.limit ?? stepMs.suspend)(memoryMB);
   const patience = options.powerOffMs ?? powerOffMs;
   return await actor.performExclusively({
     what: `Suspending sandbox "${name}"`,

@@ -5,6 +5,7 @@
 import type { Clock } from "../async/clock.ts";
 import { within } from "../async/deadline.ts";
 import { faultPoint } from "../async/fault-point.ts";
+import { stepMs } from "../contract/deadlines.ts";
 import type { Machine } from "../engine/engine.ts";
 import { messageOf } from "../errors/bhatti-error.ts";
 import type { EventSink, EventType } from "../observability/events.ts";
@@ -43,7 +44,6 @@ export interface ThermalOptions {
 }
 
 const askMs = 5_000;
-const coolMs = 120_000;
 const busyAgainMs = 1_000;
 const failedAgainMs = 30_000;
 const rouseAgainMs = 5_000;
@@ -164,10 +164,11 @@ export class Thermal {
       this.#setTimer(watch, "timer", busyAgainMs, () => this.#check(id));
       return;
     }
+    const memoryMB = this.#options.store.sandboxes.byId(id)?.memoryMB ?? 0;
     void actor
       .perform({
         what: `Checking the idle time of sandbox ${id}`,
-        milliseconds: coolMs,
+        milliseconds: stepMs.suspend(memoryMB),
         work: (signal) => this.#cool(id, actor, watch, signal),
       })
       .then(

@@ -1,6 +1,7 @@
 /** The one door to a machine that runs: it is made hot first, and stays so as long as somebody uses it. */
-import { abortable } from "../async/deadline.ts";
+import { abortable, within } from "../async/deadline.ts";
 import { faultPoint } from "../async/fault-point.ts";
+import { stepMs, useMs } from "../contract/deadlines.ts";
 import type { Engine, Machine } from "../engine/engine.ts";
 import { isBhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { ErrorCode } from "../errors/catalogue.ts";
@@ -32,7 +33,6 @@ export interface WakeOptions {
   onAwake(id: string): void;
 }
 
-const wakeMs = 60_000;
 /** For so long the answer to who comes later is the one that the last attempt got. */
 const breakerMs = 10_000;
 /** What another attempt a moment later would not change. */
@@ -59,7 +59,8 @@ export class Wake {
   }
 
   /** Wakes it although nobody uses it yet. */
-  async wake(sandbox: SandboxRecord, signal: AbortSignal): Promise<void> {
+  async wake(sandbox: SandboxRecord): Promise<void> {
+    const { signal } = new AbortController();
     using _ = await this.#begin(sandbox, this.#options.actors.of(sandbox.id), "wake", signal);
   }
 
@@ -92,13 +93,15 @@ export class Wake {
     actor.waking ??= actor
       .perform({
         what: `Waking sandbox "${sandbox.name}"`,
-        milliseconds: wakeMs,
+        milliseconds: stepMs.wake,
         work: (workSignal) => this.makeHot(sandbox.id, actor, workSignal),
       })
       .finally(() => {
         actor.waking = undefined;
       });
-    return await abortable(actor.waking, signal);
+    const { waking } = actor;
+    const what = `Waiting for sandbox "${sandbox.name}"`;
+    return await within(useMs(sandbox.memoryMB), what, signal, (both) => abortable(waking, both));
   }
 
   /** Only within the actor's queue. */

@@ -103,7 +103,7 @@ test("a stop whose machine was lost has failed with the reason", async () => {
     state: "failed",
     error: {
       code: "machine_lost",
-      message: "Its memory is lost: its machine did not run any more when the daemon started",
+      message: "Its memory is lost: VM not running when the daemon started",
     },
   });
 });

@@ -210,6 +210,26 @@ test("a client that goes away cancels its create, but not its stop", async () =>
   expect((await daemon.call<Sandbox>("GET", "/sandboxes/dev")).body.status).toBe("stopped");
 });
 
+test("a destroy ends the running operation of its sandbox, and those that wait fail at once", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  await using daemon = await startFakeDaemon({ engine: { onCapture: () => promise } });
+  await daemon.create({ name: "dev" });
+  const snapshot = await beginOperation(daemon, "/sandboxes/dev/checkpoint", { name: "ready" });
+  const stop = await beginOperation(daemon, "/sandboxes/dev/stop");
+  const destroying = daemon.call("DELETE", "/sandboxes/dev");
+  await until("the destroy waits", () => daemon.logged("destroy waits"));
+  resolve();
+  expect((await destroying).status).toBe(200);
+  expect(await operationOf(daemon, snapshot.body.id)).toMatchObject({
+    state: "cancelled",
+    error: { message: 'Sandbox "dev" was destroyed' },
+  });
+  expect(await operationOf(daemon, stop.body.id)).toMatchObject({
+    state: "failed",
+    error: { code: "sandbox_not_found" },
+  });
+});
+
 test("an operation that has ended cannot be cancelled", async () => {
   await using daemon = await startFakeDaemon();
   await daemon.create({ name: "dev" });

@@ -1,6 +1,7 @@
 /** One WebSocket, whatever is talked about on it: signs of life, back-pressure, and an error as the last word. */
 import type { ServerWebSocket } from "bun";
 import type { Clock } from "../../async/clock.ts";
+import { socketMs } from "../../contract/deadlines.ts";
 import { stdinWindowBytes } from "../../contract/exec-limits.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Logger } from "../../observability/log.ts";
@@ -35,7 +36,6 @@ export interface SocketOptions {
 }
 
 const firstMessageMs = 10_000;
-const silenceMs = 90_000;
 /** Close codes of RFC 6455. */
 export const closeCodes = { done: 1000, refused: 1008, failed: 1011 } as const;
 
@@ -97,7 +97,7 @@ export class SocketConnection implements ServedSocket {
     const socket = this.#socket;
     // Who does not read, such as a pager at the end of a pipe, sees no pings either: there TCP must tell.
     const stalled = this.#drained !== undefined || (socket?.getBufferedAmount() ?? 0) > 0;
-    if (!stalled && performance.now() - this.#lastHeard > silenceMs) socket?.terminate();
+    if (!stalled && performance.now() - this.#lastHeard > socketMs.silence) socket?.terminate();
     else socket?.ping();
     this.#conversation.checkLife?.();
   }

@@ -1,0 +1,155 @@
+/** The client waits longer than the daemon, and the daemon longer than what its steps may take together. */
+import { expect, test } from "bun:test";
+import { endpoints } from "../src/contract/all.ts";
+import {
+  daemonMs,
+  destroyMs,
+  maximumWaitSeconds,
+  type OperationKind,
+  operationMs,
+  patienceMs,
+  queueMs,
+  sameNameMs,
+  silenceMs,
+  socketMs,
+  stepMs,
+  useMs,
+} from "../src/contract/deadlines.ts";
+import { OperationKind as Kinds } from "../src/contract/operations.ts";
+import type { EndpointId } from "../src/contract/paths.ts";
+import { copyMs, deadlineMs as engine } from "../src/engine/qemu/deadlines.ts";
+import { endProcessMs } from "../src/host/process.ts";
+import { OperationKind as StoredKinds } from "../src/store/operations.ts";
+
+/** From the smallest machine to one larger than any host has. */
+const sizes = [16, 512, 1024, 4096, 65_536, 1_048_576];
+
+const kinds = Object.keys(operationMs) as OperationKind[];
+
+test("every kind of operation has a deadline, in the contract and in the store", () => {
+  expect(kinds.sort()).toEqual([...Kinds.options].sort());
+  expect(kinds.sort()).toEqual([...StoredKinds.options].sort());
+});
+
+/** Each chain of the engine's steps, in its order, by the slowest way that the code has. */
+const quit = engine.quit + engine.lastBreath;
+const bootGuest = engine.launch + engine.boot + engine.console + quit;
+const coldBoot = bootGuest + engine.mount;
+/** With the copy of a golden snapshot's memory, which is small. */
+const restoreGolden = engine.restore + engine.guest + engine.mount;
+/** A guest that boots badly is booted again, three times in all. */
+const badGolden = bootGuest + engine.settle + quit;
+const goodGolden = bootGuest + 2 * engine.settle + engine.saveGolden + quit;
+const bootFromDisk = restoreGolden + endProcessMs + coldBoot + engine.configure + endProcessMs;
+const resume = endProcessMs + engine.restore;
+const unpause = engine.guest + engine.answer;
+const makePaused =
+  engine.guest + engine.answer + engine.thaw + engine.cancelMigration + engine.wakeAgain;
+
+test.each<[string, daemon: number, steps: number]>([
+  [
+    "making a machine: pool, golden snapshot, cold boot",
+    stepMs.make,
+    ...sum(
+      engine.configure + endProcessMs,
+      2 * badGolden + goodGolden,
+      restoreGolden + engine.configure + endProcessMs,
+      coldBoot + engine.configure + endProcessMs,
+    ),
+  ],
+  ["booting from a disk", stepMs.boot, bootFromDisk],
+  ["resuming", stepMs.resume, resume + unpause],
+  ["waking", stepMs.wake, engine.adopt + resume + stepMs.boot + unpause],
+  [
+    "starting by force",
+    stepMs.start,
+    ...sum(3000, endProcessMs, stepMs.resume, endProcessMs, stepMs.boot),
+  ],
+  ["adopting", stepMs.adopt, engine.adopt],
+  ["destroying", stepMs.destroy, 2 * endProcessMs],
+  ["undoing", stepMs.undo, engine.wakeAgain + engine.thaw],
+])("%s takes no longer than its deadline", (_, daemon, steps) => {
+  expect(daemon).toBeGreaterThan(steps);
+});
+
+test.each(sizes)("machines of %d MB are written and copied within their deadlines", (memoryMB) => {
+  const remember = 3000;
+  const written = copyMs(memoryMB);
+  const suspend = remember + makePaused + written + endProcessMs + engine.merge;
+  expect(stepMs.suspend(memoryMB)).toBeGreaterThan(suspend);
+  expect(stepMs.capture(memoryMB)).toBeGreaterThan(makePaused + 2 * written);
+  const restored = engine.restore + written + engine.guest + engine.configure + endProcessMs;
+  expect(stepMs.clone(memoryMB)).toBeGreaterThan(Math.max(restored, bootFromDisk));
+  expect(stepMs.clone(memoryMB, 64)).toBeGreaterThanOrEqual(stepMs.clone(memoryMB));
+});
+
+test.each(sizes)("operations on %d MB take no longer than their deadlines", (memoryMB) => {
+  const size = { memoryMB, count: 64 };
+  const queue = queueMs(memoryMB);
+  for (const job of [stepMs.capture, stepMs.suspend]) {
+    expect(queue).toBeGreaterThan(job(memoryMB));
+  }
+  const fork = stepMs.capture(memoryMB) + stepMs.clone(memoryMB, size.count) + stepMs.destroy;
+  const steps: Record<OperationKind, number> = {
+    "sandbox.create": stepMs.make,
+    "sandbox.fork": queue + fork,
+    "sandbox.stop": queue + stepMs.suspend(memoryMB),
+    "snapshot.create": queue + stepMs.capture(memoryMB),
+    "snapshot.resume": stepMs.clone(memoryMB),
+    "snapshot.restore": queue + stepMs.clone(memoryMB) + stepMs.destroy,
+    "image.build": 0,
+  };
+  for (const kind of kinds) expect(operationMs[kind](size)).toBeGreaterThanOrEqual(steps[kind]);
+});
+
+test.each(sizes)("a client waits longer than any operation on %d MB takes", (memoryMB) => {
+  const size = { memoryMB, count: 64 };
+  const create = Math.max(operationMs["sandbox.create"](size), operationMs["sandbox.fork"](size));
+  const longest: Partial<Record<EndpointId, number>> = {
+    "sandbox.create": sameNameMs + create + stepMs.undo,
+    "sandbox.start": queueMs(memoryMB) + stepMs.start + stepMs.undo,
+    "sandbox.edit": useMs(memoryMB),
+    "session.kill": useMs(memoryMB) + stepMs.begin,
+    "file.stat": useMs(memoryMB) + stepMs.brief,
+    "file.copy": useMs(memoryMB) + stepMs.tree,
+  };
+  for (const kind of kinds) {
+    if (kind !== "image.build") longest[kind] ??= operationMs[kind](size) + stepMs.undo;
+  }
+  for (const [id, daemon] of Object.entries(longest)) {
+    expect(patienceMs(id as EndpointId)).toBeGreaterThan(daemon);
+  }
+});
+
+test("every endpoint that starts an operation is in the table", () => {
+  const starting = Object.values(endpoints).filter((endpoint) => "isOperation" in endpoint);
+  expect(starting.length).toBeGreaterThan(5);
+  for (const { id } of starting) expect(daemonMs[id]).toBeGreaterThan(stepMs.make);
+});
+
+test("a client waits longer than the daemon says that it takes", () => {
+  for (const [id, daemon] of Object.entries(daemonMs)) {
+    expect(patienceMs(id as EndpointId)).toBeGreaterThan(daemon);
+  }
+  expect(patienceMs("sandbox.destroy")).toBeGreaterThan(destroyMs);
+  expect(patienceMs("operation.get")).toBeGreaterThan(maximumWaitSeconds * 1000);
+  expect(patienceMs("version.get")).toBeLessThan(60_000);
+});
+
+test("a client waits longer for a buffered exec than its command may run", () => {
+  const started = useMs(4096) + stepMs.begin;
+  const patience = (body: object) => patienceMs("exec.run", body);
+  expect(patience({ timeout_sec: 86_400 })).toBeGreaterThan(started + 86_400_000 + stepMs.kill);
+  expect(patience({})).toBeGreaterThan(started + 300_000 + stepMs.kill);
+  expect(patience({ detach: true })).toBeGreaterThan(started);
+  expect(patience({ detach: true })).toBeLessThan(patience({ timeout_sec: 1 }));
+});
+
+test("a client takes nobody for gone before the daemon does", () => {
+  expect(silenceMs.daemon).toBeGreaterThan(silenceMs.sandbox);
+  expect(socketMs.silence).toBeGreaterThan(2 * socketMs.ping);
+});
+
+function sum(...steps: number[]): [number] {
+  return [steps.reduce((a, b) => a + b, 0)];
+}
