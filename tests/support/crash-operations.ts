@@ -14,6 +14,8 @@ export interface CrashOperation {
   before?(rig: CrashRig): Promise<void>;
   /** It fails when the daemon dies. */
   run(rig: CrashRig): Promise<unknown>;
+  /** Whether its effect is there, by what the user sees; for operations that the API lists. */
+  hasEffect?(rig: CrashRig): Promise<boolean>;
   /** Whether the sandbox's processes are to be there afterwards, whenever the daemon died. */
   keepsMemory: boolean;
   /** The operation may take the sandbox, or the lines that were written last, away. */
@@ -28,6 +30,11 @@ const base = "base";
 const makeBase = (rig: CrashRig) => rig.daemon.ok("snapshot", "create", rig.id, "--name", base);
 const cool = (rig: CrashRig) => rig.cool();
 const stop = async (rig: CrashRig) => void (await rig.daemon.ok("stop", rig.id));
+/** Its memory, too: a machine that was lost with its host is stopped as well, for a reason. */
+const isStopped = async (rig: CrashRig) => {
+  const { status, engine_meta } = await rig.shown();
+  return status === "stopped" && engine_meta["reason"] === undefined;
+};
 const isKnown = async (rig: CrashRig, name: string) =>
   (await rig.sandboxes()).some((one) => one.name === name);
 const isKept = async (rig: CrashRig, name: string) =>
@@ -65,6 +72,7 @@ function keepSnapshot(name: string, from: string, type: string, before?: CrashOp
     name: `${name} of a sandbox that is ${from}`,
     ...(before && { before }),
     run: (rig) => rig.daemon.ok("snapshot", "create", rig.id, "--name", "fresh", "--type", type),
+    hasEffect: (rig) => isKept(rig, "fresh"),
     keepsMemory: true,
     async after(rig) {
       if (!(await isKept(rig, "fresh"))) return;
@@ -79,6 +87,7 @@ export const operations: CrashOperation[] = [
   {
     name: "create",
     run: (rig) => rig.daemon.ok("create", "--name", "new"),
+    hasEffect: (rig) => isKnown(rig, "new"),
     keepsMemory: true,
     after: (rig) => useAndDestroy(rig, "new"),
   },
@@ -113,7 +122,7 @@ export const operations: CrashOperation[] = [
     run: (rig) => rig.guest("true"),
     keepsMemory: true,
   },
-  { name: "stop while hot", run: stop, keepsMemory: true },
+  { name: "stop while hot", run: stop, hasEffect: isStopped, keepsMemory: true },
   {
     name: "stop with layers to merge",
     async before(rig) {
@@ -131,9 +140,10 @@ export const operations: CrashOperation[] = [
       }
     },
     run: stop,
+    hasEffect: isStopped,
     keepsMemory: true,
   },
-  { name: "stop while warm", before: cool, run: stop, keepsMemory: true },
+  { name: "stop while warm", before: cool, run: stop, hasEffect: isStopped, keepsMemory: true },
   { name: "waking from cold", before: stop, run: (rig) => rig.guest("true"), keepsMemory: true },
   {
     name: "waking from its disk",
@@ -184,6 +194,7 @@ export const operations: CrashOperation[] = [
   {
     name: "fork",
     run: (rig) => rig.daemon.ok("create", "--from", rig.id, "--name", "child", "--count", "2"),
+    hasEffect: async (rig) => (await isKnown(rig, "child-1")) && (await isKnown(rig, "child-2")),
     keepsMemory: true,
     after: (rig) => useAndDestroy(rig, "child-1", "child-2"),
   },
@@ -191,6 +202,7 @@ export const operations: CrashOperation[] = [
     name: "snapshot resume",
     setUp: async (rig) => void (await makeBase(rig)),
     run: (rig) => rig.daemon.ok("snapshot", "resume", base, "--name", "copy"),
+    hasEffect: (rig) => isKnown(rig, "copy"),
     keepsMemory: true,
     async after(rig) {
       await useAndDestroy(rig, "copy");
@@ -201,6 +213,7 @@ export const operations: CrashOperation[] = [
     name: "snapshot restore",
     setUp: async (rig) => void (await makeBase(rig)),
     run: (rig) => rig.daemon.ok("snapshot", "restore", base, rig.id, "-y"),
+    hasEffect: async (rig) => (await rig.shown()).engine_id !== rig.engineId,
     keepsMemory: true,
     mayLose: "lines",
     after: (rig) => resumes(rig, base),

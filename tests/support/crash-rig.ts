@@ -1,6 +1,7 @@
 /** A daemon that ends where it is told to, and a sandbox in it that remembers what it was promised to keep. */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Operation } from "../../src/contract/operations.ts";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import type { Snapshot } from "../../src/contract/snapshots.ts";
 import { startTimeOf } from "../../src/host/process.ts";
@@ -19,6 +20,8 @@ export class CrashRig implements AsyncDisposable {
   readonly #faults: string;
   /** The sandbox that all is about, by its id. */
   id = "";
+  /** Its machine when the operation begins. */
+  engineId = "";
   /** What was written to its disk and acknowledged. */
   lines: string[] = [];
   #count = 0;
@@ -54,6 +57,7 @@ export class CrashRig implements AsyncDisposable {
       `echo ${line} >> /workspace/kept; sync; ${tell} | grep -q gone && { ${begin}; sync; }; true`,
     );
     this.lines.push(line);
+    this.engineId = (await this.shown()).engine_id;
   }
 
   /** The daemon ends when it passes that point for the n-th time from now on. */
@@ -115,6 +119,11 @@ export class CrashRig implements AsyncDisposable {
     await this.daemon.ok("edit", this.id, "--idle-warm", "1s");
     await this.becomes("warm");
     await this.daemon.ok("edit", this.id, "--idle-warm", "default");
+  }
+
+  /** The newest one; that of the case when it is one that the API lists. */
+  async lastOperation(): Promise<Operation | undefined> {
+    return (await this.daemon.json<Operation[]>("operation", "list"))[0];
   }
 
   /** What is on its disk, and whether its process is there. It wakes for that. */

@@ -65,6 +65,7 @@ async function strike(operation: CrashOperation, point: string, disaster: Disast
 
 async function keepsPromises(operation: CrashOperation, keepsMemory: boolean): Promise<void> {
   expect(await rig.contradictions()).toEqual([]);
+  if (operation.hasEffect) await hasTrueEnd(operation.hasEffect);
   for (const { id } of await rig.sandboxes()) {
     expect(["running", "stopped", "unknown"]).toContain((await rig.shown(id)).status);
   }
@@ -79,6 +80,13 @@ async function keepsPromises(operation: CrashOperation, keepsMemory: boolean): P
   }
   await operation.after?.(rig);
   expect(await rig.contradictions()).toEqual([]);
+}
+
+/** The operation is what a client finds that lost its connection. */
+async function hasTrueEnd(hasEffect: (rig: CrashRig) => Promise<boolean>): Promise<void> {
+  const { state, error } = (await rig.lastOperation()) ?? {};
+  const expected = (await hasEffect(rig)) ? "succeeded" : "failed";
+  expect({ state, error }).toMatchObject({ state: expected });
 }
 
 type Disaster = "the daemon dies" | "the host reboots";
