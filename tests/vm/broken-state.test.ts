@@ -206,7 +206,7 @@ test("a state that another QEMU saved is not loaded: it boots from its disk, and
   await writeFile(record, JSON.stringify(written));
   expect(await exec("dev", "cat /workspace/file")).toBe("kept\n");
   const { engine_meta } = await show(daemon, "dev");
-  expect(engine_meta["reason"]).toContain("QEMU is another than when it was saved (then 1.2.3");
+  expect(engine_meta["reason"]).toContain("QEMU has changed since it was saved (then 1.2.3");
 });
 
 test("a snapshot that is damaged makes nothing, one of another QEMU makes a sandbox of its disk", async () => {
@@ -244,7 +244,7 @@ test("a snapshot that is damaged makes nothing, one of another QEMU makes a sand
   await writeFile(record, JSON.stringify(written));
   const warned = await daemon.run(["snapshot", "resume", "kept", "--name", "copy"]);
   expect(warned.code).toBe(0);
-  expect(warned.stderr).toContain("QEMU is another than when it was saved");
+  expect(warned.stderr).toContain("QEMU has changed since it was saved");
   expect(await exec("copy", "cat /workspace/file")).toBe("kept\n");
   await daemon.ok("snapshot", "delete", "kept", "-y");
 });

@@ -167,7 +167,7 @@ test("a disk with more layers than anybody needs gets no more until they are mer
   const refused = await daemon.run(["snapshot", "create", "deep", "--name", "more"]);
   expect(refused.code).toBe(1);
   expect(refused.stderr).toMatch(/409 .* has 20\d layers/);
-  expect(refused.stderr).toContain("stop and start it once");
+  expect(refused.stderr).toContain("merge its layers: bhatti stop");
   await hasMemory("deep");
   const both = await sums("deep");
   expect(both).toStartWith(written);
