@@ -1,6 +1,14 @@
 /** user, image, setup and serve: what an operator does. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { runBinary } from "../support/binary.ts";
 import { type CliDaemon, startCliDaemon } from "../support/cli-daemon.ts";
@@ -164,6 +172,21 @@ test("setup replaces nothing but files", async () => {
     stderr: `Error: cannot write ${path}: it must be a regular file\n`,
   });
   expect(statSync(path).isFIFO()).toBe(true);
+});
+
+test("setup writes through a link to a file, and refuses one that leads nowhere", async () => {
+  const [link, target] = [join(daemon.home, "link.yaml"), join(daemon.home, "target.yaml")];
+  symlinkSync("target.yaml", link);
+  const env = { HOME: daemon.home, BHATTI_CONFIG: link };
+  const args = ["setup", "--url", daemon.url, "--token", daemon.key];
+  expect(await runBinary(args, { env })).toMatchObject({
+    code: 1,
+    stderr: `Error: cannot write ${link}: it is a dangling symbolic link\n`,
+  });
+  writeFileSync(target, "");
+  expect(await runBinary(args, { env })).toMatchObject({ code: 0 });
+  expect(readlinkSync(link)).toBe("target.yaml");
+  expect(readFileSync(target, "utf8")).toContain(daemon.key);
 });
 
 test("setup keeps nothing that does not work", async () => {

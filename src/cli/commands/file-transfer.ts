@@ -35,7 +35,8 @@ export const pushFiles = command({
 export const pullFiles = command({
   description:
     "Copies the contents of a directory into the directory <local>, creating it if needed and keeping other files in it. " +
-    "Copies a file to <local>, or into <local> if that is a directory or ends with a slash.\n" +
+    "Copies a file to <local>, or into <local> if that is a directory or ends with a slash; - is standard output. " +
+    "Writes through links, devices and FIFOs named <local>.\n" +
     "Never writes outside <local>, nor through links in it. Skips unreadable files, lists them and exits 1.",
   arguments: ["sandbox", "path", "local"],
   flags: { "as-root": asRoot },
@@ -43,9 +44,12 @@ export const pullFiles = command({
   async run(context, { sandbox, path, local, "as-root": root }) {
     const { pullFrom } = await import("../files/pull.ts");
     const place = { ref: sandbox, path, ...(root && { as_root: "true" as const }) };
-    const { entries, files, bytes, skipped, unreadable } = await pullFrom(context, place, local);
+    const pulled = await pullFrom(context, place, local);
+    const { entries, files, bytes, skipped, unreadable, isPrinted } = pulled;
     const answer = { entries, bytes, ...(skipped > 0 && { skipped }) };
-    await context.result(answer, () => `pulled ${filesText(files)}, ${bytesText(bytes)}\n`);
+    if (!isPrinted) {
+      await context.result(answer, () => `pulled ${filesText(files)}, ${bytesText(bytes)}\n`);
+    }
     await tellSkipped(context, skipped);
     if (unreadable.length > 0) throw incomplete(path, unreadable);
   },

@@ -38,11 +38,32 @@ export async function extractFile(
   progress: Progress,
 ): Promise<Extracted> {
   const tree = new LocalTree(directory);
+  return await extractOne(tar, (item) =>
+    place(tree, { ...item, name: Buffer.from(name) }, progress),
+  );
+}
+
+/** The bytes of the one file of the stream. */
+export async function extractBytes(
+  write: (bytes: Uint8Array) => Promise<void>,
+  tar: AsyncIterable<Uint8Array>,
+  progress: Progress,
+): Promise<Extracted> {
+  return await extractOne(tar, async (item) => {
+    for await (const piece of counted(item.content, progress)) await write(piece);
+    progress.files += 1;
+  });
+}
+
+async function extractOne(
+  tar: AsyncIterable<Uint8Array>,
+  take: (item: TarItem) => Promise<void>,
+): Promise<Extracted> {
   let entries = 0;
   for await (const item of readTar(tar)) {
     if (item.type !== "file" || entries > 0) continue;
     entries += 1;
-    await place(tree, { ...item, name: Buffer.from(name) }, progress);
+    await take(item);
   }
   return { entries, skipped: 0, unreadable: [] };
 }

@@ -34,15 +34,11 @@ function strerror(cause: unknown): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-const common: Reasons = { ENOTDIR: "A part of the path is no directory" };
-
 const readingReasons: Reasons = {
-  ...common,
   ELOOP: "It became a link while it was read",
 };
 
 const writingReasons: Reasons = {
-  ...common,
   EISDIR: "It is a directory here, and a file there",
   EEXIST: "It exists, and is no directory",
 };

@@ -51,6 +51,7 @@ export class LocalTree {
   /** Takes the place of what has this name when all its bytes are there. */
   async file(entry: Facts, content: AsyncIterable<Uint8Array>): Promise<void> {
     const path = this.#place(entry.name);
+    refuseSpecial(path, "a file");
     const temporary = beside(path);
     const descriptor = writing(path, () => openSync(temporary, createNew, 0o600));
     try {
@@ -122,6 +123,7 @@ export class LocalTree {
     if (stat?.isDirectory()) {
       throw new BhattiError("path_exists", `"${path}" is a directory here, and a link there`);
     }
+    refuseSpecial(path, "a link");
     if (stat) writing(path, () => unlinkSync(path));
   }
 
@@ -140,6 +142,16 @@ function timeOf({ mtime }: Facts): Date {
 function beside(path: Buffer): Buffer {
   const directory = path.subarray(0, path.lastIndexOf("/") + 1);
   return Buffer.concat([directory, Buffer.from(`.bhatti-${crypto.randomUUID()}`)]);
+}
+
+/** Such as /dev/null, which a file that takes its place would break for all. */
+function refuseSpecial(path: Buffer, there: string): void {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (!stat || stat.isFile() || stat.isSymbolicLink() || stat.isDirectory()) return;
+  throw new BhattiError(
+    "path_exists",
+    `"${path}" is a device, FIFO or socket here, and ${there} there`,
+  );
 }
 
 function inTheWay(path: Buffer, isLink: boolean): BhattiError {

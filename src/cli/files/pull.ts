@@ -1,24 +1,33 @@
 /** A sandbox's files → local ones. */
 import { statSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, join } from "node:path";
 import type { Client } from "../../client/client.ts";
 import { bytesOf } from "../../client/received.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Context } from "../context.ts";
-import { showProgress } from "../terminal/progress.ts";
-import { type Extracted, extractFile, extractInto } from "./extract.ts";
+import { type Progress, showProgress } from "../terminal/progress.ts";
+import { type Destination, destinationOf, openSpecial } from "./destination.ts";
+import { type Extracted, extractBytes, extractFile, extractInto } from "./extract.ts";
+import { writing } from "./local-error.ts";
 import { type Place, partsOf } from "./place.ts";
 import { untilSignal } from "./until-signal.ts";
 
 export interface Pulled extends Extracted {
   files: number;
   bytes: number;
+  /** The bytes went to standard output. */
+  isPrinted: boolean;
 }
 
 export async function pullFrom(context: Context, place: Place, local: string): Promise<Pulled> {
   const client = await context.client();
   const { result: there } = await client.call("file.stat", partsOf(place));
   const isDirectory = kindOf(local) === "directory";
+  if (there.is_dir && local === "-") {
+    throw new BhattiError("bad_usage", "a directory cannot be written to standard output", {
+      hint: `Use tar: bhatti exec ${place.ref} -- tar c ${place.path}`,
+    });
+  }
   if (there.is_dir && kindOf(local) === "file") {
     throw new BhattiError(
       "bad_usage",
@@ -27,20 +36,44 @@ export async function pullFrom(context: Context, place: Place, local: string): P
   }
   const into = isDirectory || local.endsWith("/");
   const target = there.is_dir || !into ? local : join(local, basename(there.path ?? place.path));
+  const destination = there.is_dir ? undefined : destinationOf(target);
   const progress = await showProgress(context, () =>
     there.is_dir || there.size === undefined ? undefined : { files: 1, bytes: there.size },
   );
-  const left = there.is_dir ? `what has arrived in ${local} stays as it is` : "nothing is changed";
   try {
-    const extracted = await untilSignal(context, left, async (signal) => {
+    const extracted = await untilSignal(context, left(destination, local), async (signal) => {
       const tar = await open(client, place, signal);
-      return there.is_dir
-        ? await extractInto(target, tar, progress)
-        : await extractFile(dirname(resolve(target)), basename(target), tar, progress);
+      if (!destination) return await extractInto(target, tar, progress);
+      return await extractOneTo(context, destination, tar, { progress, signal });
     });
-    return { ...extracted, files: progress.files, bytes: progress.bytes };
+    const { files, bytes } = progress;
+    return { ...extracted, files, bytes, isPrinted: destination?.kind === "stdout" };
   } finally {
     await progress.end();
+  }
+}
+
+/** Of a directory that is undefined. */
+function left(destination: Destination | undefined, local: string): string {
+  if (!destination) return `what has arrived in ${local} stays as it is`;
+  return destination.kind === "file" ? "nothing is changed" : "a part of it is written";
+}
+
+async function extractOneTo(
+  { system }: Context,
+  destination: Destination,
+  tar: AsyncIterable<Uint8Array>,
+  { progress, signal }: { progress: Progress; signal: AbortSignal },
+): Promise<Extracted> {
+  switch (destination.kind) {
+    case "stdout":
+      return await extractBytes((bytes) => system.stdout.write(bytes), tar, progress);
+    case "special": {
+      await using special = await openSpecial(destination.path, signal);
+      return await extractBytes((bytes) => special.write(bytes), tar, progress);
+    }
+    case "file":
+      return await extractFile(destination.directory, destination.name, tar, progress);
   }
 }
 
@@ -49,7 +82,7 @@ async function open(client: Client, place: Place, signal: AbortSignal) {
 }
 
 function kindOf(local: string): "directory" | "file" | "nothing" {
-  const stat = statSync(local, { throwIfNoEntry: false });
+  const stat = writing(local, () => statSync(local, { throwIfNoEntry: false }));
   if (!stat) return "nothing";
   return stat.isDirectory() ? "directory" : "file";
 }

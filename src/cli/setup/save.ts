@@ -1,5 +1,16 @@
 /** Writes address and key into a configuration file, and leaves all else in it as it was. */
-import { chmod, chown, mkdir, open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  open,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from "node:fs/promises";
 import { dirname } from "node:path";
 import { BhattiError, messageOf } from "../../errors/bhatti-error.ts";
 import type { ClientSettings } from "../settings.ts";
@@ -17,6 +28,9 @@ export async function saveClientConfig(
 ): Promise<void> {
   try {
     const there = await stat(path).catch(() => undefined);
+    if (!there && (await lstat(path).catch(() => undefined))) {
+      throw new Error("it is a dangling symbolic link");
+    }
     // Not even /dev/null will do: it would be replaced by a file.
     if (there && !there.isFile()) throw new Error("it must be a regular file");
     if (ownDirectory) {

@@ -34,11 +34,11 @@ function orNothing(error: NodeJS.ErrnoException): number {
 
 /** Throws OutputClosed when nobody reads it, local_io for all else. `name` is such as `standard output`. */
 export function openOutput(number: number, name: string): Output {
-  let opened: Promise<Open> | undefined;
+  let opened: Promise<StandardDescriptor> | undefined;
   let last: Promise<unknown> = Promise.resolve();
   const write = async (data: string | Uint8Array) => {
     const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
-    opened ??= openDescriptor(number);
+    opened ??= openStandard(number);
     const descriptor = await opened;
     try {
       await writeAll(descriptor, bytes);
@@ -50,7 +50,7 @@ export function openOutput(number: number, name: string): Output {
   };
   return {
     prepare() {
-      opened ??= openDescriptor(number);
+      opened ??= openStandard(number);
     },
     write(data) {
       if (data.length === 0) return Promise.resolve();
@@ -61,25 +61,32 @@ export function openOutput(number: number, name: string): Output {
   };
 }
 
-interface Open extends Descriptor {
-  hasNoReader(error: unknown): boolean;
-}
-
 /** A write waits in a thread of its own, so that signals and the daemon's pings are heard meanwhile. */
-async function openDescriptor(number: number): Promise<Open> {
-  const { fstat, fstatSync, readFileSync, write } = await import("node:fs");
+export async function descriptorOf(number: number): Promise<Descriptor> {
+  const { fstat, write } = await import("node:fs");
   fstat(number, () => {}); // starts the threads
-  const info = () => readFileSync(`/proc/self/fdinfo/${number}`, "utf8");
-  const wasClosed = isPlaceholder(info);
   return {
     write(bytes) {
       const { promise, resolve, reject } = Promise.withResolvers<number>();
       const done = (error: Error | null, count: number) => (error ? reject(error) : resolve(count));
-      if (wasClosed) reject(badDescriptor());
-      else write(number, bytes, 0, bytes.length, null, done);
+      write(number, bytes, 0, bytes.length, null, done);
       return promise;
     },
     pause: (milliseconds) => Bun.sleep(milliseconds),
+  };
+}
+
+interface StandardDescriptor extends Descriptor {
+  hasNoReader(error: unknown): boolean;
+}
+
+async function openStandard(number: number): Promise<StandardDescriptor> {
+  const { fstatSync, readFileSync } = await import("node:fs");
+  const wasClosed = isPlaceholder(() => readFileSync(`/proc/self/fdinfo/${number}`, "utf8"));
+  const descriptor = await descriptorOf(number);
+  return {
+    ...descriptor,
+    ...(wasClosed && { write: () => Promise.reject(badDescriptor()) }),
     hasNoReader(error) {
       const { code } = error as NodeJS.ErrnoException;
       // So does a terminal fail whose window was closed, and a disk that is broken.

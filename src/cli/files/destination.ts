@@ -1,0 +1,58 @@
+/** Where the bytes of one file go on this machine, as cp has it. */
+import { constants, fstatSync, lstatSync, realpathSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
+import { abortable } from "../../async/deadline.ts";
+import { BhattiError } from "../../errors/bhatti-error.ts";
+import { descriptorOf, writeAll } from "../terminal/output.ts";
+import { localError, writing } from "./local-error.ts";
+
+export type Destination =
+  | { kind: "stdout" }
+  /** A device or a FIFO, whose bytes are written into it. */
+  | { kind: "special"; path: string }
+  /** A file that is replaced, or made; a symbolic link to one stays. */
+  | { kind: "file"; directory: string; name: string };
+
+/** Throws local_io for a link that leads nowhere. */
+export function destinationOf(local: string): Destination {
+  if (local === "-") return { kind: "stdout" };
+  const stat = writing(local, () => statSync(local, { throwIfNoEntry: false }));
+  if (!stat) {
+    if (lstatSync(local, { throwIfNoEntry: false })) {
+      throw new BhattiError("local_io", `cannot write "${local}": It is a dangling symbolic link`);
+    }
+    return fileAt(resolve(local));
+  }
+  if (isStdout(stat)) return { kind: "stdout" };
+  return stat.isFile() ? fileAt(realpathSync(local)) : { kind: "special", path: local };
+}
+
+function fileAt(path: string): Destination {
+  return { kind: "file", directory: dirname(path), name: basename(path) };
+}
+
+/** Such as /dev/stdout. */
+function isStdout({ dev, ino }: { dev: number; ino: number }): boolean {
+  const stdout = fstatSync(1);
+  return stdout.dev === dev && stdout.ino === ino;
+}
+
+/** Opens what is there. A FIFO waits for its reader, and a write for whatever takes the bytes, until the signal. */
+export async function openSpecial(path: string, signal: AbortSignal) {
+  const failed = (cause: unknown) => localError(`cannot write "${path}"`, cause);
+  const opening = open(path, constants.O_WRONLY | constants.O_NOCTTY).catch((cause: unknown) => {
+    throw failed(cause);
+  });
+  const file = await abortable(opening, signal);
+  const descriptor = await descriptorOf(file.fd);
+  return {
+    async write(bytes: Uint8Array): Promise<void> {
+      const written = writeAll(descriptor, bytes).catch((cause: unknown) => {
+        throw failed(cause);
+      });
+      await abortable(written, signal);
+    },
+    [Symbol.asyncDispose]: () => file.close(),
+  };
+}
