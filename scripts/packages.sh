@@ -3,6 +3,7 @@
 missing=()  # packages
 problems=() # what no package provides
 apt_lists=/var/lib/apt/lists
+os_release=/etc/os-release
 rust_needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' guest/lohar/Cargo.toml)
 
 ensure_packages() { # PURPOSE
@@ -80,6 +81,10 @@ rust_suffix() {
     [[ "$owner" == cargo* ]] && echo "${owner#cargo}"
     return
   fi
+  if ! has_lists; then
+    debian_suffix
+    return
+  fi
   for suffix in "" -web $(apt-cache pkgnames cargo-1. 2>/dev/null | sed 's/^cargo//' | sort -rV); do
     if is_at_least "$(candidate "cargo$suffix")" "$rust_needed"; then
       echo "$suffix"
@@ -87,6 +92,15 @@ rust_suffix() {
     fi
   done
   return 1
+}
+
+# For a message without package lists; the versions of Ubuntu are not known without them.
+debian_suffix() {
+  case $(sed -n 's/^VERSION_CODENAME=//p' "$os_release") in
+    bookworm) echo -web ;;
+    trixie) echo "" ;;
+    *) return 1 ;;
+  esac
 }
 
 candidate() { # PACKAGE – the version that apt would install

@@ -23,7 +23,8 @@ interface Machine {
   commands?: Record<string, string>;
   /** Path by package that owns it. */
   owners?: Record<string, string>;
-  hasLists?: boolean;
+  /** Code name of a release whose package lists were never fetched. */
+  release?: string;
 }
 
 const debian = Object.fromEntries(
@@ -72,7 +73,8 @@ async function ensure(purpose: string, machine: Machine) {
       mkdirSync(path, { recursive: true });
     cpSync(join(root, "scripts"), join(folder, "scripts"), { recursive: true });
     cpSync(join(root, "guest/lohar/Cargo.toml"), join(folder, "guest/lohar/Cargo.toml"));
-    if (machine.hasLists ?? true) writeFileSync(join(folder, "lists/a_Packages"), "");
+    if (!machine.release) writeFileSync(join(folder, "lists/a_Packages"), "");
+    writeFileSync(join(folder, "os-release"), `VERSION_CODENAME=${machine.release}\n`);
     for (const tool of tools) symlinkSync(Bun.which(tool) ?? "", join(bin, tool));
     const offered = Object.entries(machine.offered ?? {});
     const cargos = offered.map(([name]) => name).filter((name) => name.startsWith("cargo-1."));
@@ -106,7 +108,7 @@ async function ensure(purpose: string, machine: Machine) {
       [
         "bash",
         "-c",
-        `source scripts/lib.sh; source scripts/packages.sh; PATH=$original_path; apt_lists=$PWD/lists; ensure_packages ${purpose}`,
+        `source scripts/lib.sh; source scripts/packages.sh; PATH=$original_path; apt_lists=$PWD/lists; os_release=$PWD/os-release; ensure_packages ${purpose}`,
       ],
       { cwd: folder, env: { PATH: bin, HOME: folder }, stdout: "ignore", stderr: "pipe" },
     );
@@ -209,11 +211,16 @@ test("the setup names an installed cargo that is too old, and keeps it", async (
   expect(said).not.toContain("cargo-web");
 });
 
-test("the setup asks for apt-get update where it never ran, and still lists the rest", async () => {
-  const { code, said } = await ensure("build", { user: "nobody", hasLists: false });
-  expect(code).toBe(1);
-  expect(said).toMatch(/as root: apt-get update && apt-get install .*gcc .*npm/);
-  expect(said).toContain(
+test("the setup knows Debian's names before apt-get update has run, and not Ubuntu's", async () => {
+  const debian12 = await ensure("lint", { user: "nobody", release: "bookworm" });
+  expect(debian12.code).toBe(1);
+  expect(debian12.said).toMatch(
+    /as root: apt-get update && apt-get install .* cargo-web .*gcc .*npm .*rust-web-clippy rustfmt-web/,
+  );
+  expect(debian12.said.trim().split("\n")).toHaveLength(2);
+  const ubuntu24 = await ensure("lint", { user: "nobody", release: "noble" });
+  expect(ubuntu24.said).toMatch(/as root: apt-get update && apt-get install .*gcc .*npm/);
+  expect(ubuntu24.said).toContain(
     "cargo 1.80 or newer: run apt-get update to see whether a package provides it, or install Rust",
   );
 });
