@@ -1,4 +1,5 @@
 /** Help texts, made from the same data that the parser reads. */
+import { plannedVersions } from "../contract/planned.ts";
 import type { Command, Flags } from "./command.ts";
 import type { Entry } from "./program.ts";
 
@@ -19,11 +20,15 @@ export function overview(
 ): string {
   const program = ["bhatti", ...path].join(" ");
   const head = group ? `${group.summary}` : "Create and manage Linux microVM sandboxes";
+  const all = group ? (group.commands ?? []) : entries;
+  const available = all.filter(({ planned }) => planned === undefined);
+  const planned = all.filter((entry) => entry.planned !== undefined);
   const sections = group
-    ? [section("Commands", (group.commands ?? []).map(nameAndSummary))]
+    ? [section("Commands", available.map(nameAndSummary))]
     : groups.map((name) =>
-        section(name, entries.filter((entry) => entry.group === name).map(nameAndSummary)),
+        section(name, available.filter((entry) => entry.group === name).map(nameAndSummary)),
       );
+  if (planned.length > 0) sections.push(section("Planned", planned.map(nameAndVersion)));
   return [
     `${head}\n`,
     `Usage:\n  ${commandUsage(path, undefined)}\n`,
@@ -69,6 +74,10 @@ type Row = [left: string, right: string];
 
 function nameAndSummary(entry: Entry): Row {
   return [[entry.name, ...(entry.aliases ?? [])].join(", "), entry.summary];
+}
+
+function nameAndVersion({ name, summary, planned }: Entry): Row {
+  return [name, planned ? `${summary} (version ${plannedVersions[planned]})` : summary];
 }
 
 function flagRows(flags: Flags): Row[] {

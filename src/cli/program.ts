@@ -2,6 +2,7 @@
  * The table of all commands, nothing else. The commands themselves are small and start with the program: a file of
  * their own for each costs more (0.2 ms) than their code. What is large behind them is loaded when it is needed.
  */
+import type { PlannedFeature } from "../contract/planned.ts";
 import type { Command } from "./command.ts";
 import { create } from "./commands/create.ts";
 import { destroy } from "./commands/destroy.ts";
@@ -53,6 +54,8 @@ export interface Entry {
   summary: string;
   command?: Command;
   commands?: readonly Entry[];
+  /** The feature that brings the command: until then it only names the version. */
+  planned?: PlannedFeature;
 }
 
 const userCommands: Entry[] = [
@@ -92,6 +95,12 @@ const imageCommands: Entry[] = [
     summary: "List images",
     command: listImages,
   },
+  { name: "pull", summary: "Pull an image from a registry", planned: "images" },
+  { name: "import", summary: "Import a Docker image or a tar archive", planned: "images" },
+  { name: "save", summary: "Save a sandbox's disk as an image", planned: "images" },
+  { name: "delete", summary: "Delete an image", planned: "images" },
+  { name: "share", summary: "Share an image with other users", planned: "images" },
+  { name: "unshare", summary: "Stop sharing an image", planned: "images" },
 ];
 
 const snapshotCommands: Entry[] = [
@@ -278,4 +287,12 @@ export const entries: readonly Entry[] = [
     summary: "Print the client and daemon versions",
     command: version,
   },
+  { name: "publish", summary: "Publish a port with a public URL", planned: "networking" },
+  { name: "unpublish", summary: "Unpublish a port", planned: "networking" },
+  { name: "ports", summary: "List the listening ports of a sandbox", planned: "networking" },
+  { name: "volume", summary: "Manage volumes and their backups", planned: "volumes" },
+  { name: "secret", summary: "Manage secrets", planned: "secrets" },
+  { name: "admin", summary: "Show the status, events and metrics", planned: "operator tools" },
+  { name: "update", summary: "Update bhatti", planned: "updates" },
+  { name: "completion", summary: "Generate a shell completion script", planned: "updates" },
 ];

@@ -1,4 +1,6 @@
 /** One run of the program: words → command → exit code, and any error → words. */
+import type { PlannedFeature } from "../contract/planned.ts";
+import { BhattiError } from "../errors/bhatti-error.ts";
 import type { Command } from "./command.ts";
 import { type Context, openContext } from "./context.ts";
 import { failureFor } from "./failure.ts";
@@ -48,6 +50,7 @@ async function dispatch(
 ): Promise<number> {
   const found = await findEntry(words);
   const { entry, path } = found;
+  if (entry?.planned) throw await notYet(path, entry.planned);
   const loaded = entry?.command;
   if (!entry || !loaded) return await showOverview(found, system, outcome);
   outcome.failureExitCode = loaded.failureExitCode?.(found.after, system.env) ?? 1;
@@ -115,6 +118,15 @@ async function findEntry(words: readonly string[]): Promise<Found> {
     level = entry.commands;
   }
   return { path, entry, before, after: remaining };
+}
+
+async function notYet(path: readonly string[], feature: PlannedFeature): Promise<BhattiError> {
+  const { plannedVersions } = await import("../contract/planned.ts");
+  const words = ["bhatti", ...path].join(" ");
+  return new BhattiError(
+    "bad_usage",
+    `${words} is planned for version ${plannedVersions[feature]}`,
+  );
 }
 
 async function parseGlobals(words: readonly string[], path: readonly string[]) {
