@@ -21,6 +21,7 @@ const lists: Record<ListId, true> = {
   "session.list": true,
   "snapshot.list": true,
   "template.list": true,
+  "image.list": true,
   "operation.list": true,
 };
 

@@ -3,6 +3,7 @@ import type { EndpointInput, EndpointResult } from "./endpoint.ts";
 import { execEndpoints } from "./exec.ts";
 import { fileEndpoints } from "./files.ts";
 import { healthEndpoints } from "./health.ts";
+import { imageEndpoints } from "./images.ts";
 import { lifecycleEndpoints } from "./lifecycle.ts";
 import { operationEndpoints } from "./operations.ts";
 import { sandboxEndpoints } from "./sandboxes.ts";
@@ -18,6 +19,7 @@ export const endpoints = {
   ...snapshotEndpoints,
   ...operationEndpoints,
   ...templateEndpoints,
+  ...imageEndpoints,
   ...execEndpoints,
   ...sessionEndpoints,
   ...fileEndpoints,

@@ -26,6 +26,7 @@ export const paths = {
   "template.list": "GET /templates",
   "template.get": "GET /templates/:ref",
   "template.delete": "DELETE /templates/:ref",
+  "image.list": "GET /images",
   "exec.run": "POST /sandboxes/:ref/exec",
   "exec.stream": "GET /sandboxes/:ref/exec/stream",
   "exec.piped": "GET /sandboxes/:ref/exec/ws",

@@ -141,7 +141,7 @@ async function start(
   const { limits } = config;
   const identity = { version, ...identityOf(engine), jsonBodyBytes: limits.jsonBodyBytes };
   const services = {
-    ...{ users, sandboxes, forks, snapshots, operations, templates },
+    ...{ users, sandboxes, forks, snapshots, operations, templates, images },
     ...{ exec, sessions, files, shares },
   };
   const server = startServer({ address, ...services, events, clock, log, identity, limits });

@@ -68,6 +68,7 @@ const rows: Row[] = [
     200,
     "one\n",
   ],
+  ["GET /images", undefined, 200, [{ name: "tiny", user_id: "", source: "test", size_mb: 64 }]],
   ["GET /sandboxes?label=", undefined, 200, [{ name: "dev" }]],
   [
     "GET /health",

@@ -121,12 +121,16 @@ test.each([["user"], ["image"]])("%s list where no data directory is", async (no
   );
 });
 
-test("image list", async () => {
-  const { stdout } = await local("image", "list");
-  expect(stdout).toMatch(/^ID +NAME +SOURCE +SIZE +SCOPE\nimg_\w+ +minimal +test +300MB +admin\n$/);
-  expect(JSON.parse((await local("image", "ls", "--json")).stdout)).toMatchObject([
-    { name: "minimal", size_mb: 300, user_id: "" },
-  ]);
+test("image list lists the user's images over the API, and the operator's with --data-dir", async () => {
+  for (const list of [daemon.run, (args: string[]) => local(...args)]) {
+    const { stdout } = await list(["image", "list"]);
+    expect(stdout).toMatch(
+      /^ID +NAME +SOURCE +SIZE +SCOPE\nimg_\w+ +minimal +test +300MB +admin\n$/,
+    );
+    expect(JSON.parse((await list(["image", "ls", "--json"])).stdout)).toMatchObject([
+      { name: "minimal", size_mb: 300, user_id: "" },
+    ]);
+  }
 });
 
 test("image build of what is no recipe", async () => {

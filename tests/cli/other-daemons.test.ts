@@ -156,6 +156,7 @@ const commands = [
   ["operation", "inspect", "op_1"],
   ["operation", "cancel", "op_1"],
   ["operation", "wait", "op_1"],
+  ["image", "list"],
   ["version"],
   ["setup", "--url", `http://127.0.0.1:${server.port}`, "--token", "bht_x"],
 ];

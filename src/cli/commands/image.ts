@@ -1,7 +1,10 @@
-/** `bhatti image …` on the daemon's machine: makes images from recipes, and says which there are. */
-import type { ImageRecord } from "../../operator/operator.ts";
+/** `bhatti image …`: builds images from recipes on the daemon's host, and lists them. */
+import type { Received } from "../../client/answer.ts";
+import { imageToWire } from "../../contract/image-wire.ts";
+import type { Image } from "../../contract/images.ts";
 import { text, toggle } from "../arguments/flags.ts";
 import { command } from "../command.ts";
+import type { Context } from "../context.ts";
 import { dataDirectory, openLocal } from "../data-directory.ts";
 import { type Column, table } from "../terminal/table.ts";
 
@@ -24,7 +27,7 @@ export const buildImage = command({
     const same = operator.images.list(null).find((one) => one.name === described.imageName);
     const isBuilt = same?.source === described.source && operator.images.hasFile(same);
     if (same && isBuilt && !force) {
-      await context.result(shown(same), () => `image/${same.name} unchanged\n`);
+      await context.result(imageToWire(same), () => `image/${same.name} unchanged\n`);
       return;
     }
     const dataDir = await dataDirectory(context);
@@ -37,22 +40,38 @@ export const buildImage = command({
       signal: cancelling.signal,
     });
     const image = operator.images.register(built);
-    await context.result(shown(image), () => `image/${image.name} built (${image.sizeMB} MB)\n`);
+    await context.result(
+      imageToWire(image),
+      () => `image/${image.name} built (${image.sizeMB} MB)\n`,
+    );
   },
 });
 
 export const listImages = command({
+  description:
+    "Lists the images that you can create sandboxes from. With --data-dir, lists the operator's images in that " +
+    "directory, without a daemon.",
   arguments: [],
   flags: {},
+  examples: ["bhatti image list", "bhatti image ls --json"],
   async run(context) {
-    using operator = await openLocal(context);
-    const images = operator.images.list(null);
-    await context.result(images.map(shown), () =>
-      images.length > 0 ? table(columns, images) : "",
-    );
+    const images = context.flags["data-dir"]
+      ? await localImages(context)
+      : await ownImages(context);
+    await context.result(images, () => (images.length > 0 ? table(columns, images) : ""));
     if (images.length === 0 && !context.flags.json) await context.remark("No images");
   },
 });
+
+async function ownImages(context: Context): Promise<Received<Image>[]> {
+  const client = await context.client();
+  return (await client.call("image.list", {})).result;
+}
+
+async function localImages(context: Context): Promise<Received<Image>[]> {
+  using operator = await openLocal(context);
+  return operator.images.list(null).map(imageToWire);
+}
 
 function cancelOnInterrupt(system: {
   onSignal(signal: "SIGINT" | "SIGTERM", listener: () => void): Disposable;
@@ -65,23 +84,10 @@ function cancelOnInterrupt(system: {
   return { signal: controller.signal, [Symbol.dispose]: () => handlers.dispose() };
 }
 
-/** As the API writes things. */
-function shown(image: ImageRecord) {
-  return {
-    id: image.id,
-    user_id: image.userId ?? "",
-    name: image.name,
-    source: image.source,
-    size_mb: image.sizeMB,
-    digest: image.digest,
-    created_at: image.createdAt,
-  };
-}
-
-const columns: Column<ImageRecord>[] = [
-  ["ID", 13, (image) => image.id],
-  ["NAME", 20, (image) => image.name],
-  ["SOURCE", 24, (image) => image.source.replace(/^(recipe:[0-9a-f]{12})[0-9a-f]+$/, "$1")],
-  ["SIZE", 8, (image) => `${image.sizeMB}MB`],
-  ["SCOPE", 0, (image) => (image.userId === null ? "admin" : "user")],
+const columns: Column<Received<Image>>[] = [
+  ["ID", 13, ({ id = "-" }) => id],
+  ["NAME", 20, ({ name = "-" }) => name],
+  ["SOURCE", 24, ({ source = "-" }) => source.replace(/^(recipe:[0-9a-f]{12})[0-9a-f]+$/, "$1")],
+  ["SIZE", 8, ({ size_mb }) => (size_mb === undefined ? "-" : `${size_mb}MB`)],
+  ["SCOPE", 0, ({ user_id }) => (user_id ? "user" : "admin")],
 ];
