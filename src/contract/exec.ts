@@ -103,7 +103,7 @@ export const AttachStart = z.strictObject({
   tty: Terminal.optional(),
   window: OutputWindow.optional(),
 });
-/** Another first message: the newest terminal session that nobody has, or a new login shell. */
+/** Another first message: the newest detached login shell, or a new one. */
 export const ShellStart = z.strictObject({
   shell: z
     .enum(["reattach", "new"])

@@ -1,4 +1,4 @@
-/** The shell that somebody gets who wants one: a terminal that is there and that nobody has, or a new one. */
+/** Login shells: the one to attach to, or a new one. */
 import type { ExecRequest, Guest, TerminalSize } from "../agent/guest.ts";
 import type { AttachedSession, GuestProcessInfo } from "../agent/guest-sessions.ts";
 import { loginShell } from "../contract/login-shell.ts";
@@ -21,18 +21,20 @@ export function newShell(tty: TerminalSize, maxIdleMs?: number): ExecRequest {
 
 /** A login shell is told as what it is, not as how it was found. */
 export function commandText(command: readonly string[]): string {
-  const isShell =
-    command.length === loginShell.length && loginShell.every((word, i) => word === command[i]);
-  return isShell ? "login shell" : command.join(" ");
+  return isLoginShell(command) ? "login shell" : command.join(" ");
 }
 
-/** Undefined when there is none. */
+function isLoginShell(argv: readonly string[]): boolean {
+  return argv.length === loginShell.length && loginShell.every((word, i) => word === argv[i]);
+}
+
+/** Attaches to the newest detached login shell; undefined when there is none. Another program's terminal is not a shell. */
 export async function attachNewestFree(
   guest: Guest,
   tty: TerminalSize,
   signal: AbortSignal,
 ): Promise<AttachedSession | undefined> {
-  const free = (await guest.processes(signal)).filter(isFreeTerminal);
+  const free = (await guest.processes(signal)).filter(isFreeShell);
   free.sort((a, b) => b.startedUnixMs - a.startedUnixMs);
   for (const { session } of free) {
     const request = { session, mode: "control", ifDetached: true, tty } as const;
@@ -45,6 +47,6 @@ export async function attachNewestFree(
   return undefined;
 }
 
-function isFreeTerminal({ kind, running, attached }: GuestProcessInfo): boolean {
-  return kind === "terminal" && running && !attached;
+function isFreeShell({ kind, running, attached, argv }: GuestProcessInfo): boolean {
+  return kind === "terminal" && running && !attached && isLoginShell(argv);
 }

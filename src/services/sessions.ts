@@ -39,7 +39,7 @@ export interface SessionList {
 }
 
 export interface ShellRequest {
-  /** Takes up the newest terminal that nobody has, if there is one. */
+  /** Attaches to the newest detached login shell, if there is one. */
   reattach: boolean;
   tty: TerminalSize;
   /** Ends a new one that is detached for so long. */

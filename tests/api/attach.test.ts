@@ -113,6 +113,17 @@ test("a shell is taken up by who comes next, and a new one is made when all are 
   for (const { client } of [second, third, fourth]) client.close();
 });
 
+test("shell starts a new shell although a program's terminal is detached", async () => {
+  await using daemon = await withSandbox();
+  for (const cmd of [["sleep", "60"], ["bash"]]) {
+    const program = await openSession(daemon, { cmd, tty: size });
+    await leave(daemon, program.client, program.id);
+  }
+  const { client, session } = await openSession(daemon, shell);
+  expect(session.reattached).toBe(false);
+  client.close();
+});
+
 test("neither the init session nor one without a terminal is taken for a shell", async () => {
   await using daemon = await startFakeDaemon();
   await daemon.create({ name: "dev", init: "sleep 60" });
