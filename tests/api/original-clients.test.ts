@@ -50,6 +50,12 @@ const rows: Row[] = [
     200,
     { exit_code: 0, stdout: "hi\n", stderr: "" },
   ],
+  [
+    "POST /sandboxes/dev/exec",
+    '{"cmd":["echo","hi"],"output_file":"/workspace/out.log"}',
+    200,
+    { stdout: "hi\n" },
+  ],
   ["POST /sandboxes/dev/exec", '{"cmd":null}', 400, { error: /^cmd: must be a list/ }],
   [
     "POST /sandboxes/dev/exec",

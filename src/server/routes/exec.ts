@@ -97,7 +97,7 @@ async function detached(
   body: z.output<typeof ExecBody>,
   signal: AbortSignal,
 ) {
-  const request = execRequestOf(body, 0);
+  const request = { ...execRequestOf(body, 0), outputFile: body.output_file };
   const { session, pid, outputFile, warning } = await exec.detach(user, ref, request, signal);
   return {
     detached: true as const,
