@@ -110,6 +110,8 @@ export interface GuestFile {
    * Left out, the file is `user`'s, also when it replaces somebody else's.
    */
   owner?: FileOwner;
+  /** What a file that exists keeps: its owner, or its owner and its mode. Agents of earlier versions keep nothing. */
+  keep?: "owner" | "all";
 }
 
 export interface TerminalSize {

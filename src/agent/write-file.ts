@@ -72,8 +72,8 @@ async function writeAll(outgoing: Outgoing, content: Uint8Array | SizedContent):
 
 function openMessage(file: GuestFile, size: number): object {
   const mode = octal(file.mode);
-  const { path, user, owner } = file;
-  return { kind: "write", path, size, mode, user, ...(owner && { owner }) };
+  const { path, user, owner, keep } = file;
+  return { kind: "write", path, size, mode, user, ...(owner && { owner }), ...(keep && { keep }) };
 }
 
 function checkResult(payload: Uint8Array, expected: number): Error | undefined {

@@ -92,9 +92,14 @@ export const fileEndpoints = {
   "file.write": endpoint("file.write", {
     summary: "Write a file",
     description:
-      "Replaces the file atomically with the request body, of at most 100 MB, and creates missing parent directories. Content-Length is required.",
+      "Replaces the file atomically with the request body, of at most 100 MB, and creates missing parent directories. An existing file keeps its owner. Content-Length is required.",
     params: SandboxRef,
-    query: z.object({ ...at, mode: Mode.optional().describe("Permission bits; default: 0644") }),
+    query: z.object({
+      ...at,
+      mode: Mode.optional().describe(
+        "Permission bits; default: those of the existing file, 0644 for a new one",
+      ),
+    }),
     result: done,
     errors: [...pathErrors, "is_directory", "file_too_large"],
   }),

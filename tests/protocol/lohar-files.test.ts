@@ -47,6 +47,23 @@ test("a file that is given to somebody is written as any other", async () => {
   }
 });
 
+test("a write over a script keeps its mode unless it gives one", async () => {
+  const path = join(lohar.directory, "script");
+  const keeping = (mode: number, keep?: "owner" | "all") => {
+    const file = { path, mode, user: "lohar", ...(keep && { keep }) } as const;
+    return guest.writeFile(file, Buffer.from("#!/bin/sh\n"), generous());
+  };
+  const mode = async () => (await stat(path)).mode & 0o7777;
+  await keeping(0o755, "all");
+  expect(await mode()).toBe(0o755);
+  await keeping(0o644, "all");
+  expect(await mode()).toBe(0o755);
+  await keeping(0o640, "owner");
+  expect(await mode()).toBe(0o640);
+  await keeping(0o644);
+  expect(await mode()).toBe(0o644);
+});
+
 test("an owner that nobody knows is refused", async () => {
   await using other = await RealLohar.start();
   const line = await other.connectRaw();

@@ -1,11 +1,11 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { appendFile, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FileChange } from "../../src/agent/guest-files.ts";
 import { failureOf } from "../support/failure.ts";
 import { generous, run, until } from "../support/lohar.ts";
-import { at } from "../support/lohar-files.ts";
+import { at, bytesOf, piecesOf, tarOf } from "../support/lohar-files.ts";
 import { guest, here, lohar, useOneLohar } from "../support/one-lohar.ts";
 
 setDefaultTimeout(120_000);
@@ -50,6 +50,45 @@ test("what happens to files is told in order", async () => {
     "created dir/",
     "created link",
   ]);
+});
+
+test("a write is one change, and its temporary file is seen by nobody", async () => {
+  const file = (path: string) => ({ path, mode: 0o644, user: "lohar" }) as const;
+  const large = Buffer.alloc(3_000_000, "x");
+  const changes = await changesOf(".", false, async () => {
+    for (const content of [Buffer.from("new"), large, Buffer.from("")]) {
+      await guest.writeFile(file("written"), content, generous());
+    }
+    const tar = tarOf({ path: "unpacked", content: "1" }, { path: "unpacked", content: "2" });
+    await guest.files.unpack(at("."), piecesOf(tar), generous());
+    await guest.files.copy(at("written"), here("unpacked"), generous());
+  });
+  const some = changes.filter(
+    (change, i) => change !== changes[i - 1] || change.endsWith("written"),
+  );
+  expect(some).toEqual([
+    "created written",
+    "modified written",
+    "modified written",
+    "created unpacked",
+    "modified unpacked",
+  ]);
+});
+
+test("temporary files are in no list, no tar stream and no copy", async () => {
+  const names = [".file.371.bhatti-tmp", "file.bhatti-tmp", ".other.tmp"];
+  for (const name of names) await Bun.write(here(`tree/${name}`), "");
+  const [, ...shown] = names;
+  const { entries } = await guest.files.list(at("tree"), generous());
+  expect(entries.map(({ name }) => name)).toEqual(shown.toSorted());
+  await Bun.write(here("tree.tar"), await bytesOf(await guest.files.pack(at("tree"), generous())));
+  expect((await run(guest, "tar -tf tree.tar")).stdout.toString().split("\n")).toEqual([
+    ...shown.toSorted(),
+    "",
+  ]);
+  await guest.files.copy({ ...at("tree"), recursive: true }, here("copy"), generous());
+  expect((await readdir(here("copy"))).toSorted()).toEqual(shown.toSorted());
+  await guest.files.remove({ ...at("tree"), recursive: true }, generous());
 });
 
 test("what comes from elsewhere or goes there is created or deleted", async () => {

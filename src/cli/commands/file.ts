@@ -73,9 +73,12 @@ function encoded(content: Buffer) {
 }
 
 export const writeFile = command({
-  description: `Replaces the file atomically, and creates missing parent directories.\n${relative}`,
+  description: `Replaces the file atomically, and creates missing parent directories. An existing file keeps its owner.\n${relative}`,
   arguments: ["sandbox", "path"],
-  flags: { mode: fileMode("Permission bits (default 0644)"), "as-root": asRoot },
+  flags: {
+    mode: fileMode("Permission bits (default: those of the existing file, 0644 for a new one)"),
+    "as-root": asRoot,
+  },
   examples: [
     "bhatti file write dev notes.txt < notes.txt",
     "echo '#!/bin/sh' | bhatti file write dev run.sh --mode 0755",

@@ -27,7 +27,9 @@ export function bindFiles(binder: Binder, files: Files): void {
     const { query } = call;
     const signal = call.signal();
     const content = sizedBody(call.context.req.raw, maximumFileBytes, signal);
-    const file = { ...pathIn(query), mode: modeIn(query.mode) ?? 0o644 };
+    const mode = modeIn(query.mode);
+    const keep = mode === undefined ? ("all" as const) : ("owner" as const);
+    const file = { ...pathIn(query), mode: mode ?? 0o644, keep };
     await files.write(placeOf(call), file, content, signal);
     return done;
   });

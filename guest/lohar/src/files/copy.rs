@@ -123,6 +123,7 @@ impl Copying {
             return Ok(false);
         };
         match step {
+            Some(Step::Leaf(name, _)) if put::is_temporary(name.to_bytes()) => {}
             Some(Step::Leaf(name, stat)) => {
                 self.leaf(walk.directory()?, &name, &stat, target, &name, false)?;
             }

@@ -12,6 +12,7 @@ use super::answers::Answers;
 use super::directory::each_name;
 use super::entry::{name_of, tidy, Entry, EntryLine};
 use super::place::{Last, Place, Trust};
+use super::put::is_temporary;
 use super::refusal::Explain;
 use crate::protocol::hex;
 use crate::protocol::messages::Failure;
@@ -128,7 +129,7 @@ impl FirstNames {
     }
 
     fn add(&mut self, name: &CStr) {
-        if name.to_bytes() <= self.after.as_slice() {
+        if name.to_bytes() <= self.after.as_slice() || is_temporary(name.to_bytes()) {
             return;
         }
         self.names.push((first_bytes(name), name.to_owned()));

@@ -8,7 +8,7 @@ use super::list::Page;
 use super::place::{Owner, Trust};
 use super::read::Part;
 use crate::accounts::Identity;
-use crate::protocol::messages::{Failure, OpenWrite, User};
+use crate::protocol::messages::{Failure, Keep, OpenWrite, User};
 use crate::server::streams::parse;
 
 #[derive(Deserialize)]
@@ -72,6 +72,7 @@ pub enum Work {
         size: u64,
         mode: u32,
         owner: Option<Owner>,
+        keep: Keep,
     },
 }
 
@@ -100,6 +101,7 @@ impl Work {
             size: open.size,
             mode,
             owner: owner.map(Owner::of),
+            keep: open.keep,
         })
     }
 

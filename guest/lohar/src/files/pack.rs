@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use super::answers::Answers;
 use super::place::{is_directory, Last, Place, Trust};
+use super::put::is_temporary;
 use super::read::{open_regular, open_regular_at, read_some, send_up_to};
 use super::refusal::{Explain, Refusal};
 use super::tar::header::{append, append_note, pad, padding, END};
@@ -75,6 +76,7 @@ impl Packing<'_> {
             step => step?,
         };
         match step {
+            Some(Step::Leaf(name, _)) if is_temporary(name.to_bytes()) => {}
             Some(Step::Leaf(name, stat)) => self.leaf(&path, walk.directory()?, &name, &stat)?,
             Some(Step::Enter(_, stat)) => {
                 path.push(b'/');

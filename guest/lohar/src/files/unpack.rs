@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rustix::fs::{
     fchmod, futimens, linkat, mkdirat, openat, symlinkat, utimensat, AtFlags, Mode, OFlags,
-    Timespec, Timestamps, UTIME_OMIT,
+    Timespec, Timestamps, UTIME_NOW,
 };
 use rustix::io::Errno;
 use rustix::pipe::{splice, SpliceFlags};
@@ -236,9 +236,10 @@ fn pass_on(source: &File, file: &OwnedFd, bytes: u64) -> Result<u64, Refusal> {
 
 fn times(member: &Member) -> Timestamps {
     Timestamps {
+        // Not left as it is: the kernel calls a change of the other time alone a change of the content.
         last_access: Timespec {
             tv_sec: 0,
-            tv_nsec: UTIME_OMIT as _,
+            tv_nsec: UTIME_NOW as _,
         },
         last_modification: Timespec {
             tv_sec: member.mtime,

@@ -105,11 +105,13 @@ fn run(
             size,
             mode,
             owner,
+            keep,
         } => {
             let wanted = Wanted {
                 size: *size,
                 mode: *mode,
                 owner: *owner,
+                keep: *keep,
             };
             let input = input.ok_or(Errno::BADF).explain("write", path)?;
             tell(write::write(path, &wanted, trust, &input), answers)

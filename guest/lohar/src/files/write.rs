@@ -1,5 +1,5 @@
-//! `write`: to a temporary name beside the path, which then takes its place. A pipe that ends without the word to go
-//! ahead means that the old file stays.
+//! `write`: a file without a name, which then takes the path's place. A pipe that ends without the word to go ahead
+//! means that the old file stays.
 
 use std::alloc::{alloc_zeroed, dealloc, Layout};
 use std::os::fd::OwnedFd;
@@ -8,18 +8,19 @@ use std::path::Path;
 use std::ptr::NonNull;
 
 use rustix::fs::{
-    fallocate, fchmod, fchown, fcntl_getfl, fcntl_setfl, renameat, unlinkat, AtFlags,
-    FallocateFlags, FileType, Gid, Mode, OFlags, Uid,
+    fallocate, fchmod, fchown, fcntl_getfl, fcntl_setfl, FallocateFlags, FileType, Gid, Mode,
+    OFlags, Stat, Uid,
 };
 use rustix::io::Errno;
+use rustix::process::geteuid;
 use serde::Serialize;
 
 use super::durable;
 use super::place::{is_directory, Lacking, Last, Owner, Place, Trust};
-use super::put;
+use super::put::Draft;
 use super::read::{not_regular, read_some};
 use super::refusal::{Explain, Refusal};
-use crate::protocol::messages::Failure;
+use crate::protocol::messages::{Failure, Keep};
 
 pub const GO_AHEAD: u8 = b'\n';
 
@@ -34,6 +35,7 @@ pub struct Wanted {
     pub mode: u32,
     /// Whose what is made shall be; the writing user's without it. A file that exists keeps its own.
     pub owner: Option<Owner>,
+    pub keep: Keep,
 }
 
 #[derive(Serialize)]
@@ -63,50 +65,57 @@ fn put(path: &Path, wanted: &Wanted, trust: Trust, content: &OwnedFd) -> Result<
         Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile => {
             return Err(not_regular());
         }
-        Ok(stat) => Some(Owner {
-            uid: stat.st_uid,
-            gid: stat.st_gid,
-        }),
+        Ok(stat) => Some(stat),
         Err(Errno::NOENT) => None,
         Err(error) => return Err(error.into()),
     };
-    let owner = wanted.owner.map(|new| old.unwrap_or(new));
-    let mode = Mode::from_raw_mode(0o600);
-    let (temporary, file) = put::create_beside(&place.directory, &place.name, mode)?;
-    let outcome = fill(&file, wanted, owner, content).and_then(|()| {
-        Ok(renameat(
-            &place.directory,
-            &temporary,
-            &place.directory,
-            &place.name,
-        )?)
-    });
-    if outcome.is_err() {
-        let _ = unlinkat(&place.directory, &temporary, AtFlags::empty());
-        return outcome;
-    }
+    let draft = Draft::new(&place.directory, &place.name, Mode::from_raw_mode(0o600))?;
+    fill(&draft.file, wanted.size, content)?;
+    dress(&draft.file, wanted, old.as_ref())?;
+    durable::content(&draft.file)?;
+    draft.publish()?;
     Ok(durable::place(&place)?)
 }
 
-fn fill(
-    file: &OwnedFd,
-    wanted: &Wanted,
-    owner: Option<Owner>,
-    content: &OwnedFd,
-) -> Result<(), Refusal> {
-    reserve(file, wanted.size)?;
-    let left = put_directly(content, file, wanted.size)?;
+fn fill(file: &OwnedFd, size: u64, content: &OwnedFd) -> Result<(), Refusal> {
+    reserve(file, size)?;
+    let left = put_directly(content, file, size)?;
     copy(content, file, left)?;
     let mut word = [0];
     if read_some(content, &mut word)? == 0 || word[0] != GO_AHEAD {
         return Err(given_up());
     }
-    // Before its mode, as a new owner takes the set-user-id bit away.
+    Ok(())
+}
+
+/// The owner comes before the mode, as a new owner takes the set-user-id bit away.
+fn dress(file: &OwnedFd, wanted: &Wanted, old: Option<&Stat>) -> rustix::io::Result<()> {
+    let keeps_owner = wanted.owner.is_some() || wanted.keep != Keep::Nothing;
+    let owner = match old {
+        Some(old) if keeps_owner => Some(Owner {
+            uid: old.st_uid,
+            gid: old.st_gid,
+        }),
+        _ => wanted.owner,
+    };
     if let Some(Owner { uid, gid }) = owner {
-        fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+        match fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))) {
+            // Who may replace a file that is somebody else's has it then.
+            Err(Errno::PERM) if wanted.owner.is_none() => {}
+            outcome => outcome?,
+        }
     }
-    fchmod(file, Mode::from_raw_mode(wanted.mode))?;
-    Ok(durable::content(file)?)
+    let mode = match old {
+        Some(old) if wanted.keep == Keep::All => kept_mode(old),
+        _ => wanted.mode,
+    };
+    fchmod(file, Mode::from_raw_mode(mode))
+}
+
+/// As after a write to the file itself: only root's leaves it the rights of its owner and group to lend.
+fn kept_mode(old: &Stat) -> u32 {
+    let bits = if geteuid().is_root() { 0o7777 } else { 0o1777 };
+    old.st_mode & bits
 }
 
 /// An early "no space" instead of a late one. A file system that cannot reserve is no reason to fail.
@@ -252,11 +261,20 @@ mod tests {
     }
 
     fn put_text(path: &Path, text: &str, mode: u32, owner: Option<Owner>) -> bool {
+        put_kept(path, text, mode, owner, Keep::Nothing)
+    }
+
+    fn put_kept(path: &Path, text: &str, mode: u32, owner: Option<Owner>, keep: Keep) -> bool {
         let (content, sink) = rustix::pipe::pipe().unwrap();
         write_all(&sink, text.as_bytes()).unwrap();
         drop(sink);
         let size = 4;
-        let wanted = Wanted { size, mode, owner };
+        let wanted = Wanted {
+            size,
+            mode,
+            owner,
+            keep,
+        };
         write(path, &wanted, Trust::All, &content).is_ok()
     }
 
@@ -284,6 +302,25 @@ mod tests {
         // Whoever writes without naming an owner asks for himself.
         assert!(put_text(&file, "text\n", 0o644, None));
         assert_eq!(owner_of(&file), own);
+    }
+
+    #[test]
+    fn an_existing_file_keeps_what_it_is_asked_to() {
+        let root = Scratch::new("keep");
+        let file = root.join("file");
+        assert!(put_text(&file, "text\n", 0o4751, Some(somebody())));
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
+        assert!(put_kept(&file, "text\n", 0o600, None, Keep::All));
+        let is_root = geteuid().is_root();
+        assert_eq!(mode(&file), if is_root { 0o4751 } else { 0o751 });
+        assert_eq!(owner_of(&file), somebody());
+        assert!(put_kept(&file, "text\n", 0o600, None, Keep::Owner));
+        assert_eq!((mode(&file), owner_of(&file)), (0o600, somebody()));
+        assert!(put_text(&file, "text\n", 0o644, None));
+        assert_eq!(owner_of(&file), owner_of(root.path()));
+        let new = root.join("new");
+        assert!(put_kept(&new, "text\n", 0o640, None, Keep::All));
+        assert_eq!((mode(&new), owner_of(&new)), (0o640, owner_of(root.path())));
     }
 
     #[test]

@@ -131,6 +131,19 @@ pub struct OpenWrite {
     pub user: Option<User>,
     /// Whose it is when it is new; `user`'s without it.
     pub owner: Option<User>,
+    #[serde(default)]
+    pub keep: Keep,
+}
+
+/// What a file that exists keeps.
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    #[default]
+    Nothing,
+    Owner,
+    /// Its owner and its mode.
+    All,
 }
 
 #[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::trees::{join, Trees};
 use crate::files::answers::Answers;
+use crate::files::put::is_temporary;
 use crate::reactor::clock;
 
 /// How often a file that is being written is told of.
@@ -37,6 +38,8 @@ pub struct Changes<'a> {
     written: HashMap<PathBuf, Written>,
     /// What was found before its event came.
     found: HashSet<PathBuf>,
+    /// The move by which a temporary file takes another's place.
+    replacing: Option<u32>,
 }
 
 struct Leaving {
@@ -60,6 +63,7 @@ impl<'a> Changes<'a> {
             leaving: None,
             written: HashMap::new(),
             found: HashSet::new(),
+            replacing: None,
         }
     }
 
@@ -88,6 +92,15 @@ impl<'a> Changes<'a> {
         };
         let path = join(directory, name);
         let is_dir = flags.contains(ReadFlags::ISDIR);
+        if is_temporary(name.to_bytes()) {
+            if flags.contains(ReadFlags::MOVED_FROM) {
+                self.replacing = Some(event.cookie());
+            }
+            return Ok(());
+        }
+        if flags.contains(ReadFlags::MOVED_TO) && self.replacing.take() == Some(event.cookie()) {
+            return self.tell("modified", &path, None, is_dir, answers);
+        }
         if flags.contains(ReadFlags::MOVED_TO) {
             return self.arrive(event.cookie(), path, is_dir, answers);
         }

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use crate::files::directory::{self, each_entry};
 use crate::files::inside::{names, Inside};
 use crate::files::place::Place;
+use crate::files::put::is_temporary;
 use crate::files::refusal::Refusal;
 
 const MOST: usize = 8192;
@@ -127,6 +128,8 @@ impl Trees {
                 let path = path.join(OsStr::from_bytes(name.to_bytes()));
                 if is_directory {
                     waiting.push(path.clone());
+                } else if is_temporary(name.to_bytes()) {
+                    return;
                 }
                 found(path, is_directory);
             });
