@@ -14,6 +14,8 @@ export interface RunOptions {
   env?: Record<string, string>;
   /** Called with each line of stderr as it comes; for progress. */
   onProgress?: (line: string) => void;
+  /** The signal kills the processes that it has started, too: until they end, its output is open. */
+  ownGroup?: true;
 }
 
 /** A command that did not end well: says which, how it ended and its last words. */
@@ -51,9 +53,13 @@ export async function run(command: string[], options: RunOptions = {}): Promise<
   const child = spawn(program, rest, {
     stdio: ["ignore", "pipe", "pipe"],
     cwd: options.cwd,
+    detached: options.ownGroup === true,
     ...(options.env && { env: options.env }),
   });
-  const onAbort = () => child.kill("SIGKILL");
+  const onAbort = () => {
+    if (options.ownGroup && child.pid !== undefined) killGroup(child.pid);
+    else child.kill("SIGKILL");
+  };
   options.signal?.addEventListener("abort", onAbort, { once: true });
   let stdout = "";
   let stderr = "";
@@ -72,6 +78,14 @@ export async function run(command: string[], options: RunOptions = {}): Promise<
     return { stdout, stderr };
   } finally {
     options.signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+function killGroup(leader: number): void {
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }
 

@@ -1,9 +1,13 @@
 /** The operator's way in: the local database, through the same services as the daemon, whether it runs or not. */
 import { existsSync } from "node:fs";
+import { systemClock } from "../async/clock.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import { prepareDataDirectory } from "../host/data-directory.ts";
+import { daemonRunner, isRunning, processRunner } from "../host/runner.ts";
 import { type Event, type EventSink, stamp } from "../observability/events.ts";
+import { silentLogger } from "../observability/log.ts";
 import { type ImageRecord, Images } from "../services/images.ts";
+import { Operations } from "../services/operations.ts";
 import { type User, Users, type UserWithUsage } from "../services/users.ts";
 import { databasePath, openStore } from "../store/store.ts";
 
@@ -12,6 +16,8 @@ export type { ImageRecord, User, UserWithUsage };
 export interface Operator extends Disposable {
   users: Users;
   images: Images;
+  /** Those that this process runs; the daemon lists them too. */
+  operations: Operations;
   close(): void;
 }
 
@@ -29,6 +35,10 @@ export async function openOperator(
   return {
     users: new Users(store, events),
     images: new Images(store, events, dataDir),
+    operations: new Operations({
+      ...{ store, events, log: silentLogger, clock: systemClock, runner: processRunner() },
+      isRunning: (runner) => runner === daemonRunner || isRunning(runner),
+    }),
     close,
     [Symbol.dispose]: close,
   };

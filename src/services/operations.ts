@@ -259,15 +259,13 @@ export class Operations {
   }
 }
 
-/** The end of an operation of which nothing is left. */
-export function interrupted({ state }: OperationRecord, left = "nothing of it is left") {
+/** The end of an operation that was cut short; `left` is what its user finds. */
+export function interrupted({ kind, state }: OperationRecord, left?: string) {
   const when = state === "pending" ? "before it began" : "while it ran";
-  const reason = `The process that ran it ended ${when}: ${left}`;
-  return {
-    state: "failed",
-    result: null,
-    error: errorOf(new BhattiError("interrupted", reason)),
-  } as const;
+  const nothing = kind === "image.build" ? "no image was registered" : "nothing of it is left";
+  const reason = `The process that ran it ended ${when}: ${left ?? nothing}`;
+  const error = errorOf(new BhattiError("interrupted", reason));
+  return { state: "failed", result: null, error } as const;
 }
 
 function mayShow(user: User, { userId }: OperationRecord): boolean {

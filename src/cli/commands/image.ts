@@ -1,12 +1,17 @@
 /** `bhatti image …`: builds images from recipes on the daemon's host, and lists them. */
 import type { Received } from "../../client/answer.ts";
+import { operationMs } from "../../contract/deadlines.ts";
 import { imageToWire } from "../../contract/image-wire.ts";
 import type { Image } from "../../contract/images.ts";
+import { BhattiError } from "../../errors/bhatti-error.ts";
 import { text, toggle } from "../arguments/flags.ts";
 import { command } from "../command.ts";
 import type { Context } from "../context.ts";
 import { dataDirectory, openLocal } from "../data-directory.ts";
 import { type Column, table } from "../terminal/table.ts";
+
+/** A recipe may print lines of any length. */
+const longestProgress = 200;
 
 export const buildImage = command({
   description:
@@ -32,14 +37,30 @@ export const buildImage = command({
     }
     const dataDir = await dataDirectory(context);
     using cancelling = cancelOnInterrupt(context.system);
-    const built = await images.buildImage({
-      recipe,
-      ...(name !== undefined && { name }),
-      dataDir,
-      report: (line) => void context.remark(line),
-      signal: cancelling.signal,
+    const operation = operator.operations.accept({
+      kind: "image.build",
+      userId: null,
+      target: { kind: "image", id: null, name: described.imageName },
+      what: `Building image "${described.imageName}"`,
+      milliseconds: operationMs["image.build"]({ memoryMB: 0 }),
     });
-    const image = operator.images.register(built);
+    const build = async () => {
+      const built = await images.buildImage({
+        recipe,
+        ...(name !== undefined && { name }),
+        dataDir,
+        report(line) {
+          void context.remark(line);
+          operation.report(line.slice(0, longestProgress));
+        },
+        signal: operation.signal,
+      });
+      return operator.images.register(built);
+    };
+    const { outcome } = operation.run(cancelling.signal, build, (made) => ({
+      ...{ image: made.name, size_mb: made.sizeMB, source: made.source },
+    }));
+    const image = await outcome;
     await context.result(
       imageToWire(image),
       () => `image/${image.name} built (${image.sizeMB} MB)\n`,
@@ -74,12 +95,13 @@ async function localImages(context: Context): Promise<Received<Image>[]> {
 }
 
 function cancelOnInterrupt(system: {
-  onSignal(signal: "SIGINT" | "SIGTERM", listener: () => void): Disposable;
+  onSignal(signal: NodeJS.Signals, listener: () => void): Disposable;
 }): Disposable & { signal: AbortSignal } {
   const controller = new AbortController();
   const handlers = new DisposableStack();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    handlers.use(system.onSignal(signal, () => controller.abort()));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    const reason = new BhattiError("cancelled", `The build was interrupted by ${signal}`);
+    handlers.use(system.onSignal(signal, () => controller.abort(reason)));
   }
   return { signal: controller.signal, [Symbol.dispose]: () => handlers.dispose() };
 }
