@@ -171,7 +171,7 @@ test.each([
   [{ shell: "old", tty: size }, /^shell: must be one of reattach, new/],
   [{ shell: "new" }, /^tty: is required/],
   [{ shell: "new", tty: { rows: 0, cols: 80 } }, /^tty.rows: must be between 1 and 65535/],
-  [{ shell: "new", tty: size, cmd: ["ls"] }, /^cmd: is not a field/],
+  [{ shell: "new", tty: size, cmd: ["ls"] }, /^cmd: unknown field/],
 ])("a bad first message is told precisely: %j", async (request, error) => {
   await using daemon = await withSandbox();
   const client = await ExecSocketClient.start(daemon, "dev", request);
