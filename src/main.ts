@@ -1,4 +1,5 @@
 /** Hands words, streams, environment and signals to the command line and sets the exit code: the only file with `process`. */
+import { ownWords } from "./cli/own-words.ts";
 import { run } from "./cli/run.ts";
 import { openOutput } from "./cli/terminal/output.ts";
 import { openInput, openTerminal } from "./cli/terminal/streams.ts";
@@ -12,7 +13,7 @@ if (process.env["HTTP_PROXY"] || process.env["http_proxy"]) {
 
 const lingerMs = 2000;
 
-process.exitCode = await run(process.argv.slice(2), {
+process.exitCode = await run(await ownWords(process.argv.slice(2)), {
   env: process.env,
   userId: process.getuid?.() ?? 0,
   stdin: openInput(),

@@ -35,6 +35,8 @@ export interface CommandShape<F extends Flags, Argument extends string, Rest ext
   /** They are the command line of another program, whose short flags are not ours. */
   restIsCommand?: true;
   flags: F;
+  /** Arguments that name files, which are bytes and need not be UTF-8. */
+  byteArguments?: readonly (Argument | Rest)[];
   examples?: readonly string[];
   /** The exit code when it fails, by its words, which may be wrong; 1 when absent. */
   failureExitCode?(words: readonly string[], env: System["env"]): number;
@@ -49,6 +51,7 @@ export interface Command {
   rest?: string;
   restIsCommand?: true;
   flags: Flags;
+  byteArguments?: readonly string[];
   examples?: readonly string[];
   failureExitCode?(words: readonly string[], env: System["env"]): number;
   execute(context: Context, positional: readonly string[], flags: WrittenFlags): Promise<number>;

@@ -1,6 +1,7 @@
 /** What a command may touch, and the one way to the screen. */
 import { Client } from "../client/client.ts";
 import { Timing } from "../client/timing.ts";
+import { shownText } from "../contract/byte-text.ts";
 import { developmentVersion, version } from "../version.ts";
 import type { Names } from "./names.ts";
 import { configSources, type GlobalFlags, loadClientSettings } from "./settings.ts";
@@ -24,7 +25,7 @@ export function openContext(system: System, flags: GlobalFlags, names: Names): C
   const timing = flags.timing ? new Timing(system.now) : undefined;
   let client: Promise<Client> | undefined;
   // Where nobody listens to remarks, they are not missed.
-  const remark = (line: string) => system.stderr.write(`${line}\n`).catch(() => {});
+  const remark = (line: string) => system.stderr.write(`${shownText(line)}\n`).catch(() => {});
   return {
     system,
     flags,

@@ -1,5 +1,6 @@
 /** Any error → the words for the screen and the exit code, once. */
 import { DaemonError, type ErrorBody } from "../client/failure.ts";
+import { shownText } from "../contract/byte-text.ts";
 import { isBhattiError, messageOf } from "../errors/bhatti-error.ts";
 import { type Names, withNames } from "./names.ts";
 import { OutputClosed } from "./system.ts";
@@ -41,11 +42,11 @@ function describe(error: unknown): { line: string; body: ErrorBody } {
     };
   }
   const code = isBhattiError(error) ? error.code : "internal";
-  const message = messageOf(error);
+  const message = shownText(messageOf(error));
   return { line: `Error: ${message}`, body: { error: message, code } };
 }
 
 function hintOf(error: unknown, names: Names): string | undefined {
   const { hint } = error instanceof DaemonError || isBhattiError(error) ? error : {};
-  return hint && withNames(hint, names);
+  return hint && shownText(withNames(hint, names));
 }

@@ -1,4 +1,6 @@
 /** One run of the program: words → command → exit code, and any error → words. */
+
+import { hasBytes } from "../contract/byte-text.ts";
 import type { PlannedFeature } from "../contract/planned.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import type { Command } from "./command.ts";
@@ -78,6 +80,7 @@ async function runCommand(
     return 0;
   }
   checkCount(loaded, parsed, path);
+  checkText(loaded, parsed);
   for (const [word, name] of namesIn(parsed, loaded)) names.set(word, name);
   return await execute(loaded, parsed, openContext(system, flags, names));
 }
@@ -182,6 +185,18 @@ function checkCount(
   throw new UsageError(message, {
     hint: isName ? `Did you mean: ${meant.join(" ")}` : undefined,
   });
+}
+
+/** Refuses bytes that are not UTF-8 where they could not be passed on as they are. */
+function checkText(loaded: Command, { positional, flags }: ReturnType<typeof parseWords>): void {
+  const refused = (what: string, text: string) => {
+    if (hasBytes(text)) throw new UsageError(`${what} must be UTF-8, got "${text}"`);
+  };
+  for (const [index, text] of positional.entries()) {
+    const name = loaded.arguments[index] ?? loaded.rest ?? "";
+    if (!loaded.byteArguments?.includes(name)) refused(`<${name}>`, text);
+  }
+  for (const [name, written] of flags) for (const text of written) refused(`--${name}`, text);
 }
 
 /** Adds to a usage error the usage line, and a hint unless it has one. */

@@ -1,5 +1,6 @@
 /** `--env KEY=VALUE,KEY=VALUE`, where a value may have commas too, and `--env KEY`. */
 import type { Flag } from "../command.ts";
+import { ownVariable } from "../own-words.ts";
 import type { System } from "../system.ts";
 import { badFlag } from "./flags.ts";
 
@@ -41,15 +42,16 @@ function addPair(pair: string, found: Environment, name: string): void {
 }
 
 /** Fills in local values. Leaves out what is not set here, as docker does. */
-export function withLocalValues(
+export async function withLocalValues(
   environment: Environment | undefined,
   env: System["env"],
-): Record<string, string> | undefined {
+): Promise<Record<string, string> | undefined> {
   if (!environment) return undefined;
-  const pairs = Object.entries(environment).map(
-    ([key, value]) => [key, value ?? env[key]] as const,
-  );
-  return Object.fromEntries(
-    pairs.flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
-  );
+  const values: Record<string, string> = {};
+  for (const [key, given] of Object.entries(environment)) {
+    const local = given === undefined ? env[key] : undefined;
+    const value = given ?? (local === undefined ? undefined : await ownVariable(key, local));
+    if (value !== undefined) values[key] = value;
+  }
+  return values;
 }

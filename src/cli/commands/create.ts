@@ -81,7 +81,7 @@ export const create = command({
       ...given("cpus", input.cpus),
       ...given("memory_mb", input.memory),
       ...given("disk_size_mb", input["disk-size"]),
-      ...given("env", withLocalValues(input.env, context.system.env)),
+      ...given("env", await withLocalValues(input.env, context.system.env)),
       ...given("init", input.init),
       ...(input["keep-hot"] && { keep_hot: true }),
       ...given("idle_warm_s", input["idle-warm"]),

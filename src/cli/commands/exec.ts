@@ -60,7 +60,7 @@ export const exec = command({
     const command = {
       cmd: input.command,
       ...given("timeout_sec", input.timeout),
-      ...given("env", withLocalValues(input.env, context.system.env)),
+      ...given("env", await withLocalValues(input.env, context.system.env)),
       ...given("workdir", input.workdir && absolute(input.workdir)),
       ...given("user", input.user),
     };

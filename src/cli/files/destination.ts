@@ -1,8 +1,9 @@
 /** Where the bytes of one file go on this machine, as cp has it. */
 import { constants, fstatSync, lstatSync, realpathSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
-import { basename, dirname, resolve } from "node:path";
+import { basename, dirname } from "node:path";
 import { abortable } from "../../async/deadline.ts";
+import { bytesOf, textOf } from "../../contract/byte-text.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { descriptorOf, writeAll } from "../terminal/output.ts";
 import { localError, writing } from "./local-error.ts";
@@ -17,15 +18,18 @@ export type Destination =
 /** Throws local_io for a link that leads nowhere. */
 export function destinationOf(local: string): Destination {
   if (local === "-") return { kind: "stdout" };
-  const stat = writing(local, () => statSync(local, { throwIfNoEntry: false }));
+  const path = bytesOf(local);
+  const stat = writing(local, () => statSync(path, { throwIfNoEntry: false }));
   if (!stat) {
-    if (lstatSync(local, { throwIfNoEntry: false })) {
+    if (lstatSync(path, { throwIfNoEntry: false })) {
       throw new BhattiError("local_io", `cannot write "${local}": It is a dangling symbolic link`);
     }
-    return fileAt(resolve(local));
+    return fileAt(local);
   }
   if (isStdout(stat)) return { kind: "stdout" };
-  return stat.isFile() ? fileAt(realpathSync(local)) : { kind: "special", path: local };
+  return stat.isFile()
+    ? fileAt(textOf(realpathSync(path, "buffer")))
+    : { kind: "special", path: local };
 }
 
 function fileAt(path: string): Destination {
@@ -41,9 +45,11 @@ function isStdout({ dev, ino }: { dev: number; ino: number }): boolean {
 /** Opens what is there. A FIFO waits for its reader, and a write for whatever takes the bytes, until the signal. */
 export async function openSpecial(path: string, signal: AbortSignal) {
   const failed = (cause: unknown) => localError(`cannot write "${path}"`, cause);
-  const opening = open(path, constants.O_WRONLY | constants.O_NOCTTY).catch((cause: unknown) => {
-    throw failed(cause);
-  });
+  const opening = open(bytesOf(path), constants.O_WRONLY | constants.O_NOCTTY).catch(
+    (cause: unknown) => {
+      throw failed(cause);
+    },
+  );
   const file = await abortable(opening, signal);
   const descriptor = await descriptorOf(file.fd);
   return {

@@ -1,4 +1,5 @@
 /** A tar stream from a sandbox → local files. */
+import { bytesOf } from "../../contract/byte-text.ts";
 import type { Progress } from "../terminal/progress.ts";
 import { LocalTree } from "./local-tree.ts";
 import { readTar, type TarItem } from "./tar-reader.ts";
@@ -38,9 +39,7 @@ export async function extractFile(
   progress: Progress,
 ): Promise<Extracted> {
   const tree = new LocalTree(directory);
-  return await extractOne(tar, (item) =>
-    place(tree, { ...item, name: Buffer.from(name) }, progress),
-  );
+  return await extractOne(tar, (item) => place(tree, { ...item, name: bytesOf(name) }, progress));
 }
 
 /** The bytes of the one file of the stream. */

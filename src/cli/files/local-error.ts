@@ -1,20 +1,25 @@
 /** What this machine's file system refuses, in words that name the local side: a sandbox has its own disk and errors. */
+import { textOf } from "../../contract/byte-text.ts";
 import { BhattiError, messageOf } from "../../errors/bhatti-error.ts";
 
 /** Throws local_io for what the file system throws. */
 export function reading<T>(path: Buffer | string, work: () => T): T {
-  return explained(`cannot read "${path}"`, readingReasons, work);
+  return explained(`cannot read "${textOfPath(path)}"`, readingReasons, work);
 }
 
 /** Throws local_io for what the file system throws. */
 export function writing<T>(path: Buffer | string, work: () => T): T {
-  return explained(`cannot write "${path}"`, writingReasons, work);
+  return explained(`cannot write "${textOfPath(path)}"`, writingReasons, work);
 }
 
 /** `what` failed, such as `cannot write to standard output`, for the reason that the kernel gave. */
 export function localError(what: string, cause: unknown, reasons: Reasons = {}): BhattiError {
   const { code = "" } = cause as NodeJS.ErrnoException;
   return new BhattiError("local_io", `${what}: ${reasons[code] ?? strerror(cause)}`, { cause });
+}
+
+function textOfPath(path: Buffer | string): string {
+  return typeof path === "string" ? path : textOf(path);
 }
 
 type Reasons = Readonly<Record<string, string>>;

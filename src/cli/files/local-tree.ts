@@ -19,6 +19,7 @@ import {
   utimesSync,
   writeSync,
 } from "node:fs";
+import { bytesOf } from "../../contract/byte-text.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { writing } from "./local-error.ts";
 import type { TarEntry } from "./tar-header.ts";
@@ -39,8 +40,8 @@ export class LocalTree {
 
   /** The directory is made when it lacks. */
   constructor(root: string) {
-    this.#root = Buffer.from(root);
-    writing(root, () => mkdirSync(root, { recursive: true }));
+    this.#root = bytesOf(root);
+    writing(root, () => mkdirSync(this.#root, { recursive: true }));
   }
 
   directory(entry: Facts): void {

@@ -10,6 +10,7 @@ import {
   readSync,
   type Stats,
 } from "node:fs";
+import { bytesOf } from "../../contract/byte-text.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { reading } from "./local-error.ts";
 import { headerOf, padding, type TarEntry, type TarType, tarEnd } from "./tar-header.ts";
@@ -28,12 +29,12 @@ type Piece = Uint8Array<ArrayBuffer>;
 
 /** What is in the directory, under names relative to it. */
 export function* packDirectory(path: string, progress: PackProgress): Generator<Piece> {
-  yield* joined(contentOf(Buffer.from(path), noTarget, new Packer(progress)));
+  yield* joined(contentOf(bytesOf(path), noTarget, new Packer(progress)));
 }
 
 /** The file alone, under that name. */
 export function* packFile(path: string, name: string, progress: PackProgress): Generator<Piece> {
-  yield* joined(new Packer(progress).file(Buffer.from(path), Buffer.from(name), 0));
+  yield* joined(new Packer(progress).file(bytesOf(path), bytesOf(name), 0));
 }
 
 /** How much there is to pack. */
@@ -50,7 +51,7 @@ export function measure(path: string): { files: number; bytes: number } {
       }
     }
   };
-  add(Buffer.from(path));
+  add(bytesOf(path));
   return sum;
 }
 

@@ -2,7 +2,8 @@
 import { statSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Client } from "../../client/client.ts";
-import { bytesOf } from "../../client/received.ts";
+import { bytesOf as bytesIn } from "../../client/received.ts";
+import { bytesOf } from "../../contract/byte-text.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Context } from "../context.ts";
 import { type Progress, showProgress } from "../terminal/progress.ts";
@@ -78,11 +79,11 @@ async function extractOneTo(
 }
 
 async function open(client: Client, place: Place, signal: AbortSignal) {
-  return bytesOf(await client.transfer("file.pull", partsOf(place), { signal }), { signal });
+  return bytesIn(await client.transfer("file.pull", partsOf(place), { signal }), { signal });
 }
 
 function kindOf(local: string): "directory" | "file" | "nothing" {
-  const stat = writing(local, () => statSync(local, { throwIfNoEntry: false }));
+  const stat = writing(local, () => statSync(bytesOf(local), { throwIfNoEntry: false }));
   if (!stat) return "nothing";
   return stat.isDirectory() ? "directory" : "file";
 }

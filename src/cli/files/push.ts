@@ -1,8 +1,9 @@
 /** Local files → a sandbox. */
 import { statSync } from "node:fs";
-import { basename, resolve } from "node:path";
+import { basename } from "node:path";
 import type { Received } from "../../client/answer.ts";
 import type { Client } from "../../client/client.ts";
+import { bytesOf } from "../../contract/byte-text.ts";
 import type { Transferred } from "../../contract/files.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Context } from "../context.ts";
@@ -19,7 +20,7 @@ export interface Pushed extends PackProgress {
 }
 
 export async function pushInto(context: Context, local: string, place: Place): Promise<Pushed> {
-  const stat = reading(local, () => statSync(local));
+  const stat = reading(local, () => statSync(bytesOf(local)));
   if (!stat.isDirectory() && !stat.isFile()) throw unsized(local);
   const client = await context.client();
   const into = stat.isDirectory() ? { place, name: "" } : await destination(client, local, place);
@@ -57,7 +58,7 @@ function unsized(local: string): BhattiError {
 async function destination(client: Client, local: string, place: Place) {
   const { path } = place;
   const isInto = path.endsWith("/") || (await lookUp(client, place))?.is_dir;
-  if (isInto) return { place, name: basename(resolve(local)) };
+  if (isInto) return { place, name: basename(local) };
   const slash = path.lastIndexOf("/");
   const parent = slash < 0 ? "." : path.slice(0, slash) || "/";
   return { place: { ...place, path: parent }, name: path.slice(slash + 1) };
