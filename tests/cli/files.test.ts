@@ -276,9 +276,12 @@ test("watch prints a line for each change, until Ctrl+C", async () => {
       stderr: "pipe",
     });
     await until("it watches", async () => (await daemon.ok("inspect", "dev")).includes("files"));
-    await write("new file", "x");
-    const { value } = await child.stdout.getReader().read();
-    expect(new TextDecoder().decode(value).split("\n")[0]).toBe(expected);
+    const line = child.stdout.getReader().read();
+    // The sandbox is in use before the guest watches, so a change may be missed.
+    const isOver = line.then(() => true);
+    do await write("new file", "x");
+    while (!(await Promise.race([isOver, Bun.sleep(100)])));
+    expect(new TextDecoder().decode((await line).value).split("\n")[0]).toBe(expected);
     child.kill("SIGINT");
     await child.exited;
     expect(child.signalCode).toBe("SIGINT");
