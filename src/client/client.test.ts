@@ -112,3 +112,46 @@ test("the runtime's own idle timeout of five minutes does not end a call", async
   await client.call("sandbox.list", { query: {} });
   expect(timeout).toBe(false);
 });
+
+test("a call is given up when the daemon no longer answers anything, long before its deadline", async () => {
+  let healthChecks = 0;
+  using server = Bun.serve({
+    port: 0,
+    idleTimeout: 0,
+    fetch: ({ url }) => {
+      if (!url.endsWith("/health")) return new Promise<Response>(() => {});
+      healthChecks += 1;
+      return healthChecks < 3 ? new Response("{}") : new Promise<Response>(() => {});
+    },
+  });
+  const client = new Client({
+    url: server.url.origin,
+    token: "t",
+    fetch: (address, init) => fetch(address, init),
+    connectWebSocket: webSocketConnector(fetch),
+    life: { ask: 10, answer: 500 },
+  });
+  expect(await errorOf(client.call("sandbox.stop", { params: { ref: "dev" } }))).toMatchObject({
+    code: "daemon_unreachable",
+    message: `the daemon at ${server.url.origin} did not answer within 0.5 s`,
+  });
+  expect(healthChecks).toBe(3);
+  server.stop(true);
+});
+
+test("a lost connection leads to the operation that it may have started", async () => {
+  using closing = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: { data: (socket) => void socket.terminate() },
+  });
+  const { client } = clientOf(closing);
+  const ref = { params: { ref: "dev" } };
+  expect(await errorOf(client.call("sandbox.stop", ref))).toMatchObject({
+    code: "daemon_unreachable",
+    hint: "The operation may have started; check it: bhatti operation list",
+  });
+  expect(await errorOf(client.call("sandbox.get", ref))).toMatchObject({
+    hint: "Start the daemon: bhatti serve. If it is, its log says what went wrong",
+  });
+});

@@ -1,11 +1,12 @@
 /** Typed calls to a daemon. Knows methods and paths, never the schemas: those cost more to load than a call takes. */
 import { abortable, reasonOf } from "../async/deadline.ts";
 import type { Input, Result } from "../contract/all.ts";
-import { patienceMs, socketMs } from "../contract/deadlines.ts";
+import { operationMs, patienceMs, socketMs } from "../contract/deadlines.ts";
 import { type EndpointId, paths } from "../contract/paths.ts";
 import type { BhattiError } from "../errors/bhatti-error.ts";
 import { answerIn, type Received } from "./answer.ts";
 import { failureOf, notBhatti, silent, unreachable } from "./failure.ts";
+import { Patience } from "./patience.ts";
 import { retryAfterLimit } from "./retry-after.ts";
 import type { Timing } from "./timing.ts";
 import {
@@ -23,6 +24,8 @@ export interface ClientOptions {
   timing?: Timing;
   /** Called before each wait for the daemon's rate limit. `totalMs`: of all waits of this request. */
   onRateLimit?: (totalMs: number) => void;
+  /** Instead of the contract's `lifeMs`. */
+  life?: { ask: number; answer: number };
 }
 
 export interface Answer<T> {
@@ -100,9 +103,8 @@ export class Client {
     // Every input is made of these three; which of them an endpoint has is what Input says.
     const { method, url, parts } = this.#request(id, input as Parts);
     const hasBody = parts.body !== undefined;
-    const overdue = AbortSignal.timeout(milliseconds);
-    const gone = (cause: unknown) =>
-      overdue.aborted ? silent(this.url, milliseconds, cause) : unreachable(this.url, cause);
+    using patience = this.#patience(milliseconds);
+    const gone = (cause: unknown) => this.#gone(id, patience, cause);
     const request = {
       method,
       headers: {
@@ -111,7 +113,7 @@ export class Client {
         ...(hasBody && { "content-type": "application/json" }),
       },
       ...(hasBody && { body: JSON.stringify(parts.body) }),
-      signal: overdue,
+      signal: patience.signal,
       timeout: false, // Bun's own, of five minutes without a byte
     };
     const response = await this.#send(url, request, gone);
@@ -144,13 +146,11 @@ export class Client {
     }: Omit<Transfer, "body"> & { body: ReadableStream<Uint8Array> | undefined },
   ): Promise<Response> {
     const { method, url } = this.#request(id, input as Parts);
-    const overdue = new AbortController();
-    const gone = (cause: unknown) => {
-      if (signal?.aborted) return reasonOf(signal);
-      return overdue.signal.aborted
-        ? silent(this.url, milliseconds, cause)
-        : unreachable(this.url, cause);
-    };
+    // What goes up takes as long as it takes.
+    using patience = body === undefined ? this.#patience(milliseconds) : undefined;
+    const gone = (cause: unknown) =>
+      signal?.aborted ? reasonOf(signal) : this.#gone(id, patience, cause);
+    const signals = [signal, patience?.signal].filter((one) => one !== undefined);
     const request = {
       method,
       headers: {
@@ -158,18 +158,12 @@ export class Client {
         ...(size !== undefined && { "content-length": String(size) }),
       },
       ...(body !== undefined && { body, duplex: "half" }),
-      signal: signal ? AbortSignal.any([signal, overdue.signal]) : overdue.signal,
+      signal: AbortSignal.any(signals),
       timeout: false, // Bun's own for a connection that is silent for minutes, as a watch may be
     };
-    const patience =
-      body === undefined ? setTimeout(() => overdue.abort(), milliseconds) : undefined;
-    try {
-      const response = await this.#send(url, request, gone);
-      if (!response.ok) throw await failureOf(response, this.url);
-      return response;
-    } finally {
-      clearTimeout(patience);
-    }
+    const response = await this.#send(url, request, gone);
+    if (!response.ok) throw await failureOf(response, this.url);
+    return response;
   }
 
   /** Repeats an attempt that the daemon's rate limit refuses. */
@@ -219,6 +213,19 @@ export class Client {
     }
     const question = query.size > 0 ? `?${query}` : "";
     return { method, url: this.url + path + question, parts };
+  }
+
+  #patience(milliseconds: number): Patience {
+    const { fetch, life } = this.#options;
+    return new Patience({ url: this.url, fetch, milliseconds, ...(life && { life }) });
+  }
+
+  #gone(id: EndpointId, patience: Patience | undefined, cause: unknown): BhattiError {
+    const isOperation = id in operationMs;
+    const { silentMs } = patience ?? {};
+    return silentMs === undefined
+      ? unreachable(this.url, cause, isOperation)
+      : silent(this.url, silentMs, cause, isOperation);
   }
 
   #answered(headers: Headers): void {

@@ -131,18 +131,28 @@ export function notBhatti(url: string, response: Response): BhattiError {
   );
 }
 
+/** For requests that start an operation: it is there, or was, although its answer was lost. */
+const operationHint = "The operation may have started; check it: bhatti operation list";
+
 /** A request that was given up, because nothing came back for too long. */
-export function silent(url: string, milliseconds: number, cause: unknown): BhattiError {
+export function silent(
+  url: string,
+  milliseconds: number,
+  cause: unknown,
+  isOperation = false,
+): BhattiError {
+  const usual = "Look at the daemon's log, or check the address: bhatti setup";
   return new BhattiError(
     "daemon_unreachable",
     `the daemon at ${url} did not answer within ${milliseconds / 1000} s`,
-    { cause, hint: "Look at the daemon's log, or check the address: bhatti setup" },
+    { cause, hint: isOperation ? operationHint : usual },
   );
 }
 
 /** A request that got no answer. */
-export function unreachable(url: string, cause: unknown): BhattiError {
-  const { hint, reason } = explain(cause);
+export function unreachable(url: string, cause: unknown, isOperation = false): BhattiError {
+  const { hint: usual, reason, wasSent } = explain(cause);
+  const hint = isOperation && wasSent ? operationHint : usual;
   return new BhattiError("daemon_unreachable", `cannot reach the daemon at ${url}: ${reason}`, {
     cause,
     ...(hint && { hint }),
@@ -154,6 +164,8 @@ interface Explanation {
   codes: RegExp;
   reason?: string;
   hint?: string;
+  /** The daemon may have had the request. */
+  wasSent?: true;
 }
 
 const explanations: Explanation[] = [
@@ -165,6 +177,7 @@ const explanations: Explanation[] = [
   },
   {
     codes: /RESET|ConnectionClosed|EPIPE/i,
+    wasSent: true,
     reason: "the connection was closed",
     hint: "Start the daemon: bhatti serve. If it is, its log says what went wrong",
   },
@@ -186,10 +199,10 @@ const explanations: Explanation[] = [
   },
 ];
 
-function explain(cause: unknown): { reason: string; hint?: string } {
+function explain(cause: unknown): Partial<Explanation> & { reason: string } {
   const code = codeOf(cause) || codeOf((cause as { cause?: unknown } | undefined)?.cause);
-  const { reason, hint } = explanations.find(({ codes }) => codes.test(code)) ?? {};
-  return { reason: reason ?? messageOf(cause), ...(hint !== undefined && { hint }) };
+  const found = explanations.find(({ codes }) => codes.test(code));
+  return { ...found, reason: found?.reason ?? messageOf(cause) };
 }
 
 function codeOf(error: unknown): string {

@@ -1,0 +1,52 @@
+/** Bounds the wait for one answer: by a deadline, and by whether the daemon still answers anything. */
+import { lifeMs } from "../contract/deadlines.ts";
+import type { Fetch } from "./transport.ts";
+
+export interface PatienceOptions {
+  url: string;
+  fetch: Fetch;
+  milliseconds: number;
+  /** How often the daemon is asked meanwhile, and how soon it has to answer. */
+  life?: { ask: number; answer: number };
+}
+
+export class Patience implements Disposable {
+  /** How long the daemon was silent, once that was too long. */
+  silentMs: number | undefined;
+  readonly #over = new AbortController();
+  readonly #answered = new AbortController();
+  readonly #deadline: ReturnType<typeof setTimeout>;
+  #life: ReturnType<typeof setTimeout> | undefined;
+
+  constructor({ url, fetch, milliseconds, life = lifeMs }: PatienceOptions) {
+    this.#deadline = setTimeout(() => this.#end(milliseconds), milliseconds);
+    const ask = async () => {
+      const signal = AbortSignal.any([AbortSignal.timeout(life.answer), this.#answered.signal]);
+      try {
+        await (await fetch(`${url}/health`, { signal })).body?.cancel();
+        if (!this.#answered.signal.aborted) this.#life = setTimeout(ask, life.ask);
+      } catch {
+        this.#end(life.answer);
+      }
+    };
+    this.#life = setTimeout(ask, life.ask);
+  }
+
+  /** Aborted when it is over; never once it is disposed of. */
+  get signal(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#deadline);
+    clearTimeout(this.#life);
+    this.#answered.abort();
+  }
+
+  #end(silentMs: number): void {
+    if (this.#answered.signal.aborted) return;
+    this.silentMs = silentMs;
+    this.#over.abort();
+    this[Symbol.dispose]();
+  }
+}
