@@ -5,7 +5,7 @@ import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
 import { type AppOptions, createApp } from "./app.ts";
 import { KeyWatch } from "./middleware/key-watch.ts";
 import type { ServedSocket, SocketData } from "./request.ts";
-import { largestMessage } from "./streams/socket-connection.ts";
+import { largestMessage, maxBufferedBytes } from "./streams/socket-connection.ts";
 
 export interface ListenAddress {
   hostname: string;
@@ -44,6 +44,8 @@ export function startServer(options: HttpServerOptions): HttpServer {
       idleTimeout: 0, // the connections judge for themselves
       sendPings: false,
       maxPayloadLength: largestMessage(options.limits.jsonBodyBytes),
+      backpressureLimit: maxBufferedBytes,
+      closeOnBackpressureLimit: true,
       open(socket) {
         sockets.add(socket.data.served);
         socket.data.served.opened(socket);

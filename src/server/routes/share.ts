@@ -11,6 +11,7 @@ import { rateLimited } from "../middleware/rate-limit.ts";
 import { TokenBuckets } from "../middleware/token-buckets.ts";
 import { addressOf, type RequestContext } from "../request.ts";
 import { SocketConnection } from "../streams/socket-connection.ts";
+import { Strangers } from "../streams/strangers.ts";
 import { upgrade } from "../streams/upgrade.ts";
 import { WebShellConversation } from "../streams/web-shell-websocket.ts";
 import { ShellPage } from "../web/page.ts";
@@ -26,6 +27,10 @@ export interface ShareRouteOptions {
 /** Of one address. */
 const connects = { perMinute: 600, burst: 10 };
 const failures = { perMinute: 10, burst: 5 };
+/** Connections that have not shown the right token yet. */
+const maxStrangers = 8;
+/** Until such a connection must have sent its first message. */
+const strangerSeconds = 10;
 /** Until a failure beyond those is told. */
 const penaltyMs = 2000;
 
@@ -60,19 +65,27 @@ function bindStream(binder: Binder, options: ShareRouteOptions): void {
   const { shares, sessions, clock, log, identity } = options;
   const connected = new TokenBuckets(connects, clock);
   const failed = new TokenBuckets(failures, clock);
+  const strangers = new Strangers(maxStrangers);
   implement(binder, endpoints["share.stream"], ({ params, context, requestId }) => {
     const ip = addressOf(context);
     const wait = connected.take(ip);
     if (wait > 0) throw rateLimited(wait);
+    if (strangers.isFull(ip)) throw rateLimited(strangerSeconds);
     const isOwn = isOwnOrigin(context);
-    const talk = (connection: SocketConnection) =>
-      new WebShellConversation(connection, {
-        open: (token) => shares.open(isOwn ? params.id : "", token, ip),
+    const talk = (connection: SocketConnection) => {
+      const known = strangers.add(ip, connection.over);
+      return new WebShellConversation(connection, {
+        open: (token) => {
+          const session = shares.open(isOwn ? params.id : "", token, ip);
+          known();
+          return session;
+        },
         penalty: async (signal) => {
           if (failed.take(ip) > 0) await elapse(clock, penaltyMs, signal);
         },
         enter: (visitor, visit, signal) => enterShell(sessions, visitor, visit, signal),
       });
+    };
     const serve = () =>
       new SocketConnection({
         ...{ requestId, talk, clock, clientBegins: true },

@@ -36,6 +36,8 @@ export interface SocketOptions {
 }
 
 const firstMessageMs = 10_000;
+/** How long a client may take to read why it failed. */
+const lastMessageMs = 10_000;
 /** Close codes of RFC 6455. */
 export const closeCodes = { done: 1000, refused: 1008, failed: 1011 } as const;
 
@@ -46,6 +48,8 @@ export class SocketConnection implements ServedSocket {
   #socket: Socket | undefined;
   #firstMessage: Disposable | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
+  /** Closes the connection once the client has taken the last message. */
+  #close: (() => void) | undefined;
   #lastHeard = performance.now();
   /** Output that the client has not processed yet; unlimited unless it asks for a window. */
   readonly window = new OutputWindow(this.#over.signal);
@@ -85,6 +89,7 @@ export class SocketConnection implements ServedSocket {
   drained(): void {
     this.#drained?.resolve();
     this.#drained = undefined;
+    this.#close?.();
     this.heard();
   }
 
@@ -103,6 +108,7 @@ export class SocketConnection implements ServedSocket {
   }
 
   closed(): void {
+    this.#close = undefined;
     this.#firstMessage?.[Symbol.dispose]();
     this.#over.abort(new BhattiError("cancelled", "the client went away"));
     this.drained();
@@ -112,7 +118,9 @@ export class SocketConnection implements ServedSocket {
     if (this.over.aborted) return;
     const { body, status } = failureOf(error, this.#options.requestId, this.#options.log);
     this.tell(this.#conversation.wording?.(body) ?? { type: "error", ...body });
+    const socket = this.#socket;
     this.end(status < 500 ? closeCodes.refused : closeCodes.failed);
+    if (this.#close) this.#options.clock.timer(lastMessageMs, () => socket?.terminate());
   }
 
   /** The client hears how it fails, if it does. */
@@ -134,11 +142,17 @@ export class SocketConnection implements ServedSocket {
     await this.window.add(message.length - overhead);
   }
 
+  /** Whatever was sent before arrives: closing at once would drop what is still buffered (Bun 1.4.5). */
   end(code: number): void {
     const socket = this.#socket;
     this.closed();
     this.#socket = undefined;
-    socket?.close(code);
+    this.#close = () => {
+      if ((socket?.getBufferedAmount() ?? 0) > 0) return;
+      this.#close = undefined;
+      socket?.close(code);
+    };
+    this.#close();
   }
 
   #guard(work: () => void): void {
@@ -149,6 +163,12 @@ export class SocketConnection implements ServedSocket {
     }
   }
 }
+
+/**
+ * More than this is never buffered for a client: those that send pings, or what is answered, without reading are cut. Output
+ * waits for its client after each message, so it stays far below.
+ */
+export const maxBufferedBytes = 1_048_576;
 
 /** Larger messages end the connection: a request with its environment, or a window full of stdin. */
 export function largestMessage(jsonBodyBytes: number): number {

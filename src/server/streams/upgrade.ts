@@ -27,7 +27,9 @@ export function upgrade(
     throw new BhattiError("bad_request", "this endpoint speaks WebSocket only");
   }
   const headers = { "X-Bhatti-Version": version, "X-Request-Id": context.get("requestId") };
-  if (!context.env.server.upgrade(request, { data: { served: serve() }, headers })) {
+  const served = serve();
+  if (!context.env.server.upgrade(request, { data: { served }, headers })) {
+    served.closed();
     throw new BhattiError("bad_request", "the WebSocket handshake is not valid");
   }
   return new Response(null, { status: 101 }); // for the log; the connection is the socket's now
