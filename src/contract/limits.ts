@@ -4,6 +4,8 @@
 export const longestName = 63;
 /** Of one sandbox. */
 export const maximumLabels = 16;
+/** Of an init script: it is one argument of a shell, and Linux takes no longer one. */
+export const maximumInitBytes = 131_071;
 /** Of one user: how many, and how much their settings may take together. */
 export const maximumTemplates = 100;
 export const maximumTemplateBytes = 4 * 1024 * 1024;

@@ -1,6 +1,7 @@
 /** The sandbox endpoints: create, list, get, edit, destroy. */
 import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
+import { maximumInitBytes } from "./limits.ts";
 import { Environment, KernelText, LabelKey, Labels, SandboxName, SandboxRef } from "./names.ts";
 import { type PlannedFeature, plannedVersions } from "./planned.ts";
 import { zeroMeans } from "./unset.ts";
@@ -70,7 +71,11 @@ export const SandboxFields = z.strictObject({
     .optional()
     .describe("Root disk size in MB, at least the image's size; 0 means the image's size"),
   env: Environment.optional(),
-  init: KernelText.optional().describe("Shell script to run once in /workspace, as session `init`"),
+  init: KernelText.refine((script) => new TextEncoder().encode(script).length <= maximumInitBytes, {
+    error: `must be at most ${maximumInitBytes} bytes`,
+  })
+    .optional()
+    .describe("Shell script to run once in /workspace, as session `init`"),
   keep_hot: z.boolean().optional().describe("Never pause or suspend the sandbox when idle"),
   idle_warm_s: IdleWarm.optional(),
   idle_cold_s: IdleCold.optional(),

@@ -23,8 +23,22 @@ test("a body over the limit is refused, announced or not", async () => {
   const chunked = await daemon.fetch("/sandboxes", { method: "POST", body: endless });
   expect(chunked.status).toBe(413);
   expect(sent).toBeLessThan(20_000_000);
-  const just = JSON.stringify({ name: "dev", init: "x".repeat(1_000_000) });
+  const content = Buffer.alloc(750_000).toBase64();
+  const just = JSON.stringify({ name: "dev", files: [{ guest_path: "/workspace/x", content }] });
   expect((await daemon.fetch("/sandboxes", { method: "POST", body: just })).status).toBe(201);
+});
+
+test("an init script may be as long as the guest takes it, also in a template", async () => {
+  await using daemon = await startFakeDaemon();
+  const longest = `${"é".repeat(65_535)}x`;
+  for (const path of ["/sandboxes", "/templates"]) {
+    const refused = await daemon.call("POST", path, { name: "dev", init: `${longest}x` });
+    expect(refused).toMatchObject({
+      status: 400,
+      body: { code: "bad_request", error: "init: must be at most 131071 bytes" },
+    });
+    expect((await daemon.call("POST", path, { name: "dev", init: longest })).status).toBe(201);
+  }
 });
 
 test("all that makes machines or keeps things counts as a create", async () => {

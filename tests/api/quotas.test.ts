@@ -49,18 +49,18 @@ test.each([
 test("a user's templates are limited in number and in bytes", async () => {
   await using daemon = await startFakeDaemon();
   const { key } = daemon.operator.users.create({ name: "bob" });
-  const init = "x".repeat(1_000_000);
+  const env = { A: "x".repeat(999_994) };
   const create = async (request: object) =>
     (await daemon.call("POST", "/templates", request)).status;
-  for (const name of ["a", "b", "c", "d"]) expect(await create({ name, init })).toBe(201);
-  const { status, body } = await daemon.call("POST", "/templates", { name: "e", init });
+  for (const name of ["a", "b", "c", "d"]) expect(await create({ name, env })).toBe(201);
+  const { status, body } = await daemon.call("POST", "/templates", { name: "e", env });
   expect(status).toBe(429);
   expect(body).toMatchObject({
     code: "template_limit",
     error: "env and init of all your templates would take 5000010 bytes: the limit is 4194304",
   });
   expect((await daemon.call("GET", "/templates/e")).status).toBe(404);
-  expect((await daemon.call("POST", "/templates", { name: "e", init }, key)).status).toBe(201);
+  expect((await daemon.call("POST", "/templates", { name: "e", env }, key)).status).toBe(201);
 
   for (let count = 4; count < 100; count += 1) {
     expect(await create({ name: `t${count}` })).toBe(201);
