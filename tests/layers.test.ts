@@ -38,7 +38,7 @@ const layers: Record<string, readonly string[]> = {
   disks: ["host"],
   engine: ["agent"],
   "engine/qemu": ["engine", "agent", "disks", "host"],
-  "engine/fake": ["engine", "agent"],
+  "engine/fake": ["engine", "agent", "host"],
   agent: ["host"],
   config: [],
   observability: [],

@@ -1,4 +1,5 @@
 /** The engine that the configuration names, loaded only when it is the one. */
+import { join } from "node:path";
 import type { ServerConfig } from "../config/schema.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { MachineSpec } from "../engine/machine-spec.ts";
@@ -23,7 +24,8 @@ export async function openEngine(
   switch (config.engine) {
     case "fake": {
       const { FakeEngine } = await import("../engine/fake/fake-engine.ts");
-      return new FakeEngine();
+      const { FakeHost } = await import("../engine/fake/fake-host.ts");
+      return new FakeEngine({}, new FakeHost({ folder: join(config.dataDir, "sandboxes") }));
     }
     case "qemu": {
       const { openQemuEngine } = await import("../engine/qemu/qemu-engine.ts");

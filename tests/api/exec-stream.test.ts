@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { stdinWindowBytes } from "../../src/contract/exec-limits.ts";
 import { ExecSocketClient } from "../support/exec-socket.ts";
 import { generousLimits, startFakeDaemon } from "../support/fake-daemon.ts";
+import { zeros } from "../support/guest-commands.ts";
 import { until } from "../support/until.ts";
 
 async function withSandbox() {
@@ -36,7 +37,7 @@ test("stdin goes in and its end is told", async () => {
 
 test("stdin is taken by credit, however much there is", async () => {
   await using sandbox = await withSandbox();
-  const socket = await sandbox.start({ cmd: ["wc"], stdin: true });
+  const socket = await sandbox.start({ cmd: ["wc", "-c"], stdin: true });
   const total = 8 * 1024 * 1024;
   const chunk = new Uint8Array(65_536);
   const granted = () =>
@@ -65,13 +66,13 @@ test("a terminal has a size, and can be resized", async () => {
   await using sandbox = await withSandbox();
   const small = await sandbox.start({ cmd: ["stty", "size"], tty: { rows: 24, cols: 80 } });
   await small.closed;
-  expect(small.stdout).toBe("24 80\n");
+  expect(small.stdout).toBe("24 80\r\n");
   const script = ["sh", "-c", "cat; stty size"];
   const resized = await sandbox.start({ cmd: script, stdin: true, tty: { rows: 24, cols: 80 } });
   resized.tell({ type: "resize", rows: 50, cols: 132 });
   resized.tell({ type: "stdin_end" });
   await resized.closed;
-  expect(resized.stdout).toBe("50 132\n");
+  expect(resized.stdout).toBe("50 132\r\n");
 });
 
 test("a signal ends the command", async () => {
@@ -96,7 +97,7 @@ test("a timeout is told as such", async () => {
 test("all of a large output arrives", async () => {
   await using sandbox = await withSandbox();
   const total = 50 * 1024 * 1024;
-  const socket = await sandbox.start({ cmd: ["zeros", String(total)] });
+  const socket = await sandbox.start({ cmd: zeros(total) });
   await socket.closed;
   expect(socket.stdoutBytes).toBe(total);
 });
@@ -155,7 +156,7 @@ test("output stops at the window until the client has taken some", async () => {
   await using sandbox = await withSandbox();
   const total = 1_000_000;
   const window = 65_536;
-  const socket = await sandbox.start({ cmd: ["zeros", String(total)], window });
+  const socket = await sandbox.start({ cmd: zeros(total), window });
   let got = 0;
   while (got < total) {
     const before = got;
@@ -200,7 +201,9 @@ test("the handshake needs the key", async () => {
 
 test("a machine that is lost is the last event", async () => {
   await using sandbox = await withSandbox();
-  const socket = await sandbox.start({ cmd: ["sh", "-c", "crash; sleep 5"] });
+  const socket = await sandbox.start({ cmd: ["sleep", "600"] });
+  await socket.event("session");
+  sandbox.daemon.machine.finish({ reason: "crashed", detail: "kernel panic" });
   expect(await socket.event("error")).toMatchObject({ code: "machine_lost" });
   expect(await socket.closed).toBe(1011);
 });

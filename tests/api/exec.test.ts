@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
-import type { Sandbox } from "../../src/contract/sandboxes.ts";
+import { existsSync } from "node:fs";
 import { startFakeDaemon } from "../support/fake-daemon.ts";
+import { powerOff, zeros } from "../support/guest-commands.ts";
 import { until } from "../support/until.ts";
 
 interface Result {
@@ -47,8 +48,8 @@ test("the result of a command, its streams apart", async () => {
 
 test("environment and directory", async () => {
   await using sandbox = await withSandbox();
-  const env = await sandbox.run(["env"], { env: { COLOR: "blue" } });
-  expect(env.stdout).toBe("COLOR=blue\nSHAPE=round\n");
+  const env = await sandbox.run(["printenv", "COLOR", "SHAPE"], { env: { COLOR: "blue" } });
+  expect(env.stdout).toBe("blue\nround\n");
   expect(await sandbox.run(["pwd"])).toMatchObject({ stdout: "/workspace\n" });
   expect(await sandbox.run(["pwd"], { workdir: "/tmp" })).toMatchObject({ stdout: "/tmp\n" });
   expect(sandbox.daemon.logLines.join("")).not.toContain("round");
@@ -62,14 +63,14 @@ test("a command over its time", async () => {
 
 test("output over 10 MB is cut, and that is said", async () => {
   await using sandbox = await withSandbox();
-  const whole = await sandbox.run(["zeros", String(10 * 1024 * 1024)]);
+  const whole = await sandbox.run(zeros(10 * 1024 * 1024));
   expect(whole.truncated).toBeUndefined();
   expect(whole.stdout).toHaveLength(10 * 1024 * 1024);
-  const cut = await sandbox.run(["zeros", String(30 * 1024 * 1024)]);
+  const cut = await sandbox.run(zeros(30 * 1024 * 1024));
   expect(cut).toMatchObject({ truncated: true, exit_code: 0 });
   expect(cut.stdout).toHaveLength(10 * 1024 * 1024);
   expect(cut.stderr).toBe("bhatti: output truncated at 10 MB\n");
-  const script = `printf err >&2; zeros ${10 * 1024 * 1024}`;
+  const script = `printf err >&2; ${zeros(10 * 1024 * 1024).join(" ")}`;
   const both = await sandbox.run(["sh", "-c", script]);
   expect(both.stderr).toBe("err\nbhatti: output truncated at 10 MB\n");
   expect(whole.stderr).toBe("");
@@ -77,14 +78,14 @@ test("output over 10 MB is cut, and that is said", async () => {
 
 test("buffered output that is not UTF-8 is base64, both streams", async () => {
   await using sandbox = await withSandbox();
-  expect(await sandbox.run(["sh", "-c", "printf 'a\\xff'; echo no >&2"])).toEqual({
+  expect(await sandbox.run(["sh", "-c", "printf 'a\\377'; echo no >&2"])).toEqual({
     exit_code: 0,
     stdout: Buffer.from([97, 255]).toBase64(),
     stderr: Buffer.from("no\n").toBase64(),
     encoding: "base64",
     reason: "exited",
   });
-  const large = await sandbox.run(["sh", "-c", "zeros 300001; printf '\\xff'"]);
+  const large = await sandbox.run(["sh", "-c", "head -c 300001 /dev/zero; printf '\\377'"]);
   const bytes = Uint8Array.fromBase64(large.stdout);
   expect(large).toMatchObject({ encoding: "base64", stderr: "" });
   expect(bytes).toHaveLength(300_002);
@@ -96,7 +97,8 @@ test("buffered output that is not UTF-8 is base64, both streams", async () => {
 
 test("text that is cut within a character stays text", async () => {
   await using sandbox = await withSandbox();
-  const result = await sandbox.run(["sh", "-c", `zeros ${10 * 1024 * 1024 - 2}; echo 😀; echo é`]);
+  const script = `${zeros(10 * 1024 * 1024 - 2).join(" ")}; echo 😀; echo é`;
+  const result = await sandbox.run(["sh", "-c", script]);
   expect(result).toMatchObject({ truncated: true });
   expect(result.encoding).toBeUndefined();
   expect(result.stdout).toHaveLength(10 * 1024 * 1024 - 2);
@@ -141,7 +143,7 @@ test.each([
 
 test("NDJSON: a command that cannot start is an ordinary error", async () => {
   await using sandbox = await withSandbox();
-  await sandbox.daemon.call("POST", "/sandboxes/dev/exec", { cmd: ["poweroff"] });
+  sandbox.daemon.machine.finish({ reason: "powered_off", detail: "the guest shut down" });
   sandbox.daemon.engine.machines.clear();
   const response = await sandbox.stream(["true"]);
   expect(response.status).toBe(500);
@@ -150,8 +152,10 @@ test("NDJSON: a command that cannot start is an ordinary error", async () => {
 
 test("NDJSON: a machine that is lost in the middle is the last event", async () => {
   await using sandbox = await withSandbox();
-  const events = await sandbox.lines(["sh", "-c", "echo bye; crash; sleep 5"]);
-  expect(events.at(-1)).toMatchObject({
+  const response = await sandbox.stream(["sh", "-c", "echo bye; exec sleep 600"]);
+  sandbox.daemon.machine.finish({ reason: "crashed", detail: "kernel panic" });
+  const events = (await response.text()).trimEnd().split("\n");
+  expect(JSON.parse(events.at(-1) ?? "")).toMatchObject({
     type: "error",
     code: "machine_lost",
     data: expect.stringContaining("kernel panic"),
@@ -162,7 +166,8 @@ test("NDJSON: a machine that is lost in the middle is the last event", async () 
 test("a command that ends its own machine says why the machine ended", async () => {
   await using sandbox = await withSandbox();
   const { status, body } = await sandbox.daemon.call("POST", "/sandboxes/dev/exec", {
-    cmd: ["sh", "-c", "poweroff; sleep 5"],
+    cmd: powerOff,
+    user: "root",
   });
   expect({ status, ...body }).toMatchObject({
     status: 502,
@@ -177,25 +182,22 @@ test("NDJSON: a client that leaves lets go of the command", async () => {
   const response = await sandbox.stream(["yes"], { signal: leaving.signal });
   await response.body?.getReader().read();
   leaving.abort();
-  const { logLines } = sandbox.daemon;
-  await until("the command was let go", () => logLines.some((line) => line.includes('"lost"')));
+  await until("the command was let go", () => sandbox.daemon.logged('"lost"'));
 });
 
 test("a client of a buffered exec that leaves lets go of the command", async () => {
   await using sandbox = await withSandbox();
   const leaving = new AbortController();
-  const body = JSON.stringify({ cmd: ["sleep", "60"] });
+  const body = JSON.stringify({ cmd: ["sh", "-c", "echo $$ > begun; exec sleep 60"] });
   const request = sandbox.daemon
     .fetch("/sandboxes/dev/exec", { method: "POST", body, signal: leaving.signal })
     .catch(() => undefined);
-  await until("the command runs", async () => {
-    const { body } = await sandbox.daemon.call<Sandbox>("GET", "/sandboxes/dev");
-    return body.activity.reason === "in use: exec";
-  });
+  const begun = sandbox.daemon.onDisk("workspace/begun");
+  await until("the command runs", () => existsSync(begun));
   leaving.abort();
   await request;
-  const { logLines } = sandbox.daemon;
-  await until("the command was let go", () => logLines.some((line) => line.includes('"lost"')));
+  await until("the command was let go", () => sandbox.daemon.logged('"exec ended"'));
+  expect((await sandbox.run(["sh", "-c", "kill -0 $(cat begun)"])).exit_code).toBe(0);
 });
 
 test("50 commands at once", async () => {

@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import { type FakeDaemon, type Refusal, startFakeDaemon } from "../support/fake-daemon.ts";
+import { recall, remember } from "../support/guest-commands.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 const post = <T = Sandbox>(daemon: FakeDaemon, path: string, body?: unknown) =>
@@ -54,7 +55,7 @@ test("exec wakes a stopped sandbox, looking at it does not", async () => {
   expect(await get(daemon, "dev")).toMatchObject({ status: "running", thermal: "hot" });
 });
 
-test("of many stops, starts and execs at once all succeed", async () => {
+test("of many stops, starts and execs at once all succeed, or say that a stop suspended the sandbox", async () => {
   await using daemon = await startFakeDaemon();
   await daemon.create({ name: "dev" });
   const calls = Array.from({ length: 30 }, (_, i) => {
@@ -62,8 +63,15 @@ test("of many stops, starts and execs at once all succeed", async () => {
     if (i % 3 === 1) return post(daemon, "/sandboxes/dev/start");
     return post(daemon, "/sandboxes/dev/exec", { cmd: ["true"] });
   });
-  const statuses = (await Promise.all(calls)).map(({ status }) => status);
-  expect(new Set(statuses)).toEqual(new Set([200]));
+  const replies = await Promise.all(calls);
+  const failed = replies.filter(({ status }) => status !== 200);
+  for (const { body } of failed) {
+    expect(body).toMatchObject({
+      code: "machine_lost",
+      error: expect.stringMatching(/ended (before|while) the command ran: it was suspended$/),
+    });
+  }
+  expect(failed.filter((reply) => replies.indexOf(reply) % 3 !== 2)).toEqual([]);
   expect(await outputOf(daemon, "dev", "hostname")).toBe("dev\n");
 });
 
@@ -217,15 +225,15 @@ test("start --force gives up the memory only of a guest that does not answer", a
   const clock = new ManualClock();
   await using daemon = await startFakeDaemon({ clock });
   const { engine_id } = await daemon.create({ name: "dev" });
-  await outputOf(daemon, "dev", "remember", "k", "1");
+  await outputOf(daemon, "dev", ...remember("k", "1"));
   await daemon.pass(100_000);
   expect(await get(daemon, "dev")).toMatchObject({ thermal: "warm" });
   expect((await post(daemon, "/sandboxes/dev/start", { force: true })).status).toBe(200);
-  expect(await outputOf(daemon, "dev", "recall", "k")).toBe("1");
+  expect(await outputOf(daemon, "dev", ...recall("k"))).toBe("1");
   const machine = daemon.engine.machines.get(engine_id);
   if (machine) machine.isDeaf = true;
   expect((await post(daemon, "/sandboxes/dev/start", { force: true })).status).toBe(200);
-  expect(await outputOf(daemon, "dev", "recall", "k")).toBe("");
+  expect(await outputOf(daemon, "dev", ...recall("k"))).toBe("");
 });
 
 test("a command for which a sandbox had to start from its disk is told so, and a stop keeps the reason", async () => {

@@ -5,6 +5,8 @@ import { databasePath } from "../../src/store/store.ts";
 import { type FakeDaemon, startFakeDaemon } from "../support/fake-daemon.ts";
 import { plainConfig } from "../support/machine-config.ts";
 
+const poweredOff = { reason: "powered_off", detail: "the guest shut down" } as const;
+
 /** As a crash would have left it: behind the daemon's back. */
 function rewrite(daemon: FakeDaemon, sql: string): void {
   using database = new Database(databasePath(daemon.dataDir));
@@ -20,9 +22,11 @@ test("sandboxes run on while the daemon restarts", async () => {
   await daemon.restart();
   const { activity: _, ...rest } = before;
   expect(await show(daemon, "dev")).toMatchObject(rest);
-  const { body } = await daemon.call("POST", "/sandboxes/dev/exec", { cmd: ["env"] });
-  expect(body).toMatchObject({ stdout: "A=1\n" });
-  await daemon.call("POST", "/sandboxes/dev/exec", { cmd: ["poweroff"] });
+  const { body } = await daemon.call("POST", "/sandboxes/dev/exec", {
+    cmd: ["printenv", "A"],
+  });
+  expect(body).toMatchObject({ stdout: "1\n" });
+  daemon.machine.finish(poweredOff);
   expect((await show(daemon, "dev")).status).toBe("stopped");
 });
 
@@ -54,9 +58,9 @@ test("a machine that is gone leaves its sandbox stopped, with the reason", async
 test("a machine that is gone is started again when it is to be kept hot, unless its user stopped it", async () => {
   await using daemon = await startFakeDaemon();
   const kept = await daemon.create({ name: "kept", keep_hot: true });
-  await daemon.create({ name: "off", keep_hot: true });
+  const off = await daemon.create({ name: "off", keep_hot: true });
   await daemon.create({ name: "stopped", keep_hot: true });
-  await daemon.call("POST", "/sandboxes/off/exec", { cmd: ["poweroff"] });
+  daemon.engine.machines.get(off.engine_id)?.finish(poweredOff);
   await daemon.call("POST", "/sandboxes/stopped/stop");
   await daemon.stop();
   daemon.engine.machines.get(kept.engine_id)?.finish({ reason: "crashed", detail: "host reboot" });

@@ -95,10 +95,13 @@ test("a signal, and the kill that is meant without one", async () => {
     session_id: first.session_id,
     signal: "SIGTERM",
   });
+  const ended = (id: string) => async () => !(await oneSession(daemon, id)).running;
+  await until("it ended", ended(first.session_id));
   expect(await oneSession(daemon, first.session_id)).toMatchObject({
     ...{ running: false, exit_code: 143, reason: "signal", signal: "SIGTERM" },
   });
   expect((await kill(second.session_id)).status).toBe(200);
+  await until("it ended", ended(second.session_id));
   expect(await oneSession(daemon, second.session_id)).toMatchObject({ exit_code: 137 });
   expect(await kill(second.session_id)).toMatchObject({
     status: 409,
@@ -216,9 +219,11 @@ test("a detached command has the time that it was given, and no other limit", as
 
 test("a guest that does not tell its sessions goes to sleep all the same", async () => {
   await using daemon = await withSandbox();
-  const [machine] = daemon.engine.machines.values();
-  if (!machine) throw new Error("it has no machine");
-  machine.fakeGuest.processes = () => Promise.reject(new Error("nonsense"));
+  const { machine } = daemon;
+  const connect = machine.guest.bind(machine);
+  const processes = () => Promise.reject(new Error("nonsense"));
+  machine.guest = async (signal) =>
+    Object.assign(Object.create(await connect(signal)), { processes });
   expect((await daemon.call("POST", "/sandboxes/dev/stop")).status).toBe(200);
   expect(await listSessions(daemon)).toEqual([]);
 });

@@ -3,7 +3,8 @@ import { startFakeDaemon } from "../support/fake-daemon.ts";
 import { RawConnection, textFrame } from "../support/raw-connection.ts";
 import { until } from "../support/until.ts";
 
-const body = '{"cmd":["yes"]}';
+const cmd = ["sh", "-c", "echo $$ > pid; exec yes"];
+const body = JSON.stringify({ cmd });
 const handshake = (path: string, auth: string) =>
   `GET ${path} HTTP/1.1\r\nHost: x\r\n${auth}Connection: Upgrade\r\n` +
   "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
@@ -16,7 +17,7 @@ const requests = {
   WebSocket: (auth: string) => [handshake("/sandboxes/dev/exec/stream", auth), textFrame(body)],
   "a session's WebSocket": (auth: string) => [
     handshake("/sandboxes/dev/exec/stream", auth),
-    textFrame('{"cmd":["yes"],"session":true}'),
+    textFrame(JSON.stringify({ cmd, session: true })),
   ],
   "an earlier client's WebSocket": (auth: string) => [
     handshake("/sandboxes/dev/exec/ws", auth),
@@ -30,8 +31,13 @@ test.each(kinds)(
   async (kind) => {
     await using daemon = await startFakeDaemon();
     await daemon.create({ name: "dev" });
-    const [machine] = daemon.engine.machines.values();
-    const produced = () => machine?.fakeGuest.outputBytes ?? 0;
+    const produced = async () => {
+      const look = ["sh", "-c", "sed -n 's/^wchar: //p' /proc/$(cat pid)/io"];
+      const { body } = await daemon.call<{ stdout: string }>("POST", "/sandboxes/dev/exec", {
+        cmd: look,
+      });
+      return Number(body.stdout);
+    };
     using connection = await RawConnection.open(daemon.url);
     for (const part of requests[kind](`Authorization: Bearer ${daemon.key}\r\n`)) {
       connection.send(part);
@@ -40,13 +46,13 @@ test.each(kinds)(
     connection.stall();
     let before = -1;
     await until("the command stalls", async () => {
-      before = produced();
+      before = await produced();
       await Bun.sleep(200);
-      return before > 0 && produced() === before;
+      return before > 0 && (await produced()) === before;
     });
     expect(before).toBeLessThan(32_000_000);
     connection.resume();
-    await until("it goes on", () => produced() > before + 1_000_000);
+    await until("it goes on", async () => (await produced()) > before + 1_000_000);
   },
   120_000,
 );

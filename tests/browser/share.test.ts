@@ -1,7 +1,6 @@
 /** The page of the web shell in a real browser, over the fake engine: what its visitor sees and does. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
 import type { Browser, Page } from "playwright-core";
-import { BhattiError } from "../../src/errors/bhatti-error.ts";
 import { openBrowser, openPage, type WatchedPage } from "../support/browser.ts";
 import { openCutProxy } from "../support/cut-proxy.ts";
 import { type FakeDaemon, startFakeDaemon } from "../support/fake-daemon.ts";
@@ -20,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => browser.close());
 beforeEach(async () => {
   daemon = await startFakeDaemon();
-  await daemon.create({ name: "dev" });
+  await daemon.create({ name: "dev", env: { PS1: "$ " } });
   visitor = await openPage(browser);
   page = visitor.page;
 });
@@ -180,8 +179,7 @@ test("when the daemon lost its line to the guest, the page comes back by itself"
   await shown("$");
   await say("before");
   await shown("before");
-  const [machine] = daemon.engine.machines.values();
-  machine?.fakeGuest.detach(new BhattiError("machine_lost", "The line to the guest is gone"));
+  daemon.machine.body.guest.disconnect();
   await status("Connection lost, trying again");
   await status("Connected");
   await say("after");
@@ -236,8 +234,9 @@ test("a read-only link shows the newest shell, and takes no keys", async () => {
 
 test("what is watched has the size that it has there, and fits into the window", async () => {
   const { client } = await openSession(daemon, { shell: "new", tty: { rows: 24, cols: 60 } });
-  client.stdin(`echo ${"x".repeat(70)}\r`);
-  await says(client, `\n${"x".repeat(70)}\n`);
+  const line = (letter: string, count: number) => `printf '%0${count}d\\n' 0 | tr 0 ${letter}\r`;
+  client.stdin(line("x", 70));
+  await says(client, `${"x".repeat(70)}\r\n`);
   await arrive({ read_only: true });
   await status("Watching sess-");
   const rows = page.locator(".xterm-rows > div");
@@ -245,7 +244,7 @@ test("what is watched has the size that it has there, and fits into the window",
   expect(await rows.count()).toBe(24);
 
   client.tell({ type: "resize", rows: 60, cols: 200 });
-  client.stdin(`echo ${"y".repeat(210)}\r`);
+  client.stdin(line("y", 210));
   await rows.getByText(/^y{200}$/).waitFor();
   expect(await rows.count()).toBe(60);
   const { width, height } = page.viewportSize() ?? { width: 0, height: 0 };

@@ -6,6 +6,7 @@ let daemon: CliDaemon;
 beforeAll(async () => {
   daemon = await startCliDaemon();
   await daemon.ok("create", "--name", "dev");
+  await daemon.ok("exec", "dev", "mkdir", "sub");
 });
 afterAll(() => daemon[Symbol.asyncDispose]());
 
@@ -31,10 +32,15 @@ test.each([
   expect((await daemon.run(["exec", ...words])).stderr).toEndWith(`\n${hint}\n`);
 });
 
+test.each(["-it dev stty size", "-i -t dev stty size", "-it dev -- stty size"])(
+  "as docker and kubectl have it: exec %s",
+  async (words) => {
+    const outcome = await daemon.run(["exec", ...words.split(" ")]);
+    expect(outcome).toMatchObject({ code: 0, stdout: "24 80\r\n" });
+  },
+);
+
 test.each<[string[], string]>([
-  [["-it", "dev", "stty"], "24 80\n"],
-  [["-i", "-t", "dev", "stty"], "24 80\n"],
-  [["-it", "dev", "--", "stty"], "24 80\n"],
   [["-i", "dev", "cat"], "in"],
   [["-u", "root", "dev", "whoami"], "root\n"],
   [["-w", "/tmp", "dev", "pwd"], "/tmp\n"],

@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import { type CliDaemon, startCliDaemon } from "../support/cli-daemon.ts";
+import { powerOff } from "../support/guest-commands.ts";
 
 let daemon: CliDaemon;
 beforeAll(async () => {
@@ -56,7 +57,7 @@ test("exec wakes what is stopped", async () => {
 
 test("start says what of it is lost", async () => {
   await daemon.ok("create", "--name", "dev");
-  await daemon.run(["exec", "dev", "--", "poweroff"]);
+  await daemon.run(["exec", "-u", "root", "dev", "--", ...powerOff]);
   expect(await daemon.run(["start", "dev"])).toMatchObject({
     code: 0,
     stdout: "sandbox/dev started\n",
@@ -141,7 +142,8 @@ test("create takes times, and inspect shows them and what comes next", async () 
   expect(activity.next?.thermal).toBe("warm");
   const screen = (await daemon.ok("inspect", "dev"))
     .replace(/in (1 min|\d+ s) /, "in SOON ")
-    .replace(/\d+ s ago/, "N s ago");
+    .replace(/\d+ s ago/, "N s ago")
+    .replace(/ \(\d+ MB used, \d+ MB free\)/g, "");
   expect(screen).toBe(`Name:       dev
 ID:         ${id}
 Status:     running

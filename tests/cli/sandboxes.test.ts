@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import type { Template } from "../../src/contract/templates.ts";
 import { type CliDaemon, startCliDaemon } from "../support/cli-daemon.ts";
+import { powerOff } from "../support/guest-commands.ts";
 
 let daemon: CliDaemon;
 beforeAll(async () => {
@@ -225,7 +226,7 @@ test("an empty list says so on stderr", async () => {
 
 test("a command that ends its sandbox says why, and so does inspect", async () => {
   await daemon.ok("create", "--name", "dev");
-  const { code, stderr } = await daemon.run(["exec", "dev", "--", "sh", "-c", "poweroff; sleep 5"]);
+  const { code, stderr } = await daemon.run(["exec", "-u", "root", "dev", "--", ...powerOff]);
   expect(code).toBe(1);
   expect(stderr).toMatch(
     /^502 Bad Gateway: Sandbox "dev" ended while running the command: the guest shut down \(req_\w+\)\nCheck its state: bhatti inspect dev\n$/,

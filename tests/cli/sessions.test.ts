@@ -4,6 +4,7 @@ import { binary } from "../support/binary.ts";
 import { type CliDaemon, startCliDaemon } from "../support/cli-daemon.ts";
 import { cuttableLine } from "../support/cuttable-line.ts";
 import { follow } from "../support/follow.ts";
+import { trap } from "../support/guest-commands.ts";
 import { until } from "../support/until.ts";
 
 let daemon: CliDaemon;
@@ -16,16 +17,10 @@ beforeEach(async () => {
   await daemon.ok("create", "--name", "dev");
 });
 
-interface Detached {
-  session_id: string;
-  pid: number;
-  output_file: string;
-}
-
 /** Starts it in the background and gives its id. */
 async function detached(...words: string[]): Promise<string> {
   const out = await daemon.ok("exec", "dev", "--detach", "--json", "--", ...words);
-  return (JSON.parse(out) as Detached).session_id;
+  return JSON.parse(out).session_id;
 }
 
 function spawn(args: string[]) {
@@ -83,14 +78,14 @@ test("ps lists what runs, and with --all what has ended", async () => {
     stdout: "",
     stderr: "No sessions\n",
   });
-  const long = await detached("sleep", "1000", "x".repeat(60));
+  const long = await detached("sleep", "1000", "0".repeat(60));
   const short = await detached("sh", "-c", "exit 3");
   await ended(short);
   const [head, row, ...more] = (await daemon.ok("ps", "dev")).trimEnd().split("\n");
   expect(head).toBe(
     "ID         COMMAND                                  RUNNING ATTACHED KIND     STARTED",
   );
-  expect(row).toMatch(new RegExp(`^${long} +sleep 1000 x{28}… yes +no +detached \\d+ s ago$`));
+  expect(row).toMatch(new RegExp(`^${long} +sleep 1000 0{28}… yes +no +detached \\d+ s ago$`));
   expect(more).toEqual([]);
   const all = await daemon.ok("ps", "dev", "--all");
   expect(all).toContain("EXIT");
@@ -111,7 +106,8 @@ test("ps of a sandbox that sleeps says so, and lets it sleep", async () => {
 });
 
 test("kill ends a session, or sends it a signal", async () => {
-  const id = await detached("trap", "4");
+  const id = await detached(...trap(4));
+  await until("it is ready", async () => (await daemon.ok("logs", "dev", id)) === "ready\n");
   expect(await daemon.ok("kill", "dev", id, "--signal", "term")).toBe(
     `session/${id} signalled (SIGTERM)\n`,
   );
@@ -123,7 +119,7 @@ test("kill ends a session, or sends it a signal", async () => {
   const again = await daemon.run(["kill", "dev", other]);
   expect(again.code).toBe(1);
   expect(again.stderr).toBe(
-    `409 Conflict: session ${other} has ended\nPrint its output: bhatti logs dev ${other}\n`,
+    `409 Conflict: '${other}' has ended\nPrint its output: bhatti logs dev ${other}\n`,
   );
   const bad = await daemon.run(["kill", "dev", other, "-s", "NOPE"]);
   expect(bad.stderr).toStartWith("400 Bad Request: signal: must be a signal name");
@@ -213,7 +209,7 @@ test("a piped session is not made again by itself when part of its input may be 
 });
 
 test("one that only reads goes on where it was", async () => {
-  const id = await detached("trap", "6");
+  const id = await detached(...trap(6));
   using line = cuttableLine(daemon.url);
   const client = spawn(["attach", "dev", id, "--no-stdin", "--url", line.url]);
   const said = follow(client.stdout);

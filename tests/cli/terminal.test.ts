@@ -31,14 +31,14 @@ test.each([
 
 test("-t has the size of the terminal", async () => {
   await daemon.ok("create", "--name", "dev");
-  const run = inTerminal("exec", "dev", "-t", "stty");
+  const run = inTerminal("exec", "dev", "-t", "stty", "size");
   expect(await run.exited).toBe(0);
   expect(run.screen()).toContain("40 100");
 });
 
 test("-t passes keys on as they are typed, and puts the terminal back", async () => {
   await daemon.ok("create", "--name", "dev");
-  const script = `${binary} exec dev -t -- sh -c 'echo ready; cat'; echo "code $?"; stty -a`;
+  const script = `${binary} exec dev -t -- sh -c 'stty raw -echo; echo ready; cat'; echo "code $?"; stty -a`;
   const run = runInTerminal(["bash", "-c", script], daemon.env);
   await run.shows("ready");
   run.type("ab\x03\x04");
@@ -53,7 +53,7 @@ test("-t passes keys on as they are typed, and puts the terminal back", async ()
 
 test("-i passes on what is typed, a line at a time", async () => {
   await daemon.ok("create", "--name", "dev");
-  const run = inTerminal("exec", "-i", "dev", "wc");
+  const run = inTerminal("exec", "-i", "dev", "--", "wc", "-c");
   run.type("hello\n\x04");
   await run.shows("6\r\n");
   expect(await run.exited).toBe(0);
@@ -61,7 +61,7 @@ test("-i passes on what is typed, a line at a time", async () => {
 
 test("without -t a terminal's stdin is not forwarded, and Ctrl+C reaches the command", async () => {
   await daemon.ok("create", "--name", "dev");
-  const run = inTerminal("exec", "dev", "--", "sh", "-c", "wc; echo now; sleep 1000");
+  const run = inTerminal("exec", "dev", "--", "sh", "-c", "wc -c; echo now; sleep 1000");
   await run.shows("now");
   expect(run.screen()).toContain("0\r\n");
   run.type("\x03");

@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => daemon[Symbol.asyncDispose]());
 beforeEach(async () => {
   await daemon.run(["destroy", "dev", "-y"]);
-  await daemon.ok("create", "--name", "dev");
+  await daemon.ok("create", "--name", "dev", "--env", "PS1=$ ");
 });
 
 const terminal = (more: Record<string, string> = {}) =>
@@ -85,11 +85,11 @@ test("it has the size of the terminal, also when that changes", async () => {
   await using tmux = await terminal();
   await tmux.enter("clear; bhatti shell dev");
   await tmux.shows(/^\$/m);
-  await tmux.enter("stty");
+  await tmux.enter("stty size");
   await tmux.shows("24 80");
   await tmux.resize({ cols: 101, rows: 33 });
   await until("the shell hears of it", async () => {
-    await tmux.enter("stty");
+    await tmux.enter("stty size");
     return (await tmux.screen()).includes("33 101");
   });
 });
@@ -179,7 +179,7 @@ test("a terminal without a size counts as one of 24 by 80", async () => {
   await using tmux = await terminal();
   await tmux.enter("stty rows 0 cols 0; clear; bhatti shell dev");
   await tmux.shows(/^\$/m);
-  await tmux.enter("stty");
+  await tmux.enter("stty size");
   await tmux.shows("24 80");
 });
 

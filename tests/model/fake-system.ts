@@ -4,15 +4,9 @@ import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import type { Snapshot } from "../../src/contract/snapshots.ts";
 import { databasePath } from "../../src/store/store.ts";
 import { type FakeDaemon, turn } from "../support/fake-daemon.ts";
-import { type Answer, callFor, type Programs, replyOf, seen } from "./calls.ts";
+import { type Answer, callFor, replyOf, seen } from "./calls.ts";
 import type { Blow, Operation, Reply, SeenSandbox, System, Upheaval, View } from "./operations.ts";
-
-const programs: Programs = {
-  write: (path, text) => ["write", path, text],
-  read: (path) => ["cat", path],
-  remember: (key, text) => ["remember", key, text],
-  recall: (key) => ["recall", key],
-};
+import { programs, StubGuest } from "./stub-guest.ts";
 
 const end = { detail: "as the model has it" };
 
@@ -120,15 +114,9 @@ export class FakeSystem implements System {
   }
 
   #inside(engineId: string): Pick<SeenSandbox, "files" | "memory"> {
-    const content = this.#daemon.engine.machines.get(engineId)?.body.content;
-    if (!content) throw new Error(`there is no machine ${engineId}`);
-    const files = content.files
-      .entries()
-      .map(([path, file]) => [path, new TextDecoder().decode(file.content)]);
-    return {
-      files: Object.fromEntries(files),
-      memory: Object.fromEntries(content.memory?.values ?? []),
-    };
+    const body = this.#daemon.engine.machines.get(engineId)?.body;
+    if (!(body?.guest instanceof StubGuest)) throw new Error(`there is no machine ${engineId}`);
+    return { files: body.guest.files, memory: body.hasMemory ? body.guest.memory : {} };
   }
 
   async #get<T>(path: string): Promise<T> {

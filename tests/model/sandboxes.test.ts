@@ -12,6 +12,7 @@ import { ManualClock } from "../support/manual-clock.ts";
 import { kills, Model, pairs, singles } from "./commands.ts";
 import { FakeSystem } from "./fake-system.ts";
 import { maxSandboxes, maxSnapshots } from "./state.ts";
+import { StubGuest } from "./stub-guest.ts";
 
 const { env } = process;
 const runs = Number(env["MODEL_RUNS"] ?? 45);
@@ -47,6 +48,7 @@ async function runOnce(commands: Iterable<fc.AsyncCommand<Model, FakeSystem>>, t
     config: { thermal },
     user: { maxSandboxes, maxSnapshots },
     engine: { onStep: pace(turns) },
+    host: { newGuest: () => new StubGuest() },
     ...(folder !== undefined && { folder }),
   });
   const model = new Model();

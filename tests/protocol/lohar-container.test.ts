@@ -38,6 +38,16 @@ test("a container has the user lohar, a host name and directories of its own", a
   expect([hostname(), readFileSync("/etc/passwd", "utf8")]).toEqual(ofHost);
 });
 
+test("a container's files have the usual modes, whatever the umask was", async () => {
+  const umask = process.umask(0o077);
+  const starting = RealLohar.start("--root").finally(() => process.umask(umask));
+  await using lohar = await starting;
+  const guest = await lohar.connect();
+  expect(await said(guest, "stat -c %a /dev /etc/passwd; touch x; stat -c %a x")).toBe(
+    "755\n644\n644\n",
+  );
+});
+
 test("a container's root can change its own files and not the host's programs", async () => {
   await using lohar = await RealLohar.start("--root");
   const guest = await lohar.connect();
@@ -78,6 +88,19 @@ test("all of a container ends when lohar is killed", async () => {
   expect(processesWith(`sleep ${seconds}`)).toHaveLength(1);
   process.kill(lohar.pid, "SIGKILL");
   await until(() => processesWith(`sleep ${seconds}`).length === 0);
+});
+
+test("SIGINT ends a container at once, and its process is the last to go", async () => {
+  await using lohar = await RealLohar.start("--root");
+  const guest = await lohar.connect();
+  const seconds = `600.${process.pid}${Date.now() % 10_000}`;
+  const argv = ["sh", "-c", `trap "" TERM; sleep ${seconds}; sleep ${seconds}`];
+  const sleep = await guest.exec({ argv, stdin: false, timeoutMs: 0 }, generous());
+  void sleep.result.catch(() => {});
+  await until(() => processesWith(`sleep ${seconds}`).length > 0);
+  process.kill(lohar.pid, "SIGINT");
+  expect(await lohar.exited).toBe(137);
+  expect(processesWith(`sleep ${seconds}`)).toEqual([]);
 });
 
 test("a container ends with the process that started it", async () => {

@@ -7,6 +7,9 @@ import { defaultServerConfig, type ServerConfig } from "../../src/config/schema.
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import { type Daemon, startDaemon } from "../../src/daemon/daemon.ts";
 import { FakeEngine, type FakeEngineOptions } from "../../src/engine/fake/fake-engine.ts";
+import { FakeHost, type FakeHostOptions } from "../../src/engine/fake/fake-host.ts";
+import type { FakeMachine } from "../../src/engine/fake/fake-machine.ts";
+import { LoharGuest } from "../../src/engine/fake/lohar-guest.ts";
 import { createLogger } from "../../src/observability/log.ts";
 import { type Operator, openOperator } from "../../src/operator/operator.ts";
 import type { Attachments } from "../../src/services/machine-config.ts";
@@ -27,6 +30,7 @@ export const generousLimits: ServerConfig["limits"] = {
 
 export interface FakeDaemonOptions {
   engine?: FakeEngineOptions;
+  host?: FakeHostOptions;
   config?: Partial<ServerConfig>;
   /** The first user's limits. */
   user?: Partial<NewUser>;
@@ -88,7 +92,7 @@ export class FakeDaemon implements AsyncDisposable {
     this.dataDir = dataDir;
     this.operator = operator;
     this.#options = options;
-    this.engine = new FakeEngine(options.engine);
+    this.engine = new FakeEngine(options.engine, new FakeHost(options.host));
     this.config = {
       ...defaultServerConfig,
       listen: "127.0.0.1:0",
@@ -193,6 +197,20 @@ export class FakeDaemon implements AsyncDisposable {
     return body;
   }
 
+  /** Its only machine. */
+  get machine(): FakeMachine {
+    const [machine, ...others] = this.engine.machines.values();
+    if (!machine || others.length > 0) throw new Error("There is not exactly one machine");
+    return machine;
+  }
+
+  /** A file of its only machine, as a path on this host. */
+  onDisk(path: string): string {
+    const { guest } = this.machine.body;
+    if (!(guest instanceof LoharGuest)) throw new Error("The guest has no files on this host");
+    return join(guest.root, path);
+  }
+
   logged(message: string): boolean {
     return this.logLines.some((line) => line.includes(message));
   }
@@ -226,6 +244,7 @@ export class FakeDaemon implements AsyncDisposable {
     await this.stop();
     await Promise.all(this.#dying);
     this.operator.close();
+    await this.engine.host[Symbol.asyncDispose]();
     rmSync(this.dataDir, { recursive: true, force: true });
   }
 }

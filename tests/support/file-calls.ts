@@ -15,11 +15,6 @@ export function fileCalls(daemon: () => FakeDaemon) {
       daemon().call<Refusal & { status: string }>("POST", `/sandboxes/dev/files/${what}`, body),
     isInUse: async () =>
       JSON.stringify((await daemon().call("GET", "/sandboxes/dev")).body).includes("in use: files"),
-    guest() {
-      const [machine] = daemon().engine.machines.values();
-      if (!machine) throw new Error("there is no machine");
-      return machine.fakeGuest;
-    },
     /** Destroys what there is and makes a new one. */
     async renew(): Promise<void> {
       const { body } = await daemon().call<{ name: string }[]>("GET", "/sandboxes");

@@ -1,24 +1,21 @@
-/** What a fake machine is, whoever holds it: a disk, a guest that runs or is paused, and what was saved of it. */
-import type { GuestConfiguration } from "../../agent/guest.ts";
+/** What a fake machine is, whoever holds it: a guest that runs or is paused, and what was saved of it. */
+import type { Guest } from "../../agent/guest.ts";
+import { abortable } from "../../async/deadline.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { MachineEnd } from "../engine.ts";
 import type { MachineConfig } from "../machine-config.ts";
 import type { MachineSpec } from "../machine-spec.ts";
-import { FakeGuest } from "./fake-guest.ts";
-import type { FakeFile } from "./fake-programs.ts";
-
-/** What of a machine can be copied to another one; without memory it has its disk alone. */
-export interface FakeContent {
-  files: ReadonlyMap<string, FakeFile>;
-  memory?: { values: ReadonlyMap<string, string>; identity: GuestConfiguration };
-}
+import type { FakeGuest } from "./fake-guest.ts";
+import { gated } from "./gated-guest.ts";
 
 export class FakeBody {
   readonly id: string;
   readonly spec: MachineSpec;
   /** Of its last start. */
   config: MachineConfig;
-  guest: FakeGuest;
+  readonly guest: FakeGuest;
+  /** Its agent answers nothing. */
+  isDeaf = false;
   /** Its processors stand still. */
   isPaused = false;
   /** Its user processes are frozen, or may be. */
@@ -28,49 +25,76 @@ export class FakeBody {
   over: MachineEnd | undefined;
   /** Told once, when it ends. */
   onEnd: (end: MachineEnd) => void = () => {};
+  /** Resolves when its processors run, or never will again. */
+  #runs = Promise.withResolvers<void>();
 
-  constructor(id: string, spec: MachineSpec, content?: FakeContent) {
+  constructor(id: string, spec: MachineSpec, guest: FakeGuest) {
     this.id = id;
     this.spec = spec;
     this.config = { epoch: 0, hardware: spec, identity: {}, nics: [], volumes: [] };
-    this.guest = this.#makeGuest(content);
+    this.guest = guest;
+    guest.onEnd = (end) => this.finish(end);
+    this.#runs.resolve();
   }
 
-  /** Its disk, and its memory if that can be used. */
-  get content(): FakeContent {
-    const files = new Map(this.guest.tree);
-    const isLost = this.over && (this.over.reason !== "suspended" || this.saved !== "whole");
-    if (isLost) return { files };
-    const { identity } = this.guest;
-    return { files, memory: { values: new Map(this.guest.memory), identity } };
+  get hasMemory(): boolean {
+    return !this.over || (this.over.reason === "suspended" && this.saved === "whole");
+  }
+
+  /** Waits while its processors stand still. Throws when its agent does not answer. */
+  async answer(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    await abortable(this.#runs.promise, signal);
+    this.checkRunning();
+    if (this.isDeaf) throw new BhattiError("guest_unresponsive", "The guest does not answer");
+  }
+
+  /** Each call of it counts as one that is under way. */
+  async connect(
+    signal: AbortSignal,
+    during: <T>(work: () => Promise<T>) => Promise<T>,
+  ): Promise<Guest> {
+    const guest = await during(() => this.guest.connect(signal));
+    return gated(guest, async (until, call) => {
+      await this.answer(until);
+      return await during(async () => call());
+    });
+  }
+
+  checkRunning(): void {
+    const { over } = this;
+    if (!over) return;
+    throw new BhattiError("machine_lost", `The machine has ended: ${over.detail}`);
   }
 
   /** From its disk alone. */
   boot(): void {
-    this.guest.lose(new BhattiError("machine_lost", "The machine was started anew"));
-    this.guest = this.#makeGuest({ files: this.guest.tree });
+    this.guest.kill();
     this.over = undefined;
     this.saved = undefined;
-    this.isPaused = false;
+    this.isDeaf = false;
     this.isFrozen = false;
+    this.isPaused = false;
+    this.#runs.resolve();
   }
 
   /** As it was saved, and paused. */
   resume(): void {
     this.over = undefined;
+    if (this.isPaused) this.#runs = Promise.withResolvers();
   }
 
   pause(): void {
     this.isFrozen = true;
     this.isPaused = true;
-    this.guest.pause();
+    this.#runs = Promise.withResolvers();
   }
 
   /** Its state changes from here on: what was saved of it is void. */
   run(): void {
     this.saved = undefined;
     this.isPaused = false;
-    this.guest.run();
+    this.#runs.resolve();
   }
 
   /** The first end counts; of one whose saved state is good nothing is lost. */
@@ -78,17 +102,9 @@ export class FakeBody {
     if (this.over) return;
     const isKept = this.saved !== undefined && end.reason === "crashed";
     this.over = isKept ? { ...end, reason: "suspended" } : end;
-    const lost = new BhattiError("machine_lost", `The machine has ended: ${end.detail}`);
-    if (this.over.reason === "suspended") this.guest.detach(lost);
-    else this.guest.lose(lost);
+    if (this.over.reason === "suspended") this.guest.disconnect();
+    else this.guest.kill();
+    this.#runs.resolve();
     this.onEnd(this.over);
-  }
-
-  #makeGuest(content?: FakeContent): FakeGuest {
-    const guest = new FakeGuest((end) => this.finish(end));
-    for (const [path, file] of content?.files ?? []) guest.tree.set(path, file);
-    for (const [key, value] of content?.memory?.values ?? []) guest.memory.set(key, value);
-    guest.identity = { ...content?.memory?.identity };
-    return guest;
   }
 }

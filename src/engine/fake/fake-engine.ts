@@ -1,4 +1,7 @@
-/** An engine in memory, with a scripted guest: for tests of everything above the engine, on any operating system. */
+/**
+ * An engine without a hypervisor, for tests of everything above the engine: machines, their time and their faults are in
+ * memory, their guests are the real agent in a container.
+ */
 import { pause } from "../../async/deadline.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type {
@@ -71,8 +74,7 @@ export class FakeEngine implements Engine {
     }
     await this.#step(signal);
     const steps = [{ name: "make", milliseconds: performance.now() - started }];
-    const body = new FakeBody(this.host.newId(), spec);
-    return await this.#handOut(body, { kind: "booted", steps }, config);
+    return await this.#handOut(this.#newBody(spec), { kind: "booted", steps }, config);
   }
 
   async stateOf(id: string): Promise<MachineState> {
@@ -123,7 +125,7 @@ export class FakeEngine implements Engine {
     const { body, isPaused } = machine;
     const keep = () => this.host.keep(snapshot, kind, body);
     if (machine.running) await machine.holdStill(signal, keep);
-    else if (kind === "filesystem" || body.over?.reason === "suspended") keep();
+    else if (kind === "filesystem" || body.over?.reason === "suspended") await keep();
     else throw new BhattiError("no_saved_state", "Only the disk is left");
     return { kind, bytes: 1_048_576, pausedMs: isPaused || !machine.running ? 0 : 1 };
   }
@@ -134,8 +136,9 @@ export class FakeEngine implements Engine {
     await this.#step(signal);
     const kept = this.host.kept.get(snapshot);
     if (!kept) throw new BhattiError("snapshot_damaged", "The snapshot is damaged: it is gone");
-    const body = new FakeBody(this.host.newId(), kept.spec, kept.content);
-    const isWhole = kept.kind === "filesystem" || kept.content.memory !== undefined;
+    const body = this.#newBody(kept.spec);
+    await kept.guest.copyTo(body.guest, kept.hasMemory);
+    const isWhole = kept.kind === "filesystem" || kept.hasMemory;
     const note = isWhole ? {} : { note: "its memory could not be used: it is damaged" };
     return await this.#handOut(body, { kind: "restored", steps: [], ...note }, config);
   }
@@ -147,7 +150,9 @@ export class FakeEngine implements Engine {
 
   async removeSnapshot(snapshot: string): Promise<void> {
     await this.#step();
+    const kept = this.host.kept.get(snapshot);
     this.host.kept.delete(snapshot);
+    await kept?.guest.remove();
   }
 
   async adopt(id: string, config: MachineConfig): Promise<Machine | undefined> {
@@ -172,8 +177,10 @@ export class FakeEngine implements Engine {
   async destroy(id: string): Promise<void> {
     await this.options.onDestroy?.(id);
     await this.#step();
-    this.machines.get(id)?.finish({ reason: "destroyed", detail: "destroyed" });
+    const machine = this.machines.get(id);
+    machine?.finish({ reason: "destroyed", detail: "destroyed" });
     this.machines.delete(id);
+    await machine?.body.guest.remove();
   }
 
   start(): void {
@@ -191,21 +198,34 @@ export class FakeEngine implements Engine {
   ): Promise<FakeMachine> {
     // A machine that is taken over is still in the start that it was in.
     body.config = origin.kind === "adopted" ? { ...config, epoch: body.config.epoch } : config;
-    const step = () => this.#step();
-    const machine = new FakeMachine({ body, origin, step, destroy: () => this.destroy(body.id) });
+    const machine = new FakeMachine({
+      ...{ body, origin },
+      step: () => this.#step(),
+      during: (work) => this.host.during(work),
+      destroy: () => this.destroy(body.id),
+    });
     const knowsItself = origin.kind === "adopted" || origin.kind === "resumed";
-    if (!knowsItself) await body.guest.configure(config.identity, new AbortController().signal);
+    try {
+      if (!knowsItself) await body.guest.configure(config.identity, new AbortController().signal);
+    } catch (error) {
+      if (!this.machines.has(body.id)) await body.guest.remove();
+      throw error;
+    }
     this.machines.set(body.id, machine);
     this.host.started += 1;
     return machine;
   }
 
+  #newBody(spec: MachineSpec): FakeBody {
+    const id = this.host.newId();
+    return new FakeBody(id, spec, this.host.newGuest(id));
+  }
+
   /** They run on: nothing here hears of their end, and what the guests say goes nowhere. */
   #letGo(): void {
-    const reason = new BhattiError("machine_lost", "The daemon has let go of the machine");
     for (const { body } of this.machines.values()) {
       body.onEnd = () => {};
-      if (!body.over) body.guest.detach(reason);
+      if (!body.over) body.guest.disconnect();
     }
   }
 

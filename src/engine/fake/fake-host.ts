@@ -1,24 +1,49 @@
 /** What of the fake engine outlives its daemon, as processes and files outlive one. */
+import { rmSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { extractAgent } from "../../agent/agent-binary.ts";
 import type { Listed, SnapshotKind } from "../engine.ts";
 import type { MachineSpec } from "../machine-spec.ts";
-import type { FakeBody, FakeContent } from "./fake-body.ts";
+import type { FakeBody } from "./fake-body.ts";
+import type { FakeGuest } from "./fake-guest.ts";
 import type { FakeMachine } from "./fake-machine.ts";
+import { LoharGuest } from "./lohar-guest.ts";
 
 export interface FakeSnapshot {
   kind: SnapshotKind;
   spec: MachineSpec;
-  content: FakeContent;
+  guest: FakeGuest;
+  hasMemory: boolean;
 }
 
-export class FakeHost {
+export interface FakeHostOptions {
+  /** Where guests have their files, in place of whatever is there; a temporary one unless given. */
+  folder?: string;
+  /** Makes guests, instead of those with the real agent. */
+  newGuest?(): FakeGuest;
+}
+
+export class FakeHost implements AsyncDisposable {
   /** As whoever holds them, or held them last, has them. */
   readonly machines = new Map<string, FakeMachine>();
   readonly kept = new Map<string, FakeSnapshot>();
   /** How many machines were made, brought back or taken over. */
   started = 0;
-  /** Steps of operations that are under way. */
+  /** Steps of operations, and calls of guests, that are under way. */
   busy = 0;
+  readonly #options: FakeHostOptions;
+  readonly #folder: string;
+  #program: Promise<string> | undefined;
   #made = 0;
+
+  constructor(options: FakeHostOptions = {}) {
+    this.#options = options;
+    this.#folder =
+      options.folder ?? join(tmpdir(), `bhatti-fake-${crypto.randomUUID().slice(0, 8)}`);
+    if (options.folder !== undefined) rmSync(options.folder, { recursive: true, force: true });
+  }
 
   newId(): string {
     this.#made += 1;
@@ -32,17 +57,32 @@ export class FakeHost {
     return { id, isOwn: !this.foreign.has(id) };
   }
 
-  keep(snapshot: string, kind: SnapshotKind, { spec, content }: FakeBody): void {
-    const { files } = content;
-    this.kept.set(snapshot, { kind, spec, content: kind === "full" ? content : { files } });
+  newGuest(name: string): FakeGuest {
+    if (this.#options.newGuest) return this.#options.newGuest();
+    const program = () => (this.#program ??= extractAgent(this.#folder));
+    return new LoharGuest({ folder: join(this.#folder, name), program });
   }
 
-  async during(work: () => Promise<void>): Promise<void> {
+  async keep(snapshot: string, kind: SnapshotKind, body: FakeBody): Promise<void> {
+    const guest = this.newGuest(snapshot);
+    const hasMemory = kind === "full" && body.hasMemory;
+    await body.guest.copyTo(guest, hasMemory);
+    this.kept.set(snapshot, { kind, spec: body.spec, guest, hasMemory });
+  }
+
+  async during<T>(work: () => Promise<T>): Promise<T> {
     this.busy += 1;
     try {
-      await work();
+      return await work();
     } finally {
       this.busy -= 1;
     }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const guests = [...this.machines.values()].map(({ body }) => body.guest);
+    guests.push(...[...this.kept.values()].map(({ guest }) => guest));
+    await Promise.all(guests.map((guest) => guest.remove()));
+    await rm(this.#folder, { recursive: true, force: true });
   }
 }

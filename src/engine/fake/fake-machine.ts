@@ -1,18 +1,18 @@
 /** A machine of the fake engine, as the daemon that made it or took it over holds it. */
 import type { Guest } from "../../agent/guest.ts";
 import { abortable } from "../../async/deadline.ts";
-import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Machine, MachineEnd, MachineOrigin } from "../engine.ts";
 import type { MachineConfig } from "../machine-config.ts";
 import type { MachineSpec } from "../machine-spec.ts";
 import type { FakeBody } from "./fake-body.ts";
-import type { FakeGuest } from "./fake-guest.ts";
 
 export interface FakeMachineParts {
   body: FakeBody;
   origin: MachineOrigin;
   /** Takes the time that a step takes; throws when whoever takes it has been killed. */
   step(): Promise<void>;
+  /** Counts the work as under way. */
+  during<T>(work: () => Promise<T>): Promise<T>;
   destroy(): Promise<void>;
 }
 
@@ -48,17 +48,13 @@ export class FakeMachine implements Machine {
     return this.body.spec;
   }
 
-  get fakeGuest(): FakeGuest {
-    return this.body.guest;
-  }
-
   /** Its agent answers nothing. */
   get isDeaf(): boolean {
-    return this.body.guest.isDeaf;
+    return this.body.isDeaf;
   }
 
   set isDeaf(value: boolean) {
-    this.body.guest.isDeaf = value;
+    this.body.isDeaf = value;
   }
 
   readonly isStalled = false;
@@ -82,21 +78,21 @@ export class FakeMachine implements Machine {
 
   async guest(signal: AbortSignal): Promise<Guest> {
     signal.throwIfAborted();
-    this.#checkRunning();
-    return this.body.guest;
+    this.body.checkRunning();
+    return await this.body.connect(signal, this.#parts.during);
   }
 
   async pause(signal: AbortSignal): Promise<void> {
     await this.#step(signal);
     if (this.body.isPaused) return;
-    await this.body.guest.ping(signal);
+    await this.body.answer(signal);
     this.body.pause();
   }
 
   async unpause(signal: AbortSignal): Promise<void> {
     await this.#step(signal);
     if (this.body.isPaused) this.body.run();
-    await this.body.guest.ping(signal);
+    await this.body.answer(signal);
     this.body.isFrozen = false;
   }
 
@@ -114,12 +110,12 @@ export class FakeMachine implements Machine {
   }
 
   /** Is paused for `work`, and goes on if it ran before. */
-  async holdStill<T>(signal: AbortSignal, work: () => T): Promise<T> {
+  async holdStill<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const wasPaused = this.body.isPaused;
     await this.pause(signal);
     try {
       await this.#step(signal);
-      return work();
+      return await work();
     } finally {
       if (!wasPaused && this.running) this.#goOn();
     }
@@ -128,6 +124,7 @@ export class FakeMachine implements Machine {
   async powerOff(signal: AbortSignal): Promise<void> {
     if (this.isDeaf) await abortable(this.ended, signal);
     await this.#step(signal);
+    await this.body.guest.shutdown(signal);
     this.finish({ reason: "powered_off", detail: "shut down by the host" });
   }
 
@@ -154,12 +151,6 @@ export class FakeMachine implements Machine {
     signal.throwIfAborted();
     await this.#parts.step();
     signal.throwIfAborted();
-    this.#checkRunning();
-  }
-
-  #checkRunning(): void {
-    const { over } = this.body;
-    if (!over) return;
-    throw new BhattiError("machine_lost", `The machine has ended: ${over.detail}`);
+    this.body.checkRunning();
   }
 }

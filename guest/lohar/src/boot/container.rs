@@ -7,11 +7,12 @@ use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::Path;
 
 use rustix::event::{poll, PollFd, PollFlags};
+use rustix::fs::Mode;
 use rustix::mount::{
     mount_bind, mount_bind_recursive, mount_change, mount_remount, unmount, MountFlags,
     MountPropagationFlags, UnmountFlags,
 };
-use rustix::process::{chdir, pivot_root};
+use rustix::process::{chdir, pivot_root, umask};
 
 use super::{loopback, mounts, skeleton};
 use crate::server::signals::{reap, Reaped, Signals};
@@ -35,8 +36,9 @@ const PROGRAMS: [&str; 8] = [
 ];
 const DEVICES: [&str; 6] = ["full", "null", "random", "tty", "urandom", "zero"];
 
-/// Returns in a child that is PID 1 of the container. The calling process stays outside: it passes SIGTERM on, ends as
-/// the child does, and the container ends with it, as it does with the process that started it.
+/// Returns in a child that is PID 1 of the container. The calling process stays outside and ends as the child does: it
+/// passes SIGTERM on, and kills the container on SIGINT. The container ends with it, as it does with the process that
+/// started it.
 pub fn enter(root: &Path) -> io::Result<()> {
     // Before the fork, so that no signal is lost.
     let signals = Signals::new()?;
@@ -49,6 +51,8 @@ pub fn enter(root: &Path) -> io::Result<()> {
         supervise(child, &signals);
     }
     end_with_parent()?;
+    // What the kernel gives to PID 1.
+    umask(Mode::from_raw_mode(0o022));
     build(root)?;
     mounts::prepare_container();
     loopback::bring_up();
@@ -71,8 +75,12 @@ fn supervise(child: i32, signals: &Signals) -> ! {
         );
         let arrived = signals.take();
         if arrived.terminate {
+            let signal = match arrived.interrupt {
+                true => libc::SIGKILL,
+                false => libc::SIGTERM,
+            };
             // SAFETY: a child that has not been waited for, so that the pid is still its own.
-            unsafe { libc::kill(child, libc::SIGTERM) };
+            unsafe { libc::kill(child, signal) };
         }
         if let Reaped::Child(_, status) = reap() {
             let signal = status.terminating_signal().map(|signal| 128 + signal);

@@ -12,6 +12,8 @@ pub struct Signals(OwnedFd);
 pub struct Arrived {
     pub child: bool,
     pub terminate: bool,
+    /// By SIGINT.
+    pub interrupt: bool,
 }
 
 impl Signals {
@@ -52,7 +54,10 @@ impl Signals {
             let signal = unsafe { info.assume_init_ref() }.ssi_signo as i32;
             match signal {
                 libc::SIGCHLD => arrived.child = true,
-                _ => arrived.terminate = true,
+                signal => {
+                    arrived.terminate = true;
+                    arrived.interrupt |= signal == libc::SIGINT;
+                }
             }
         }
         arrived
