@@ -69,7 +69,7 @@ export async function startBenchDaemon(options: { poolSize: number }): Promise<B
       fetch(`${url}${path}`, { method, headers, ...(body && { body: JSON.stringify(body) }) }),
     poolReady: (seen) =>
       waitFor("the pool", () => {
-        const ready = readLog(log).split('"pool machine ready"').length - 1;
+        const ready = readLog(log).split('"pool VM ready"').length - 1;
         return ready > seen ? ready : undefined;
       }),
     async [Symbol.asyncDispose]() {

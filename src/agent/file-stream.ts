@@ -150,5 +150,5 @@ export class FileStream<Opened, Result> implements GuestBytes, StreamHandler {
 }
 
 function over(): BhattiError {
-  return new BhattiError("cancelled", "Nobody is interested in the file any more");
+  return new BhattiError("cancelled", "The file transfer was released");
 }

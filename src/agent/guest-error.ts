@@ -12,13 +12,13 @@ const codes = new Map<string, { code: ErrorCode; hint?: string }>([
   ["not_empty", { code: "directory_not_empty" }],
   ["permission_denied", { code: "permission_denied" }],
   ["unsafe_path", { code: "unsafe_path" }],
-  ["no_space", { code: "disk_full", hint: "Free space in the sandbox" }],
+  ["no_space", { code: "disk_full", hint: "Free disk space in the sandbox" }],
   ["session_not_found", { code: "session_not_found" }],
   ["session_limit", { code: "session_limit" }],
   ["session_attached", { code: "session_attached" }],
   ["session_taken", { code: "session_taken" }],
   ["session_ended", { code: "session_ended" }],
-  ["missed", { code: "connection_lost", hint: "Read it again" }],
+  ["missed", { code: "connection_lost", hint: "Try again" }],
   ["limit", { code: "guest_busy" }],
 ]);
 

@@ -75,7 +75,7 @@ export class Line {
     this.#reader = new SynchronisedReader(this.#nonce, (frame) => this.#take(frame));
     connection.onData((chunk) => this.#receive(chunk));
     void connection.closed.then((error) => {
-      this.#lose(error ? error.message : "the guest's side was closed", error);
+      this.#lose(error ? error.message : "closed by the guest", error);
     });
   }
 
@@ -154,7 +154,7 @@ export class Line {
   }
 
   close(): void {
-    this.#lose("it was closed on this side");
+    this.#lose("closed by the daemon");
   }
 
   /** Closes the connection of a guest that broke the protocol; returns why it is gone. */
@@ -166,16 +166,20 @@ export class Line {
     if (this.#lost) return this.#lost;
     if (signal.aborted) return reasonOf(signal);
     if (this.#connection.buffered <= maxBufferedBytes) return undefined;
-    return new BhattiError("guest_unresponsive", "The guest does not read what it is sent");
+    return new BhattiError("guest_unresponsive", "The guest does not read from its connection");
   }
 
   #encode(stream: number, type: number, message: object): Uint8Array | BhattiError {
     try {
       return encodeMessage(stream, type, message);
     } catch (cause) {
-      return new BhattiError("bad_request", `Too much for the guest: ${messageOf(cause)}`, {
-        cause,
-      });
+      return new BhattiError(
+        "bad_request",
+        `The request is too large for the guest: ${messageOf(cause)}`,
+        {
+          cause,
+        },
+      );
     }
   }
 
@@ -225,7 +229,7 @@ export class Line {
         this.#abandoned--;
         return;
       }
-      const why = `The guest replied to ${reply.id}, which nobody asked`;
+      const why = `The guest replied to ${reply.id}, which was not requested`;
       throw new ProtocolError("bad_payload", why);
     }
     if ("error" in reply) waiting.reject(fromGuest(reply.error));
@@ -270,7 +274,7 @@ export class Line {
     if (this.#lost) return this.#lost;
     const reason = new BhattiError(
       "machine_lost",
-      `The line to the guest is gone: ${printable(why)}`,
+      `Lost the connection to the guest: ${printable(why)}`,
       {
         cause,
       },

@@ -79,7 +79,7 @@ async function shakeHands(
 
 function asUnresponsive(error: unknown, timeoutMs: number): unknown {
   if (!isBhattiError(error, "timeout")) return error;
-  return new BhattiError("guest_unresponsive", `The guest did not answer within ${timeoutMs} ms`, {
+  return new BhattiError("guest_unresponsive", `The guest did not respond within ${timeoutMs} ms`, {
     cause: error,
   });
 }

@@ -156,8 +156,8 @@ class ProcessStream implements AttachedSession, StreamHandler {
   #onOpened(payload: Uint8Array): void {
     if (this.#state !== "opening") throw new ProtocolError("bad_order", "A process started twice");
     Object.assign(this, this.#opening.understand(payload));
-    if (this.#opening.onlyWatches) this.#stdin.stop(stdinClosed("is not for those who watch"));
-    else if (!this.stdin) this.#stdin.stop(stdinClosed("was not asked for"));
+    if (this.#opening.onlyWatches) this.#stdin.stop(stdinClosed("is read-only with mode watch"));
+    else if (!this.stdin) this.#stdin.stop(stdinClosed("was not requested"));
     this.#state = "open";
     this.#opened.resolve(this);
   }
@@ -193,7 +193,7 @@ class ProcessStream implements AttachedSession, StreamHandler {
   #onResult(payload: Uint8Array): void {
     if (this.#state !== "open") throw new ProtocolError("bad_order", "A result came too early");
     const result = parseMessage(execResultMessage, "result", payload);
-    this.#finish(stdinClosed("has no reader any more: the process has ended"));
+    this.#finish(stdinClosed("is closed: the process has ended"));
     this.#output.end(() => this.#result.resolve(result));
   }
 
@@ -216,7 +216,7 @@ class ProcessStream implements AttachedSession, StreamHandler {
   }
 
   #drop(): void {
-    this.#finish(stdinClosed("was let go"));
+    this.#finish(stdinClosed("was released"));
     this.#result.resolve({ exitCode: -1, reason: "lost" });
     this.#output.end(() => {});
   }
@@ -234,7 +234,7 @@ class ProcessStream implements AttachedSession, StreamHandler {
 }
 
 function stdinClosed(why: string): BhattiError {
-  return new BhattiError("bad_request", `The process takes no input: its stdin ${why}`);
+  return new BhattiError("bad_request", `Cannot write to the process: stdin ${why}`);
 }
 
 /** As the guest wants it, with SIG. */

@@ -81,7 +81,9 @@ function sayOnce(remark: (line: string) => Promise<void>): (totalMs: number) => 
 async function warnOfOldCli(minimum: string, warn: (message: string) => void): Promise<void> {
   const { isOlder } = await import("./semver.ts");
   if (isOlder(version, minimum)) {
-    warn(`this bhatti is ${version}, and the daemon asks for ${minimum} or newer: update it`);
+    warn(
+      `this version of bhatti, ${version}, is older than ${minimum}, which the daemon requires: update bhatti`,
+    );
   }
 }
 

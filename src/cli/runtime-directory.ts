@@ -12,16 +12,22 @@ export async function runtimeDirectory({
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
   } catch (cause) {
-    throw new BhattiError("host_unfit", `cannot make ${path} for the daemon's sockets`, { cause });
+    throw new BhattiError("host_unfit", `cannot create ${path} for the sockets of the daemon`, {
+      cause,
+    });
   }
   const { uid, mode } = await lstat(path);
   // In /tmp anybody could have made it first.
   if (uid === userId && (mode & 0o022) === 0) {
     await chmod(path, 0o700);
   } else {
-    throw new BhattiError("host_unfit", `${path} belongs to somebody else or is open to others`, {
-      hint: "Remove it, or set XDG_RUNTIME_DIR to a directory of your own",
-    });
+    throw new BhattiError(
+      "host_unfit",
+      `${path} belongs to another user or is accessible to others`,
+      {
+        hint: "Remove it, or set XDG_RUNTIME_DIR to a directory that you own",
+      },
+    );
   }
   return path;
 }

@@ -74,7 +74,7 @@ test("and one that stops in the middle of it", async () => {
   const bytes = Array.fromAsync(bytesOf(response, { silenceMs: 50 }));
   expect(await errorOf(bytes)).toMatchObject({
     code: "connection_lost",
-    message: "the daemon's answer was cut off after 1 bytes",
+    message: "the response of the daemon ended early, after 1 bytes",
   });
 });
 
@@ -152,6 +152,6 @@ test("a lost connection leads to the operation that it may have started", async 
     hint: "The operation may have started; check it: bhatti operation list",
   });
   expect(await errorOf(client.call("sandbox.get", ref))).toMatchObject({
-    hint: "Start the daemon: bhatti serve. If it is, its log says what went wrong",
+    hint: "Check the daemon log, or start the daemon: bhatti serve",
   });
 });

@@ -127,7 +127,7 @@ export function notBhatti(url: string, response: Response): BhattiError {
   const type = response.headers.get("content-type")?.split(";")[0] ?? "no content type";
   return new BhattiError(
     "not_bhatti",
-    `what answers at ${url} is not a bhatti daemon: ${response.status} with ${type}`,
+    `the server at ${url} is not a bhatti daemon: ${response.status} with ${type}`,
   );
 }
 
@@ -179,23 +179,23 @@ const explanations: Explanation[] = [
     codes: /RESET|ConnectionClosed|EPIPE/i,
     wasSent: true,
     reason: "the connection was closed",
-    hint: "Start the daemon: bhatti serve. If it is, its log says what went wrong",
+    hint: "Check the daemon log, or start the daemon: bhatti serve",
   },
   { codes: /TIMEDOUT|TimeoutError/i, reason: "no answer in time" },
   {
     codes: /EPROTO|WRONG_VERSION/i,
-    reason: "it does not speak TLS",
-    hint: "Check the address: http:// instead of https:// perhaps",
+    reason: "the server does not use TLS",
+    hint: "Use http:// instead of https://: bhatti setup",
   },
   {
     codes: /ALTNAME/i,
-    reason: "its certificate is for another host",
+    reason: "the certificate is for another host",
     hint: "Check the daemon URL: bhatti setup, --url or BHATTI_URL",
   },
   {
     codes: /CERT|SELF_SIGNED|UNABLE_TO_/i,
-    reason: "its certificate is not trusted",
-    hint: "Name a file with your own authority's certificate in NODE_EXTRA_CA_CERTS",
+    reason: "the certificate is not trusted",
+    hint: "Set NODE_EXTRA_CA_CERTS to a file with the certificate of your CA",
   },
 ];
 

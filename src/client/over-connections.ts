@@ -56,7 +56,7 @@ export async function* overConnections<T>(
         lostAt = performance.now();
         yield { type: "lost" };
       } else if (performance.now() - lostAt >= patienceMs) {
-        const what = `the daemon at ${url} cannot be reached any more`;
+        const what = `lost the connection to the daemon at ${url}, and cannot reconnect`;
         throw new BhattiError("connection_lost", what, { cause: error });
       }
     }

@@ -32,8 +32,8 @@ export async function* bytesOf(
     if (signal?.aborted) throw reasonOf(signal);
     throw new BhattiError(
       "connection_lost",
-      `the daemon's answer was cut off after ${received} bytes`,
-      { cause, hint: "See what state the sandbox is in: bhatti inspect <sandbox>" },
+      `the response of the daemon ended early, after ${received} bytes`,
+      { cause, hint: "Check the sandbox: bhatti inspect <sandbox>" },
     );
   } finally {
     reader.cancel().catch(() => {}); // it is let go of either way

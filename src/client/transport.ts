@@ -27,7 +27,7 @@ export class UpgradeRefused extends Error {
   readonly response: Response;
 
   constructor(response: Response) {
-    super(`the server answered ${response.status} to an upgrade`);
+    super(`the server responded with ${response.status} to the WebSocket handshake`);
     this.response = response;
   }
 }

@@ -68,10 +68,10 @@ export async function startDaemon(
     const { dataDir } = config;
     throw new BhattiError(
       "disk_full",
-      `The daemon cannot start, the disk of the data directory "${dataDir}" is full: ${messageOf(error)}`,
+      `Cannot start the daemon, the disk of the data directory "${dataDir}" is full: ${messageOf(error)}`,
       {
         cause: error,
-        hint: `Free some space on it. "${join(dataDir, "golden")}" is a cache: removing what is in it loses nothing`,
+        hint: `Free some space on it. "${join(dataDir, "golden")}" is a cache and can be removed`,
       },
     );
   }
@@ -182,7 +182,7 @@ function announce(log: Logger, url: string, identity: ReturnType<typeof identity
     reason: identity.acceleratorReason,
   });
   if (identity.isolates) return;
-  log.warn("this hypervisor set-up is no security boundary: run only code that you trust");
+  log.warn("this accelerator is no security boundary: run trusted code only");
 }
 
 function urlOf({ hostname, port }: HttpServer): string {

@@ -33,7 +33,7 @@ export async function takeDown(options: TakeDownOptions): Promise<void> {
     await Promise.all([sandboxes.settled(), operations.settled()]);
   });
   if (onShutdown === "stop") await sandboxes.suspendAll();
-  await step(log, "releasing what is held", restMs, () => rest.disposeAsync());
+  await step(log, "releasing resources", restMs, () => rest.disposeAsync());
   log.info("stopped", { ms: Math.round(performance.now() - started), machines: onShutdown });
 }
 
@@ -47,6 +47,6 @@ async function step(
   try {
     await within(milliseconds, what, undefined, work);
   } catch (error) {
-    log.error("a step of the shutdown failed", { step: what, error });
+    log.error("a shutdown step failed", { step: what, error });
   }
 }

@@ -10,7 +10,7 @@ export async function prepareDataDirectory(path: string): Promise<void> {
     throw new BhattiError(
       "host_unfit",
       `Cannot prepare the data directory ${path}: ${messageOf(error)}`,
-      { cause: error, hint: "Choose a directory that you may write to with --data-dir" },
+      { cause: error, hint: "Choose a writable directory with --data-dir" },
     );
   }
 }

@@ -106,7 +106,7 @@ function outcome(child: ChildProcess, command: readonly string[]) {
   }>();
   child.once("error", (error: NodeJS.ErrnoException) => {
     const isMissing = error.code === "ENOENT";
-    const how = isMissing ? "could not be started: no such program" : error.message;
+    const how = isMissing ? "cannot be started: no such program" : error.message;
     reject(new CommandError(command, how, null, "", isMissing));
   });
   child.once("close", (code, signal) => resolve({ code, signal }));
@@ -138,11 +138,11 @@ export async function launch(command: string[], descriptors: number[]): Promise<
   child.unref();
   if (child.pid === undefined) {
     await ended;
-    throw new CommandError(command, "could not be started", null, "");
+    throw new CommandError(command, "cannot be started", null, "");
   }
   const startTime = startTimeOf(child.pid);
   if (startTime === undefined) {
-    throw new CommandError(command, `ended at once (${await ended})`, null, "");
+    throw new CommandError(command, `exited at start (${await ended})`, null, "");
   }
   return { pid: child.pid, startTime, exited: ended };
 }

@@ -83,7 +83,7 @@ function checkPath(path: string): void {
   if (length > maxSocketPathBytes) {
     throw new BhattiError(
       "bad_config",
-      `The socket's path '${path}' has ${length} bytes, but only ${maxSocketPathBytes} are possible`,
+      `The socket path '${path}' has ${length} bytes, the maximum is ${maxSocketPathBytes}`,
     );
   }
 }

@@ -97,7 +97,7 @@ export class EventRecorder implements EventSink, Disposable {
     if (batch.length === 0) return;
     this.#queue = [];
     if (this.#dropped > 0) {
-      this.#options.log.warn("events were dropped, too many came at once", {
+      this.#options.log.warn("event queue full, events dropped", {
         count: this.#dropped,
       });
       this.#dropped = 0;
@@ -105,7 +105,7 @@ export class EventRecorder implements EventSink, Disposable {
     try {
       this.#options.write(batch);
     } catch (error) {
-      this.#options.log.error("events were lost", { count: batch.length, error });
+      this.#options.log.error("cannot store events", { count: batch.length, error });
     }
   }
 

@@ -103,7 +103,7 @@ export function createApp(options: AppOptions): Hono<Environment> {
     countAs("read", context, limiter);
     throw new BhattiError(
       "not_found",
-      `there is nothing at ${context.req.method} ${context.req.path}`,
+      `no such endpoint: ${context.req.method} ${context.req.path}`,
     );
   });
   app.onError((error, context) => {

@@ -41,7 +41,7 @@ export function failureOf(error: unknown, requestId: string, log: Logger): Failu
 function expected(error: unknown): BhattiError {
   if (isBhattiError(error)) return error;
   if (error instanceof DOMException && error.name === "AbortError") {
-    return new BhattiError("cancelled", "the client went away", { cause: error });
+    return new BhattiError("cancelled", "the client disconnected", { cause: error });
   }
   return new BhattiError("internal", "internal error", { cause: error });
 }

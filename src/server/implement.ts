@@ -105,7 +105,7 @@ export function refuseOtherMethods({ app, limiter }: Binder, endpoints: AnyEndpo
       context.header("Allow", allowed);
       throw new BhattiError(
         "method_not_allowed",
-        `${context.req.method} is not allowed here, only ${allowed}`,
+        `method ${context.req.method} not allowed, use ${allowed}`,
       );
     });
   }

@@ -7,17 +7,11 @@ import type { SizedContent } from "../services/files.ts";
 export function sizedBody(request: Request, limit: number, signal: AbortSignal): SizedContent {
   const announced = request.headers.get("content-length");
   if (announced === null || !/^\d{1,15}$/.test(announced)) {
-    throw new BhattiError(
-      "bad_request",
-      "Content-Length: is required, a file is taken whole or not at all",
-    );
+    throw new BhattiError("bad_request", "Content-Length: is required");
   }
   const size = Number(announced);
   if (size > limit) {
-    throw new BhattiError(
-      "file_too_large",
-      `the file has ${size} bytes, and at most ${limit} are taken at once`,
-    );
+    throw new BhattiError("file_too_large", `the file has ${size} bytes, the maximum is ${limit}`);
   }
   return { size, [Symbol.asyncIterator]: () => checked(bodyOf(request, signal), size) };
 }
@@ -44,5 +38,8 @@ async function* checked(content: AsyncIterable<Uint8Array>, size: number) {
     yield piece;
   }
   if (sent === size) return;
-  throw new BhattiError("bad_request", `body: has ${sent} bytes, Content-Length said ${size}`);
+  throw new BhattiError(
+    "bad_request",
+    `body: must have ${size} bytes as in Content-Length (got ${sent})`,
+  );
 }

@@ -102,7 +102,7 @@ function listen({ hostname, port }: ListenAddress, options: ServeOptions): Serve
     throw new BhattiError(
       "host_unfit",
       code === "EADDRINUSE"
-        ? `Cannot listen on ${hostname}:${port}: another program does already`
+        ? `Cannot listen on ${hostname}:${port}: address already in use`
         : `Cannot listen on ${hostname}:${port}: ${messageOf(error)}`,
       { cause: error, hint: "Set another address: listen: 127.0.0.1:<port> in the configuration" },
     );

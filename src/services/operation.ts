@@ -135,7 +135,7 @@ export class Operation {
   #explained(error: unknown): unknown {
     if (!this.#signal.aborted || (isBhattiError(error) && error.code !== "cancelled")) return error;
     if (isBhattiError(this.#signal.reason)) return reasonOf(this.#signal);
-    const gone = `${this.#what} was cancelled: the client went away`;
+    const gone = `${this.#what} was cancelled: the client disconnected`;
     return new BhattiError("cancelled", gone, { cause: error });
   }
 

@@ -80,7 +80,7 @@ test("who watches sees all, and may say nothing", async () => {
   watcher.client.stdin("me too");
   expect(await watcher.client.event("error")).toMatchObject({
     code: "bad_request",
-    error: "stdin: is not for those who only watch",
+    error: "stdin: is not accepted with mode watch",
   });
   client.tell({ type: "stdin_end" });
   expect(await client.event("exit")).toMatchObject({ exit_code: 0 });

@@ -120,7 +120,7 @@ test("an unknown path is 404, another method 405 with those that are allowed", a
   expect(nowhere.status).toBe(404);
   expect(nowhere.body).toMatchObject({
     code: "not_found",
-    error: "there is nothing at GET /nowhere",
+    error: "no such endpoint: GET /nowhere",
   });
   const wrong = await daemon.call("PUT", "/sandboxes/dev");
   expect(wrong.status).toBe(405);

@@ -56,7 +56,7 @@ test("a port that is taken is named, and nothing stays held", async () => {
   const dataDir = folder.path;
   const config = { ...daemon.config, listen, dataDir };
   const error = await failureOf(startDaemon(config, dependencies(new FakeEngine())));
-  expect(error?.message).toBe(`Cannot listen on ${listen}: another program does already`);
+  expect(error?.message).toBe(`Cannot listen on ${listen}: address already in use`);
   expect(error?.hint).toContain("listen:");
   const free = { ...config, listen: "127.0.0.1:0" };
   const other = await startDaemon(free, dependencies(new FakeEngine()));

@@ -58,7 +58,7 @@ test("stdin beyond the credit ends the connection", async () => {
   for (let i = 0; i < 9; i += 1) socket.stdin(new Uint8Array(65_536));
   const error = await socket.event("error");
   expect(error.code).toBe("bad_request");
-  expect(error.error).toContain("beyond the credit");
+  expect(error.error).toContain("must stay within the credit");
   expect(await socket.closed).toBe(1008);
 });
 
@@ -143,7 +143,7 @@ test.each([
   ],
   ['{"type":"signal","signal":"SIGSIGINT"}', /^signal: must be a signal name/],
   [Uint8Array.of(1, 2, 3), /^binary frame: must start with byte 0/],
-  [Uint8Array.of(0, 65), /^stdin: was not asked for/],
+  [Uint8Array.of(0, 65), /^stdin: is not accepted without stdin or tty/],
 ])("a bad later message: %s", async (message, error) => {
   await using sandbox = await withSandbox();
   const socket = await sandbox.start({ cmd: ["sleep", "60"] });
@@ -196,7 +196,7 @@ test("the handshake needs the key", async () => {
   await socket.closed;
   const plain = await sandbox.daemon.call("GET", "/sandboxes/dev/exec/stream");
   expect(plain.status).toBe(400);
-  expect(plain.body.error).toBe("this endpoint speaks WebSocket only");
+  expect(plain.body.error).toBe("this endpoint requires a WebSocket upgrade");
 });
 
 test("a machine that is lost is the last event", async () => {

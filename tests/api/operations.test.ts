@@ -201,7 +201,7 @@ test("a client that goes away cancels its create, but not its stop", async () =>
   const end = await operationOf(daemon, made?.id ?? "", "?wait=60");
   expect(end).toMatchObject({
     state: "cancelled",
-    error: { message: 'Creating sandbox "new" was cancelled: the client went away' },
+    error: { message: 'Creating sandbox "new" was cancelled: the client disconnected' },
   });
   const [stopped] = await operationsOf(daemon, "?kind=sandbox.stop");
   expect(await operationOf(daemon, stopped?.id ?? "", "?wait=60")).toMatchObject({

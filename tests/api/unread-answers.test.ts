@@ -44,7 +44,7 @@ test("unread exec answers of a user are bounded, then refused, then cut", async 
   expect(refused.status).toBe(429);
   expect(refused.body).toMatchObject({
     code: "unread_limit",
-    error: "your unread answers hold all of the 8 MB that a user may have",
+    error: "your unread responses have reached the limit of 8 MB per user",
   });
   expect(refused.headers.get("retry-after")).toBe("5");
   connections.push(...(await Promise.all(Array.from({ length: 9 }, () => ask(daemon.key)))));

@@ -65,7 +65,7 @@ test("a link is a shell; the page keeps its own rules and talks to nobody else",
   await coloured.waitFor();
   expect(await coloured.evaluate((one) => getComputedStyle(one).color)).toBe("rgb(1, 2, 3)");
   await page.keyboard.type("exit 3\r");
-  await status("The shell has ended with code 3");
+  await status("The shell has ended (exit code 3)");
   await button("New shell").click();
   await status("Connected");
   await say("again");
@@ -148,7 +148,7 @@ test("much that is pasted at once arrives whole", async () => {
   await until("all of it is there", async () => (await logged()) > 600_000);
   const [session] = await listSessions(daemon);
   await daemon.call("POST", `/sandboxes/dev/sessions/${session?.session_id}/kill`, {});
-  await status("The shell has ended by SIGKILL");
+  await status("The shell has ended (SIGKILL)");
 });
 
 test("a connection that breaks comes back to the same shell, from where it was", async () => {
@@ -160,7 +160,7 @@ test("a connection that breaks comes back to the same shell, from where it was",
   await shown("before");
   await page.evaluate(neverByItself);
   proxy.cut(true);
-  await status("Connection lost, trying again");
+  await status("Connection lost, reconnecting");
   proxy.mend();
   await button("Reconnect now").click();
   await status("Connected");
@@ -168,7 +168,7 @@ test("a connection that breaks comes back to the same shell, from where it was",
   await say("after");
   await shown("after");
   proxy.cut();
-  await status("Connection lost, trying again");
+  await status("Connection lost, reconnecting");
   await status("Connected");
   expect(await listSessions(daemon)).toHaveLength(1);
   expect(await page.locator(".xterm-rows").getByText("before", { exact: true }).count()).toBe(1);
@@ -206,7 +206,7 @@ test("whoever is disconnected is told why, and nothing is tried again", async ()
   await daemon.fetch("/sandboxes/dev/shell-token", { method: "DELETE" });
   await status("Disconnected: the link was revoked");
   await page.reload();
-  await status("This link is not valid");
+  await status("This link is invalid");
   expect(await page.getByRole("button").count()).toBe(0);
 });
 
@@ -222,7 +222,7 @@ test("a read-only link shows the newest shell, and takes no keys", async () => {
   await page.getByText("Read-only").waitFor();
   const { client } = await openSession(daemon, { shell: "new", tty: size });
   client.stdin("echo to be seen\r");
-  await button("Look again").click();
+  await button("Watch again").click();
   await status("Watching sess-");
   await shown("to be seen");
   await page.keyboard.type("echo meddled\r");
@@ -267,7 +267,7 @@ test("a sixth visitor is told that there are too many", async () => {
   );
   const sixth = await openPage(browser);
   await sixth.page.goto(url);
-  await sixth.status("Not now: web session limit reached (5)");
+  await sixth.status("web session limit reached (5)");
   await others[0]?.[Symbol.asyncDispose]();
   await until("the daemon knows that one has left", async () => {
     return (await listSessions(daemon)).filter(({ attached }) => attached).length === 4;

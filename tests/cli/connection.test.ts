@@ -90,7 +90,7 @@ test.each([
   expect(await run(url, args)).toMatchObject({
     code: 1,
     stdout: "",
-    stderr: `Error: what answers at ${url} is not a bhatti daemon: ${status} with text/html\nCheck the daemon URL: bhatti setup, --url or BHATTI_URL\n`,
+    stderr: `Error: the server at ${url} is not a bhatti daemon: ${status} with text/html\nCheck the daemon URL: bhatti setup, --url or BHATTI_URL\n`,
   });
 });
 
@@ -141,7 +141,7 @@ test("a daemon that asks for a newer CLI is heard, once", async () => {
   const old = await run(answer("99.1"), ["list", "--json"]);
   expect(old).toMatchObject({ code: 0, stdout: "[]\n" });
   expect(old.stderr).toMatch(
-    /^Warning: this bhatti is [\d.]+, and the daemon asks for 99\.1 or newer: update it\n$/,
+    /^Warning: this version of bhatti, [\d.]+, is older than 99\.1, which the daemon requires: update bhatti\n$/,
   );
   expect((await run(answer("v0.0.1"), ["list", "--json"])).stderr).toBe("");
 });
@@ -176,7 +176,7 @@ test("a sandbox that is lost is never an exit code", async () => {
     const env = flags.length > 0 ? { BHATTI_FORCE_STREAM: "1" } : {};
     const { code, stderr } = await run(url, ["exec", ...flags, "dev", "true"], env);
     expect(code).toBe(1);
-    expect(stderr).toContain("the sandbox was lost before the command ended");
+    expect(stderr).toContain("the sandbox failed before the command ended");
   }
 });
 

@@ -125,8 +125,7 @@ test("a timeout is 137, and says why", async () => {
   expect(await daemon.run(["exec", "dev", "--timeout", "1", "sleep", "30"])).toMatchObject({
     code: 137,
     stdout: "",
-    stderr:
-      "bhatti: the command was killed because its time was up; exec --timeout gives it more\n",
+    stderr: "bhatti: command timed out and was killed; raise the limit with exec --timeout\n",
   });
   const { code, stdout } = await daemon.run([
     "exec",

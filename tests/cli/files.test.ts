@@ -144,7 +144,7 @@ test("more than 100 MB on stdin are refused here, exactly 100 MB are taken", asy
   const { code, stderr } = await write("big", new Uint8Array(104_857_601));
   expect(code).toBe(1);
   expect(stderr).toBe(
-    "Error: what comes on stdin has more than 104857600 bytes, the most that are taken at once\n" +
+    "Error: stdin has more than 104857600 bytes, the maximum\n" +
       "For large files, use: bhatti file push dev <local> big\n",
   );
   expect((await file("read", "big")).bytes).toHaveLength(104_857_600);
@@ -223,7 +223,7 @@ test("a pipe is not waited for, and is no empty file", async () => {
     code: 1,
     stdout: "",
     stderr: `Error: "${pipe}" is neither a file nor a directory
-What comes from a pipe or a device is for stdin: bhatti file write dev app
+For a pipe or a device, use stdin: bhatti file write dev app
 `,
   });
 });
@@ -250,7 +250,7 @@ test("a file goes where its path says", async () => {
     expect((await file("pull", "renamed", join(local, to))).stderr).toBe("");
     if (to.endsWith("/")) expect(await Bun.file(join(local, found)).text()).toBe("1");
   }
-  expect((await file("pull", "dir", source)).stderr).toContain("is a file");
+  expect((await file("pull", "dir", source)).stderr).toContain("cannot copy the directory");
 });
 
 test("a pull follows no link that is here, and writes nothing outside", async () => {
@@ -261,7 +261,7 @@ test("a pull follows no link that is here, and writes nothing outside", async ()
   symlinkSync(outside, join(local, "back/a"));
   const { code, stderr } = await file("pull", "app", join(local, "back"));
   expect(code).toBe(1);
-  expect(stderr).toContain("is a link here, which is not followed");
+  expect(stderr).toContain("is a symbolic link, which pull does not follow");
   expect(await shapeOf(outside)).toBe("");
 });
 

@@ -170,7 +170,7 @@ test("a piped session outlives its client, and is taken up where it is", async (
   second.kill("SIGINT");
   expect(await second.exited).toBe(130);
   expect(await new Response(second.stderr).text()).toBe(
-    `detached from ${id}; it goes on. Come back: bhatti attach dev ${id}\n`,
+    `detached from ${id}. Reattach: bhatti attach dev ${id}\n`,
   );
   await daemon.ok("kill", "dev", id);
 });
@@ -186,7 +186,7 @@ test.each(["SIGTERM", "SIGHUP"] as const)(
     await client.exited;
     expect(client.signalCode).toBe(signal);
     expect(new TextDecoder().decode((await stderr.read()).value)).toBe(
-      `detached from ${id}; it goes on. Come back: bhatti attach dev ${id}\n`,
+      `detached from ${id}. Reattach: bhatti attach dev ${id}\n`,
     );
     const list = JSON.parse(await daemon.ok("ps", "dev", "--json"));
     expect(list).toMatchObject([{ session_id: id, running: true }]);
@@ -204,7 +204,7 @@ test("a piped session is not made again by itself when part of its input may be 
   line.cut();
   expect(await client.exited).toBe(1);
   expect(await new Response(client.stderr).text()).toEndWith(
-    `; ${id} may well go on\nCome back: bhatti attach dev ${id}\n`,
+    `; ${id} may still be running\nReattach: bhatti attach dev ${id}\n`,
   );
 });
 
@@ -217,12 +217,12 @@ test("one that only reads goes on where it was", async () => {
   await until("what it said", () => said.text === "ready\n");
   line.cut();
   line.mend();
-  await until("it is back", () => complaints.text.endsWith("connected again\n"));
+  await until("it is back", () => complaints.text.endsWith("reconnected\n"));
   await daemon.ok("kill", "dev", id, "--signal", "TERM");
   expect(await client.exited).toBe(6);
   await Promise.all([said.ended, complaints.ended]);
   expect(said.text).toBe("ready\nTERM\n");
-  expect(complaints.text).toBe("connection lost, trying again…\nconnected again\n");
+  expect(complaints.text).toBe("connection lost, reconnecting…\nreconnected\n");
 });
 
 test("whoever loses a session is told how to take it back, by its name", async () => {
@@ -260,7 +260,7 @@ test("a log that is followed goes on where it was: no byte is lost, none comes t
   expect(text).toBe("two\nthree\nfour\n");
   expect(await client.exited).toBe(0);
   expect(await new Response(client.stderr).text()).toBe(
-    "connection lost, trying again…\nconnected again\n",
+    "connection lost, reconnecting…\nreconnected\n",
   );
 });
 

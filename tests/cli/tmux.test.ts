@@ -54,10 +54,7 @@ test("Ctrl+\\ leaves it, and the next one goes back, with what was on the screen
   await tmux.enter("echo some words");
   await tmux.shows(/^some words/m);
   await tmux.press("C-\\");
-  await tmux.shows(
-    /^detached from sess-\w+; the shell goes on. Come back: bhatti shell dev$/m,
-    "code=0",
-  );
+  await tmux.shows(/^detached from sess-\w+\. Reattach: bhatti shell dev$/m, "code=0");
   await expectUsualTerminal(tmux);
   await until("it is detached", async () => (await sessions())[0]?.attached === false);
   expect(await sessions()).toMatchObject([{ running: true }]);
@@ -118,9 +115,9 @@ test("a connection that is lost is made again, and nothing is lost or doubled", 
   await tmux.enter("echo begun; sleep 1; echo meanwhile");
   await tmux.shows(/^begun/m);
   line.cut();
-  await tmux.shows("connection lost, trying again…");
+  await tmux.shows("connection lost, reconnecting…");
   line.mend();
-  await tmux.shows("connected again", /^\s*meanwhile/m);
+  await tmux.shows("reconnected", /^\s*meanwhile/m);
   await tmux.enter("echo after");
   const screen = await tmux.shows(/^after/m);
   expect(screen.match(/^before/gm)).toHaveLength(1);
@@ -134,9 +131,9 @@ test("who does not want to wait for the connection leaves", async () => {
   await tmux.enter("clear; bhatti shell dev");
   await tmux.shows(/^\$/m);
   line.cut();
-  await tmux.shows("connection lost, trying again…");
+  await tmux.shows("connection lost, reconnecting…");
   await tmux.press("C-c");
-  await tmux.shows(/^detached from sess-\w+; the shell goes on/m);
+  await tmux.shows(/^detached from sess-\w+\./m);
   await expectUsualTerminal(tmux);
 });
 
@@ -189,7 +186,10 @@ test("exec -t says how to come back when its connection is lost", async () => {
   await tmux.enter("clear; bhatti exec dev -t sh; echo code=$?");
   await tmux.shows(/^\$/m);
   line.cut();
-  await tmux.shows("the command goes on as", /^Come back: bhatti attach dev sess-\w+\ncode=1$/m);
+  await tmux.shows(
+    "the command keeps running as",
+    /^Reattach: bhatti attach dev sess-\w+\ncode=1$/m,
+  );
   await expectUsualTerminal(tmux);
 });
 
@@ -204,7 +204,7 @@ test("another client takes it over, or only looks on", async () => {
   await tmux.enter("echo seen by both");
   await other.shows(/^seen by both/m);
   await other.press("C-c");
-  await other.shows(`detached from ${id}; it goes on. Come back: bhatti attach dev ${id}`);
+  await other.shows(`detached from ${id}. Reattach: bhatti attach dev ${id}`);
   await other.enter(`clear; bhatti attach dev ${id}`);
   await other.shows(/^seen by both/m);
   await tmux.shows(

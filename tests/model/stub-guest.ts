@@ -115,7 +115,7 @@ class StubProcess implements GuestProcess {
   }
 
   lose(): void {
-    this.#lost = new BhattiError("machine_lost", "The line to the guest is gone");
+    this.#lost = new BhattiError("machine_lost", "Lost the connection to the guest");
     this.#result.reject(this.#lost);
   }
 

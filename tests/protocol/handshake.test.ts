@@ -65,7 +65,7 @@ describe("the handshake", () => {
     const connecting = connectGuest(guest.path, { signal: generous(), timeoutMs: 50 });
     expect(await failureOf(connecting)).toEqual({
       code: "guest_unresponsive",
-      message: "The guest did not answer within 50 ms",
+      message: "The guest did not respond within 50 ms",
     });
     const absent = connectGuest(`${guest.path}-absent`, { signal: generous(), timeoutMs: 50 });
     expect((await failureOf(absent)).code).toBe("guest_unresponsive");

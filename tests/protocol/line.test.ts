@@ -110,7 +110,7 @@ describe("a line that is lost", () => {
       const waiting = [ping, starting, writing, reading, stdin, process.result].map(failureOf);
       guest.cut();
       const why = await host.closed;
-      expect(why.message).toBe("The line to the guest is gone: the guest's side was closed");
+      expect(why.message).toBe("Lost the connection to the guest: closed by the guest");
       for (const failure of await Promise.all(waiting)) {
         expect(failure).toEqual({ code: "machine_lost", message: why.message });
       }
@@ -123,7 +123,7 @@ describe("a line that is lost", () => {
   test("because this side closed it says so", async () => {
     await withFakeGuest(async (_, host) => {
       host.close();
-      expect((await host.closed).message).toContain("closed on this side");
+      expect((await host.closed).message).toContain("closed by the daemon");
     });
   });
 });

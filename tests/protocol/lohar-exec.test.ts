@@ -119,7 +119,7 @@ describe("a command starts", () => {
   test("not at all with more arguments than it may have", async () => {
     expect(await failureOf(run(guest, Array(16_385).fill("true")))).toMatchObject({
       code: "bad_request",
-      message: "16385 arguments, at most 16384",
+      message: "16385 arguments, the maximum is 16384",
     });
   });
 

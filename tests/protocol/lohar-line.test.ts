@@ -98,7 +98,7 @@ describe("requests", () => {
     const process = await guest.exec(request, generous());
     await process[Symbol.asyncIterator]().next();
     await guest.shutdown(generous());
-    expect((await guest.closed).message).toContain("the guest's side was closed");
+    expect((await guest.closed).message).toContain("closed by the guest");
     expect(await readFile(join(lohar.directory, "bye"), "utf8")).toBe("bye\n");
     await until(() => !isAlive(lohar.pid));
   });

@@ -138,7 +138,7 @@ test.each([
 
 test.each([
   ["nothing", Buffer.alloc(0), "ends before"],
-  ["noise", Buffer.alloc(2000, "noise"), "not a tar stream"],
+  ["noise", Buffer.alloc(2000, "noise"), "Not a tar stream"],
   [
     "half a stream",
     tarOf({ path: "a", content: "x".repeat(2000) }).subarray(0, 1200),

@@ -30,7 +30,7 @@ describe("a guest that breaks the protocol loses the line", () => {
     ["a reply that is not JSON", frame(0, FrameType.reply, [123]), "not JSON"],
     ["a reply that is not UTF-8", frame(0, FrameType.reply, [34, 0xff, 34]), "not JSON"],
     ["a reply without an id", message(0, FrameType.reply, { result: {} }), "reply is malformed"],
-    ["a reply to nothing", message(0, FrameType.reply, { id: 99, result: {} }), "nobody asked"],
+    ["a reply to nothing", message(0, FrameType.reply, { id: 99, result: {} }), "not requested"],
     ["a reply on a stream", message(1, FrameType.reply, { id: 1, result: {} }), "on a stream"],
     ["output on the control stream", frame(0, FrameType.data, [1, 1]), "type 18"],
     ["a stream that nobody opened", frame(3, FrameType.data, [1, 1]), "which is not open"],
@@ -100,7 +100,7 @@ describe("a guest that breaks the protocol loses the line", () => {
     await withFakeGuest(async (guest, host) => {
       await roundTrip(guest, host);
       guest.message(0, FrameType.reply, { id: 1, result: {} });
-      expect((await host.closed).message).toContain("nobody asked");
+      expect((await host.closed).message).toContain("not requested");
     });
   });
 
@@ -200,7 +200,7 @@ describe("whatever a guest sends", () => {
           await pause(1, deadline);
           host.close();
           running.process.release(); // it may have a result already, but unread output before that
-          expect((await host.closed).message).toStartWith("The line to the guest is gone: ");
+          expect((await host.closed).message).toStartWith("Lost the connection to the guest: ");
           for (const outcome of await Promise.all(waiting)) {
             if (outcome instanceof Error) expect(outcome.name).toBe("BhattiError");
           }

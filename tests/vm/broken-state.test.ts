@@ -206,7 +206,7 @@ test("a state that another QEMU saved is not loaded: it boots from its disk, and
   await writeFile(record, JSON.stringify(written));
   expect(await exec("dev", "cat /workspace/file")).toBe("kept\n");
   const { engine_meta } = await show(daemon, "dev");
-  expect(engine_meta["reason"]).toContain("QEMU has changed since it was saved (then 1.2.3");
+  expect(engine_meta["reason"]).toContain("QEMU has changed since the state was saved (from 1.2.3");
 });
 
 test("a snapshot that is damaged makes nothing, one of another QEMU makes a sandbox of its disk", async () => {
@@ -236,7 +236,7 @@ test("a snapshot that is damaged makes nothing, one of another QEMU makes a sand
   for (const hardware of ["{}", '{"cpus":1,"memoryMB":-5}', '{"cpus":0.5,"memoryMB":256}']) {
     await writeFile(record, whole.replace(/"hardware":{[^}]*}/, `"hardware":${hardware}`));
     const odd = await daemon.run(["snapshot", "resume", "kept", "--name", "copy"]);
-    expect(odd.stderr).toContain("The snapshot is damaged: its record cannot be read");
+    expect(odd.stderr).toContain("The snapshot is damaged: the manifest is unreadable");
   }
   await writeFile(record, whole);
   const written = JSON.parse(await readFile(record, "utf8")) as { fingerprint: { qemu: string } };

@@ -103,7 +103,7 @@ test("a daemon that is killed leaves its machines running, and the next one take
     "-c",
     "echo kept > /workspace/file; sleep 1000 >/dev/null 2>&1 &",
   );
-  await until("the pool is full", () => daemon.log().includes("pool machine ready"));
+  await until("the pool is full", () => daemon.log().includes("pool VM ready"));
   await daemon.kill("SIGKILL");
   await daemon.restart();
   expect(await daemon.ok("exec", "dev", "--", "cat", "/workspace/file")).toBe("kept\n");

@@ -34,7 +34,7 @@ test(
     // No golden snapshot has this size: the machine boots.
     const request = { name: "new", memory_mb: 233 };
     const { id } = await api<Operation>("POST", "/sandboxes", request);
-    await until("a guest boots", async () => daemon.log().includes("making a golden snapshot"));
+    await until("a guest boots", async () => daemon.log().includes("creating a golden snapshot"));
     const cancelled = await daemon.ok("operation", "cancel", id);
     expect(cancelled).toBe(`operation/${id} cancelled\n`);
     expect(await daemon.json<Sandbox[]>("list")).toEqual([]);

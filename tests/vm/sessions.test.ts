@@ -82,12 +82,12 @@ test("a piped session keeps its memory and its stdin through a kill of the daemo
   second.close();
   await second.closed;
   await until("the whole log", () => logged.text.endsWith("on stderr\n"));
-  expect(remarks.text).toBe("connection lost, trying again…\nconnected again\n");
+  expect(remarks.text).toBe("connection lost, reconnecting…\nreconnected\n");
   await daemon.ok("stop", "dev");
   expect(await log.exited).toBe(1);
   await Promise.all([logged.ended, remarks.ended]);
   expect(logged.text).toBe("begun\n42\non stderr\n");
-  expect(remarks.text).toContain('Sandbox "dev" ended while reading the log: it was suspended');
+  expect(remarks.text).toContain('Sandbox "dev" ended while reading the log: the VM was suspended');
   expect((await sessions()).map(({ session_id }) => session_id)).toContain(id);
   expect(await show(daemon, "dev")).toMatchObject({ status: "stopped", thermal: "cold" });
   await daemon.ok("start", "dev");
@@ -148,8 +148,7 @@ test("a log that could not be written for a while says how much is missing", asy
   await daemon.run(["exec", "dev", "--user", "root", "--", "sh", "-c", full]);
   await until("its end", async () => (await session(id))?.running === false);
   const log = await daemon.ok("logs", "dev", id);
-  const [all, lost] =
-    log.match(/^\[bhatti: (\d+) bytes were lost here: the disk was full\]\n/m) ?? [];
+  const [all, lost] = log.match(/^\[bhatti: (\d+) bytes lost: disk full\]\n/m) ?? [];
   expect(Number(lost)).toBeGreaterThan(0);
   // A line that was cut off is ended first.
   const total = log.replace(all ?? "", "").length + Number(lost);

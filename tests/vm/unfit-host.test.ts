@@ -105,7 +105,7 @@ test("a disk that is full when a machine's own disk is made is named, and nothin
     await using daemon = await startMachineDaemon({ dataDir: join(mount, "data"), config });
     await daemon.ok("create", "--name", "first");
     await daemon.ok("destroy", "first", "-y");
-    const made = () => daemon.log().split('"golden snapshot made"').length - 1;
+    const made = () => daemon.log().split('"golden snapshot created"').length - 1;
     await until("both snapshots are made", () => made() === 2);
     // Some pages for the database; an empty disk takes more.
     await fill(mount, 160);

@@ -27,10 +27,10 @@ const hello = async (name: string) =>
 
 test("a pool machine is taken when there is one, and the pool is filled again", async () => {
   daemon = await startMachineDaemon({ poolSize: 1 });
-  await until("the pool is full", async () => (await count("pool machine ready")) === 1);
+  await until("the pool is full", async () => (await count("pool VM ready")) === 1);
   await daemon.ok("create", "--name", "one");
   await hello("one");
-  await until("the pool is full again", async () => (await count("pool machine ready")) === 2);
+  await until("the pool is full again", async () => (await count("pool VM ready")) === 2);
   await daemon.ok("create", "--name", "two");
   await hello("two");
   expect(await origins()).toEqual(["pool", "pool"]);
@@ -38,12 +38,9 @@ test("a pool machine is taken when there is one, and the pool is filled again", 
 
 test("the pool follows what is asked for", async () => {
   daemon = await startMachineDaemon({ poolSize: 1 });
-  await until("the pool is full", async () => (await count("pool machine ready")) === 1);
+  await until("the pool is full", async () => (await count("pool VM ready")) === 1);
   await daemon.ok("create", "--name", "small", "--memory", "256");
-  await until(
-    "the pool holds the other shape",
-    async () => (await count("pool machine ready")) === 2,
-  );
+  await until("the pool holds the other shape", async () => (await count("pool VM ready")) === 2);
   await daemon.ok("create", "--name", "another", "--memory", "256");
   expect(await origins()).toEqual(["restored", "pool"]);
   expect(await daemon.ok("list")).toContain("another");
@@ -51,7 +48,7 @@ test("the pool follows what is asked for", async () => {
 
 test("a pool machine whose QEMU is killed is not handed out", async () => {
   daemon = await startMachineDaemon({ poolSize: 1 });
-  await until("the pool is full", async () => (await count("pool machine ready")) === 1);
+  await until("the pool is full", async () => (await count("pool VM ready")) === 1);
   const names = await readdir(join(daemon.dataDir, "sandboxes"));
   const id = names.find((name) => name !== ".trash") ?? "";
   // It is nobody's yet, so it has no record of its own: QEMU's pid file is there from the start.
@@ -62,20 +59,20 @@ test("a pool machine whose QEMU is killed is not handed out", async () => {
   await hello("dev");
   // Its end was noticed before anybody asked: nobody tried it first.
   expect(await origins()).toEqual(["restored"]);
-  expect(await daemon.wholeLog()).not.toContain("could not use a pool machine");
+  expect(await daemon.wholeLog()).not.toContain("cannot use a pool VM");
 });
 
 test("golden snapshots outlive the daemon", async () => {
   daemon = await startMachineDaemon({ golden: "own" });
   await daemon.ok("create", "--name", "one");
-  const made = await count("golden snapshot made");
+  const made = await count("golden snapshot created");
   await daemon.kill("SIGTERM");
   await daemon.restart();
   await daemon.ok("create", "--name", "two");
   await hello("two");
   await hello("one");
   expect(await origins()).toEqual(["restored", "restored"]);
-  expect(await count("golden snapshot made")).toBe(made);
+  expect(await count("golden snapshot created")).toBe(made);
 });
 
 test.each(["state", "ram", "golden.json"])(
@@ -83,13 +80,16 @@ test.each(["state", "ram", "golden.json"])(
   async (file) => {
     daemon = await startMachineDaemon({ golden: "own" });
     await daemon.ok("create", "--name", "one");
-    await until("both snapshots are made", async () => (await count("golden snapshot made")) === 2);
+    await until(
+      "both snapshots are made",
+      async () => (await count("golden snapshot created")) === 2,
+    );
     const golden = join(daemon.dataDir, "golden");
     for (const name of await readdir(golden)) await truncate(join(golden, name, file), 100);
     await daemon.ok("create", "--name", "two");
     await hello("two");
     await hello("one");
     expect(await origins()).toEqual(["restored", "booted"]);
-    expect(await daemon.wholeLog()).toContain("could not restore a machine");
+    expect(await daemon.wholeLog()).toContain("cannot restore a VM");
   },
 );

@@ -30,7 +30,7 @@ pub fn environment<'a>(
 
 pub fn check_variable(name: &str, value: &str) -> Result<(), Failure> {
     if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
-        let message = format!("Variable '{name}' cannot be in an environment");
+        let message = format!("Invalid environment variable '{name}'");
         return Err(Failure::bad_request(message));
     }
     Ok(())

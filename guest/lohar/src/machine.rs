@@ -76,7 +76,7 @@ impl Machine {
         if self.stage != Stage::Initramfs {
             return Err(Failure::new(
                 "already_mounted",
-                "The root is mounted already",
+                "The root is already mounted",
             ));
         }
         match self.scope {

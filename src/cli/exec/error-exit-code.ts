@@ -8,7 +8,7 @@ const variable = "BHATTI_ERROR_EXIT_CODE";
 const defaultCode = 1;
 
 export const errorExitCode = whole(
-  `Exit code when bhatti fails, not the command (default ${defaultCode}, or $${variable})`,
+  `Exit code for errors of the client or the daemon (default ${defaultCode}, or $${variable})`,
   { min: 1, max: 255, placeholder: "code" },
 );
 

@@ -83,7 +83,10 @@ async function passOn(
   } catch (error) {
     throw isBhattiError(error, "connection_lost") ? goesOn(error, plan, session) : error;
   }
-  throw new BhattiError("connection_lost", "the command's end was never told");
+  throw new BhattiError(
+    "connection_lost",
+    "the connection closed before the command's exit code arrived",
+  );
 }
 
 async function begun(
@@ -115,7 +118,7 @@ function isKept({ start }: CommandPlan): boolean {
 }
 
 function sayWhere({ remark }: Context, { sandbox }: CommandPlan, { session_id: id }: SessionEvent) {
-  return remark(`detached from ${id}; it goes on. Come back: bhatti attach ${sandbox} ${id}`);
+  return remark(`detached from ${id}. Reattach: bhatti attach ${sandbox} ${id}`);
 }
 
 function goesOn(
@@ -127,8 +130,8 @@ function goesOn(
   const id = session.session_id;
   return new BhattiError(
     "connection_lost",
-    `the connection to the daemon was lost; the command goes on as session ${id}`,
-    { cause: error, hint: `Come back: bhatti attach ${plan.sandbox} ${id}` },
+    `lost the connection to the daemon; the command keeps running as session ${id}`,
+    { cause: error, hint: `Reattach: bhatti attach ${plan.sandbox} ${id}` },
   );
 }
 

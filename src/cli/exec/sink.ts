@@ -27,6 +27,6 @@ function rawSink({ system, remark }: Context): ExecSink {
 /** What the exit code alone does not tell. */
 export function unusualEnd({ reason }: ExecExit): string | undefined {
   if (reason === "timeout")
-    return "bhatti: the command was killed because its time was up; exec --timeout gives it more";
-  return reason === "oom" ? "bhatti: the command was killed because memory ran out" : undefined;
+    return "bhatti: command timed out and was killed; raise the limit with exec --timeout";
+  return reason === "oom" ? "bhatti: command killed: out of memory" : undefined;
 }

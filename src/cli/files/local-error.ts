@@ -40,10 +40,10 @@ function strerror(cause: unknown): string {
 }
 
 const readingReasons: Reasons = {
-  ELOOP: "It became a link while it was read",
+  ELOOP: "Replaced by a symbolic link during the copy",
 };
 
 const writingReasons: Reasons = {
-  EISDIR: "It is a directory here, and a file there",
-  EEXIST: "It exists, and is no directory",
+  EISDIR: "A directory locally, a file in the sandbox",
+  EEXIST: "Exists and is not a directory",
 };

@@ -84,7 +84,10 @@ export class LocalTree {
     const path = this.#place(entry.name);
     const first = this.#place(entry.target);
     if (!lstatSync(first, { throwIfNoEntry: false })?.isFile()) {
-      throw new BhattiError("unsafe_path", `"${entry.name}" is a link to what is no file`);
+      throw new BhattiError(
+        "unsafe_path",
+        `"${entry.name}" is a hard link to something that is not a file`,
+      );
     }
     this.#clear(path);
     writing(path, () => linkSync(first, path));
@@ -122,7 +125,10 @@ export class LocalTree {
   #clear(path: Buffer): void {
     const stat = lstatSync(path, { throwIfNoEntry: false });
     if (stat?.isDirectory()) {
-      throw new BhattiError("path_exists", `"${path}" is a directory here, and a link there`);
+      throw new BhattiError(
+        "path_exists",
+        `"${path}" is a directory locally and a link in the sandbox`,
+      );
     }
     refuseSpecial(path, "a link");
     if (stat) writing(path, () => unlinkSync(path));
@@ -157,10 +163,10 @@ function refuseSpecial(path: Buffer, there: string): void {
 
 function inTheWay(path: Buffer, isLink: boolean): BhattiError {
   return isLink
-    ? new BhattiError("unsafe_path", `"${path}" is a link here, which is not followed`, {
-        hint: "Remove it, or pull into another directory",
+    ? new BhattiError("unsafe_path", `"${path}" is a symbolic link, which pull does not follow`, {
+        hint: "Remove it, or pull to another directory",
       })
-    : new BhattiError("path_exists", `"${path}" is a file here, and a directory there`);
+    : new BhattiError("path_exists", `"${path}" is a file locally and a directory in the sandbox`);
 }
 
 function writeAll(descriptor: number, piece: Uint8Array, path: Buffer): void {

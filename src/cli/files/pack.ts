@@ -132,7 +132,7 @@ class Packer {
       const piece = Buffer.allocUnsafe(Math.min(rest, pieceBytes));
       const count = reading(path, () => readSync(descriptor, piece, 0, piece.length, null));
       if (count === 0) {
-        throw new BhattiError("bad_usage", `"${path}" became shorter while it was read`);
+        throw new BhattiError("bad_usage", `"${path}" shrank while it was read`);
       }
       rest -= count;
       this.progress.bytes += count;

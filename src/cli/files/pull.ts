@@ -32,7 +32,7 @@ export async function pullFrom(context: Context, place: Place, local: string): P
   if (there.is_dir && kindOf(local) === "file") {
     throw new BhattiError(
       "bad_usage",
-      `"${local}" is a file, and ${there.path ?? place.path} is a directory`,
+      `cannot copy the directory ${there.path ?? place.path} to the file "${local}"`,
     );
   }
   const into = isDirectory || local.endsWith("/");
@@ -56,8 +56,8 @@ export async function pullFrom(context: Context, place: Place, local: string): P
 
 /** Of a directory that is undefined. */
 function left(destination: Destination | undefined, local: string): string {
-  if (!destination) return `what has arrived in ${local} stays as it is`;
-  return destination.kind === "file" ? "nothing is changed" : "a part of it is written";
+  if (!destination) return `files already copied to ${local} are kept`;
+  return destination.kind === "file" ? "nothing was changed" : "a part of it is written";
 }
 
 async function extractOneTo(

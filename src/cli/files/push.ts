@@ -36,7 +36,7 @@ export async function pushInto(context: Context, local: string, place: Place): P
   try {
     const answer = await untilSignal(
       context,
-      `what has arrived below ${into.place.path} stays as it is`,
+      `files already copied to ${into.place.path} are kept`,
       (signal) => upload(client, "file.push", partsOf(into.place), { pieces, signal }),
     );
     const { files, bytes } = progress;
@@ -50,7 +50,7 @@ export async function pushInto(context: Context, local: string, place: Place): P
 /** A pipe would be waited for, and how much comes from it or from a device is not known before. */
 function unsized(local: string): BhattiError {
   return new BhattiError("bad_usage", `"${local}" is neither a file nor a directory`, {
-    hint: "What comes from a pipe or a device is for stdin: bhatti file write <sandbox> <path>",
+    hint: "For a pipe or a device, use stdin: bhatti file write <sandbox> <path>",
   });
 }
 

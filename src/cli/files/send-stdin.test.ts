@@ -18,6 +18,6 @@ test("what is added to a file while it is sent does not belong to it", async () 
 test("a file that becomes shorter while it is sent is an error", async () => {
   const refused = taken(["abc"], 5);
   await expect(refused).rejects.toThrow(
-    "the file on stdin had 5 bytes, and 2 of them were gone before they were read",
+    "the file on stdin shrank from 5 bytes while it was read, 2 are missing",
   );
 });

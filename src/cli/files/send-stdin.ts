@@ -17,7 +17,7 @@ export async function sendStdin(context: Context, target: Target): Promise<unkno
   // A file whose length is known need not be read before it is sent.
   const { size, pieces } = file ? readAsSent(stdin, file) : await collect(stdin);
   const client = await context.client();
-  return await untilSignal(context, "the file is as it was", async (signal) => {
+  return await untilSignal(context, "the file was not changed", async (signal) => {
     const result = await upload(client, "file.write", target, { size, pieces, signal });
     context.timing?.end();
     return result;
@@ -47,7 +47,7 @@ export async function* firstBytes(
   }
   throw new BhattiError(
     "bad_usage",
-    `the file on stdin had ${size} bytes, and ${left} of them were gone before they were read`,
+    `the file on stdin shrank from ${size} bytes while it was read, ${left} are missing`,
   );
 }
 
@@ -65,6 +65,6 @@ async function collect(stdin: Input) {
 function tooLarge(): BhattiError {
   return new BhattiError(
     "file_too_large",
-    `what comes on stdin has more than ${maximumFileBytes} bytes, the most that are taken at once`,
+    `stdin has more than ${maximumFileBytes} bytes, the maximum`,
   );
 }

@@ -140,7 +140,7 @@ export function readBlock(block: Buffer): Block {
     return end < 0 ? found : found.subarray(0, end);
   };
   const number = (field: Field) => numberOf(block.subarray(fields[field][0]), fields[field][1]);
-  if (number("checksum") !== sumOf(block)) throw damaged("a header's checksum is wrong");
+  if (number("checksum") !== sumOf(block)) throw damaged("wrong checksum of a header");
   const isPosix = block.subarray(257, 263).toString("latin1") === "ustar\0";
   const prefix = isPosix ? bytes("prefix") : empty;
   const name = bytes("name");
@@ -168,7 +168,7 @@ function numberOf(field: Buffer, length: number): number {
     .toString("latin1")
     .replace(/[\0 ]+$/, "")
     .trim();
-  if (!/^[0-7]*$/.test(digits)) throw damaged("a header has a number that is none");
+  if (!/^[0-7]*$/.test(digits)) throw damaged("invalid number in a header");
   return digits === "" ? 0 : Number.parseInt(digits, 8);
 }
 
@@ -181,7 +181,7 @@ export function readRecords(bytes: Buffer): Map<string, Buffer> {
     const equals = bytes.indexOf(0x3d, space);
     const end = at + length;
     const isWhole = space > at && equals > space && equals < end && end <= bytes.length;
-    if (!isWhole) throw damaged("an extended header is cut off");
+    if (!isWhole) throw damaged("truncated extended header");
     found.set(
       bytes.subarray(space + 1, equals).toString("utf8"),
       bytes.subarray(equals + 1, end - 1),

@@ -78,7 +78,7 @@ export async function* readTar(
 /** Of its content, which links and directories have none of, whatever they say. */
 function sizeOf({ type, size }: Pick<TarEntry, "type" | "size">): number {
   if (type !== "file" && type !== "other") return 0;
-  if (!Number.isSafeInteger(size)) throw damaged("an entry's size is no number");
+  if (!Number.isSafeInteger(size)) throw damaged("the size of an entry is not a number");
   return size;
 }
 
@@ -123,7 +123,7 @@ function typeOf(flag: string): TarEntry["type"] {
 function relative(name: Buffer): Buffer {
   const parts = name.toString("latin1").split("/");
   if (parts[0] === "" || parts.includes("..")) {
-    throw new BhattiError("unsafe_path", `"${name}" in the tar stream leads out of the directory`);
+    throw new BhattiError("unsafe_path", `"${name}" in the tar stream is outside the directory`);
   }
   return Buffer.from(parts.filter((part) => part !== "" && part !== ".").join("/"), "latin1");
 }
@@ -148,7 +148,7 @@ class Input {
 
   async take(bytes: number): Promise<Buffer> {
     while (this.#rest.length < bytes) {
-      if (!(await this.#more())) throw damaged("it ends too early");
+      if (!(await this.#more())) throw damaged("unexpected end");
     }
     const taken = this.#rest.subarray(0, bytes);
     this.#rest = this.#rest.subarray(bytes);
@@ -156,7 +156,7 @@ class Input {
   }
 
   async meta(bytes: number): Promise<Buffer> {
-    if (!(bytes <= largestMeta)) throw damaged(`a name has ${bytes} bytes`);
+    if (!(bytes <= largestMeta)) throw damaged(`a name of ${bytes} bytes is too long`);
     const taken = Buffer.from(await this.take(bytes));
     await this.take(-bytes & (blockBytes - 1));
     return taken;
@@ -164,7 +164,7 @@ class Input {
 
   async *content(bytes: number): AsyncGenerator<Buffer> {
     for (let missing = bytes; missing > 0; ) {
-      if (this.#rest.length === 0 && !(await this.#more())) throw damaged("it ends too early");
+      if (this.#rest.length === 0 && !(await this.#more())) throw damaged("unexpected end");
       const piece = this.#rest.subarray(0, missing);
       this.#rest = this.#rest.subarray(piece.length);
       missing -= piece.length;

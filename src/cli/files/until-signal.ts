@@ -18,7 +18,7 @@ export async function untilSignal<T>(
   for (const signal of ending) {
     const stop = () => {
       by ??= signal;
-      ended.abort(new BhattiError("cancelled", `${signal} came`));
+      ended.abort(new BhattiError("cancelled", `interrupted by ${signal}`));
     };
     handlers.use(system.onSignal(signal, stop));
   }
@@ -26,7 +26,7 @@ export async function untilSignal<T>(
     return await work(ended.signal);
   } catch (error) {
     if (by === undefined) throw error;
-    await remark(`Stopped: ${left}`);
+    await remark(`Interrupted: ${left}`);
     handlers.dispose();
     system.die(by);
     throw error;

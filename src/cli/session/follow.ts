@@ -110,17 +110,17 @@ class Follower implements Disposable {
       }
       await this.#take(event);
     }
-    throw new BhattiError("connection_lost", "the session's end was never told");
+    throw new BhattiError(
+      "connection_lost",
+      "the connection closed before the session's exit code arrived",
+    );
   }
 
   /** A word to whoever has left; a signal then ends us as it would have. */
   async left(signal: Signal | undefined): Promise<number> {
     const { id = "the sandbox" } = this.#session;
     if (signal !== "SIGHUP") {
-      const what = "shell" in this.#plan.start ? "the shell" : "it";
-      await this.#context.remark(
-        `detached from ${id}; ${what} goes on. Come back: ${this.#back()}`,
-      );
+      await this.#context.remark(`detached from ${id}. Reattach: ${this.#back()}`);
     }
     if (signal && signal !== "SIGQUIT") this.#context.system.die(signal);
     return 0;
@@ -139,9 +139,9 @@ class Follower implements Disposable {
       });
     }
     if (code !== "connection_lost" || !(error instanceof Error)) return error;
-    return new BhattiError(code, `${error.message}; ${id} may well go on`, {
+    return new BhattiError(code, `${error.message}; ${id} may still be running`, {
       cause: error,
-      hint: `Come back: bhatti attach ${sandbox} ${id}`,
+      hint: `Reattach: bhatti attach ${sandbox} ${id}`,
     });
   }
 

@@ -5,14 +5,14 @@ import type { ClientSettings } from "../settings.ts";
 /** Undefined when the person changed their mind. */
 export async function ask(current: ClientSettings): Promise<ClientSettings | undefined> {
   const url = await text({
-    message: "Address of the daemon's API",
+    message: "Daemon URL",
     placeholder: current.url,
     defaultValue: current.url,
   });
   if (isCancel(url)) return undefined;
   const token = await password({
-    message: current.token ? `API key (Enter keeps ${masked(current.token)})` : "API key",
-    validate: (value) => (value || current.token ? undefined : "A key is needed"),
+    message: current.token ? `API key (Enter to keep ${masked(current.token)})` : "API key",
+    validate: (value) => (value || current.token ? undefined : "Enter an API key"),
   });
   if (isCancel(token)) return undefined;
   return { url, token: token || current.token };

@@ -44,7 +44,7 @@ export function openOutput(number: number, name: string): Output {
       await writeAll(descriptor, bytes);
     } catch (cause) {
       throw descriptor.hasNoReader(cause)
-        ? new OutputClosed("nobody reads the output", { cause })
+        ? new OutputClosed("the output is closed", { cause })
         : localError(`cannot write to ${name}`, cause);
     }
   };

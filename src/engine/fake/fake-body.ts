@@ -64,7 +64,7 @@ export class FakeBody {
   checkRunning(): void {
     const { over } = this;
     if (!over) return;
-    throw new BhattiError("machine_lost", `The machine has ended: ${over.detail}`);
+    throw new BhattiError("machine_lost", `The VM exited: ${over.detail}`);
   }
 
   /** From its disk alone. */

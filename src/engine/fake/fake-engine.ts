@@ -89,7 +89,7 @@ export class FakeEngine implements Engine {
     await this.#step(signal);
     const body = this.machines.get(id)?.body;
     if (body?.over?.reason !== "suspended") {
-      throw new BhattiError("no_saved_state", `There is no saved state of machine ${id}`);
+      throw new BhattiError("no_saved_state", `VM ${id} has no saved state`);
     }
     if (body.saved === "damaged") throw new BhattiError("snapshot_damaged", "It is damaged");
     if (body.saved === "incompatible") {

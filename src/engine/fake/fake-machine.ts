@@ -106,7 +106,7 @@ export class FakeMachine implements Machine {
       throw error;
     }
     this.body.saved = "whole";
-    this.finish({ reason: "suspended", detail: "it was suspended" });
+    this.finish({ reason: "suspended", detail: "the VM was suspended" });
   }
 
   /** Is paused for `work`, and goes on if it ran before. */

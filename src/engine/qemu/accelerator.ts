@@ -37,24 +37,24 @@ interface Question {
 }
 
 export async function chooseAccelerator(question: Question): Promise<AcceleratorAnswer> {
-  if (question.choice === "tcg") return { accelerator: "tcg", reason: "the configuration says so" };
+  if (question.choice === "tcg") return { accelerator: "tcg", reason: "set in the configuration" };
   const answer = await cachedProbe(question);
   if (question.choice === "kvm" && answer.accelerator !== "kvm") {
     throw new BhattiError("host_unfit", `The configuration asks for KVM, but ${answer.reason}`, {
-      hint: "Set `accelerator: auto` to go on without it",
+      hint: "Set `accelerator: auto` to fall back to TCG",
     });
   }
   return answer;
 }
 
 async function cachedProbe(question: Question): Promise<AcceleratorAnswer> {
-  if (!existsSync("/dev/kvm")) return { accelerator: "tcg", reason: "there is no /dev/kvm here" };
+  if (!existsSync("/dev/kvm")) return { accelerator: "tcg", reason: "/dev/kvm does not exist" };
   const bootId = await readFile("/proc/sys/kernel/random/boot_id", "utf8");
   const key = [bootId.trim(), ...question.cacheKey].join(" ");
   const file = join(question.paths.cache, "accelerator.json");
   const cached = await readRecordFile(file, CachedAnswer).catch(() => undefined);
   if (cached?.key === key) return cached.answer;
-  question.log.info("trying whether a guest boots with KVM", { deadline_ms: probeDeadlineMs });
+  question.log.info("testing whether a guest boots with KVM", { deadline_ms: probeDeadlineMs });
   const answer = await probe(question);
   await writeAtomically(file, JSON.stringify({ key, answer }));
   return answer;

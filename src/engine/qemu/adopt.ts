@@ -33,7 +33,7 @@ export async function adoptMachine(
   const paths = machinePaths(engine, id);
   const process = await runningProcess(paths);
   if (!process) return await notThere(paths);
-  return await within(deadlineMs.adopt, `Adopting machine ${id}`, signal, async (until) => {
+  return await within(deadlineMs.adopt, `Adopting VM ${id}`, signal, async (until) => {
     const record = await readRecord(paths);
     if (!record || isOutdated(record, config)) {
       await endProcess(process, until);

@@ -28,7 +28,7 @@ export async function bootGuest(
     if (signal.aborted) throw cause;
     throw new BhattiError(
       "guest_unresponsive",
-      `The guest did not come up: ${messageOf(cause)}. ${tail}`,
+      `The guest did not boot: ${messageOf(cause)}. ${tail}`,
       { cause },
     );
   }

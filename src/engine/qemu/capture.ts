@@ -142,7 +142,7 @@ function checkDepth(chain: Layer[]): void {
   if (chain.length <= deepest) return;
   throw new BhattiError(
     "too_many_layers",
-    `The machine's disk has ${chain.length} layers of which ${ownLayers(chain).length} are its own, the others are shared with snapshots and forks; it gets no more than ${deepest}`,
+    `The disk has ${chain.length} layers (${ownLayers(chain).length} own, the others shared with snapshots and forks), the maximum is ${deepest}`,
   );
 }
 

@@ -13,8 +13,8 @@ export async function consoleTail(qmp: Qmp): Promise<string> {
       qmp.execute("ringbuf-read", { device: "console", size: 65_536, format: "utf8" }, signal),
     );
     const tail = String(text).slice(-tailCharacters).trim();
-    return tail ? `Its console ends with:\n${tail}` : "Its console is empty";
+    return tail ? `The console ends with:\n${tail}` : "The console is empty";
   } catch (error) {
-    return `Its console cannot be read (${messageOf(error)})`;
+    return `Cannot read the console (${messageOf(error)})`;
   }
 }

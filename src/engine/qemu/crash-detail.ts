@@ -7,7 +7,7 @@ import type { MachinePaths } from "./paths.ts";
 const littleSpace = 16 * 1024 * 1024;
 
 export async function crashDetail({ log, ram }: MachinePaths): Promise<string> {
-  return `QEMU ended unexpectedly: ${await lastWords(log)}${await spaceNote(ram)}`;
+  return `QEMU exited unexpectedly: ${await lastWords(log)}${await spaceNote(ram)}`;
 }
 
 /** A memory file that cannot grow ends QEMU by a signal, without a word. */
@@ -16,5 +16,5 @@ async function spaceNote(ram: string): Promise<string> {
     bavail: 1,
     bsize: Infinity,
   }));
-  return bavail * bsize < littleSpace ? ". The host's disk is full" : "";
+  return bavail * bsize < littleSpace ? ". The host disk is full" : "";
 }

@@ -4,13 +4,9 @@ import { isFullDisk } from "../../host/disk-space.ts";
 
 export function asEngineError(error: unknown): BhattiError {
   if (isSpaceError(error)) {
-    return new BhattiError(
-      "disk_full",
-      `There is no space left for the machine: ${messageOf(error)}`,
-      {
-        cause: error,
-      },
-    );
+    return new BhattiError("disk_full", `No disk space left for the VM: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
   if (isBhattiError(error)) return error;
   return new BhattiError("machine_failed", messageOf(error), { cause: error });

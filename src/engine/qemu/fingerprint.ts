@@ -76,16 +76,16 @@ export function incompatibility(
   ];
   for (const [key, what] of compared) {
     if (saved[key] !== here[key]) {
-      return `${what} has changed since it was saved (then ${saved[key]}, now ${here[key]})`;
+      return `${what} has changed since the state was saved (from ${saved[key]} to ${here[key]})`;
     }
   }
   const known = [here.devices, legacyDevices(platform.accelerator, hardware)];
   if (!known.includes(saved.devices)) {
-    return `The machine's devices have changed since it was saved (then ${saved.devices}, now ${here.devices})`;
+    return `The devices have changed since the state was saved (from ${saved.devices} to ${here.devices})`;
   }
   const isSameClock = Math.abs(saved.clockKHz / here.clockKHz - 1) <= clockTolerance;
   if (here.accelerator !== "tcg" || isSameClock) return undefined;
-  return `The host's clock rate has changed since it was saved (then ${saved.clockKHz} kHz, now ${here.clockKHz} kHz)`;
+  return `The clock rate of the host has changed since the state was saved (from ${saved.clockKHz} kHz to ${here.clockKHz} kHz)`;
 }
 
 /** As for a boot, without paths. */

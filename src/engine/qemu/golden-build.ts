@@ -107,8 +107,11 @@ async function checkTimers(guest: Guest, signal: AbortSignal): Promise<void> {
 /** The guest booted while the host was busy: another boot may do better. */
 export class LateTimers extends BhattiError {
   constructor(lateness: number) {
-    const limit = `at most ${latenessLimit} is good enough to be copied`;
-    super("machine_failed", `The guest sleeps ${lateness.toFixed(2)} times too long; ${limit}`);
+    const limit = `the maximum is ${latenessLimit}`;
+    super(
+      "machine_failed",
+      `Sleeps in the guest take ${lateness.toFixed(2)} times their duration; ${limit}`,
+    );
   }
 }
 

@@ -34,7 +34,7 @@ export class UnusableSnapshot extends BhattiError {
 /** Before each use. */
 export async function checkGolden(paths: GoldenPaths): Promise<void> {
   const record = await readGoldenRecord(paths);
-  const damage = record ? await damageIn(paths, record) : "its record is gone";
+  const damage = record ? await damageIn(paths, record) : "the manifest is missing";
   if (damage === undefined) return;
   throw new UnusableSnapshot(`The golden snapshot "${paths.directory}" is damaged: ${damage}`);
 }

@@ -128,7 +128,7 @@ export class GoldenStore {
         const tries = isBhattiError(error, "guest_unresponsive") ? 2 : 3;
         const mayHelp = error instanceof LateTimers || isBhattiError(error, "guest_unresponsive");
         if (!mayHelp || boot >= tries || this.#signal.aborted) throw error;
-        this.#log.warn("a guest did not come up well, trying again", { error: error.message });
+        this.#log.warn("a golden guest failed its checks, trying again", { error: error.message });
       }
     }
   }
@@ -136,7 +136,7 @@ export class GoldenStore {
   async #boot(key: string, shape: Shape): Promise<Golden> {
     const started = performance.now();
     const { cpus, memoryMB } = shape;
-    this.#log.debug("making a golden snapshot", {
+    this.#log.debug("creating a golden snapshot", {
       cpus,
       memory_mb: memoryMB,
       image: shape.image?.name,
@@ -157,7 +157,7 @@ export class GoldenStore {
       signal: this.#signal,
     });
     this.#ready.set(key, golden);
-    this.#log.info("golden snapshot made", {
+    this.#log.info("golden snapshot created", {
       golden: name,
       cpus: shape.cpus,
       memory_mb: shape.memoryMB,

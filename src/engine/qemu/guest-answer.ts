@@ -10,7 +10,7 @@ export async function requireAnswer(guest: Guest, signal: AbortSignal): Promise<
     await within(deadlineMs.answer, "The guest's reply", signal, (until) => guest.ping(until));
   } catch (cause) {
     if (!isBhattiError(cause, "timeout") || signal.aborted) throw cause;
-    const message = `The agent in the guest did not answer within ${deadlineMs.answer / 1000} s, so the machine stays as it is`;
+    const message = `The guest did not respond within ${deadlineMs.answer / 1000} s`;
     throw new BhattiError("guest_unresponsive", message, { cause });
   }
 }

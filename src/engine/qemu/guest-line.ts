@@ -56,7 +56,7 @@ export class GuestLine {
       if (this.#over) throw lost(this.#over);
       throw new BhattiError(
         "guest_unresponsive",
-        `The guest did not answer: ${messageOf(cause)}. ${await consoleTail(this.#options.qmp)}`,
+        `The guest did not respond: ${messageOf(cause)}. ${await consoleTail(this.#options.qmp)}`,
         { cause },
       );
     }
@@ -74,7 +74,7 @@ export class GuestLine {
   #firstAnswer(): Promise<Guest> {
     const over = this.#options.ended.then((end) => Promise.reject(lost(end)));
     over.catch(() => {});
-    return within(deadlineMs.guest, "The guest's first answer", undefined, (signal) =>
+    return within(deadlineMs.guest, "The guest's first reply", undefined, (signal) =>
       Promise.race([
         connectGuest(this.#options.socket, {
           signal,
@@ -88,5 +88,5 @@ export class GuestLine {
 }
 
 function lost(end: MachineEnd): BhattiError {
-  return new BhattiError("machine_lost", `The machine has ended (${end.reason}): ${end.detail}`);
+  return new BhattiError("machine_lost", `The VM exited (${end.reason}): ${end.detail}`);
 }

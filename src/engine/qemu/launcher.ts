@@ -81,20 +81,20 @@ async function endedEarly(process: Detached, plan: Launch): Promise<never> {
 async function endOf(process: Detached, { log }: Launch): Promise<BhattiError> {
   const how = await Promise.race([process.exited, Bun.sleep(deadlineMs.lastBreath)]);
   const when = how === undefined ? "" : ` (${how})`;
-  return new BhattiError("machine_failed", `QEMU ended at once${when}: ${await lastWords(log)}`);
+  return new BhattiError("machine_failed", `QEMU exited at start${when}: ${await lastWords(log)}`);
 }
 
 /** The end of QEMU's own messages; "nothing" when it said nothing. */
 export async function lastWords(log: string): Promise<string> {
   const text = await readFile(log, "utf8").catch(() => "");
   const lines = text.split("\n").filter((line) => line.trim() !== "" && !meaningless.test(line));
-  return lines.slice(-5).join("\n").slice(-1000) || "it said nothing";
+  return lines.slice(-5).join("\n").slice(-1000) || "no output";
 }
 
 /** Ends a QEMU that is no longer needed: politely, so that it flushes its disks, then by force. */
 export async function quitQemu(vmm: Vmm): Promise<void> {
   try {
-    await within(deadlineMs.quit, "QEMU's end", undefined, async (signal) => {
+    await within(deadlineMs.quit, "Waiting for QEMU to exit", undefined, async (signal) => {
       // It may close the line before it answers.
       await vmm.qmp.execute("quit", {}, signal).catch((error) => {
         if (!isBhattiError(error, "machine_lost")) throw error;

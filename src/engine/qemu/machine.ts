@@ -102,7 +102,7 @@ export class QemuMachine implements Machine {
   async #goOn(signal: AbortSignal): Promise<void> {
     // One that was stopped meanwhile goes on when it is woken.
     if (this.#over || this.#isLetGo || this.isPaused) return;
-    if (!(await this.mayRun())) throw new BhattiError("disk_full", "There is still no space");
+    if (!(await this.mayRun())) throw new BhattiError("disk_full", "The disk is still full");
     await this.qmp.execute("cont", {}, signal);
   }
 
@@ -113,7 +113,7 @@ export class QemuMachine implements Machine {
     const panicked = reason !== "guest-shutdown" && /Kernel panic/.test(tail);
     await this.#finish({
       reason: panicked ? "crashed" : "powered_off",
-      detail: panicked ? `its kernel panicked. ${tail}` : `shut down from inside (${reason})`,
+      detail: panicked ? `kernel panic. ${tail}` : `guest shutdown (${reason})`,
     });
   }
 
@@ -121,7 +121,7 @@ export class QemuMachine implements Machine {
     if (this.#isLetGo) return;
     await this.#finish(
       this.sleep.isSaved
-        ? { reason: "suspended", detail: "its process ended, its saved state stays" }
+        ? { reason: "suspended", detail: "the process exited, saved state kept" }
         : { reason: "crashed", detail: await crashDetail(this.paths) },
     );
   }
@@ -140,7 +140,7 @@ export class QemuMachine implements Machine {
       this.#end.resolve(end);
     } catch (error) {
       // Whoever waits for the end hears of it; whoever destroys the machine tries again and fails for this reason.
-      const detail = `${end.detail}. Its process could not be ended: ${messageOf(error)}`;
+      const detail = `${end.detail}. Cannot kill the process: ${messageOf(error)}`;
       this.#end.resolve({ ...end, detail });
     }
   }
@@ -157,7 +157,7 @@ export class QemuMachine implements Machine {
 
   /** Ends the process without asking the guest; the disk stays. */
   async halt(): Promise<void> {
-    await this.#finish({ reason: "powered_off", detail: "its process was ended" });
+    await this.#finish({ reason: "powered_off", detail: "the process was killed" });
   }
 
   /** Leaves it to a later daemon: it runs on, and nothing here waits for it. */
@@ -185,7 +185,7 @@ export class QemuMachine implements Machine {
 
   async suspend(signal: AbortSignal): Promise<void> {
     await this.sleep.save(signal);
-    await this.#finish({ reason: "suspended", detail: "it was suspended" });
+    await this.#finish({ reason: "suspended", detail: "the VM was suspended" });
     await this.tidyUp(signal);
   }
 
@@ -196,7 +196,7 @@ export class QemuMachine implements Machine {
   }
 
   async destroy(): Promise<void> {
-    await this.#finish({ reason: "destroyed", detail: "it was destroyed" });
+    await this.#finish({ reason: "destroyed", detail: "the VM was destroyed" });
     await removeMachine(this.#engine, this.id);
   }
 }

@@ -74,7 +74,7 @@ async function untilCompleted(qmp: Qmp, signal: AbortSignal): Promise<void> {
     if (info.status === "completed") return;
     if (info.status === "failed" || info.status === "cancelled") {
       const why = info["error-desc"] ?? "QEMU gave no reason";
-      throw new BhattiError("machine_failed", `The machine's state was not moved: ${why}`);
+      throw new BhattiError("machine_failed", `Cannot migrate the state of the VM: ${why}`);
     }
     await pause(wait, signal);
   }

@@ -17,5 +17,5 @@ test("memory lies with the machine unless a folder is set apart for it", () => {
 
 test("a socket path that is too long is refused with its length and the limit", () => {
   const engine = enginePaths("/d", `/${"x".repeat(100)}`);
-  expect(() => machinePaths(engine, "0123456789abcdef")).toThrow(/has 1\d\d bytes.*allows 107/);
+  expect(() => machinePaths(engine, "0123456789abcdef")).toThrow(/has 1\d\d bytes.*maximum is 107/);
 });

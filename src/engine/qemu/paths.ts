@@ -78,8 +78,8 @@ function socketPath(directory: string, name: string): string {
   if (Buffer.byteLength(path) > socketPathLimit) {
     throw new BhattiError(
       "host_unfit",
-      `The socket path "${path}" has ${Buffer.byteLength(path)} bytes, a Unix socket allows ${socketPathLimit}`,
-      { hint: "Set XDG_RUNTIME_DIR to a shorter folder" },
+      `The socket path "${path}" has ${Buffer.byteLength(path)} bytes, the maximum is ${socketPathLimit}`,
+      { hint: "Set XDG_RUNTIME_DIR to a shorter path" },
     );
   }
   return path;

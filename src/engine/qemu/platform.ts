@@ -76,13 +76,13 @@ export async function preparePlatform(options: PlatformOptions): Promise<Prepare
 
 async function findQemu(signal: AbortSignal): Promise<string> {
   const { stdout } = await run([qemuBinary, "--version"], { signal }).catch((cause: unknown) => {
-    throw new BhattiError("host_unfit", `Cannot run ${qemuBinary}, which every machine needs`, {
+    throw new BhattiError("host_unfit", `Cannot run ${qemuBinary}`, {
       cause,
       hint: "Install it: apt-get install qemu-system-x86 qemu-utils",
     });
   });
   await run(["qemu-img", "--version"], { signal }).catch((cause: unknown) => {
-    throw new BhattiError("host_unfit", "Cannot run qemu-img, which makes every machine's disk", {
+    throw new BhattiError("host_unfit", "Cannot run qemu-img", {
       cause,
       hint: "Install it: apt-get install qemu-utils",
     });
@@ -92,7 +92,7 @@ async function findQemu(signal: AbortSignal): Promise<string> {
   if (!(major > 7 || (major === 7 && minor >= 2))) {
     throw new BhattiError(
       "host_unfit",
-      `QEMU ${version?.[0] ?? "?"} is too old: 7.2 is the oldest that works`,
+      `QEMU ${version?.[0] ?? "?"} is too old: requires 7.2 or newer`,
     );
   }
   return version?.[0].replace("version ", "") ?? "";
@@ -102,8 +102,8 @@ async function findKernel(folder: string): Promise<{ digest: string }> {
   const summary = z.object({ digest: z.string() });
   const kernel = await readRecordFile(join(folder, "kernel.json"), summary);
   if (!kernel) {
-    throw new BhattiError("host_unfit", `There is no guest kernel in "${folder}"`, {
-      hint: "Prepare it: make quickstart (or set `kernel` in the configuration)",
+    throw new BhattiError("host_unfit", `No guest kernel in "${folder}"`, {
+      hint: "Install one: make quickstart, or set `kernel` in the configuration",
     });
   }
   return kernel;
@@ -125,7 +125,7 @@ async function measureClock(tool: string, cache: string, signal: AbortSignal): P
   if (!(kHz > 100_000 && kHz < 20_000_000)) {
     throw new BhattiError(
       "host_unfit",
-      `The host's clock rate was measured as "${stdout.trim()}" kHz, which cannot be`,
+      `The measured clock rate of the host is invalid: "${stdout.trim()}" kHz`,
     );
   }
   // Golden snapshots depend on it, so it must not change for less than the measurement's own error.

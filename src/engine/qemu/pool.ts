@@ -70,7 +70,7 @@ export class Pool {
         await this.#add(spec, signal);
       } catch (error) {
         if (signal.aborted) return;
-        this.#options.log.warn("the pool could not be filled", { error: messageOf(error) });
+        this.#options.log.warn("cannot fill the pool", { error: messageOf(error) });
         await pause(retryAfterMs, signal).catch(() => {});
       }
     }
@@ -92,9 +92,7 @@ export class Pool {
   async #add(spec: MachineSpec, signal: AbortSignal): Promise<void> {
     const machine = await this.#options.make(spec, signal);
     try {
-      await within(deadlineMs.warmUp, "Warming up a machine", signal, (until) =>
-        warmUp(machine, until),
-      );
+      await within(deadlineMs.warmUp, "Warming up a VM", signal, (until) => warmUp(machine, until));
     } catch (error) {
       await this.#options.drop(machine);
       throw error;
@@ -108,7 +106,7 @@ export class Pool {
       await this.#options.drop(machine);
       this.#fill();
     });
-    this.#options.log.debug("pool machine ready", {
+    this.#options.log.debug("pool VM ready", {
       machine: machine.id,
       steps: machine.origin.steps,
     });

@@ -82,7 +82,7 @@ export class Provisioner {
   async #fromPool(spec: MachineSpec, config: MachineConfig, signal: AbortSignal) {
     const machine = this.#pool.take(spec);
     if (!machine) return undefined;
-    return await this.#attempt("use a pool machine", signal, refusals, () =>
+    return await this.#attempt("use a pool VM", signal, refusals, () =>
       this.#workshop.personalise(machine, machine.sleep.runProcessors(signal), config, signal),
     );
   }
@@ -90,13 +90,13 @@ export class Provisioner {
   async #fromGolden(spec: MachineSpec, config: MachineConfig, signal: AbortSignal) {
     // A guest that does not come up here would not come up by a cold boot either.
     const golden = await this.#attempt(
-      "make a golden snapshot",
+      "create a golden snapshot",
       signal,
       ["guest_unresponsive"],
       () => this.#goldenFor(spec, signal),
     );
     if (!golden) return undefined;
-    return await this.#attempt("restore a machine", signal, refusals, async () => {
+    return await this.#attempt("restore a VM", signal, refusals, async () => {
       const machine = await this.#clone(spec, golden, config, signal);
       return await this.#workshop.personalise(machine, machine.guest(signal), config, signal);
     });
@@ -120,7 +120,7 @@ export class Provisioner {
     } catch (error) {
       const { code } = asEngineError(error);
       if (signal.aborted || code === "disk_full" || final.includes(code)) throw error;
-      this.#options.log.warn(`could not ${what}`, { error: messageOf(error) });
+      this.#options.log.warn(`cannot ${what}`, { error: messageOf(error) });
       return undefined;
     }
   }
@@ -151,7 +151,7 @@ export class Provisioner {
       }
     } catch (error) {
       if (signal.aborted) return;
-      this.#options.log.warn("no golden snapshot was made", { error: messageOf(error) });
+      this.#options.log.warn("cannot create a golden snapshot", { error: messageOf(error) });
     }
   }
 

@@ -188,12 +188,11 @@ class QemuEngine implements Engine {
       const state = await stateOf(paths);
       if (state === "gone") await chainOf(paths.disk); // says what is
       if (state === "running") {
-        const message = "The machine runs, but does not answer the daemon: it cannot be paused";
+        const message = "The VM is running, but does not respond";
         throw new BhattiError("guest_unresponsive", message);
       }
       if (kind === "full" && state !== "suspended") {
-        const message =
-          "Of a machine that does not run, and was not suspended, only the disk is left";
+        const message = "The VM is off and has no saved memory; only its disk can be copied";
         throw new BhattiError("no_saved_state", message);
       }
       const files = { id, paths, hardware, platform: this.#platform, log: this.#options.log };
@@ -285,7 +284,7 @@ class QemuEngine implements Engine {
     if (freeMB >= spec.memoryMB) return;
     throw new BhattiError(
       "disk_full",
-      `The machine's memory needs ${spec.memoryMB} MB of disk, and ${freeMB} MB are free in "${this.#paths.ram}"`,
+      `The memory needs ${spec.memoryMB} MB of disk space, but "${this.#paths.ram}" has ${freeMB} MB free`,
     );
   }
 }

@@ -88,7 +88,7 @@ test.each(["", "{", "{}", '{"pid":-1,"startTime":1,"hardware":{"cpus":1,"memoryM
     const { pid } = await start(paths.pidFile);
     await writeFile(paths.record, text);
     await writeFile(paths.pidFile, `${pid}\n`);
-    await expect(readRecord(paths)).rejects.toThrow("cannot be read");
+    await expect(readRecord(paths)).rejects.toThrow("Cannot read the manifest");
     expect((await runningProcess(paths))?.pid).toBe(pid);
   },
 );

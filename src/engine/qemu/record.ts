@@ -31,8 +31,8 @@ export async function readRecord(paths: MachinePaths): Promise<MachineRecord | u
   try {
     return await readRecordFile(paths.record, MachineRecord);
   } catch (cause) {
-    const message = `What is written down about a machine in "${paths.record}" cannot be read`;
-    const hint = "Give up its memory, and start it from its disk: bhatti start --force <sandbox>";
+    const message = `Cannot read the manifest "${paths.record}"`;
+    const hint = "Boot from disk, which discards its memory: bhatti start --force <sandbox>";
     throw new BhattiError("machine_failed", message, { cause, hint });
   }
 }
@@ -80,7 +80,7 @@ export async function endStrays(engine: EnginePaths, log: EngineLog): Promise<vo
       const stray = await strayProcess(engine, Number(name));
       if (stray) await endProcess(stray);
     } catch (error) {
-      log.warn("a process that nobody needs may run on", { pid: name, error: messageOf(error) });
+      log.warn("an orphaned process may keep running", { pid: name, error: messageOf(error) });
     }
   }
 }

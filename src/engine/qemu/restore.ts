@@ -30,7 +30,7 @@ export interface RestorePlan {
 export async function restore(plan: RestorePlan, signal: AbortSignal): Promise<Vmm> {
   const isOwn = plan.from.ram === plan.paths.ram;
   const milliseconds = deadlineMs.restore + (isOwn ? 0 : copyMs(plan.hardware.memoryMB));
-  return await settledWithin(milliseconds, "Restoring a machine", signal, async (until) => {
+  return await settledWithin(milliseconds, "Restoring a VM", signal, async (until) => {
     const vmm = isOwn ? await start(plan, until) : await startWithCopy(plan, until);
     faultPoint("restore.started");
     plan.watch.lap("start");
@@ -88,6 +88,6 @@ async function load(vmm: Vmm, paths: MachinePaths, signal: AbortSignal): Promise
     if (isBhattiError(cause, "machine_lost")) {
       throw new UnusableSnapshot(await crashDetail(paths), cause);
     }
-    throw new UnusableSnapshot(`QEMU does not take the state: ${messageOf(cause)}`, cause);
+    throw new UnusableSnapshot(`QEMU rejected the state: ${messageOf(cause)}`, cause);
   }
 }

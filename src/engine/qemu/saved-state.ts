@@ -56,7 +56,7 @@ export async function readSavedState(path: string): Promise<SavedStateRecord | u
   } catch (cause) {
     const isFile = (cause as NodeJS.ErrnoException).code !== "EISDIR";
     if (isFile && !(cause instanceof SyntaxError || cause instanceof z.ZodError)) throw cause;
-    throw damaged(`"${path}" is not what was written`, cause);
+    throw damaged(`"${path}" has a wrong checksum`, cause);
   }
 }
 
@@ -99,7 +99,7 @@ export function whyUnusable(
   platform: PreparedPlatform,
 ): string | undefined {
   const reason = incompatibility(record.fingerprint, platform, record.hardware);
-  return reason && `The saved state cannot be used. ${reason}`;
+  return reason && `The saved state is incompatible. ${reason}`;
 }
 
 /**
@@ -111,13 +111,13 @@ export async function damageOf(
   expected: { memoryMB: number; state: { sha256: string } },
 ): Promise<string | undefined> {
   const ram = await stat(files.ram).catch(() => undefined);
-  if (!ram) return "its memory file is gone";
+  if (!ram) return "the memory file is missing";
   const ramBytes = memoryBytes(expected.memoryMB);
-  if (ram.size !== ramBytes) return `its memory has ${ram.size} bytes instead of ${ramBytes}`;
+  if (ram.size !== ramBytes) return `the memory file has ${ram.size} bytes instead of ${ramBytes}`;
   const state = await readFile(files.state).catch(() => undefined);
-  if (!state) return "its state file is gone";
+  if (!state) return "the state file is missing";
   if (createHash("sha256").update(state).digest("hex") === expected.state.sha256) return undefined;
-  return `its state of ${state.length} bytes has another checksum than it had`;
+  return `the state file of ${state.length} bytes has a wrong checksum`;
 }
 
 /** From here on there is no state to go back to, also after a power cut. */

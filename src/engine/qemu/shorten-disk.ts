@@ -28,7 +28,7 @@ export async function shortenDisk(
     const ms = Math.round(performance.now() - started);
     log.debug("disk layers merged", { machine: id, layers: plan.above.length + 1, ms });
   } catch (error) {
-    log.warn("the layers of a disk were not merged", { machine: id, error: messageOf(error) });
+    log.warn("cannot merge disk layers", { machine: id, error: messageOf(error) });
   }
 }
 

@@ -49,7 +49,7 @@ export class Sleep {
 
   #turn(to: Depth): void {
     if (Math.abs(depths.indexOf(to) - depths.indexOf(this.#depth)) > 1) {
-      throw new Error(`A machine that is ${this.#depth} cannot be ${to} next`);
+      throw new Error(`Cannot change a VM from ${this.#depth} to ${to}`);
     }
     this.#depth = to;
   }

@@ -12,7 +12,7 @@ import { damageOf } from "./saved-state.ts";
 const namePattern = /^[0-9a-z_]{1,64}$/;
 
 export function snapshotNamed(engine: EnginePaths, snapshot: string): SnapshotPaths {
-  if (!namePattern.test(snapshot)) throw new Error(`"${snapshot}" cannot be a snapshot's name`);
+  if (!namePattern.test(snapshot)) throw new Error(`Invalid snapshot id "${snapshot}"`);
   return snapshotPaths(engine, snapshot);
 }
 
@@ -23,7 +23,7 @@ export async function readSnapshot(paths: SnapshotPaths): Promise<SnapshotRecord
     cause = error;
   });
   if (record) return record;
-  const what = cause === undefined ? "it has no record" : "its record cannot be read";
+  const what = cause === undefined ? "the manifest is missing" : "the manifest is unreadable";
   throw damaged(what, cause);
 }
 
@@ -44,7 +44,7 @@ export async function checkSnapshot(
 function damaged(what: string, cause?: unknown): BhattiError {
   return new BhattiError("snapshot_damaged", `The snapshot is damaged: ${what}`, {
     cause,
-    hint: "Nothing can be made from it: bhatti snapshot delete <snapshot>",
+    hint: "Delete it: bhatti snapshot delete <snapshot>",
   });
 }
 

@@ -67,7 +67,7 @@ export class SpaceGuard {
       await this.#turn(space.free < (this.#isLow ? limit * resumeFactor : limit), space);
       if (space.free > limit * farFactor) delay = farMs;
     } catch (error) {
-      this.#options.log.warn("could not check the free disk space", { error: messageOf(error) });
+      this.#options.log.warn("cannot check the free disk space", { error: messageOf(error) });
       delay = farMs;
     }
     if (this.#isClosed) return;
@@ -80,8 +80,8 @@ export class SpaceGuard {
     if (isLow !== this.#isLow) {
       this.#isLow = isLow;
       const fields = { directory, free_mb: megabytes(space.free) };
-      if (isLow) log.warn("the disk is nearly full: pausing machines that need memory", fields);
-      else log.info("the disk has room again: resuming machines", fields);
+      if (isLow) log.warn("the disk is nearly full: pausing VMs", fields);
+      else log.info("the disk has free space again: resuming VMs", fields);
     }
     if (!isLow) return await reserve.fill();
     const held = [...this.#options.machines()].filter(({ isAwake }) => isAwake);

@@ -3,7 +3,7 @@ import { BhattiError } from "../../errors/bhatti-error.ts";
 
 const retryMs = 2_000;
 const hostDiskFull =
-  "The machine is paused because the host's disk is full; it resumes by itself when there is space";
+  "The VM is paused because the host disk is full; it resumes when there is free space";
 
 export class Stall {
   readonly #goOn: (signal: AbortSignal) => Promise<unknown>;

@@ -47,7 +47,7 @@ export async function resumeMachine(
   const watch = new Stopwatch();
   const record = await readSavedState(paths.suspension);
   if (!record) {
-    throw new BhattiError("no_saved_state", `There is no saved state of machine ${id}`);
+    throw new BhattiError("no_saved_state", `VM ${id} has no saved state`);
   }
   const { hardware } = record;
   const { epoch } = config;

@@ -114,7 +114,7 @@ export class Workshop {
     } catch (error) {
       if (signal.aborted || asEngineError(error).code === "disk_full") throw error;
       const what = { machine: id, error: messageOf(error) };
-      this.#options.log.warn("could not start a machine from a golden snapshot", what);
+      this.#options.log.warn("cannot start a VM from a golden snapshot", what);
       // A copy of the disk may have been made already.
       if (root.kind !== "own") await removeMachine(this.#options.paths, id);
       return await this.#coldBoot(id, hardware, root, config, signal);
@@ -226,7 +226,7 @@ export class Workshop {
     try {
       await remove();
     } catch (error) {
-      this.#options.log.warn("a machine was not removed", { machine: id, error: messageOf(error) });
+      this.#options.log.warn("cannot remove a VM", { machine: id, error: messageOf(error) });
     } finally {
       this.#unborn.delete(id);
     }

@@ -79,7 +79,7 @@ export interface AnswerReservation {
 function userIsOver(limit: number): BhattiError {
   return new BhattiError(
     "unread_limit",
-    `your unread answers hold all of the ${megabytes(limit)} that a user may have`,
+    `your unread responses have reached the limit of ${megabytes(limit)} per user`,
     { retryAfterSeconds },
   );
 }
@@ -87,7 +87,7 @@ function userIsOver(limit: number): BhattiError {
 function daemonIsOver(limit: number): BhattiError {
   return new BhattiError(
     "overloaded",
-    `unread answers hold all of the ${megabytes(limit)} that the daemon has for them`,
+    `unread responses have reached the limit of ${megabytes(limit)} of the daemon`,
     { retryAfterSeconds },
   );
 }

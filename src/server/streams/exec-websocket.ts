@@ -116,10 +116,10 @@ function openingOf(message: unknown): ExecOpening {
 function stdinRefusalOf(opening: ExecOpening): string | undefined {
   if (opening.kind === "shell") return undefined;
   if (opening.kind === "attach") {
-    return opening.request.mode === "watch" ? "is not for those who only watch" : undefined;
+    return opening.request.mode === "watch" ? "is not accepted with mode watch" : undefined;
   }
   const { stdin, tty } = opening.request;
-  return stdin || tty ? undefined : "was not asked for";
+  return stdin || tty ? undefined : "is not accepted without stdin or tty in the request";
 }
 
 function sessionEvent(command: RunningCommand): ExecEvent {

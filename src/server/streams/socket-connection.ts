@@ -70,7 +70,7 @@ export class SocketConnection implements ServedSocket {
     const withdraw = () => this.fail(authorized?.reason);
     authorized?.addEventListener("abort", withdraw, { once: true, signal: this.over });
     if (this.#options.clientBegins) {
-      const late = () => new BhattiError("bad_request", "the first message did not come in 10 s");
+      const late = () => new BhattiError("bad_request", "no first message within 10 s");
       this.#firstMessage = this.#options.clock.timer(firstMessageMs, () => this.fail(late()));
     }
     this.#guard(() => {
@@ -110,7 +110,7 @@ export class SocketConnection implements ServedSocket {
   closed(): void {
     this.#close = undefined;
     this.#firstMessage?.[Symbol.dispose]();
-    this.#over.abort(new BhattiError("cancelled", "the client went away"));
+    this.#over.abort(new BhattiError("cancelled", "the client disconnected"));
     this.drained();
   }
 

@@ -30,12 +30,12 @@ export class StdinFeed {
   take(bytes: Uint8Array): void {
     if (this.#refusal !== undefined)
       throw new BhattiError("bad_request", `stdin: ${this.#refusal}`);
-    if (this.#ended) throw new BhattiError("bad_request", "stdin: was ended before");
+    if (this.#ended) throw new BhattiError("bad_request", "stdin: is already closed");
     this.#credit -= bytes.length;
     if (this.#credit < 0) {
       throw new BhattiError(
         "bad_request",
-        `stdin: ${-this.#credit} bytes were sent beyond the credit, which starts at ${this.#window}`,
+        `stdin: must stay within the credit, initially ${this.#window} bytes (exceeded by ${-this.#credit})`,
       );
     }
     if (bytes.length > 0) this.#queue.push(bytes);

@@ -24,13 +24,13 @@ export function upgrade(
 ): Response {
   const request = context.req.raw;
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-    throw new BhattiError("bad_request", "this endpoint speaks WebSocket only");
+    throw new BhattiError("bad_request", "this endpoint requires a WebSocket upgrade");
   }
   const headers = { "X-Bhatti-Version": version, "X-Request-Id": context.get("requestId") };
   const served = serve();
   if (!context.env.server.upgrade(request, { data: { served }, headers })) {
     served.closed();
-    throw new BhattiError("bad_request", "the WebSocket handshake is not valid");
+    throw new BhattiError("bad_request", "invalid WebSocket handshake");
   }
   return new Response(null, { status: 101 }); // for the log; the connection is the socket's now
 }

@@ -39,6 +39,6 @@ async function bundle(entry: string): Promise<string> {
     sourcemap: "none",
   });
   const [output] = outputs;
-  if (!output) throw new Error(`${entry} gave no bundle`);
+  if (!output) throw new Error(`${entry} produced no bundle`);
   return output.text();
 }

@@ -14,7 +14,7 @@ const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
 window.addEventListener("hashchange", () => location.reload());
 
 if (token === "") {
-  say("bad", "This link is incomplete: it has no token. Ask for it again");
+  say("bad", "This link is incomplete: it has no token");
   offer();
 } else {
   new Visit(openScreen(byId("terminal")), token).connect();

@@ -86,7 +86,7 @@ export class Visit {
     // Keys that are typed from now on reach the shell as soon as it is there.
     this.#screen.terminal.focus();
     const sleeps = status !== "running" || (thermal !== undefined && thermal !== "hot");
-    say("busy", sleeps ? "Waking the sandbox…" : "Connected, opening a shell…");
+    say("busy", sleeps ? "Waking the sandbox…" : "Opening a shell…");
   }
 
   #entered({ session_id: session, offset, prelude, warning }: Told<"session">): void {
@@ -103,32 +103,32 @@ export class Visit {
     const { rows, cols } = this.#screen.terminal;
     if (!this.#readOnly) this.#link?.control({ type: "resize", rows, cols });
     const state = this.#readOnly ? `Watching ${session}` : "Connected";
-    say("good", warning ? `${state}. Its memory was lost: ${warning}` : state);
+    say("good", warning ? `${state}. The sandbox lost its memory: ${warning}` : state);
   }
 
   #ended({ exit_code: code, signal }: Told<"exit">): void {
     this.#forget();
-    const how = signal ? `by ${signal}` : `with code ${code}`;
-    this.#settle(`The shell has ended ${how}`, this.#readOnly ? "Look again" : "New shell");
+    const how = signal ? `${signal}` : `exit code ${code}`;
+    this.#settle(`The shell has ended (${how})`, this.#readOnly ? "Watch again" : "New shell");
   }
 
   #failed({ error, code }: Told<"error">): void {
     if (passing.includes(code ?? "")) return; // the connection is closed next, which has us try again
     if (code === undefined) {
       this.#forget();
-      this.#settle("This link is not valid, or not any more. Ask for a new one", undefined);
+      this.#settle("This link is invalid or has expired. Ask for a new one", undefined);
     } else if (code === "revoked") {
       this.#forget();
       this.#settle(`Disconnected: ${error}. Ask for a new link`, undefined);
     } else if (code === "session_taken") {
-      this.#settle("This shell was taken over in another window", "Take it back");
+      this.#settle("This shell is open in another window", "Reconnect");
     } else if (code === "session_limit") {
-      this.#settle(`Not now: ${error}`, "Try again");
+      this.#settle(error, "Try again");
     } else if (code === "session_not_found" && !this.#readOnly) {
       this.#forget();
       this.#settle("The shell has ended", "New shell");
     } else {
-      this.#settle(error, this.#readOnly ? "Look again" : "Reconnect");
+      this.#settle(error, this.#readOnly ? "Watch again" : "Reconnect");
     }
   }
 
@@ -145,11 +145,11 @@ export class Visit {
     if (this.#isSettled) return;
     const wait = patience[this.#attempts];
     if (wait === undefined) {
-      this.#settle("The connection is lost", "Reconnect");
+      this.#settle("Connection lost", "Reconnect");
       return;
     }
     this.#attempts += 1;
-    say("busy", `Connection lost, trying again (${this.#attempts} of ${patience.length})…`);
+    say("busy", `Connection lost, reconnecting (${this.#attempts} of ${patience.length})…`);
     offer("Reconnect now", () => this.connect());
     this.#retry = setTimeout(() => this.connect(), wait);
   }

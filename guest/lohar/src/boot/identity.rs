@@ -14,7 +14,7 @@ pub struct Identification<'a> {
 
 impl<'a> Identification<'a> {
     pub fn parse(request: &'a Configure) -> Result<Self, Failure> {
-        let bad = |what: &str| Failure::bad_request(format!("Parameter '{what}' is not usable"));
+        let bad = |what: &str| Failure::bad_request(format!("Invalid parameter '{what}'"));
         let hexadecimal = |id: &str| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
         let hostname = request.hostname.as_deref();
         let machine_id = request.machine_id.as_deref();

@@ -15,7 +15,7 @@ const MODULES: &str = "/dev/vdb";
 pub fn mount(request: &MountRoot) -> Result<(), Failure> {
     let name = &request.device;
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        let message = format!("'{name}' is not the name of a device");
+        let message = format!("Invalid device name '{name}'");
         return Err(Failure::bad_request(message));
     }
     let path = format!("/dev/{name}");

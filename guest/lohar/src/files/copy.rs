@@ -47,7 +47,7 @@ pub fn heed_the_end() {
 
 fn go_on() -> Result<(), Refusal> {
     match GIVEN_UP.load(Ordering::Relaxed) {
-        true => Err(Refusal::Rule("io_error", "It was given up")),
+        true => Err(Refusal::Rule("io_error", "Cancelled")),
         false => Ok(()),
     }
 }
@@ -67,7 +67,7 @@ pub fn copy(from: &Path, to: &Path, recursive: bool, trust: Trust) -> Result<Not
     }
     let target = destination(to, &source, trust).explain("copy to", to)?;
     if target.stat().is_ok_and(|target| is_same(&target, &stat)) {
-        let why = Refusal::Rule("bad_request", "It is the same file");
+        let why = Refusal::Rule("bad_request", "Source and destination are the same file");
         return Err(why).explain("copy to", to);
     }
     let owners = Owners::Copier;
@@ -95,7 +95,7 @@ pub fn copy_place(
         return durable::directory(&target.directory).explain("copy to", to);
     }
     if is_below(target, stat).explain("copy to", to)? {
-        let why = Refusal::Rule("bad_request", "It lies in what is copied");
+        let why = Refusal::Rule("bad_request", "The destination is inside the source");
         return Err(why).explain("copy to", to);
     }
     let opened = directory::open(&source.directory, &source.name).explain("copy", from)?;
@@ -176,7 +176,7 @@ impl Copying {
                 })
             }
             _ if asked || self.owners == Owners::Kept => {
-                let why = "It is neither a file nor a directory nor a link";
+                let why = "Not a file, a directory or a symbolic link";
                 Err(Refusal::Rule("bad_request", why))
             }
             _ => Ok(()),
@@ -206,7 +206,7 @@ fn make(above: &OwnedFd, name: &CString) -> Result<OwnedFd, Refusal> {
     match directory::open(above, name) {
         Err(Errno::NOTDIR | Errno::LOOP) => Err(Refusal::Rule(
             "exists",
-            "Something that is no directory is in its way",
+            "A parent exists and is not a directory",
         )),
         outcome => Ok(outcome?),
     }

@@ -26,13 +26,13 @@ pub fn names(path: &[u8]) -> Result<Vec<&[u8]>, Refusal> {
     if path.len() > MOST_PATH || path.contains(&0) {
         return Err(Refusal::Rule(
             "bad_request",
-            "Its name is longer than 64 KiB or has a zero byte",
+            "The name is longer than 64 KiB or contains a NUL byte",
         ));
     }
     if path.starts_with(b"/") {
         return Err(Refusal::Rule(
             "unsafe_path",
-            "It would lie outside: its name is absolute",
+            "Outside the directory: the name is absolute",
         ));
     }
     let names = path.split(|&byte| byte == b'/');
@@ -42,7 +42,7 @@ pub fn names(path: &[u8]) -> Result<Vec<&[u8]>, Refusal> {
     if names.contains(&&b".."[..]) {
         return Err(Refusal::Rule(
             "unsafe_path",
-            "It would lie outside: its name has '..'",
+            "Outside the directory: the name contains '..'",
         ));
     }
     Ok(names)
@@ -97,7 +97,7 @@ impl Inside {
     /// The directory that the last name is in, and the name.
     pub fn parent(&mut self, names: &[&[u8]]) -> Result<(&OwnedFd, CString), Refusal> {
         let Some((name, above)) = names.split_last() else {
-            return Err(Refusal::Rule("exists", "It is the directory itself"));
+            return Err(Refusal::Rule("exists", "The name is the directory itself"));
         };
         let name = to_name(name)?;
         let parent = self.directory(above, Mode::from_raw_mode(0o755))?;
@@ -121,8 +121,10 @@ fn open_or_make(above: &OwnedFd, name: &CString, mode: Mode) -> Result<OwnedFd, 
 
 fn in_the_way(above: &OwnedFd, name: &CString, error: Errno) -> Refusal {
     match statat(above, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) if is_link(&stat) => Refusal::Rule("unsafe_path", "It leads through a link"),
-        Ok(_) => Refusal::Rule("exists", "Something that is no directory is in its way"),
+        Ok(stat) if is_link(&stat) => {
+            Refusal::Rule("unsafe_path", "The path contains a symbolic link")
+        }
+        Ok(_) => Refusal::Rule("exists", "A parent exists and is not a directory"),
         Err(_) => error.into(),
     }
 }

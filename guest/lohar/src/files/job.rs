@@ -197,7 +197,7 @@ impl Job {
                 wires.outgoing.json(stream, kind::ERROR, &message);
             }
             _ => {
-                let message = format!("Cannot {}: its process died", self.task);
+                let message = format!("Cannot {}: the worker process died", self.task);
                 wires.fail(stream, &Failure::new("io_error", message));
             }
         }

@@ -70,7 +70,7 @@ impl Jobs {
     ) -> Result<(), Failure> {
         let work = work.placed(&machine.directory)?;
         if self.jobs.len() >= MOST_JOBS {
-            let message = format!("{MOST_JOBS} file operations are under way already");
+            let message = format!("File operation limit reached ({MOST_JOBS})");
             return Err(Failure::new("limit", message));
         }
         let identity = machine.accounts.identity(user)?;

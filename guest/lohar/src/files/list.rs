@@ -89,8 +89,8 @@ pub fn list(
 
 pub fn stat(path: &Path, follow: bool, trust: Trust, answers: &Answers) -> Result<(), Failure> {
     let last = if follow { Last::Target } else { Last::Link };
-    let place = Place::find(path, trust, last).explain("look at", path)?;
-    let stat = place.stat().explain("look at", path)?;
+    let place = Place::find(path, trust, last).explain("stat", path)?;
+    let stat = place.stat().explain("stat", path)?;
     let path = tidy(path);
     let name = name_of(&path);
     let text = path.to_string_lossy();
@@ -117,7 +117,7 @@ impl FirstNames {
     fn new(cursor: Option<&str>, most: usize) -> Result<Self, Failure> {
         let cursor = cursor.unwrap_or_default();
         let after = hex::decode(cursor).ok_or_else(|| {
-            let why = format!("'{cursor}' is not where a page of a list ended");
+            let why = format!("'{cursor}' is not the cursor of a page");
             Failure::bad_request(why)
         })?;
         Ok(FirstNames {

@@ -109,7 +109,9 @@ impl Work {
         for path in self.paths_mut().into_iter().flatten() {
             let bytes = path.as_os_str().as_encoded_bytes();
             if bytes.is_empty() || bytes.contains(&0) {
-                return Err(Failure::bad_request("The path is empty or has a zero byte"));
+                return Err(Failure::bad_request(
+                    "The path is empty or contains a NUL byte",
+                ));
             }
             *path = Path::new(directory).join(&*path);
         }
@@ -152,14 +154,14 @@ impl Work {
         match self {
             Work::Read { .. } => "read",
             Work::List { .. } => "list",
-            Work::Stat { .. } => "look at",
+            Work::Stat { .. } => "stat",
             Work::Mkdir { .. } => "make",
             Work::Remove { .. } => "remove",
             Work::Write { .. } => "write",
             Work::Move { .. } => "move",
             Work::Copy { .. } => "copy",
             Work::Pack { .. } => "pack",
-            Work::Unpack { .. } => "unpack to",
+            Work::Unpack { .. } => "extract to",
             Work::Watch { .. } => "watch",
         }
     }
@@ -211,8 +213,11 @@ pub fn trust_of(user: User) -> Trust {
 
 pub fn parse_mode(text: &str) -> Result<u32, Failure> {
     let mode = u32::from_str_radix(text, 8).ok();
-    mode.filter(|&mode| mode <= 0o7777)
-        .ok_or_else(|| Failure::bad_request(format!("Mode '{text}' is not octal such as '0644'")))
+    mode.filter(|&mode| mode <= 0o7777).ok_or_else(|| {
+        Failure::bad_request(format!(
+            "Mode '{text}' must be octal permission bits such as '0644'"
+        ))
+    })
 }
 
 #[cfg(test)]

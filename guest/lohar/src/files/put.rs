@@ -151,11 +151,11 @@ fn replace(directory: &OwnedFd, temporary: &CString, name: &CString) -> Result<(
     if is_special(directory, name) {
         return Err(Refusal::Rule(
             "exists",
-            "A device, pipe or socket of that name is there",
+            "A device, pipe or socket with that name exists",
         ));
     }
     match renameat(directory, temporary, directory, name) {
-        Err(Errno::ISDIR) => Err(Refusal::Rule("exists", "A directory of that name is there")),
+        Err(Errno::ISDIR) => Err(Refusal::Rule("exists", "A directory with that name exists")),
         outcome => Ok(outcome?),
     }
 }

@@ -70,7 +70,7 @@ pub fn open_regular_at(directory: &OwnedFd, name: &CStr) -> Result<(OwnedFd, Sta
 }
 
 pub fn not_regular() -> Refusal {
-    Refusal::Rule("bad_request", "It is not a regular file")
+    Refusal::Rule("bad_request", "Not a regular file")
 }
 
 fn send(file: &OwnedFd, stat: &Stat, part: Part, answers: &Answers) -> Result<Done, Refusal> {
@@ -156,7 +156,10 @@ fn send_selected(
 fn send_exactly(file: &OwnedFd, bytes: u64, answers: &Answers) -> Result<(), Refusal> {
     match send_up_to(file, bytes, answers)? {
         0 => Ok(()),
-        _ => Err(Refusal::Rule("io_error", "It became shorter meanwhile")),
+        _ => Err(Refusal::Rule(
+            "io_error",
+            "The file shrank while it was read",
+        )),
     }
 }
 

@@ -54,7 +54,7 @@ pub fn failure(refusal: impl Into<Refusal>, action: &str, path: &Path) -> Failur
 
 fn link_reason(link: &Path) -> String {
     format!(
-        "it leads through the link '{}', which somebody else than root can have made",
+        "the path contains the symbolic link '{}', which a user other than root could have created",
         link.display()
     )
 }

@@ -43,7 +43,7 @@ pub fn named(place: &Place) -> Result<(), Refusal> {
     if place.has_name() {
         return Ok(());
     }
-    let why = "Its last component must be a name";
+    let why = "The last component must be a name";
     Err(Refusal::Rule("bad_request", why))
 }
 

@@ -44,7 +44,7 @@ pub fn unpack(
     content: OwnedFd,
     answers: &Answers,
 ) -> Result<Transferred, Failure> {
-    let root = open_or_make(path, trust).explain("unpack to", path)?;
+    let root = open_or_make(path, trust).explain("extract to", path)?;
     answers.opened(&Nothing {});
     let mut reader = Reader::new(File::from(content));
     let mut unpacking = Unpacking {
@@ -55,12 +55,12 @@ pub fn unpack(
         done: Transferred::default(),
         is_root: rustix::process::geteuid().is_root(),
     };
-    while let Some(member) = reader.next().explain("unpack to", path)? {
+    while let Some(member) = reader.next().explain("extract to", path)? {
         let outcome = unpacking.take(&member, &mut reader);
         outcome.map_err(|refusal| failure(refusal, "unpack", name_of(&member)))?;
     }
-    reader.drain().explain("unpack to", path)?;
-    unpacking.finish().explain("unpack to", path)?;
+    reader.drain().explain("extract to", path)?;
+    unpacking.finish().explain("extract to", path)?;
     Ok(unpacking.done)
 }
 

@@ -97,7 +97,7 @@ fn run(
             tell(watch::watch(path, *recursive, trust, answers), answers)
         }
         Work::Unpack { path } => {
-            let input = input.ok_or(Errno::BADF).explain("unpack to", path)?;
+            let input = input.ok_or(Errno::BADF).explain("extract to", path)?;
             tell(unpack::unpack(path, trust, input, answers), answers)
         }
         Work::Write {

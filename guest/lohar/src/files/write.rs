@@ -210,7 +210,7 @@ fn copy(content: &OwnedFd, file: &OwnedFd, bytes: u64) -> Result<(), Refusal> {
 }
 
 fn given_up() -> Refusal {
-    Refusal::Rule("io_error", "It was given up")
+    Refusal::Rule("io_error", "Cancelled")
 }
 
 pub fn write_all(file: &OwnedFd, bytes: &[u8]) -> rustix::io::Result<()> {

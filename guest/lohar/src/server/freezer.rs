@@ -45,7 +45,7 @@ impl Guest {
     pub fn thaw(&mut self) -> Result<(), Failure> {
         self.change_cgroup(false)?;
         self.sessions.frozen = false;
-        self.refuse_freezing("The guest was thawed meanwhile");
+        self.refuse_freezing("The guest was thawed");
         self.sessions
             .start_waiting(&mut self.wires, &mut self.machine);
         Ok(())
@@ -65,7 +65,7 @@ impl Guest {
         } else if now < until {
             self.wires.timers.add(now + LOOK_AGAIN, 0, Timer::Freezer);
         } else {
-            self.refuse_freezing("Not all processes could be frozen");
+            self.refuse_freezing("Cannot freeze all processes");
             // Half frozen is no state to stay in.
             if let Err(failure) = self.thaw() {
                 crate::log::warn(&failure.message);
@@ -79,7 +79,7 @@ impl Guest {
             return match frozen && self.machine.scope == Scope::Computer {
                 true => Err(Failure::new(
                     "freeze_failed",
-                    "There is no cgroup for user processes",
+                    "No cgroup for user processes",
                 )),
                 false => Ok(()),
             };

@@ -98,7 +98,7 @@ impl Guest {
                     self.refuse_message(frame, &failure);
                 }
                 Assembled::NoRoom => {
-                    let failure = Failure::new("limit", "Too many messages are half sent");
+                    let failure = Failure::new("limit", "Too many incomplete messages");
                     self.refuse_message(frame, &failure);
                 }
             },

@@ -90,7 +90,7 @@ impl Guest {
     fn start_sync(&mut self, id: u64) -> Result<(), Failure> {
         // SAFETY: we have a single thread, and the child makes two system calls.
         match unsafe { libc::fork() } {
-            -1 => Err(Failure::new("limit", "Cannot start a helper")),
+            -1 => Err(Failure::new("limit", "Cannot start a worker process")),
             0 => unsafe {
                 libc::sync();
                 libc::_exit(0)

@@ -15,7 +15,7 @@ const STDIN: u8 = 0;
 impl Guest {
     pub fn open(&mut self, stream: u32, payload: &[u8]) {
         if stream % 2 == 0 || self.wires.streams.contains_key(&stream) {
-            let message = format!("Stream {stream} cannot be opened by the host now");
+            let message = format!("The host cannot open stream {stream}");
             return self.break_stream(stream, &Failure::new("protocol", message));
         }
         if let Err(failure) = self.try_open(stream, payload) {
@@ -25,7 +25,7 @@ impl Guest {
 
     fn try_open(&mut self, stream: u32, payload: &[u8]) -> Result<(), Failure> {
         if self.wires.streams.len() >= MAX_STREAMS {
-            let message = format!("{MAX_STREAMS} streams are open already");
+            let message = format!("Stream limit reached ({MAX_STREAMS})");
             return Err(Failure::new("limit", message));
         }
         if self.machine.stage == Stage::Initramfs {
@@ -111,7 +111,7 @@ impl Guest {
     }
 
     fn refuse_watcher(&mut self, stream: u32) {
-        let message = "A stream that only reads takes no input";
+        let message = "This stream accepts no input";
         self.break_stream(stream, &Failure::new("protocol", message));
     }
 

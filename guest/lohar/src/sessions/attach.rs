@@ -25,7 +25,7 @@ impl Sessions {
         };
         let taken = make_way(process, open)?;
         if let Some(former) = taken {
-            let message = format!("Another client took '{}' over", open.session);
+            let message = format!("Another client attached to session '{}'", open.session);
             wires.fail(former, &Failure::new("session_taken", message));
         }
         let stdin = process.exit.is_none() && process.input.is_open();
@@ -77,7 +77,7 @@ impl Sessions {
 }
 
 pub(super) fn not_found(name: &str) -> Failure {
-    Failure::new("session_not_found", format!("There is no session '{name}'"))
+    Failure::new("session_not_found", format!("Session '{name}' not found"))
 }
 
 /// The stream that loses control, if any has it.
@@ -97,7 +97,7 @@ fn make_way(process: &mut Process, open: &OpenAttach) -> Result<Option<u32>, Fai
         return Err(Failure::new("session_attached", message));
     }
     if !process.input.renew() {
-        let message = format!("'{}' has not read what was sent to it", open.session);
+        let message = format!("Session '{}' does not read its input", open.session);
         return Err(Failure::new("limit", message));
     }
     Ok(shared.control.take().map(|viewer| viewer.stream))

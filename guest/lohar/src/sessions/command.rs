@@ -29,12 +29,12 @@ impl Command {
         directory: &str,
     ) -> Result<Self, Failure> {
         if argv.len() > MAX_ARGUMENTS {
-            let message = format!("{} arguments, at most {MAX_ARGUMENTS}", argv.len());
+            let message = format!("{} arguments, the maximum is {MAX_ARGUMENTS}", argv.len());
             return Err(Failure::bad_request(message));
         }
         let program = argv
             .first()
-            .ok_or_else(|| Failure::bad_request("No program is given"))?;
+            .ok_or_else(|| Failure::bad_request("The program is missing"))?;
         let path = environment.get("PATH").copied().unwrap_or(DEFAULT_PATH);
         let mut command = Command {
             strings: Vec::with_capacity(argv.len() + environment.len() + 8),
@@ -71,7 +71,7 @@ impl Command {
 
     fn keep(&mut self, text: impl Into<Vec<u8>>) -> Result<*const c_char, Failure> {
         let text = CString::new(text)
-            .map_err(|_| Failure::bad_request("A zero byte is in an argument or variable"))?;
+            .map_err(|_| Failure::bad_request("An argument or variable contains a NUL byte"))?;
         // The pointer is to the string's own allocation, which does not move with the vector.
         let pointer = text.as_ptr();
         self.strings.push(text);

@@ -18,7 +18,7 @@ const MAX_SCRIPT: usize = 128 * 1024 - 1;
 pub fn process(script: &str, machine: &mut Machine) -> Result<Process, Failure> {
     if script.len() > MAX_SCRIPT {
         let message = format!(
-            "The init script has {} bytes, at most {MAX_SCRIPT}",
+            "The init script has {} bytes, the maximum is {MAX_SCRIPT}",
             script.len()
         );
         return Err(Failure::bad_request(message));

@@ -9,7 +9,7 @@ impl Sessions {
     pub fn kill(&self, request: &Kill) -> Result<(), Failure> {
         let Kill { session, signal } = request;
         let number = signals::number(signal)
-            .ok_or_else(|| Failure::bad_request(format!("There is no signal '{signal}'")))?;
+            .ok_or_else(|| Failure::bad_request(format!("Unknown signal '{signal}'")))?;
         let mut all = self.processes.values();
         let known = all.find(|process| &process.session == session && process.pid.is_some());
         let process = match known {
@@ -21,7 +21,7 @@ impl Sessions {
                 return Err(not_found(session));
             }
             _ => {
-                let message = format!("'{session}' has ended");
+                let message = format!("Session '{session}' has ended");
                 return Err(Failure::new("session_ended", message));
             }
         };

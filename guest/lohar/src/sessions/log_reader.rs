@@ -300,7 +300,7 @@ mod tests {
         log.try_again();
         log.write(b"kept");
         let (_, all, step) = told(&mut reader, Some(source(&log, true)));
-        let gap = "[bhatti: 4 bytes were lost here: No such file or directory]\n";
+        let gap = "[bhatti: 4 bytes lost: No such file or directory]\n";
         assert_eq!(String::from_utf8_lossy(&all), format!("{gap}kept"));
         assert_eq!(step, Step::Over);
     }

@@ -108,7 +108,7 @@ impl Sessions {
                 }
                 Step::Missed => {
                     let name = &reader.session;
-                    let message = format!("What comes next in the log of '{name}' is not kept");
+                    let message = format!("The next bytes of the log of '{name}' were rotated out");
                     wires.fail(reader.stream, &Failure::new("missed", message));
                     continue;
                 }

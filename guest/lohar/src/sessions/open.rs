@@ -30,7 +30,7 @@ impl Sessions {
             process.exit.is_none() && !matches!(process.kind, Kind::Exec | Kind::Init)
         };
         if self.processes.values().filter(counts).count() >= MOST_SESSIONS {
-            let message = format!("{MOST_SESSIONS} sessions run already");
+            let message = format!("Session limit reached ({MOST_SESSIONS})");
             return Err(Failure::new("session_limit", message));
         }
         self.check_room()?;

@@ -130,7 +130,7 @@ impl SessionLog {
     fn tell_of_gap(&mut self) -> bool {
         let before = if self.ends_line { "" } else { "\n" };
         let (lost, why) = (self.lost, in_words(self.why));
-        let note = format!("{before}[bhatti: {lost} bytes were lost here: {why}]\n");
+        let note = format!("{before}[bhatti: {lost} bytes lost: {why}]\n");
         let complete = self.append(note.as_bytes()) == note.len();
         if complete {
             self.lost = 0;
@@ -194,7 +194,7 @@ impl SessionLog {
 
 fn in_words(error: Errno) -> String {
     match error {
-        Errno::NOSPC | Errno::DQUOT => "the disk was full".to_owned(),
+        Errno::NOSPC | Errno::DQUOT => "disk full".to_owned(),
         other => reason(other),
     }
 }
@@ -225,7 +225,7 @@ mod tests {
         log.try_again();
         log.write(b"after\n");
         let all = std::fs::read_to_string(scratch.join("sess-1.log")).unwrap();
-        let gap = "\n[bhatti: 8 bytes were lost here: the disk was full]\n";
+        let gap = "\n[bhatti: 8 bytes lost: disk full]\n";
         assert_eq!(all, format!("before, {gap}after\n"));
         assert_eq!(log.end(), all.len() as u64);
     }
@@ -239,7 +239,7 @@ mod tests {
         log.file = good;
         log.close();
         let all = std::fs::read_to_string(scratch.join("sess-1.log")).unwrap();
-        assert_eq!(all, "[bhatti: 6 bytes were lost here: the disk was full]\n");
+        assert_eq!(all, "[bhatti: 6 bytes lost: disk full]\n");
     }
 
     #[test]
@@ -258,7 +258,7 @@ mod tests {
         log.close();
         let mut rest = String::new();
         reader.read_to_string(&mut rest).unwrap();
-        let gap = "\n[bhatti: 9 bytes were lost here: Resource temporarily unavailable]\n";
+        let gap = "\n[bhatti: 9 bytes lost: Resource temporarily unavailable]\n";
         assert_eq!(rest, format!("{gap}y"));
     }
 }

@@ -262,8 +262,8 @@ unsafe fn explain(program: *const c_char, error: c_int) {
     let reason: &[u8] = match error {
         0 => b": not found\n",
         libc::EACCES => b": permission denied\n",
-        libc::ENOENT => b": its interpreter is missing\n",
-        libc::E2BIG => b": its arguments and environment are too long\n",
+        libc::ENOENT => b": interpreter not found\n",
+        libc::E2BIG => b": arguments and environment too long\n",
         libc::ENOMEM => b": out of memory\n",
         _ => b": cannot be executed\n",
     };

@@ -77,7 +77,7 @@ impl Sessions {
         if self.processes.len() < MAX_PROCESSES {
             return Ok(());
         }
-        let message = format!("{MAX_PROCESSES} processes run already");
+        let message = format!("Process limit reached ({MAX_PROCESSES})");
         Err(Failure::new("limit", message))
     }
 

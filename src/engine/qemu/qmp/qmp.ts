@@ -95,17 +95,17 @@ export class Qmp {
   }
 
   close(): void {
-    this.#end(new BhattiError("machine_lost", "The control connection was closed"));
+    this.#end(new BhattiError("machine_lost", "The QMP connection was closed"));
     this.#connection.close();
   }
 
   async #read(): Promise<void> {
-    let why = "QEMU ended the control connection";
+    let why = "QEMU closed the QMP connection";
     try {
       const lines = linesOf(chunksOf(this.#connection), { maxBytes: 4 << 20 });
       for await (const line of lines) this.#handle(JSON.parse(line) as Message);
     } catch (error) {
-      why = `The control connection failed: ${messageOf(error)}`;
+      why = `The QMP connection failed: ${messageOf(error)}`;
       this.#connection.close();
     }
     this.#end(new BhattiError("machine_lost", why));

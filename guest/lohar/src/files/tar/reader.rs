@@ -43,7 +43,7 @@ impl<R: Read> Reader<R> {
                 return Ok(None);
             }
             if !is_whole(&block) {
-                return Err(malformed("It is not a tar stream, or a broken one"));
+                return Err(malformed("Not a tar stream, or a damaged one"));
             }
             let size = u64::try_from(field(&block, 124, 12)?).map_err(|_| bad_number())?;
             match block[156] {

@@ -107,7 +107,7 @@ impl Trees {
                 continue;
             };
             if self.paths.len() >= MOST {
-                let why = "It has more than 8,192 directories";
+                let why = "More than 8,192 directories";
                 return Err(Refusal::Rule("bad_request", why));
             }
             // By its descriptor, so that nothing else can have taken its place.
@@ -191,7 +191,9 @@ impl Trees {
 
 pub fn exhausted(error: Errno) -> Refusal {
     match error {
-        Errno::NOSPC | Errno::MFILE => Refusal::Rule("limit", "The kernel takes no more watches"),
+        Errno::NOSPC | Errno::MFILE => {
+            Refusal::Rule("limit", "The limit of inotify watches is reached")
+        }
         error => error.into(),
     }
 }
