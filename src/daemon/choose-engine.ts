@@ -25,7 +25,8 @@ export async function openEngine(
     case "fake": {
       const { FakeEngine } = await import("../engine/fake/fake-engine.ts");
       const { FakeHost } = await import("../engine/fake/fake-host.ts");
-      return new FakeEngine({}, new FakeHost({ folder: join(config.dataDir, "sandboxes") }));
+      // Not where real machines are: what is there is removed.
+      return new FakeEngine({}, new FakeHost({ folder: join(config.dataDir, "fake") }));
     }
     case "qemu": {
       const { openQemuEngine } = await import("../engine/qemu/qemu-engine.ts");

@@ -55,7 +55,11 @@ export class Container {
   kill(): void {
     if (this.#over.signal.aborted) return;
     this.disconnect();
-    process.kill(this.#process.pid, "SIGINT");
+    try {
+      process.kill(this.#process.pid, "SIGINT");
+    } catch {
+      // It has just ended by itself.
+    }
   }
 
   #connect(): Promise<Guest> {
