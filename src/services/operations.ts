@@ -1,6 +1,6 @@
 /** Long work as users see it: accepted, run by this process or another one, and retained for a day after its end. */
 import type { Clock } from "../async/clock.ts";
-import { abortable, pause } from "../async/deadline.ts";
+import { pause } from "../async/deadline.ts";
 import { stepMs } from "../contract/deadlines.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
@@ -27,7 +27,7 @@ export interface OperationRequest extends Pick<OperationRecord, "kind" | "userId
   /** For messages, such as `Creating sandbox "dev"`. */
   what: string;
   milliseconds: number;
-  /** It waits for other work on its target; `begin` says when its turn has come. */
+  /** It waits for other work on its target; `Operation.start` ends the wait. */
   isPending?: boolean;
   before?: OperationRecord["before"];
 }
@@ -41,8 +41,8 @@ export interface OperationFilter {
 
 const retainedMs = 86_400_000;
 /** Of one user: those that have not ended, and all. */
-export const maximumUnfinished = 100;
-export const maximumRetained = 1000;
+const maximumUnfinished = 100;
+const maximumRetained = 500;
 const sweepMs = 60_000;
 const lookAgainMs = 500;
 
@@ -89,7 +89,6 @@ export class Operations {
         );
       }
       store.operations.insert(record);
-      store.operations.deleteOldest(userId, maximumRetained);
     });
     return new Operation(record, what, this.#journal, log);
   }
@@ -124,8 +123,8 @@ export class Operations {
       const left = deadline - performance.now();
       if (record.endedAt !== null || left <= 0) return record;
       const live = this.#live.get(id);
-      const look = pause(live ? left : Math.min(left, lookAgainMs), signal);
-      await (live ? Promise.race([look, abortable(live.ended, signal)]) : look);
+      if (live) await settledOr(live.ended, left, signal);
+      else await pause(Math.min(left, lookAgainMs), signal);
     }
   }
 
@@ -182,6 +181,7 @@ export class Operations {
     for (const record of this.abandoned()) this.conclude(record, interrupted(record));
     try {
       store.operations.deleteEndedBefore(new Date(clock.now() - retainedMs).toISOString());
+      store.operations.deleteOldest(maximumRetained);
     } catch (error) {
       log.warn("old operations were not removed", { error });
     }
@@ -266,6 +266,17 @@ export function interrupted({ kind, state }: OperationRecord, left?: string) {
   const reason = `The process that ran it ended ${when}: ${left ?? nothing}`;
   const error = errorOf(new BhattiError("interrupted", reason));
   return { state: "failed", result: null, error } as const;
+}
+
+/** Resolves with the promise, or after so long. */
+async function settledOr(promise: Promise<void>, milliseconds: number, signal: AbortSignal) {
+  const settled = new AbortController();
+  const over = pause(milliseconds, AbortSignal.any([signal, settled.signal]));
+  try {
+    await Promise.race([promise, over]);
+  } finally {
+    settled.abort();
+  }
 }
 
 function mayShow(user: User, { userId }: OperationRecord): boolean {

@@ -116,8 +116,9 @@ export class OperationTable {
     );
     this.#deleteEndedBefore = database.prepare("DELETE FROM operations WHERE ended_at < ?");
     this.#deleteOldest = database.prepare(
-      `DELETE FROM operations WHERE user_id IS $userId AND ended_at IS NOT NULL AND id NOT IN
-         (SELECT id FROM operations WHERE user_id IS $userId ORDER BY created_at DESC, rowid DESC LIMIT $retained)`,
+      `DELETE FROM operations WHERE ended_at IS NOT NULL AND rowid IN
+         (SELECT row FROM (SELECT rowid AS row, row_number() OVER
+           (PARTITION BY user_id ORDER BY created_at DESC, rowid DESC) AS place FROM operations) WHERE place > ?)`,
     );
   }
 
@@ -169,8 +170,8 @@ export class OperationTable {
     this.#deleteEndedBefore.run(at);
   }
 
-  /** Deletes a user's ended operations but for the newest `retained`. */
-  deleteOldest(userId: string | null, retained: number): void {
-    this.#deleteOldest.run({ userId, retained });
+  /** Deletes ended operations but for the newest `retained` of each user. */
+  deleteOldest(retained: number): void {
+    this.#deleteOldest.run(retained);
   }
 }

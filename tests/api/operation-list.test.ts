@@ -1,7 +1,9 @@
 /** Operations as clients of the API find them: by filter, by id, as tasks, for a day, and in the events. */
+import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import type { Operation, Task } from "../../src/contract/operations.ts";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
+import { databasePath } from "../../src/store/store.ts";
 import { startFakeDaemon } from "../support/fake-daemon.ts";
 import { Gate } from "../support/gate.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -127,4 +129,22 @@ test("start, progress and end are events", async () => {
     state: "succeeded",
     ms: expect.any(Number),
   });
+});
+
+test("a user's newest 500 operations are retained", async () => {
+  const clock = new ManualClock();
+  await using daemon = await startFakeDaemon({ clock });
+  const { created_by } = await daemon.create({ name: "dev", keep_hot: true });
+  using database = new Database(databasePath(daemon.dataDir));
+  const columns =
+    "kind, user_id, target_kind, target_id, target_name, state, progress, state_before, runner, deadline, result, error, created_at, started_at, ended_at";
+  database.run(
+    `INSERT INTO operations (id, ${columns}) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600)
+     SELECT 'op_' || i, ${columns} FROM operations, n WHERE user_id = ?`,
+    [created_by],
+  );
+  await daemon.pass(60_000);
+  const operations = await operationsOf(daemon);
+  expect(operations).toHaveLength(500);
+  expect(operations[0]?.id).toBe("op_600");
 });

@@ -125,7 +125,7 @@ export class FakeSystem implements System {
     return body;
   }
 
-  /** Each machine and each kept state is somebody's, and each row has what it refers to. */
+  /** Each machine and each kept state is somebody's, each row has what it refers to, and no operation runs on. */
   #checkRows(): void {
     const { machines, host } = this.#daemon.engine;
     using database = new Database(databasePath(this.#daemon.dataDir), { readonly: true });
@@ -137,6 +137,11 @@ export class FakeSystem implements System {
         .sort();
     same("machines", column("SELECT engine_id AS value FROM sandboxes"), machines.keys());
     same("snapshots", column("SELECT id AS value FROM snapshots"), host.kept.keys());
+    same(
+      "operations that have not ended",
+      column("SELECT kind || ' ' || id AS value FROM operations WHERE ended_at IS NULL"),
+      [],
+    );
     const running = machines.values().filter((machine) => machine.running);
     const alive = [...running].map(({ id }) => id).filter((id) => !this.#isKnownToRun(id, column));
     if (alive.length > 0) throw new Error(`${alive} run, their rows do not say so`);
