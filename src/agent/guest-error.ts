@@ -12,6 +12,7 @@ const codes = new Map<string, { code: ErrorCode; hint?: string }>([
   ["not_empty", { code: "directory_not_empty" }],
   ["permission_denied", { code: "permission_denied" }],
   ["unsafe_path", { code: "unsafe_path" }],
+  ["file_changed", { code: "file_changed" }],
   ["no_space", { code: "disk_full", hint: "Free disk space in the sandbox" }],
   ["session_not_found", { code: "session_not_found" }],
   ["session_limit", { code: "session_limit" }],

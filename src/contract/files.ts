@@ -87,7 +87,7 @@ export const fileEndpoints = {
       max_bytes: count.optional().describe("Maximum number of bytes"),
     }),
     result: z.union([z.string(), z.array(FileEntry)]),
-    errors: [...pathErrors, "is_directory"],
+    errors: [...pathErrors, "is_directory", "file_changed"],
   }),
   "file.write": endpoint("file.write", {
     summary: "Write a file",
@@ -166,7 +166,7 @@ export const fileEndpoints = {
     query: z.object(at),
     result: z.string(),
     resultType: "application/x-tar",
-    errors: pathErrors,
+    errors: [...pathErrors, "file_changed"],
   }),
   "file.push": endpoint("file.push", {
     summary: "Upload and extract a tar stream into a directory",

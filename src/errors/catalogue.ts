@@ -103,6 +103,7 @@ export const catalogue = {
     status: 403,
     hint: "Use a path without symbolic links, or omit --as-root",
   },
+  file_changed: { status: 409, hint: "Try again while no process truncates it" },
   file_too_large: {
     status: 413,
     hint: "For large files, use: bhatti file push <sandbox> <local> <path>",

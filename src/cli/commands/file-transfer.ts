@@ -3,6 +3,7 @@ import { BhattiError } from "../../errors/bhatti-error.ts";
 import { toggle } from "../arguments/flags.ts";
 import { command } from "../command.ts";
 import type { Context } from "../context.ts";
+import { shrunkText } from "../files/shrunk.ts";
 import { printable } from "../terminal/printable.ts";
 import { bytesText, filesText } from "../terminal/size.ts";
 
@@ -47,13 +48,17 @@ export const pullFiles = command({
     const { pullFrom } = await import("../files/pull.ts");
     const place = { ref: sandbox, path, ...(root && { as_root: "true" as const }) };
     const pulled = await pullFrom(context, place, local);
-    const { entries, files, bytes, skipped, unreadable, isPrinted } = pulled;
+    const { entries, files, bytes, skipped, unreadable, shrunk, isPrinted } = pulled;
     const answer = { entries, bytes, ...(skipped > 0 && { skipped }) };
     if (!isPrinted) {
       await context.result(answer, () => `pulled ${filesText(files)}, ${bytesText(bytes)}\n`);
     }
     await tellSkipped(context, skipped);
     if (unreadable.length > 0) throw incomplete(path, unreadable);
+    const [first, ...others] = shrunk;
+    if (!first) return;
+    const more = others.length > 0 ? ` (and ${others.length} other files)` : "";
+    throw new BhattiError("file_changed", `${first.name}: ${shrunkText(first)}${more}`);
   },
 });
 

@@ -49,19 +49,27 @@ export const readFile = command({
       ...given("max_bytes", number("max-bytes")),
     };
     const response = await client.transfer("file.read", { params: { ref }, query });
-    if (context.flags.json) await printAsJson(context, response);
-    else for await (const piece of bytesOf(response)) await context.system.stdout.write(piece);
+    const size = Number(response.headers.get("x-file-size"));
+    const content: Uint8Array[] = [];
+    let received = 0;
+    try {
+      for await (const piece of bytesOf(response)) {
+        received += piece.length;
+        if (context.flags.json) content.push(piece);
+        else await context.system.stdout.write(piece);
+      }
+    } catch (error) {
+      const { explainCut } = await import("../files/shrunk.ts");
+      const sizes = { from: Math.min(size, flags["max-bytes"] ?? size), to: received };
+      throw await explainCut(error, client, { ref, ...at(path, flags["as-root"]) }, sizes);
+    }
+    if (context.flags.json) {
+      const mode = response.headers.get("x-file-mode");
+      await context.result({ ...encoded(Buffer.concat(content)), size, mode }, () => "");
+    }
     context.timing?.end();
   },
 });
-
-async function printAsJson(context: Context, response: Response): Promise<void> {
-  const pieces = await Array.fromAsync(bytesOf(response));
-  const content = Buffer.concat(pieces);
-  const size = Number(response.headers.get("x-file-size"));
-  const mode = response.headers.get("x-file-mode");
-  await context.result({ ...encoded(content), size, mode }, () => "");
-}
 
 function encoded(content: Buffer) {
   try {

@@ -11,8 +11,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { BhattiError } from "../../errors/bhatti-error.ts";
 import { extractInto } from "./extract.ts";
-import { headerOf, noteOf, padding, type TarType, tarEnd } from "./tar-header.ts";
+import { headerOf, noteOf, padding, shrankKey, type TarType, tarEnd } from "./tar-header.ts";
 
 let folder: string;
 let into: string;
@@ -62,7 +63,7 @@ test("files, directories and links", async () => {
       [long, "file", "long"],
     ]),
   );
-  expect(result).toEqual({ entries: 5, skipped: 0, unreadable: [] });
+  expect(result).toEqual({ entries: 5, skipped: 0, unreadable: [], shrunk: [] });
   expect(lstatSync(join(into, "closed")).mode & 0o7777).toBe(0o500);
   expect(lstatSync(join(into, "closed/file"))).toMatchObject({ mtimeMs: 1000, nlink: 2 });
   expect(lstatSync(join(into, "other")).mode & 0o7777).toBe(0o755); // no set-user-id
@@ -86,7 +87,39 @@ test("what the sender passed over is told", async () => {
     entries: 1,
     skipped: 2,
     unreadable: ["a/my secret"],
+    shrunk: [],
   });
+});
+
+test("a file that shrank while it was packed has what was there, and is named", async () => {
+  const files: Entry[] = [
+    ["log", "file", `there${"\0".repeat(995)}`],
+    ["other", "file", "all of it"],
+  ];
+  const note = noteOf(Buffer.from("1000 5 log"), shrankKey);
+  const stream = Buffer.concat([
+    tarOf(files.slice(0, 1)).subarray(0, -tarEnd.length),
+    ...[note, tarOf(files.slice(1))],
+  ]);
+  async function* cutOff() {
+    yield* inPieces(stream);
+    throw new BhattiError("connection_lost", "cut off");
+  }
+  const { entries, shrunk } = await extractInto(into, cutOff(), { files: 0, bytes: 0 });
+  expect({ entries, shrunk }).toEqual({
+    entries: 2,
+    shrunk: [{ name: Buffer.from("log"), from: 1000, to: 5 }],
+  });
+  expect(readFileSync(join(into, "log"), "utf8")).toBe("there");
+  expect(readFileSync(join(into, "other"), "utf8")).toBe("all of it");
+  expect(lstatSync(join(into, "log")).mtimeMs).toBe(1000);
+});
+
+test("a file that shrank has only what was there, also when its stream is cut off before its end", async () => {
+  const log = tarOf([["log", "file", `there${"\0".repeat(995)}`]]).subarray(0, -tarEnd.length);
+  const note = noteOf(Buffer.from("1000 5 log"), shrankKey);
+  expect(await codeOf(Buffer.concat([log, note, log.subarray(0, 600)]))).toBe("bad_request");
+  expect(readFileSync(join(into, "log"), "utf8")).toBe("there");
 });
 
 test("times before 1970 and after 2242 are kept", async () => {

@@ -2,7 +2,7 @@
 import { bytesOf } from "../../contract/byte-text.ts";
 import type { Progress } from "../terminal/progress.ts";
 import { LocalTree } from "./local-tree.ts";
-import { readTar, type TarItem } from "./tar-reader.ts";
+import { type LeftOut, readTar, type Shrunk, type TarItem } from "./tar-reader.ts";
 
 export interface Extracted {
   entries: number;
@@ -10,6 +10,8 @@ export interface Extracted {
   skipped: number;
   /** Names of what could not be read there. */
   unreadable: string[];
+  /** Those of which only what was left could be read. */
+  shrunk: Shrunk[];
 }
 
 /** Into the directory, which is made when it lacks. */
@@ -20,15 +22,19 @@ export async function extractInto(
 ): Promise<Extracted> {
   const tree = new LocalTree(directory);
   const counts = { entries: 0, skipped: 0 };
-  const leftOut = { special: 0, unreadable: [] };
-  for await (const item of readTar(tar, leftOut)) {
-    if (item.type === "other") counts.skipped += 1;
-    else counts.entries += 1;
-    await place(tree, item, progress);
+  const leftOut: LeftOut = { special: 0, unreadable: [], shrunk: [] };
+  try {
+    for await (const item of readTar(tar, leftOut)) {
+      if (item.type === "other") counts.skipped += 1;
+      else counts.entries += 1;
+      await place(tree, item, progress);
+    }
+  } finally {
+    for (const { name, to } of leftOut.shrunk) tree.shorten(name, to);
   }
   tree.finish();
-  const { special, unreadable } = leftOut;
-  return { entries: counts.entries, skipped: counts.skipped + special, unreadable };
+  const { special, unreadable, shrunk } = leftOut;
+  return { entries: counts.entries, skipped: counts.skipped + special, unreadable, shrunk };
 }
 
 /** The one file of the stream, under another name. */
@@ -64,7 +70,7 @@ async function extractOne(
     entries += 1;
     await take(item);
   }
-  return { entries, skipped: 0, unreadable: [] };
+  return { entries, skipped: 0, unreadable: [], shrunk: [] };
 }
 
 async function place(tree: LocalTree, item: TarItem, progress: Progress): Promise<void> {

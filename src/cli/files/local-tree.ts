@@ -7,6 +7,8 @@ import {
   closeSync,
   constants,
   fchmodSync,
+  fstatSync,
+  ftruncateSync,
   futimesSync,
   linkSync,
   lstatSync,
@@ -68,6 +70,21 @@ export class LocalTree {
       unlinkSync(temporary);
       throw error;
     }
+  }
+
+  /** Cuts off what a file has been filled up with. */
+  shorten(name: Buffer, size: number): void {
+    const path = this.#place(name);
+    writing(path, () => {
+      const descriptor = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);
+      try {
+        const { atime, mtime } = fstatSync(descriptor);
+        ftruncateSync(descriptor, size);
+        futimesSync(descriptor, atime, mtime);
+      } finally {
+        closeSync(descriptor);
+      }
+    });
   }
 
   symlink(entry: Facts & { target: Buffer }): void {

@@ -23,13 +23,16 @@ export interface PackProgress {
 }
 
 const pieceBytes = 262_144;
+/** Less than this is read before its header is sent. */
+const smallBytes = 65_536;
+const maxUnsizedBytes = 16 * 1024 * 1024;
 const noTarget = Buffer.alloc(0);
 
 type Piece = Uint8Array<ArrayBuffer>;
 
 /** What is in the directory, under names relative to it. */
 export function* packDirectory(path: string, progress: PackProgress): Generator<Piece> {
-  yield* joined(contentOf(bytesOf(path), noTarget, new Packer(progress)));
+  yield* joined(treeOf(bytesOf(path), noTarget, new Packer(progress)));
 }
 
 /** The file alone, under that name. */
@@ -55,7 +58,7 @@ export function measure(path: string): { files: number; bytes: number } {
   return sum;
 }
 
-function* contentOf(directory: Buffer, prefix: Buffer, packer: Packer): Generator<Buffer> {
+function* treeOf(directory: Buffer, prefix: Buffer, packer: Packer): Generator<Buffer> {
   for (const name of listed(directory)) {
     const path = below(directory, name);
     const packed = prefix.length > 0 ? below(prefix, name) : name;
@@ -63,14 +66,10 @@ function* contentOf(directory: Buffer, prefix: Buffer, packer: Packer): Generato
     if (!stat) continue; // gone since
     if (stat.isDirectory()) {
       yield packer.header(packed, "directory", stat);
-      yield* contentOf(path, packed, packer);
+      yield* treeOf(path, packed, packer);
     } else if (stat.isSymbolicLink()) {
-      yield packer.header(
-        packed,
-        "symlink",
-        stat,
-        reading(path, () => readlinkSync(path, "buffer")),
-      );
+      const target = reading(path, () => readlinkSync(path, "buffer"));
+      yield packer.header(packed, "symlink", stat, { target });
     } else if (stat.isFile()) {
       yield* packer.file(path, packed, constants.O_NOFOLLOW);
     } else {
@@ -88,9 +87,12 @@ class Packer {
     this.progress = progress;
   }
 
-  header(name: Buffer, type: TarType, stat: Stats, target: Buffer = noTarget): Buffer {
-    const { mode, mtimeMs } = stat;
-    const size = type === "file" ? stat.size : 0;
+  header(
+    name: Buffer,
+    type: TarType,
+    { mode, mtimeMs }: Stats,
+    { target = noTarget, size = 0 }: { target?: Buffer; size?: number } = {},
+  ): Buffer {
     const entry: TarEntry & { type: TarType } = {
       name,
       type,
@@ -109,12 +111,17 @@ class Packer {
       const stat = fstatSync(descriptor);
       const first = stat.nlink > 1 ? this.#firstOf(stat, name) : undefined;
       if (first) {
-        yield this.header(name, "link", stat, first);
+        yield this.header(name, "link", stat, { target: first });
         return;
       }
-      yield this.header(name, "file", stat);
-      yield* this.#bytes(descriptor, stat.size, path);
-      yield padding(stat.size);
+      // What the kernel makes up, as in /proc and /sys, has another size than it says.
+      const content = stat.size < smallBytes ? contentOf(descriptor, stat.size, path) : undefined;
+      const size = content?.length ?? stat.size;
+      yield this.header(name, "file", stat, { size });
+      if (!content) yield* this.#bytes(descriptor, size, path);
+      else yield content;
+      this.progress.bytes += content?.length ?? 0;
+      yield padding(size);
     } finally {
       closeSync(descriptor);
     }
@@ -132,13 +139,34 @@ class Packer {
       const piece = Buffer.allocUnsafe(Math.min(rest, pieceBytes));
       const count = reading(path, () => readSync(descriptor, piece, 0, piece.length, null));
       if (count === 0) {
-        throw new BhattiError("bad_usage", `"${path}" shrank while it was read`);
+        const sizes = `shrank from ${size} to ${size - rest} bytes`;
+        throw new BhattiError(
+          "local_io",
+          `cannot read "${path}": file changed as we read it: ${sizes}`,
+        );
       }
       rest -= count;
       this.progress.bytes += count;
       yield piece.subarray(0, count);
     }
   }
+}
+
+/** At most `size` bytes, or all that there is of a file that says it has none. */
+function contentOf(descriptor: number, size: number, path: Buffer): Buffer {
+  const pieces: Buffer[] = [];
+  for (let bytes = 0; size === 0 || bytes < size; ) {
+    const piece = Buffer.allocUnsafe(size === 0 ? smallBytes : size - bytes);
+    const count = reading(path, () => readSync(descriptor, piece, 0, piece.length, null));
+    if (count === 0) break;
+    bytes += count;
+    if (bytes > maxUnsizedBytes) {
+      const rule = "it does not say how long it is, and is longer than 16 MiB";
+      throw new BhattiError("local_io", `cannot read "${path}": ${rule}`);
+    }
+    pieces.push(piece.subarray(0, count));
+  }
+  return Buffer.concat(pieces);
 }
 
 /** Many small pieces are sent as one. */

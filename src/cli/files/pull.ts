@@ -11,6 +11,7 @@ import { type Destination, destinationOf, openSpecial } from "./destination.ts";
 import { type Extracted, extractBytes, extractFile, extractInto } from "./extract.ts";
 import { writing } from "./local-error.ts";
 import { type Place, partsOf } from "./place.ts";
+import { explainCut } from "./shrunk.ts";
 import { untilSignal } from "./until-signal.ts";
 
 export interface Pulled extends Extracted {
@@ -45,7 +46,11 @@ export async function pullFrom(context: Context, place: Place, local: string): P
     const extracted = await untilSignal(context, left(destination, local), async (signal) => {
       const tar = await open(client, place, signal);
       if (!destination) return await extractInto(target, tar, progress);
-      return await extractOneTo(context, destination, tar, { progress, signal });
+      const extracting = extractOneTo(context, destination, tar, { progress, signal });
+      return await extracting.catch(async (error: unknown) => {
+        const sizes = { from: there.size ?? 0, to: progress.bytes };
+        throw await explainCut(error, client, place, sizes);
+      });
     });
     const { files, bytes } = progress;
     return { ...extracted, files, bytes, isPrinted: destination?.kind === "stdout" };

@@ -7,6 +7,8 @@ import type { FileInput, Input } from "../system.ts";
 import { untilSignal } from "./until-signal.ts";
 import { upload } from "./upload.ts";
 
+const smallBytes = 65_536;
+
 type Target = Parameters<Client["transfer"]>[1];
 
 /** Throws file_too_large as soon as it is longer than what is taken. */
@@ -14,8 +16,9 @@ export async function sendStdin(context: Context, target: Target): Promise<unkno
   const { stdin } = context.system;
   const file = await stdin.file();
   if (file && file.bytes > maximumFileBytes) throw tooLarge();
-  // A file whose length is known need not be read before it is sent.
-  const { size, pieces } = file ? readAsSent(stdin, file) : await collect(stdin);
+  // A file whose length is known need not be read before it is sent. What the kernel makes up, as in /sys, lies about it.
+  const isKnown = file && file.bytes > smallBytes;
+  const { size, pieces } = isKnown ? readAsSent(stdin, file) : await collect(stdin);
   const client = await context.client();
   return await untilSignal(context, "the file was not changed", async (signal) => {
     const result = await upload(client, "file.write", target, { size, pieces, signal });

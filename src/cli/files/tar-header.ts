@@ -51,9 +51,9 @@ export function headerOf(entry: TarEntry & { type: TarType }): Buffer {
   return records.length === 0 ? block : Buffer.concat([extended("x", records), block]);
 }
 
-/** What is left out of a stream, between two of its entries. */
-export function noteOf(leftOut: Buffer): Buffer {
-  return extended("g", [record(leftOutKey, leftOut)]);
+/** A note about a stream, between two of its entries. */
+export function noteOf(value: Buffer, key = leftOutKey): Buffer {
+  return extended("g", [record(key, value)]);
 }
 
 function extended(flag: "x" | "g", records: Buffer[]): Buffer {
@@ -69,6 +69,9 @@ function isOctal(mtime: number): boolean {
 
 /** In a header for all entries, from a sandbox: why something is missing (`unreadable`, `special`), a space, its name. */
 export const leftOutKey = "BHATTI.left-out";
+
+/** In such a header too: a file's size in its header, the size that it had, its name. The rest of its bytes are zeros. */
+export const shrankKey = "BHATTI.shrank";
 
 /** What follows so many bytes of content. */
 export function padding(bytes: number): Buffer {

@@ -6,6 +6,7 @@ import {
   leftOutKey,
   readBlock,
   readRecords,
+  shrankKey,
   type TarEntry,
 } from "./tar-header.ts";
 
@@ -20,6 +21,14 @@ export interface LeftOut {
   special: number;
   /** Names of what the sender may not read. */
   unreadable: string[];
+  /** Files that ended before their size, whose other bytes are zeros in the stream. */
+  shrunk: Shrunk[];
+}
+
+export interface Shrunk {
+  name: Buffer;
+  from: number;
+  to: number;
 }
 
 /** A longer name is nobody's file. */
@@ -40,7 +49,7 @@ interface Meta {
  */
 export async function* readTar(
   source: AsyncIterable<Uint8Array>,
-  leftOut: LeftOut = { special: 0, unreadable: [] },
+  leftOut: LeftOut = { special: 0, unreadable: [], shrunk: [] },
 ): AsyncGenerator<TarItem> {
   const input = new Input(source);
   let meta: Meta = {};
@@ -48,7 +57,10 @@ export async function* readTar(
     for (;;) {
       const block = await input.take(blockBytes);
       if (isZero(block)) {
-        await input.drain();
+        // The sender of a file that shrank fails behind the end, for readers that do not know of the note.
+        await input.drain().catch((error) => {
+          if (leftOut.shrunk.length === 0) throw error;
+        });
         return;
       }
       const { flag, ...header } = readBlock(block);
@@ -97,9 +109,15 @@ function metaOf(flag: string, bytes: Buffer): Meta {
 }
 
 function note(bytes: Buffer, leftOut: LeftOut): void {
-  const [why, ...name] = readRecords(bytes).get(leftOutKey)?.toString().split(" ") ?? [];
+  const records = readRecords(bytes);
+  const [why, ...name] = records.get(leftOutKey)?.toString().split(" ") ?? [];
   if (why === "special") leftOut.special += 1;
   else if (why === "unreadable") leftOut.unreadable.push(name.join(" "));
+  const shrunk = records.get(shrankKey)?.toString("latin1");
+  const [, from, to, shrunkName = ""] = /^(\d{1,15}) (\d{1,15}) (.+)$/s.exec(shrunk ?? "") ?? [];
+  if (shrunkName === "") return;
+  const path = relative(Buffer.from(shrunkName, "latin1"));
+  leftOut.shrunk.push({ name: path, from: Number(from), to: Number(to) });
 }
 
 function typeOf(flag: string): TarEntry["type"] {

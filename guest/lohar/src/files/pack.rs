@@ -1,10 +1,10 @@
 //! `pack`: what is in a directory, or one file, as a tar stream.
 
 use std::collections::HashMap;
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{readlinkat, FileType, OFlags, Stat};
 use rustix::io::Errno;
@@ -12,8 +12,8 @@ use rustix::io::Errno;
 use super::answers::Answers;
 use super::place::{is_directory, Last, Place, Trust};
 use super::put::is_temporary;
-use super::read::{open_regular, open_regular_at, read_some, send_up_to};
-use super::refusal::{Explain, Refusal};
+use super::read::{open_regular, open_regular_at, read_small, send_up_to};
+use super::refusal::{failure, Explain, Refusal};
 use super::tar::header::{append, append_note, pad, padding, END};
 use super::tar::{Kind, Member};
 use super::unpack::Transferred;
@@ -33,6 +33,8 @@ pub fn pack(path: &Path, trust: Trust, answers: &mut Answers) -> Result<Transfer
         answers,
         packed: HashMap::new(),
         kept: 0,
+        shrunk: None,
+        is_one_file: false,
         done: Transferred::default(),
     };
     if is_directory(&stat) {
@@ -46,6 +48,7 @@ pub fn pack(path: &Path, trust: Trust, answers: &mut Answers) -> Result<Transfer
         {}
     } else {
         let (file, stat) = open_regular(&place).explain("pack", path)?;
+        packing.is_one_file = true;
         packing.answers.opened(&Nothing {});
         packing
             .file(place.name.as_bytes(), &file, &stat)
@@ -53,7 +56,10 @@ pub fn pack(path: &Path, trust: Trust, answers: &mut Answers) -> Result<Transfer
     }
     packing.answers.push(&END).explain("pack", path)?;
     packing.answers.flush().explain("pack", path)?;
-    Ok(packing.done)
+    match packing.shrunk {
+        Some((name, shrank)) => Err(failure(shrank, "pack", &path.join(name))),
+        None => Ok(packing.done),
+    }
 }
 
 struct Packing<'a> {
@@ -61,6 +67,9 @@ struct Packing<'a> {
     /// Files that have more names, by device and number: the name under which they were packed.
     packed: HashMap<(u64, u64), Vec<u8>>,
     kept: usize,
+    /// The first file that ended before its header says.
+    shrunk: Option<(PathBuf, Refusal)>,
+    is_one_file: bool,
     done: Transferred,
 }
 
@@ -119,14 +128,14 @@ impl Packing<'_> {
         }
     }
 
-    /// Said in a header that is about no member, which whoever does not know it passes over.
     fn left_out(&mut self, why: &str, path: &[u8]) -> Result<(), Refusal> {
+        self.note("BHATTI.left-out", why, path)
+    }
+
+    /// A header that is about no member, which a reader that does not know it passes over.
+    fn note(&mut self, key: &str, what: &str, path: &[u8]) -> Result<(), Refusal> {
         let mut bytes = Vec::new();
-        append_note(
-            &mut bytes,
-            "BHATTI.left-out",
-            &[why.as_bytes(), b" ", path].concat(),
-        );
+        append_note(&mut bytes, key, &[what.as_bytes(), b" ", path].concat());
         Ok(self.answers.push(&bytes)?)
     }
 
@@ -152,38 +161,54 @@ impl Packing<'_> {
         Ok(())
     }
 
-    /// As long as it was when it was opened, whatever becomes of it.
     fn file(&mut self, path: &[u8], file: &OwnedFd, stat: &Stat) -> Result<(), Refusal> {
         let mut member = member(Kind::File, path, stat);
         member.size = stat.st_size as u64;
         if member.size < SMALL {
-            return self.small(file, &member);
+            return self.small(file, member);
         }
         self.header(&member)?;
         self.done.bytes += member.size;
         self.answers.flush()?;
-        let mut lacking = send_up_to(file, member.size, self.answers)?;
-        while lacking > 0 {
-            let count = lacking.min(ZEROS.len() as u64);
-            self.answers.write(&ZEROS[..count as usize])?;
-            lacking -= count;
+        let lacking = send_up_to(file, member.size, self.answers)?;
+        if lacking > 0 {
+            return self.shrank(&member, member.size - lacking);
         }
         self.answers.push(&ZEROS[..padding(member.size)])?;
         Ok(())
     }
 
-    fn small(&mut self, file: &OwnedFd, member: &Member) -> Result<(), Refusal> {
-        let mut content = vec![0; member.size as usize];
-        let mut at = 0;
-        while at < content.len() {
-            match read_some(file, &mut content[at..]) {
-                Ok(0) => break,
-                Ok(count) => at += count,
-                // What the kernel makes up may be open to all, and be refused when it is read.
-                Err(_) => return self.left_out("unreadable", &member.path),
-            }
+    /// The member's missing bytes are zeros, and a note says so. Of one file, its stream ends there.
+    fn shrank(&mut self, member: &Member, to: u64) -> Result<(), Refusal> {
+        let from = member.size;
+        let shrank = Refusal::Shrank { from, to };
+        if self.is_one_file {
+            return Err(shrank);
         }
-        self.header(member)?;
+        let mut lacking = from - to + padding(from) as u64;
+        while lacking > 0 {
+            let count = lacking.min(ZEROS.len() as u64);
+            self.answers.write(&ZEROS[..count as usize])?;
+            lacking -= count;
+        }
+        let sizes = format!("{from} {to}");
+        self.note("BHATTI.shrank", &sizes, &member.path)?;
+        let path = PathBuf::from(OsStr::from_bytes(&member.path));
+        self.shrunk.get_or_insert((path, shrank));
+        Ok(())
+    }
+
+    /// As long as it is when it is read: what the kernel makes up has another size.
+    fn small(&mut self, file: &OwnedFd, mut member: Member) -> Result<(), Refusal> {
+        // Such a file may be open to all, and be refused when it is read.
+        let mut content = match read_small(file, member.size as usize) {
+            Ok(Some(content)) => content,
+            Ok(None) if self.is_one_file => return Err(too_long()),
+            Err(error) if self.is_one_file => return Err(error.into()),
+            _ => return self.left_out("unreadable", &member.path),
+        };
+        member.size = content.len() as u64;
+        self.header(&member)?;
         self.done.bytes += member.size;
         pad(&mut content, member.size);
         Ok(self.answers.push(&content)?)
@@ -195,6 +220,11 @@ impl Packing<'_> {
         self.done.entries += 1;
         Ok(self.answers.push(&bytes)?)
     }
+}
+
+fn too_long() -> Refusal {
+    let why = "It does not say how long it is, and is longer than 16 MiB";
+    Refusal::Rule("bad_request", why)
 }
 
 fn member(kind: Kind, path: &[u8], stat: &Stat) -> Member {

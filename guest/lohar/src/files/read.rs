@@ -6,7 +6,6 @@ use std::path::Path;
 
 use rustix::fs::{fstat, openat, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
-use rustix::pipe::{splice, SpliceFlags};
 use serde::{Deserialize, Serialize};
 
 use super::answers::Answers;
@@ -17,8 +16,10 @@ use super::refusal::{Explain, Refusal};
 use crate::protocol::messages::Failure;
 
 const PIECE: usize = 64 * 1024;
-/// Less than this is copied, which takes fewer steps than passing pages on.
+/// Less than this is read before its size is sent.
 const SMALL: u64 = 16 * 1024;
+/// Of a file that does not say how long it is, as the kernel's own do not.
+const MOST_UNSIZED: usize = 16 * 1024 * 1024;
 
 #[derive(Serialize, Deserialize, Clone, Copy, Debug)]
 pub struct Part {
@@ -103,7 +104,7 @@ fn send(file: &OwnedFd, stat: &Stat, part: Part, answers: &Answers) -> Result<Do
     })
 }
 
-/// All of it is read before a word is said of it: what lies in /sys says that it is longer than it is.
+/// All of it is read before its size is sent: what lies in /sys says that it is longer than it is.
 fn send_small(
     file: &OwnedFd,
     (size, bytes): (u64, u64),
@@ -119,6 +120,10 @@ fn send_small(
         }
     }
     let ended = held < content.len();
+    if ended && has_shrunk(file, size)? {
+        let to = held as u64;
+        return Err(Refusal::Shrank { from: size, to });
+    }
     let (held, content) = (held as u64, &content[..held]);
     tell(if ended { held } else { size }, Some(held));
     answers.write(content)?;
@@ -152,26 +157,46 @@ fn send_selected(
     Ok(Done { bytes, truncated })
 }
 
-/// What was promised, or an error.
+/// What was promised, or an error after what there is.
 fn send_exactly(file: &OwnedFd, bytes: u64, answers: &Answers) -> Result<(), Refusal> {
     match send_up_to(file, bytes, answers)? {
         0 => Ok(()),
-        _ => Err(Refusal::Rule(
-            "io_error",
-            "The file shrank while it was read",
-        )),
+        lacking => Err(Refusal::Shrank {
+            from: bytes,
+            to: bytes - lacking,
+        }),
     }
 }
 
-/// Returns how much the file lacked.
+/// Files that the kernel makes up keep the size that they do not have.
+fn has_shrunk(file: &OwnedFd, size: u64) -> rustix::io::Result<bool> {
+    Ok((fstat(file)?.st_size as u64) < size)
+}
+
+/// At most `size` bytes, or all that there is of a file that says it has none. None when that is more than
+/// `MOST_UNSIZED`.
+pub fn read_small(file: &OwnedFd, size: usize) -> rustix::io::Result<Option<Vec<u8>>> {
+    let mut content = vec![0; if size == 0 { PIECE } else { size }];
+    let mut held = 0;
+    while held < content.len() {
+        match read_some(file, &mut content[held..])? {
+            0 => break,
+            count => held += count,
+        }
+        if size == 0 && held == content.len() {
+            if held > MOST_UNSIZED {
+                return Ok(None);
+            }
+            content.resize(2 * held, 0);
+        }
+    }
+    content.truncate(held);
+    Ok(Some(content))
+}
+
+/// Returns how much the file lacked. Copies: pages that a pipe shares with the file become zeros when it is truncated.
 pub fn send_up_to(file: &OwnedFd, bytes: u64, answers: &Answers) -> Result<u64, Refusal> {
     let mut left = bytes;
-    if left >= SMALL {
-        left = pass_on(file, left, answers)?;
-    }
-    if left == 0 {
-        return Ok(0);
-    }
     let mut buffer = vec![0; PIECE.min(usize::try_from(left).unwrap_or(PIECE))];
     while left > 0 {
         let most = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
@@ -181,29 +206,6 @@ pub fn send_up_to(file: &OwnedFd, bytes: u64, answers: &Answers) -> Result<u64, 
         }
         answers.write(&buffer[..count])?;
         left -= count as u64;
-    }
-    Ok(left)
-}
-
-/// The file's pages go into the pipe as they are. Returns how much is left, where the file system cannot do that or the
-/// file has ended.
-fn pass_on(file: &OwnedFd, bytes: u64, answers: &Answers) -> rustix::io::Result<u64> {
-    let mut left = bytes;
-    while left > 0 {
-        let most = usize::try_from(left).unwrap_or(usize::MAX).min(1 << 30);
-        match splice(
-            file,
-            None,
-            answers.content()?,
-            None,
-            most,
-            SpliceFlags::MOVE,
-        ) {
-            Ok(0) | Err(Errno::INVAL | Errno::OPNOTSUPP) => break,
-            Ok(count) => left -= count as u64,
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error),
-        }
     }
     Ok(left)
 }

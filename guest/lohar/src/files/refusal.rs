@@ -13,6 +13,11 @@ pub enum Refusal {
     Kernel(Errno),
     /// Root would have been led by a link that is not root's.
     Link(PathBuf),
+    /// A file of so many bytes ended after fewer.
+    Shrank {
+        from: u64,
+        to: u64,
+    },
     /// Code and reason.
     Rule(&'static str, &'static str),
 }
@@ -44,6 +49,10 @@ pub fn failure(refusal: impl Into<Refusal>, action: &str, path: &Path) -> Failur
     let (code, reason) = match refusal.into() {
         Refusal::Kernel(error) => (code(error), reason(error)),
         Refusal::Link(link) => ("unsafe_path", link_reason(&link)),
+        Refusal::Shrank { from, to } => (
+            "file_changed",
+            format!("file changed as we read it: shrank from {from} to {to} bytes"),
+        ),
         Refusal::Rule(code, reason) => (code, reason.to_owned()),
     };
     Failure::new(
