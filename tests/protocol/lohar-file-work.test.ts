@@ -54,13 +54,13 @@ test("what the kernel makes up is read to its end", async () => {
 test.each([
   ["missing", "path_not_found", "Cannot read '"],
   ["directory", "is_directory", "Is a directory"],
-  ["fifo", "bad_request", "not a regular file"],
-  ["/dev/null", "bad_request", "not a regular file"],
+  ["fifo", "bad_request", "Not a regular file"],
+  ["/dev/null", "bad_request", "Not a regular file"],
   ["file/below", "not_directory", "Not a directory"],
   ["loop", "bad_request", "Cannot read '"],
   ["x".repeat(300), "bad_request", "File name too long"],
   ["", "bad_request", "empty"],
-  ["zero\0byte", "bad_request", "zero byte"],
+  ["zero\0byte", "bad_request", "NUL byte"],
 ])("reading %j is %s", async (path, code, words) => {
   await mkdir(here("directory"));
   await Bun.write(here("file"), "");
