@@ -1,39 +1,39 @@
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test test-quick test-fresh test-crashes build lint bench start stop clean
 
-help: ## This list
+help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
-quickstart: ## From nothing to the output of a command in a machine of its own
+quickstart: ## Install, build, start the daemon and run a command in a sandbox
 	@scripts/quickstart.sh
 
-test: ## Whatever set-up is missing, then every test
+test: ## Run all tests; installs what they need
 	@scripts/test.sh
 
-test-quick: ## The tests that need no machine, no browser and no binary
+test-quick: ## Run the tests that need no VM, browser or binary
 	@scripts/test.sh --quick
 
-test-fresh: ## Test the committed state on a minimal system of its own: needs root
+test-fresh: ## Run quickstart and all tests in a minimal Debian (needs root)
 	@scripts/test-fresh.sh
 
-test-crashes: ## The daemon dies, and the host reboots, at every step of every operation: half an hour
+test-crashes: ## Kill the daemon at every step of every operation (half an hour)
 	@scripts/setup.sh machines
 	@BHATTI_TEST_CRASHES=all .tools/node_modules/.bin/bun test --timeout 300000 tests/vm/crashes.test.ts
 
-build: ## dist/bhatti and the guest agent inside it
+build: ## Build dist/bhatti with the guest agent in it
 	@scripts/setup.sh build
 
-lint: ## Types, format and rules of both languages
+lint: ## Check types, formatting and lint rules
 	@scripts/lint.sh
 
-bench: ## The published table, measured here
+bench: ## Run the benchmarks of docs/benchmarks.md
 	@scripts/bench.sh
 
-start: ## Start this clone's daemon again
+start: ## Start the daemon of this clone
 	@scripts/start.sh
 
-stop: ## Put this clone's sandboxes into files, to go on later, and end its daemon
+stop: ## Suspend the sandboxes of this clone to disk, then stop its daemon
 	@scripts/stop.sh
 
-clean: ## Remove everything that was made here: sandboxes, snapshots and images too. Asks first; YES=1 answers
+clean: ## Delete everything created in this clone, including sandboxes (YES=1: do not ask)
 	@YES=$(YES) scripts/clean.sh

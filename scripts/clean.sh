@@ -27,7 +27,7 @@ is_ours() { # PID
 
 end_now() { # PID
   kill -KILL "$1" 2>/dev/null || return 0
-  ended_within 20 "$1" || { echo "Process $1 does not end: nothing was removed" >&2; exit 1; }
+  ended_within 20 "$1" || { echo "Cannot kill process $1: nothing was removed" >&2; exit 1; }
 }
 
 end_everything() {
@@ -44,14 +44,14 @@ made=()
 for path in .bhatti bhatti dist node_modules .tools guest/lohar/target; do
   [ ! -e "$path" ] || made+=("$path")
 done
-[ ${#made[@]} -gt 0 ] || { echo "Nothing was made here"; exit; }
+[ ${#made[@]} -gt 0 ] || { echo "Nothing to remove"; exit; }
 sandboxes=$(count_sandboxes)
 snapshots=$(count "$data/snapshots/*" snapshot snapshots)
 size=$(du -shc "${made[@]}" 2>/dev/null | tail -1 | cut -f1)
-what="$sandboxes, $snapshots, $(count "$data/images/*.ext4" image images) and all else that was made here: $size"
+what="$sandboxes, $snapshots, $(count "$data/images/*.ext4" image images) and all other files created in this clone: $size"
 if [ "$sandboxes, $snapshots" != "0 sandboxes, 0 snapshots" ] && [ "${YES:-}" != 1 ]; then
   if [ ! -t 0 ]; then
-    printf 'This would remove %s\nWhat to do: make clean YES=1\n' "$what" >&2
+    printf 'This would remove %s\nhint: make clean YES=1\n' "$what" >&2
     exit 1
   fi
   read -rp "Remove $what? [y/N] " answer || answer=

@@ -9,7 +9,7 @@ exec 4>&1
 alone() {
   mkdir -p "$state"
   exec 5>>"$state/daemon.lock"
-  flock -n 5 || { echo "Waiting for another make…" && flock 5; }
+  flock -n 5 || { echo "Waiting for another make to finish…" && flock 5; }
 }
 
 free_port() {
@@ -30,7 +30,7 @@ choose_port_again() {
   local port
   port=$(free_port)
   sed -i "s/^\(listen: .*:\)[0-9]*$/\1$port/; s/^\(api_url: .*:\)[0-9]*$/\1$port/" "$state/config.yaml"
-  echo "The port was taken: $state/config.yaml names $port now"
+  echo "The port is in use: changed it to $port in $state/config.yaml"
 }
 
 port_is_free() {
@@ -84,7 +84,7 @@ start_daemon() {
     daemon=$!
     # First it takes over the machines that run, and some of them may not answer.
     waiting 600 answers_or_ended "$daemon" ||
-      { echo "The daemon (pid $daemon) has not answered for 10 min; it runs on" && tail -n 5 "$state/daemon.log"; return 1; }
+      { echo "The daemon (pid $daemon) has not responded for 10 min and is still running" && tail -n 5 "$state/daemon.log"; return 1; }
     runs "$daemon" && return
     tail -n 5 "$state/daemon.log"
     # Between our look at the port and the daemon's use of it somebody may have been faster.

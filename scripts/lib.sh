@@ -30,7 +30,7 @@ step() {
     printf '%5s s\n' "$(seconds_since "$started")"
   else
     printf 'failed\n\n' && tail -n 15 "$log" >&2
-    printf '\nThis failed: %s (%s)\nWhat to do:  %s\n' "$text" "$*" "$hint" >&2
+    printf '\nFailed: %s (%s)\nhint:   %s\n' "$text" "$*" "$hint" >&2
     exit 1
   fi
 }

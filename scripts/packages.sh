@@ -59,11 +59,11 @@ resolve_missing() {
   if [[ "${missing[*]}" == *@* ]]; then suffix=$(rust_suffix) || suffix='?'; fi
   for name in "${missing[@]}"; do
     if [[ "$name" != *@* ]]; then
-      if ! has_lists || [ -n "$(candidate "$name")" ]; then found+=("$name"); else problems+=("$name: no source of apt has this package"); fi
+      if ! has_lists || [ -n "$(candidate "$name")" ]; then found+=("$name"); else problems+=("$name: no apt source provides it"); fi
     elif [ "$suffix" != '?' ]; then
       found+=("${name/@/$suffix}")
     elif ! command -v cargo >/dev/null; then
-      [ "$name" != cargo@ ] || problems+=("cargo $rust_needed or newer: $(has_lists || echo "run apt-get update to see whether a package provides it, or ")install Rust: https://rustup.rs")
+      [ "$name" != cargo@ ] || problems+=("cargo $rust_needed or newer: $(has_lists || echo "run apt-get update to check for a package, or ")install Rust: https://rustup.rs")
     elif [ "$name" != cargo@ ]; then
       name=${name#rust@-}
       problems+=("cargo ${name%@}: rustup component add ${name%@}")
@@ -114,7 +114,7 @@ has_lists() {
 
 report_missing() {
   local problem
-  echo "bhatti lacks what follows. Install it, then run this again:"
+  echo "Missing packages. Install them, then try again:"
   [ ${#missing[@]} = 0 ] ||
     echo "  as root: apt-get update && apt-get install --no-install-recommends ${missing[*]}"
   for problem in "${problems[@]}"; do echo "  $problem"; done

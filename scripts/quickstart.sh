@@ -49,30 +49,30 @@ started=$EPOCHREALTIME
 echo "bhatti: setting up in $state"
 scripts/setup.sh
 alone
-step "configuration" "Look at the message above" write_configuration
+step "configuration" "See the message above" write_configuration
 write_wrapper
-step "daemon" "Look at the message above, and at $state/daemon.log" start_daemon
+step "daemon" "See the message above and $state/daemon.log" start_daemon
 step "user admin" "See $state/daemon.log" create_user
-step "sandbox hello" "What is above may say it. See why: ./bhatti inspect hello. To boot it from its disk: ./bhatti start hello --force. \
-To give it up: ./bhatti destroy hello" first_sandbox
+step "sandbox hello" "Check its state: ./bhatti inspect hello. Boot it from disk: ./bhatti start hello --force, \
+or destroy it: ./bhatti destroy hello" first_sandbox
 
 echo
 echo '$ ./bhatti exec hello -- sh -c "uname -sr; whoami; pwd"'
 before=$EPOCHREALTIME
 ./bhatti exec hello -- sh -c "uname -sr; whoami; pwd"
 echo
-printf 'That took %s s; everything together %s s.\n' "$(seconds_since "$before")" "$(seconds_since "$started")"
+printf 'Took %s s, %s s in total.\n' "$(seconds_since "$before")" "$(seconds_since "$started")"
 cat <<E2
 
-Try next:
-  ./bhatti create --name dev            another machine, in milliseconds
+Next steps:
+  ./bhatti create --name dev            create another sandbox
   ./bhatti exec dev -- python3 -c 'print(6 * 7)'
   echo hello | ./bhatti exec dev -- tr a-z A-Z
-  ./bhatti shell dev                    a shell in it; Ctrl+\\ leaves it, the next one goes back to it
-  ./bhatti list                         what there is
+  ./bhatti shell dev                    open a shell; Ctrl+\\ detaches, the same command reattaches
+  ./bhatti list                         list sandboxes
   ./bhatti destroy dev -y
-  make stop                             puts all sandboxes into files and ends the daemon
-  make start                            starts it again; sandboxes go on when they are used
+  make stop                             suspend all sandboxes and stop the daemon
+  make start                            start the daemon; sandboxes resume when used
 
-The API is at $(setting api_url), its key is auth_token in .bhatti/config.yaml.
+The API is at $(setting api_url); the key is auth_token in .bhatti/config.yaml.
 E2

@@ -46,10 +46,10 @@ build_images() {
 }
 
 ensure_packages "$what"
-step "Bun $(cat .bun-version)" "Check that npm reaches its registry: npm view bun version" install_bun
-step "npm packages" "Run it again; if bun.lock is at fault: bun install" install_npm_packages
-step "guest agent" "Look at the compiler's message above" build_agent
-step "dist/bhatti" "Look at the message above" build_binary
+step "Bun $(cat .bun-version)" "Check the connection to the npm registry: npm view bun version" install_bun
+step "npm packages" "Try again; if bun.lock is outdated: bun install" install_npm_packages
+step "guest agent" "See the compiler output above" build_agent
+step "dist/bhatti" "See the message above" build_binary
 [[ "$what" != build && "$what" != lint ]] || exit 0
-step "guest kernel" "Check that apt reaches its sources: apt-get update" prepare_kernel
-step "images tiny, minimal (a minute at first)" "Check that apt reaches its sources: apt-get update" build_images
+step "guest kernel" "Check the connection to the apt sources: apt-get update" prepare_kernel
+step "images tiny, minimal (takes a minute)" "Check the connection to the apt sources: apt-get update" build_images

@@ -4,14 +4,14 @@ source "$(dirname "$0")/lib.sh"
 source scripts/daemon.sh
 
 if [ ! -x dist/bhatti ] || [ ! -x bhatti ] || [ ! -s "$state/config.yaml" ]; then
-  printf 'Nothing was built here yet\nFirst: make quickstart\n' >&2
+  printf 'Nothing is built in this clone yet\nhint: make quickstart\n' >&2
   exit 1
 fi
 alone
 if daemon_is_current; then
-  echo "daemon: runs already at $(setting api_url)"
+  echo "daemon: already running at $(setting api_url)"
   exit
 fi
-step "daemon" "Look at the message above, and at $state/daemon.log" start_daemon
-echo "daemon: listens at $(setting api_url)"
-echo "Sandboxes go on where they were when they are used: ./bhatti list"
+step "daemon" "See the message above and $state/daemon.log" start_daemon
+echo "daemon: listening at $(setting api_url)"
+echo "Sandboxes resume when they are used: ./bhatti list"

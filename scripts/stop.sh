@@ -4,11 +4,11 @@ source "$(dirname "$0")/lib.sh"
 source scripts/daemon.sh
 alone
 
-[ -n "$(daemon_pid)$(machines)" ] || { echo "daemon: did not run"; exit; }
+[ -n "$(daemon_pid)$(machines)" ] || { echo "daemon: not running"; exit; }
 if ! pid=$(daemon_pid); then
   [ -x bhatti ] && [ -x dist/bhatti ] ||
-    { printf '%s\n' "Machines of this clone run without a daemon, and there is none to take them over" "First: make quickstart" >&2; exit 1; }
-  step "daemon, to take over its machines" "Look at the message above, and at $state/daemon.log" start_daemon
+    { printf '%s\n' "VMs of this clone are running, but the daemon to stop them is not built" "hint: make quickstart" >&2; exit 1; }
+  step "daemon, to adopt its VMs" "See the message above and $state/daemon.log" start_daemon
   pid=$(daemon_pid)
 fi
 # What it says from here on.
@@ -18,13 +18,13 @@ said() { # EXPRESSION – of sed
 }
 printf 'suspending… '
 kill -QUIT "$pid" 2>/dev/null || true
-ended_within 1800 "$pid" || { printf '\nIt is not done after 30 min, and goes on: see %s\n' "$state/daemon.log" >&2; exit 1; }
+ended_within 1800 "$pid" || { printf '\nNot done after 30 min, still working: see %s\n' "$state/daemon.log" >&2; exit 1; }
 echo
 said 'suspended".*"name":"\([^"]*\)".*/sandbox \1: suspended/'
 failures=$(said 'not suspended".*"name":"\([^"]*\)","why":"\(.*\)"}$/sandbox \1: not suspended: \2/')
 [ -z "$failures" ] || printf '%s\n' "$failures" "More: $state/daemon.log" >&2
-echo "daemon: ended"
+echo "daemon: stopped"
 left=$(machines | wc -l)
-[ "$left" = 0 ] || echo "Machines that run on without it: $left. make start takes them over" >&2
+[ "$left" = 0 ] || echo "VMs still running without a daemon: $left. To adopt them: make start" >&2
 [ -z "$failures" ] && [ "$left" = 0 ] || exit 1
-echo "make start starts it again; sandboxes go on where they were when they are used."
+echo "To start it again: make start. Sandboxes resume when they are used."

@@ -58,16 +58,16 @@ run_in_system() { # COMMAND…
     "$@" || exit' - "$@"
 }
 
-[ "$(id -u)" = 0 ] || { echo "make test-fresh makes a system of its own, which needs root" >&2; exit 1; }
+[ "$(id -u)" = 0 ] || { echo "make test-fresh requires root" >&2; exit 1; }
 started=$EPOCHREALTIME
 mkdir -p "$state"
 exec 5>>"$state/fresh.lock"
-flock -n 5 || { echo "Another make test-fresh runs in this clone" >&2; exit 1; }
+flock -n 5 || { echo "make test-fresh is already running in this clone" >&2; exit 1; }
 trap 'rm -rf --one-file-system "$root"' EXIT
 rm -rf --one-file-system "$root"
-[ -z "$(git status --porcelain)" ] || echo "Uncommitted changes are left out"
-step "minimal system" "See the message of mmdebstrap above: it needs root and this machine's package sources" make_system
+[ -z "$(git status --porcelain)" ] || echo "Warning: uncommitted changes are not tested"
+step "minimal system" "See the output of mmdebstrap above" make_system
 status=0
 run_in_system "${commands[@]}" || status=$?
-printf 'Everything together: %s s\n' "$(seconds_since "$started")"
+printf 'Took %s s\n' "$(seconds_since "$started")"
 exit $status

@@ -184,7 +184,7 @@ test("the setup lists all that is missing in one message without root", async ()
   expect(calls).toEqual([""]);
   // Chromium may be on the machine that runs this test.
   expect(said.replace(" chromium", "")).toBe(
-    `bhatti lacks what follows. Install it, then run this again:\n` +
+    `Missing packages. Install them, then try again:\n` +
       `  as root: apt-get update && apt-get install --no-install-recommends ca-certificates cargo-web ` +
       `debian-archive-keyring e2fsprogs gcc kmod libc6-dev lz4 mmdebstrap nodejs npm qemu-system-x86 qemu-utils ` +
       `rust-web-clippy rustfmt-web tmux xz-utils\n`,
@@ -198,7 +198,7 @@ test("the setup installs nothing while something is missing that no package prov
   expect(calls).toEqual(["update -q"]);
   expect(said).toMatch(/as root: .*install .*gcc .*nodejs npm/);
   expect(said).toContain("cargo 1.80 or newer: install Rust: https://rustup.rs\n");
-  expect(said).toContain("mmdebstrap: no source of apt has this package\n");
+  expect(said).toContain("mmdebstrap: no apt source provides it\n");
 });
 
 test("the setup names an installed cargo that is too old, and keeps it", async () => {
@@ -221,6 +221,6 @@ test("the setup knows Debian's names before apt-get update has run, and not Ubun
   const ubuntu24 = await ensure("lint", { user: "nobody", release: "noble" });
   expect(ubuntu24.said).toMatch(/as root: apt-get update && apt-get install .*gcc .*npm/);
   expect(ubuntu24.said).toContain(
-    "cargo 1.80 or newer: run apt-get update to see whether a package provides it, or install Rust",
+    "cargo 1.80 or newer: run apt-get update to check for a package, or install Rust",
   );
 });

@@ -141,7 +141,7 @@ export function silent(
   cause: unknown,
   isOperation = false,
 ): BhattiError {
-  const usual = "Look at the daemon's log, or check the address: bhatti setup";
+  const usual = "Check the daemon log, or the URL: bhatti setup";
   return new BhattiError(
     "daemon_unreachable",
     `the daemon at ${url} did not answer within ${milliseconds / 1000} s`,

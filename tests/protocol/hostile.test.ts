@@ -60,7 +60,7 @@ test.each([
   ["names", "The guest's entry"],
   ["lengths", "A frame was cut off"],
   ["unknown", "unknown types without end"],
-  ["replies", "nobody asked"],
+  ["replies", "not requested"],
   ["unfinished", "too long"],
 ])(
   "an attack with %s costs the guest its connection, and nobody else anything",
