@@ -56,6 +56,24 @@ const rows: Row[] = [
     200,
     { stdout: "hi\n" },
   ],
+  [
+    "POST /sandboxes/dev/exec",
+    '{"cmd":["echo","hi"],"timeout_sec":0,"detach":true,"output_file":"/workspace/detached.log"}',
+    200,
+    { detached: true, pid: expect.any(Number), output_file: "/workspace/detached.log" },
+  ],
+  [
+    "POST /sandboxes/dev/exec",
+    `{"cmd":["sh","-c","until [ -s detached.log ]; do sleep 0.01; done; cat detached.log"]}`,
+    200,
+    { stdout: "hi\n" },
+  ],
+  [
+    "POST /sandboxes/dev/exec",
+    '{"cmd":["true"],"detach":true,"output_file":"/nowhere/out.log"}',
+    400,
+    { error: /^Cannot write to '\/nowhere\/out\.log': No such file or directory/ },
+  ],
   ["POST /sandboxes/dev/exec", '{"cmd":null}', 400, { error: /^cmd: must be a list/ }],
   [
     "POST /sandboxes/dev/exec",
