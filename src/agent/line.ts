@@ -198,7 +198,7 @@ export class Line {
       return;
     }
     if (frame.flags !== 0 && !isMessage(frame.type)) {
-      throw new ProtocolError("bad_flags", `A frame of type ${frame.type} goes on`);
+      throw new ProtocolError("bad_flags", `A frame of type ${frame.type} cannot be split`);
     }
     if (frame.stream === 0) this.#takeControl(frame);
     else this.#takeStream(frame);
@@ -264,7 +264,7 @@ export class Line {
     }
     const left = allowed - Math.max(1, frame.payload.length);
     if (left < 0) {
-      throw new ProtocolError("over_credit", "The guest goes on with a stream that was closed");
+      throw new ProtocolError("over_credit", "The guest keeps sending on a closed stream");
     }
     if (isLast(frame)) this.#released.delete(frame.stream);
     else this.#released.set(frame.stream, left);

@@ -66,7 +66,10 @@ export class Outgoing {
     if (payload.length !== 4) throw new ProtocolError("bad_payload", "A credit is not 4 bytes");
     const bytes = readUint32(payload, 0);
     if (bytes === 0 || this.#credit + bytes > initialCredit) {
-      throw new ProtocolError("over_credit", "The guest gave credit for what it was not sent");
+      throw new ProtocolError(
+        "over_credit",
+        "The guest returned more credit than it received bytes",
+      );
     }
     this.#credit += bytes;
     this.#moreCredit?.resolve();

@@ -27,7 +27,7 @@ test("an event has its type and the fields that its type requires", () => {
 test.each(['{"type":"exit"}', '{"type":null}', "{}", "[]", "null", "{", ""])(
   "the event %j is refused with its text",
   (text) => {
-    const message = `cannot understand the message ${JSON.stringify(text)} from http://h`;
+    const message = `unknown message ${JSON.stringify(text)} from http://h`;
     expect(() => event(text)).toThrow(message);
     try {
       event(text);

@@ -47,7 +47,7 @@ export function eventIn<Event extends { type: string }>(
   if (event && type === "error") throw DaemonError.fromEvent(event);
   const fields = typeof type === "string" ? (required[type] ?? []) : ["type"];
   if (!event || fields.some((field) => event[field] === undefined)) {
-    const what = `cannot understand the message ${JSON.stringify(text.slice(0, 100))} from ${url}`;
+    const what = `unknown message ${JSON.stringify(text.slice(0, 100))} from ${url}`;
     throw new BhattiError("not_bhatti", what);
   }
   return event as Event;

@@ -37,7 +37,7 @@ function clientOf({ port }: { port: number }) {
   });
   const failure = {
     code: "daemon_unreachable",
-    message: `the daemon at ${url} did not answer within 0.05 s`,
+    message: `the daemon at ${url} did not respond within 0.05 s`,
   };
   return { client, failure };
 }
@@ -133,7 +133,7 @@ test("a call is given up when the daemon no longer answers anything, long before
   });
   expect(await errorOf(client.call("sandbox.stop", { params: { ref: "dev" } }))).toMatchObject({
     code: "daemon_unreachable",
-    message: `the daemon at ${server.url.origin} did not answer within 0.5 s`,
+    message: `the daemon at ${server.url.origin} did not respond within 0.5 s`,
   });
   expect(healthChecks).toBe(3);
   server.stop(true);

@@ -144,7 +144,7 @@ export function silent(
   const usual = "Check the daemon log, or the URL: bhatti setup";
   return new BhattiError(
     "daemon_unreachable",
-    `the daemon at ${url} did not answer within ${milliseconds / 1000} s`,
+    `the daemon at ${url} did not respond within ${milliseconds / 1000} s`,
     { cause, hint: isOperation ? operationHint : usual },
   );
 }
@@ -181,7 +181,7 @@ const explanations: Explanation[] = [
     reason: "the connection was closed",
     hint: "Check the daemon log, or start the daemon: bhatti serve",
   },
-  { codes: /TIMEDOUT|TimeoutError/i, reason: "no answer in time" },
+  { codes: /TIMEDOUT|TimeoutError/i, reason: "timed out" },
   {
     codes: /EPROTO|WRONG_VERSION/i,
     reason: "the server does not use TLS",

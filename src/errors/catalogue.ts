@@ -11,7 +11,7 @@ export const catalogue = {
   body_too_large: { status: 413, hint: undefined },
   unread_limit: {
     status: 429,
-    hint: "Read the answers that are on their way, or stream output: Accept: application/x-ndjson",
+    hint: "Read pending responses, or stream output: Accept: application/x-ndjson",
   },
   overloaded: {
     status: 503,

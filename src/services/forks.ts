@@ -123,7 +123,7 @@ export class Forks {
         try {
           const sandbox = await copies.make(child, snapshot.id, both, children.length);
           made += 1;
-          operation.report(`made ${made} of ${children.length}`);
+          operation.report(`created ${made} of ${children.length}`);
           return sandbox;
         } catch (error) {
           failed.abort(error); // the others are for nothing now

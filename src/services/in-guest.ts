@@ -64,7 +64,7 @@ export async function beginInGuest<T>(
       const what = `${ended} before ${task.what}`;
       throw await explainLoss(error, machine, { what, ...hint });
     }
-    const late = `Sandbox "${name}" did not answer within ${beginMs / 1000} s`;
+    const late = `Sandbox "${name}" did not respond within ${beginMs / 1000} s`;
     throw new BhattiError("guest_unresponsive", late, { cause: error });
   }
 }

@@ -47,7 +47,7 @@ export class Lifecycle {
       signal: operation.signal,
       work: async (signal) => {
         operation.start({ status: requireSandbox(this.#options.store, id).status });
-        operation.report("suspending the machine");
+        operation.report("suspending to disk");
         await this.suspend(id, actor, "stopped", signal);
       },
     });

@@ -49,23 +49,23 @@ function endOfMaking({ store }: OperationRecoveryOptions, record: OperationRecor
   const made = ids.map((id) => store.sandboxes.byId(id)).filter((found) => found !== undefined);
   if (made.length === ids.length) return succeeded(...made);
   const names = made.map(({ name }) => `"${name}"`).join(", ");
-  return interrupted(record, names ? `of its sandboxes there is ${names}` : undefined);
+  return interrupted(record, names ? `created sandboxes: ${names}` : undefined);
 }
 
 /** One whose machine is suspended has been stopped: only its row did not say so yet. */
 async function endOfStop(options: OperationRecoveryOptions, record: OperationRecord): Promise<End> {
   const { store, engine, actors, keeper } = options;
   const sandbox = store.sandboxes.byId(record.target.id ?? "");
-  if (!sandbox) return interrupted(record, "its sandbox is gone");
+  if (!sandbox) return interrupted(record, "its sandbox no longer exists");
   const { id, engineId, status, statusReason } = sandbox;
   if (record.before.status === "stopped") return succeeded(sandbox);
   const actor = actors.of(id);
-  if (actor.machine) return interrupted(record, "its sandbox runs on");
+  if (actor.machine) return interrupted(record, "its sandbox is still running");
   if (engineId !== null && (await engine.stateOf(engineId)) === "suspended") {
     keeper.suspended(actor, "stopped");
     return succeeded(sandbox);
   }
-  const reason = `Its memory is lost: ${statusReason ?? status}`;
+  const reason = `memory lost: ${statusReason ?? status}`;
   return { state: "failed", result: null, error: errorOf(new BhattiError("machine_lost", reason)) };
 }
 
@@ -79,9 +79,9 @@ function endOfSnapshot({ store }: OperationRecoveryOptions, record: OperationRec
 
 function endOfRestore({ store }: OperationRecoveryOptions, record: OperationRecord): End {
   const sandbox = store.sandboxes.byId(record.target.id ?? "");
-  if (!sandbox) return interrupted(record, "its sandbox is gone");
+  if (!sandbox) return interrupted(record, "its sandbox no longer exists");
   if (sandbox.engineId !== record.before.engineId) return succeeded(sandbox);
-  return interrupted(record, "its sandbox is as it was before");
+  return interrupted(record, "its sandbox is unchanged");
 }
 
 function succeeded(...sandboxes: Pick<SandboxRecord, "id" | "name">[]): End {

@@ -113,7 +113,7 @@ export class Operation {
     } catch (error) {
       const reason = this.#explained(error);
       if (!isBhattiError(reason)) {
-        this.#log.error("an operation failed", { operation: this.record.id, error });
+        this.#log.error("operation failed", { operation: this.record.id, error });
       }
       const state = isBhattiError(reason, "cancelled") ? "cancelled" : "failed";
       this.#end({ state, result: null, error: errorOf(reason) });

@@ -75,7 +75,7 @@ export class Operations {
     const record: OperationRecord = {
       ...{ id: newOperationId(), kind, userId, target, before, runner, createdAt },
       state: isPending ? "pending" : "running",
-      progress: isPending ? "waiting for other work on it" : "",
+      progress: isPending ? "waiting for another operation on the target" : "",
       startedAt: isPending ? null : createdAt,
       deadline: new Date(now + milliseconds).toISOString(),
       ...{ result: null, error: null, endedAt: null },
@@ -142,7 +142,7 @@ export class Operations {
     if (!live) {
       throw new BhattiError(
         "operation_elsewhere",
-        `Operation ${id} is run by another process on the daemon's machine (pid ${pidOf(record)})`,
+        `Operation ${id} is run by another process on the daemon's host (pid ${pidOf(record)})`,
       );
     }
     live.abort(new BhattiError("cancelled", `Operation ${id} was cancelled`));
@@ -162,7 +162,7 @@ export class Operations {
   conclude(record: OperationRecord, end: Omit<OperationEnd, "endedAt" | "progress">): void {
     const endedAt = new Date().toISOString();
     const { id, kind, target } = record;
-    this.#options.log.warn("ended an operation that was cut short", {
+    this.#options.log.warn("ended an interrupted operation", {
       ...{ operation: id, kind, target: target.name, state: end.state },
       ...(end.error && { reason: end.error.message }),
     });
@@ -183,7 +183,7 @@ export class Operations {
       store.operations.deleteEndedBefore(new Date(clock.now() - retainedMs).toISOString());
       store.operations.deleteOldest(maximumRetained);
     } catch (error) {
-      log.warn("old operations were not removed", { error });
+      log.warn("cannot remove old operations", { error });
     }
   }
 
@@ -254,16 +254,16 @@ export class Operations {
     try {
       write();
     } catch (error) {
-      this.#options.log.warn("an operation's state was not stored", { operation: id, error });
+      this.#options.log.warn("cannot store the state of an operation", { operation: id, error });
     }
   }
 }
 
 /** The end of an operation that was cut short; `left` is what its user finds. */
 export function interrupted({ kind, state }: OperationRecord, left?: string) {
-  const when = state === "pending" ? "before it began" : "while it ran";
-  const nothing = kind === "image.build" ? "no image was registered" : "nothing of it is left";
-  const reason = `The process that ran it ended ${when}: ${left ?? nothing}`;
+  const when = state === "pending" ? "before the operation began" : "during the operation";
+  const nothing = kind === "image.build" ? "no image was registered" : "nothing was left behind";
+  const reason = `The process exited ${when}: ${left ?? nothing}`;
   const error = errorOf(new BhattiError("interrupted", reason));
   return { state: "failed", result: null, error } as const;
 }

@@ -39,7 +39,7 @@ export async function recover(options: RecoveryOptions): Promise<void> {
   const orphans = machines.filter(({ id }) => !known.has(id));
   await inParallel(orphans, 8, async ({ id, isOwn }) => {
     if (!isOwn) {
-      log.warn("keeping a machine that another host or an earlier version made", { machine: id });
+      log.warn("keeping a VM created by another host or an earlier version", { machine: id });
       return;
     }
     log.warn("removing an orphaned VM", { machine: id });

@@ -106,7 +106,7 @@ export class SandboxCopies {
       signal: operation.signal,
       work: async (until) => {
         operation.start({ engineId: requireSandbox(store, sandbox.id).engineId });
-        operation.report("making the machine");
+        operation.report("creating the VM");
         await this.#replace(sandbox.id, actor, snapshot, until);
       },
     });

@@ -158,7 +158,7 @@ export class SandboxCreates {
         work: async (workSignal) => {
           try {
             faultPoint("create.claimed");
-            operation.report("making the machine");
+            operation.report("creating the VM");
             const commit = (machine: Machine) => keeper.attach(actor, machine);
             const story = await makeMachine(engine, order, workSignal, log, commit);
             actor.activity.saw("created");

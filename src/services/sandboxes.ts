@@ -265,7 +265,7 @@ export class Sandboxes {
     try {
       keeper.detach(actor, "unknown", reason);
     } catch (error) {
-      log.error("could not store that a sandbox was not destroyed", { sandbox: actor.id, error });
+      log.error("cannot store that a destroy failed", { sandbox: actor.id, error });
     }
   }
 

@@ -125,7 +125,7 @@ export class Sessions {
       { use: "attach", what: "attached to the session", isSession: true, begin },
       signal,
     );
-    const how = request.mode === "watch" ? "watched" : "taken up";
+    const how = request.mode === "watch" ? "watched" : "attached";
     return this.#running(sandbox, begun, how);
   }
 
@@ -150,7 +150,7 @@ export class Sessions {
       { use: "shell", what: "running the shell", isSession: true, begin },
       signal,
     );
-    const how = begun.value.reattached ? "taken up" : "started";
+    const how = begun.value.reattached ? "reattached" : "started";
     return this.#running(sandbox, begun, how);
   }
 

@@ -172,7 +172,7 @@ export class Snapshots {
     });
     const work = async () => {
       using _ = this.#use(snapshot);
-      operation.report(`making the machine from snapshot "${snapshot.name}"`);
+      operation.report(`creating the VM from snapshot "${snapshot.name}"`);
       const made = await copies.makeClaimed(claimed, snapshot.id, operation.signal);
       const meta = { snapshot: snapshot.name, name: made.name };
       const whose = { userId: user.id, sandboxId: made.id };
@@ -236,7 +236,7 @@ export class Snapshots {
       if (known.has(id)) continue;
       if (isOwn) await this.#removeFiles(id);
       else
-        log.warn("keeping a snapshot that another host or an earlier version made", {
+        log.warn("keeping a snapshot created by another host or an earlier version", {
           snapshot: id,
         });
     }

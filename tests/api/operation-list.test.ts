@@ -60,7 +60,7 @@ test("a task is an operation in the shape of earlier programs", async () => {
   const task = async () => (await daemon.call<Task>("GET", `/tasks/${id}`)).body;
   expect(await task()).toEqual({
     ...{ id, user_id, created_at, type: "sandbox.create" },
-    ...{ status: "running", progress: "making the machine", result: "" },
+    ...{ status: "running", progress: "creating the VM", result: "" },
   });
   release();
   const { result, ended_at } = await operationOf(daemon, id, "?wait=60");
@@ -122,7 +122,7 @@ test("start, progress and end are events", async () => {
   expect(started?.sandbox_id).toBe(id);
   expect(JSON.parse(started?.meta ?? "")).toEqual(about);
   const [progress] = await daemon.events("operation.progress");
-  expect(JSON.parse(progress?.meta ?? "")).toEqual({ ...about, progress: "making the machine" });
+  expect(JSON.parse(progress?.meta ?? "")).toEqual({ ...about, progress: "creating the VM" });
   const [ended] = await daemon.events("operation.ended");
   expect(JSON.parse(ended?.meta ?? "")).toEqual({
     ...about,

@@ -37,15 +37,15 @@ async function forgetEnd(daemon: FakeDaemon, ...more: string[]): Promise<void> {
   await daemon.start();
 }
 
-const never = "The process that ran it ended while it ran";
+const never = "The process exited during the operation";
 
 test.each([
-  ["create", "/sandboxes", { name: "new" }, "nothing of it is left"],
-  ["snapshot", "/sandboxes/dev/checkpoint", { name: "ready" }, "nothing of it is left"],
-  ["fork", "/sandboxes/dev/fork", { name: "try", count: 2 }, "nothing of it is left"],
-  ["resume", "/snapshots/base/resume", { name: "copy" }, "nothing of it is left"],
-  ["restore", "/snapshots/base/restore", { sandbox: "dev" }, "its sandbox is as it was before"],
-  ["stop", "/sandboxes/dev/stop", undefined, "its sandbox runs on"],
+  ["create", "/sandboxes", { name: "new" }, "nothing was left behind"],
+  ["snapshot", "/sandboxes/dev/checkpoint", { name: "ready" }, "nothing was left behind"],
+  ["fork", "/sandboxes/dev/fork", { name: "try", count: 2 }, "nothing was left behind"],
+  ["resume", "/snapshots/base/resume", { name: "copy" }, "nothing was left behind"],
+  ["restore", "/snapshots/base/restore", { sandbox: "dev" }, "its sandbox is unchanged"],
+  ["stop", "/sandboxes/dev/stop", undefined, "its sandbox is still running"],
 ])("a %s that was cut short has failed, and says what is left", async (_, path, body, left) => {
   const gate = new Gate();
   await using daemon = await startFakeDaemon({ engine: gate.steps });
@@ -103,7 +103,7 @@ test("a stop whose machine was lost has failed with the reason", async () => {
     state: "failed",
     error: {
       code: "machine_lost",
-      message: "Its memory is lost: VM not running when the daemon started",
+      message: "memory lost: VM not running when the daemon started",
     },
   });
 });
@@ -115,7 +115,7 @@ test("a fork of which some children are left says which", async () => {
   await forgetEnd(daemon, "UPDATE sandboxes SET status = 'creating' WHERE name = 'try-2'");
   expect((await operationsOf(daemon))[0]).toMatchObject({
     state: "failed",
-    error: { message: `${never}: of its sandboxes there is "try-1", "try-3"` },
+    error: { message: `${never}: created sandboxes: "try-1", "try-3"` },
   });
 });
 
@@ -127,7 +127,7 @@ test("an operation that was pending has failed without a change", async () => {
   await forgetEnd(daemon, "UPDATE operations SET state = 'pending'");
   expect((await operationsOf(daemon))[0]).toMatchObject({
     state: "failed",
-    error: { message: "The process that ran it ended before it began: nothing was changed" },
+    error: { message: "The process exited before the operation began: nothing was changed" },
   });
 });
 

@@ -112,7 +112,7 @@ test("a client that prefers not to wait gets 202 and the operation, and may wait
   expect(headers.get("x-bhatti-operation")).toBe(body.id);
   expect(await operationOf(daemon, body.id, "?wait=0.05")).toMatchObject({
     state: "running",
-    progress: "making the machine",
+    progress: "creating the VM",
   });
   const waiting = operationOf(daemon, body.id, "?wait=60");
   release();
@@ -163,7 +163,10 @@ test("a pending operation is cancelled at once, and the one before it goes on", 
   await daemon.create({ name: "dev" });
   const snapshot = await beginOperation(daemon, "/sandboxes/dev/checkpoint", { name: "ready" });
   const stop = await beginOperation(daemon, "/sandboxes/dev/stop");
-  expect(stop.body).toMatchObject({ state: "pending", progress: "waiting for other work on it" });
+  expect(stop.body).toMatchObject({
+    state: "pending",
+    progress: "waiting for another operation on the target",
+  });
   expect(stop.body.started_at).toBeUndefined();
   const cancelled = await daemon.call<Operation>("DELETE", `/operations/${stop.body.id}`);
   expect(cancelled.body).toMatchObject({ state: "cancelled" });

@@ -80,7 +80,7 @@ test("a running build shows its progress; the daemon cannot cancel it, its proce
     status: 409,
     body: {
       code: "operation_elsewhere",
-      error: `Operation ${operation?.id} is run by another process on the daemon's machine (pid ${child.pid})`,
+      error: `Operation ${operation?.id} is run by another process on the daemon's host (pid ${child.pid})`,
     },
   });
   child.kill("SIGINT");
@@ -105,7 +105,7 @@ test("a build that is killed has failed a minute later, and the next one removes
     state: "failed",
     error: {
       code: "interrupted",
-      message: "The process that ran it ended while it ran: no image was registered",
+      message: "The process exited during the operation: no image was registered",
     },
   });
   expect(await build('echo hello > "$1/hello"').exited).toBe(0);

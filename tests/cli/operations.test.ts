@@ -54,7 +54,7 @@ test("operation list has columns that scripts can rely on, and filters", async (
   const { stdout } = await run(daemon, "operation", "list");
   expect(stdout.replace(/\d+ s {6}/g, "0 s      ").split("\n")).toEqual([
     "ID                  KIND             TARGET               STATE      AGE      MESSAGE",
-    line(running, "sandbox/new", "running", "making the machine"),
+    line(running, "sandbox/new", "running", "creating the VM"),
     line(ended, "sandbox/dev", "succeeded", "-"),
     "",
   ]);

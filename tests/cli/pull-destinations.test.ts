@@ -117,7 +117,7 @@ test("a link to a file stays, and its file is replaced", async () => {
 });
 
 test.each([
-  ["a link to nothing", "ln -s nowhere x", "x", "It is a dangling symbolic link"],
+  ["a link to nothing", "ln -s nowhere x", "x", "Dangling symbolic link"],
   ["a place below a file", "touch x", "x/y", "Not a directory"],
 ])("%s is refused", async (_, prepare, path, reason) => {
   expect(await shell(`${prepare}; $B file pull dev f ${path}`)).toEqual({

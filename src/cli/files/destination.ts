@@ -22,7 +22,7 @@ export function destinationOf(local: string): Destination {
   const stat = writing(local, () => statSync(path, { throwIfNoEntry: false }));
   if (!stat) {
     if (lstatSync(path, { throwIfNoEntry: false })) {
-      throw new BhattiError("local_io", `cannot write "${local}": It is a dangling symbolic link`);
+      throw new BhattiError("local_io", `cannot write "${local}": Dangling symbolic link`);
     }
     return fileAt(local);
   }

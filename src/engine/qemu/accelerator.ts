@@ -40,7 +40,7 @@ export async function chooseAccelerator(question: Question): Promise<Accelerator
   if (question.choice === "tcg") return { accelerator: "tcg", reason: "set in the configuration" };
   const answer = await cachedProbe(question);
   if (question.choice === "kvm" && answer.accelerator !== "kvm") {
-    throw new BhattiError("host_unfit", `The configuration asks for KVM, but ${answer.reason}`, {
+    throw new BhattiError("host_unfit", `The configuration requires KVM, but ${answer.reason}`, {
       hint: "Set `accelerator: auto` to fall back to TCG",
     });
   }

@@ -83,7 +83,7 @@ function checkStart(saved: SavedStateRecord, config: MachineConfig): void {
   if (saved.hardware.cpus === hardware.cpus && saved.hardware.memoryMB === hardware.memoryMB)
     return;
   const size = ({ cpus, memoryMB }: Hardware) => `${cpus} CPUs and ${memoryMB} MB`;
-  const message = `The saved state is of a machine with ${size(saved.hardware)}, this one has ${size(hardware)}`;
+  const message = `The saved state has ${size(saved.hardware)} instead of ${size(hardware)}`;
   throw new BhattiError("snapshot_incompatible", message);
 }
 
