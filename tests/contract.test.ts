@@ -52,6 +52,7 @@ test.each(all.map((endpoint) => [endpoint.id, endpoint] as const))(
     const responses = Object.keys(Object(operation?.["responses"])).map(Number);
     expect(responses).toContain(endpoint.status ?? 200);
     expect(responses.includes(202)).toBe(endpoint.isOperation === true);
+    expect(responses.includes(catalogue.cancelled.status)).toBe(endpoint.isOperation === true);
     for (const code of endpoint.errors) expect(responses).toContain(catalogue[code].status);
     const requestBody = Object(operation?.["requestBody"]);
     const needed = endpoint.body?.safeParse(undefined).success === false;

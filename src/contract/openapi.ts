@@ -16,6 +16,14 @@ const commonErrors: readonly ErrorCode[] = [
   "internal",
 ];
 
+/** What any endpoint that starts an operation can answer. */
+const operationErrors: readonly ErrorCode[] = [
+  "operation_limit",
+  "cancelled",
+  "timeout",
+  "shutting_down",
+];
+
 export function openApiDocument(endpoints: AnyEndpoint[], version: string): Json {
   const paths: Record<string, Json> = {};
   for (const endpoint of endpoints) {
@@ -106,8 +114,12 @@ function parametersOf(where: "path" | "query", schema: z.ZodType | undefined): J
 }
 
 /** One response for each status, with the codes that share it. */
-function errorResponses(endpoint: AnyEndpoint): Json {
-  const codes = endpoint.public ? endpoint.errors : [...commonErrors, ...endpoint.errors];
+function errorResponses({ errors, isOperation, public: isPublic }: AnyEndpoint): Json {
+  const codes = [
+    ...(isPublic ? [] : commonErrors),
+    ...errors,
+    ...(isOperation ? operationErrors : []),
+  ];
   const byStatus = Map.groupBy(new Set(codes), (code) => catalogue[code].status);
   return Object.fromEntries(
     [...byStatus].map(([status, group]) => [
