@@ -68,12 +68,22 @@ export type Task = z.infer<typeof Task>;
 const OperationId = z.object({ id: z.string().min(1) });
 
 /** `a`, `a,b`, or the parameter several times. */
-const several = <T extends z.ZodType<string, string>>(one: T) =>
-  z
+function several<Options extends Readonly<Record<string, string>>>(one: z.ZodEnum<Options>) {
+  return z
     .union([z.string(), z.array(z.string())])
-    .transform((given) => [given].flat().flatMap((text) => text.split(",")))
-    .pipe(z.array(one))
+    .transform((given, { addIssue }) =>
+      [given].flat().flatMap((text) =>
+        text.split(",").flatMap((word) => {
+          const known = one.safeParse(word);
+          if (known.success) return [known.data];
+          const message = `must be one of ${one.options.join(", ")}`;
+          addIssue({ code: "custom", message, input: word });
+          return [];
+        }),
+      ),
+    )
     .optional();
+}
 
 const waitRule = `must be between 0 and ${maximumWaitSeconds} seconds`;
 

@@ -28,7 +28,9 @@ test("the list is newest first, and filtered by state, kind and target", async (
   expect(await found("?target=sandbox/dev&state=failed")).toEqual([]);
   expect(await daemon.call("GET", "/operations?state=over")).toMatchObject({
     status: 400,
-    body: { error: expect.stringContaining("pending, running, succeeded, failed, cancelled") },
+    body: {
+      error: 'state: must be one of pending, running, succeeded, failed, cancelled (got "over")',
+    },
   });
 });
 
