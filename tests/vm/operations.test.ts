@@ -72,8 +72,10 @@ const destroyChildren = async () => {
   for (const name of ["child-1", "child-2"]) await daemon.ok("destroy", name, "-y");
 };
 
-test.each<[string, path: string, body?: object, undo?: () => Promise<unknown>]>([
-  ["stop", "stop"],
+const nothingToUndo = async () => {};
+
+test.each<[string, path: string, body: object | undefined, undo: () => Promise<unknown>]>([
+  ["stop", "stop", undefined, nothingToUndo],
   [
     "snapshot",
     "checkpoint",
@@ -95,7 +97,7 @@ test.each<[string, path: string, body?: object, undo?: () => Promise<unknown>]>(
       const { state } = await api<Operation>("GET", `/operations/${id}?wait=60`);
       expect(["succeeded", "cancelled"]).toContain(state);
       await until("rows, processes and files agree", () => contradictions(daemon).length === 0);
-      if (state === "succeeded") await undo?.();
+      if (state === "succeeded") await undo();
       expect(await daemon.ok("exec", "dev", "--", "sh", "-c", look)).toBe("kept\nalive\n");
     }
     await daemon.ok("destroy", "dev", "-y");
