@@ -105,3 +105,38 @@ test.each<[string, path: string, body: object | undefined, undo: () => Promise<u
   },
   10 * minutes,
 );
+
+test(
+  "a client that is killed cancels its create, but not its stop",
+  async () => {
+    await daemon.ok("create", "--name", "dev");
+    const isRunning = async (target: string, kind: string) =>
+      (await api<Operation[]>("GET", `/operations?target=${target}&kind=${kind}`)).length > 0;
+    const abandon = async (words: string[], target: string, kind: string) => {
+      const client = daemon.spawn(words);
+      await until(`the ${kind} runs`, () => isRunning(target, kind));
+      client.kill("SIGKILL");
+      await client.exited;
+      const [operation] = await api<Operation[]>(
+        "GET",
+        `/operations?target=${target}&kind=${kind}`,
+      );
+      return await api<Operation>("GET", `/operations/${operation?.id}?wait=60`);
+    };
+    // No golden snapshot has this size: the machine boots for long enough.
+    const create = ["create", "--name", "new", "--memory", "241"];
+    expect(await abandon(create, "new", "sandbox.create")).toMatchObject({
+      state: "cancelled",
+      error: { message: 'Creating sandbox "new" was cancelled: the client went away' },
+    });
+    expect(await abandon(["stop", "dev"], "dev", "sandbox.stop")).toMatchObject({
+      state: "succeeded",
+    });
+    expect(await daemon.json<Sandbox[]>("list")).toMatchObject([
+      { name: "dev", status: "stopped" },
+    ]);
+    await daemon.ok("destroy", "dev", "-y");
+    expect(await footprint(daemon)).toEqual(nothing);
+  },
+  10 * minutes,
+);
