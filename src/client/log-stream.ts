@@ -7,6 +7,8 @@ import { openSocket } from "./open-socket.ts";
 import { overConnections } from "./over-connections.ts";
 
 export type LogOutput =
+  /** Bytes before what follows are no longer kept. */
+  | { type: "dropped"; bytes: number }
   | { type: "output"; data: Uint8Array }
   | { type: "lost" }
   /** There is a connection again. `complete` unless some of the log is no longer kept. */
@@ -71,6 +73,7 @@ async function* connection(
       if (event.type === "end") return;
       const complete = place.begin(event.offset);
       if (isAgain) yield { type: "regained", complete };
+      else if (tail === undefined && event.offset) yield { type: "dropped", bytes: event.offset };
     }
     const what = `the connection to the daemon at ${client.url} was lost before the session ended`;
     throw new BhattiError("connection_lost", what);

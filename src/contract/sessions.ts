@@ -106,6 +106,8 @@ export const sessionEndpoints = {
   }),
   "session.log": endpoint("session.log", {
     summary: "Get the output of a session",
+    description:
+      "A log keeps the last 20 MB, from the start of a line. X-Bhatti-Offset is the position of the first byte in all output of the session; absent if unknown.",
     params: SessionRef,
     query: z.object({
       follow: Flag.describe("Follow the output until the session ends"),

@@ -48,6 +48,25 @@ test("a log: all of it, its end, and what comes until the session ends", async (
   expect((await logOf(daemon, id, "?tail=x")).status).toBe(400);
 });
 
+test("a log of more than 20 MB starts with a whole line, and says what is no longer kept", async () => {
+  await using daemon = await withSandbox();
+  const write = "seq -f 'line %07.0f of many' 1 1200000";
+  const { session_id } = await detach(daemon, "sh", "-c", write);
+  await until("its end", async () => !(await oneSession(daemon, session_id)).running);
+  const log = await logOf(daemon, session_id);
+  const text = await log.text();
+  const offset = Number(log.headers.get("x-bhatti-offset"));
+  const line = "line 0000001 of many\n".length;
+  expect(text.length).toBeWithin(10_000_000, 21_000_000);
+  expect(offset + text.length).toBe(1_200_000 * line);
+  expect(text).toStartWith(`line ${String(offset / line + 1).padStart(7, "0")} of many\n`);
+  const connectWebSocket = webSocketConnector(fetch);
+  const client = new Client({ url: daemon.url, token: daemon.key, fetch, connectWebSocket });
+  const following = followLog(client, { ref: "dev", session: session_id });
+  expect((await following.next()).value).toEqual({ type: "dropped", bytes: offset });
+  await following.return(undefined);
+});
+
 test("a log that ends with its daemon does not look as if its session had ended", async () => {
   await using daemon = await withSandbox();
   const { session_id } = await detach(daemon, "sh", "-c", "echo out; sleep 60");

@@ -155,6 +155,24 @@ test("a log that could not be written for a while says how much is missing", asy
   expect([100 * 1001, 100 * 1001 + 1]).toContain(total);
 });
 
+test("a session that ends while the disk is full says how much of its log is missing", async () => {
+  const fill =
+    "dd if=/dev/zero of=/filler bs=64k; dd if=/dev/zero of=/filler bs=512 oflag=append conv=notrunc; true";
+  await daemon.run(["exec", "dev", "--user", "root", "--", "sh", "-c", fill]);
+  const id = await detach("echo 123456789");
+  await until("its end", async () => (await session(id))?.running === false);
+  const note = "[bhatti: 10 bytes lost: disk full]\n";
+  expect(await daemon.ok("logs", "dev", id)).toBe(note);
+  expect(await daemon.ok("logs", "-f", "dev", id)).toBe(note);
+  await daemon.ok("exec", "dev", "--user", "root", "--", "sh", "-c", "rm /filler; sync");
+  const file = `/var/log/lohar/sessions/${id}.log`;
+  await until("the note is on the disk", async () => {
+    const { stdout } = await daemon.run(["exec", "dev", "--", "cat", file]);
+    return stdout === note;
+  });
+  expect(await daemon.ok("logs", "dev", id)).toBe(note);
+});
+
 test("21 at once are too many, which is said and harms none", async () => {
   const running = (await sessions()).filter(({ kind }) => kind !== "init").length;
   const ids: string[] = [];

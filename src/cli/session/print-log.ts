@@ -3,7 +3,7 @@ import type { Client } from "../../client/client.ts";
 import { followLog, type LogToFollow } from "../../client/log-stream.ts";
 import { bytesOf } from "../../client/received.ts";
 import type { Context } from "../context.ts";
-import { lostWords, regainedWords } from "./connection-words.ts";
+import { droppedWords, lostWords, regainedWords } from "./connection-words.ts";
 import { bytesOfLastLines } from "./log-tail.ts";
 
 export interface LogPart {
@@ -23,7 +23,10 @@ export async function printLog(
   const client = await context.client();
   const read = async function* (bytes: number | undefined) {
     const query = bytes === undefined ? {} : { tail: String(bytes) };
-    yield* bytesOf(await client.transfer("session.log", { params, query }));
+    const response = await client.transfer("session.log", { params, query });
+    const dropped = Number(response.headers.get("x-bhatti-offset") ?? 0);
+    if (bytes === undefined && dropped > 0) await context.remark(droppedWords(dropped));
+    yield* bytesOf(response);
   };
   const tail = part.tail === undefined ? part.bytes : await bytesOfLastLines(part.tail, read);
   // One byte more is the end of the line before, unless there was more output since: then a line is cut, and goes.
@@ -46,6 +49,7 @@ async function* follow(
 ): AsyncGenerator<Uint8Array> {
   for await (const event of followLog(client, log)) {
     if (event.type === "output") yield event.data;
+    else if (event.type === "dropped") await context.remark(droppedWords(event.bytes));
     else await context.remark(event.type === "lost" ? lostWords : regainedWords(event.complete));
   }
 }

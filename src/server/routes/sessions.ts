@@ -34,7 +34,10 @@ export function bindSessions(binder: Binder, options: SessionRouteOptions): void
     };
     const until = signal();
     const bytes = await sessions.log(user, params.ref, request, until);
-    const headers = { "Content-Type": "application/octet-stream" };
+    const headers = {
+      "Content-Type": "application/octet-stream",
+      ...(bytes.offset !== undefined && { "X-Bhatti-Offset": String(bytes.offset) }),
+    };
     return await respondWithBytes(bytes, { headers, signal: until });
   });
   implement(binder, endpoints["session.follow"], (call) => {

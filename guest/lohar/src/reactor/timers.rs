@@ -12,6 +12,8 @@ pub enum Timer {
     Idle,
     /// A terminal gets its true size, so that what runs in it draws again.
     Redraw,
+    /// The note about a gap at the end of a log is written, if the disk has room for it.
+    Gap,
     /// Look again whether all are frozen, or thawed.
     Freezer,
     /// The time to end by themselves is over for all processes.

@@ -88,7 +88,7 @@ impl Guest {
             match timer {
                 Timer::Freezer => self.check_freezer(),
                 Timer::Shutdown => self.finish_shutdown(),
-                Timer::Deadline | Timer::Silence | Timer::Idle | Timer::Redraw => {
+                Timer::Deadline | Timer::Silence | Timer::Idle | Timer::Redraw | Timer::Gap => {
                     self.sessions.expired(key, timer, &mut self.wires);
                 }
             }

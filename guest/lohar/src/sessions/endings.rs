@@ -114,6 +114,7 @@ impl Sessions {
                 }
                 process.kill();
             }
+            (Timer::Gap, _) => self.settle_gap(key, wires),
             (Timer::Redraw, None) => {
                 if let Some((_, size)) = process.redraw.take() {
                     process.resize(size, wires);

@@ -6,10 +6,12 @@ use std::io::{Seek, SeekFrom};
 use std::os::fd::AsFd;
 use std::rc::Rc;
 
+use rustix::fs::fgetxattr;
 use rustix::io::Errno;
 
 use super::credit::Credit;
 use super::log_folder::{LogFolder, Part};
+use super::session_log::{Gap, OFFSET};
 use crate::protocol::outgoing::{Outgoing, MAX_DATA};
 
 pub struct LogReader {
@@ -25,6 +27,8 @@ pub struct LogReader {
     pub offset: Option<u64>,
     /// How much more is told; without it there is no end.
     left: Option<u64>,
+    /// Follows the log: about a gap that the file itself does not mention.
+    note: Option<Vec<u8>>,
     /// Nothing is there until the session writes or ends.
     pub waits: bool,
 }
@@ -46,6 +50,7 @@ pub struct Source {
     /// The offset of the byte that it writes next.
     pub end: u64,
     pub ended: bool,
+    pub gap: Option<Gap>,
 }
 
 #[derive(PartialEq, Eq, Debug)]
@@ -89,11 +94,18 @@ impl LogReader {
         let total: u64 = sizes.iter().sum();
         let known_end = match source {
             Some(source) => Some(source.end),
-            None => (!was_put_aside).then_some(total),
+            None if was_put_aside => files.front().and_then(first_offset).map(|at| at + total),
+            None => Some(total),
         };
+        let mut note = None;
         let told = match (start, known_end) {
             (Start::Tail(bytes), _) => bytes.min(total),
             (Start::From(offset), Some(end)) if offset <= end => (end - offset).min(total),
+            // In the note, or behind it.
+            (Start::From(offset), Some(end)) if offset - end <= note_of(source).len() as u64 => {
+                note = Some(note_of(source).split_off((offset - end) as usize));
+                0
+            }
             _ => total,
         };
         let mut skip = total - told;
@@ -110,6 +122,7 @@ impl LogReader {
             next,
             offset: known_end.map(|end| end - told),
             left: (!follow).then_some(told),
+            note,
             waits: false,
         }))
     }
@@ -120,6 +133,23 @@ impl LogReader {
 
     /// Tells one piece.
     pub fn step(&mut self, outgoing: &mut Outgoing, source: Option<Source>) -> Step {
+        let step = self.step_in_log(outgoing, source);
+        if step != Step::Over {
+            return step;
+        }
+        let note = self.note.get_or_insert_with(|| note_of(source));
+        if note.is_empty() {
+            return Step::Over;
+        }
+        let count = note.len().min(self.credit.left());
+        let rest = note.split_off(count);
+        outgoing.data(self.stream, 1, note, &[]);
+        self.note = Some(rest);
+        self.credit.spend(count);
+        Step::Moved
+    }
+
+    fn step_in_log(&mut self, outgoing: &mut Outgoing, source: Option<Source>) -> Step {
         let left = usize::try_from(self.left.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
         let most = MAX_DATA.min(self.credit.left()).min(left);
         if left == 0 {
@@ -173,6 +203,17 @@ impl LogReader {
     }
 }
 
+fn note_of(source: Option<Source>) -> Vec<u8> {
+    let gap = source.and_then(|source| source.gap);
+    gap.map_or(Vec::new(), |gap| gap.note().into_bytes())
+}
+
+fn first_offset(file: &File) -> Option<u64> {
+    let mut offset = [0; 8];
+    let length = fgetxattr(file, OFFSET, &mut offset).ok()?;
+    (length == offset.len()).then(|| u64::from_le_bytes(offset))
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -214,6 +255,7 @@ mod tests {
             generation,
             end,
             ended,
+            gap: log.gap(),
         }
     }
 
@@ -306,6 +348,28 @@ mod tests {
     }
 
     #[test]
+    fn the_note_about_a_gap_at_the_end_follows_the_log() {
+        let logs = Logs::new("end");
+        let mut log = SessionLog::new(logs.folder.clone(), "sess-1", None);
+        log.write(b"kept");
+        log.lose(b"lost");
+        log.close();
+        let note = "\n[bhatti: 4 bytes lost: disk full]\n";
+        for follow in [false, true] {
+            let mut reader = logs.reader(Some(&log), follow, Start::Oldest);
+            let (_, all, step) = told(&mut reader, Some(source(&log, true)));
+            assert_eq!(String::from_utf8_lossy(&all), format!("kept{note}"));
+            assert_eq!(step, Step::Over);
+        }
+        for told_before in 0..=note.len() {
+            let start = Start::From(4 + told_before as u64);
+            let mut reader = logs.reader(Some(&log), true, start);
+            let (_, all, _) = told(&mut reader, Some(source(&log, true)));
+            assert_eq!(String::from_utf8_lossy(&all), note[told_before..]);
+        }
+    }
+
+    #[test]
     fn whoever_comes_back_goes_on_at_the_byte_where_it_was() {
         let logs = Logs::new("from");
         let mut random = Random::new(4);
@@ -336,7 +400,8 @@ mod tests {
         let tail = logs.reader(Some(&log), true, Start::Tail(7));
         assert_eq!(tail.offset, Some(written - 7));
         // Once its session is not known any more, nobody knows how much there was before.
-        assert_eq!(logs.reader(None, true, Start::Oldest).offset, None);
+        let offset = logs.reader(None, true, Start::Oldest).offset;
+        assert_eq!(offset, Some(written - log.bytes()));
     }
 
     #[test]

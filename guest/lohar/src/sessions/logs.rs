@@ -25,6 +25,7 @@ impl Sessions {
         if !is_name(session) {
             return Err(not_found(session));
         }
+        self.settle_log(session);
         let source = self.source(session);
         let folder = machine.logs.clone();
         let reader = LogReader::open(stream, session, folder, source, *follow, start_of(open))
@@ -59,7 +60,17 @@ impl Sessions {
             generation: shared.log.generation,
             end: shared.log.end(),
             ended: shared.over.is_some(),
+            gap: shared.log.gap(),
         })
+    }
+
+    /// The disk may have room by now.
+    fn settle_log(&mut self, session: &str) {
+        let mut all = self.processes.values_mut();
+        let process = all.find(|process| process.session == session);
+        if let Some(shared) = process.and_then(|process| process.shared.as_mut()) {
+            shared.log.settle();
+        }
     }
 
     /// A session has written something, or has ended.

@@ -3,6 +3,7 @@
 use super::ended::{Exit, KEPT};
 use super::endings::forget_timers;
 use super::process::{Process, SILENCE};
+use super::session_log::SETTLE;
 use super::table::Sessions;
 use crate::protocol::messages::Kind;
 use crate::reactor::clock;
@@ -20,7 +21,7 @@ impl Sessions {
         };
         if shared.over.is_some() {
             if process.outputs[0].is_none() {
-                self.let_go(key);
+                self.let_go(key, wires);
             }
             return;
         }
@@ -63,15 +64,25 @@ impl Sessions {
     }
 
     /// Nothing writes any more.
-    fn let_go(&mut self, key: u32) {
+    fn let_go(&mut self, key: u32, wires: &mut Wires) {
         let Some(process) = self.processes.get_mut(&key) else {
             return;
         };
         if let Some(shared) = &mut process.shared {
-            shared.log.close();
+            let was_open = shared.log.close();
             if shared.forgotten {
                 self.processes.remove(&key);
+            } else if was_open {
+                self.settle_gap(key, wires);
             }
+        }
+    }
+
+    pub(super) fn settle_gap(&mut self, key: u32, wires: &mut Wires) {
+        let process = self.processes.get_mut(&key);
+        let shared = process.and_then(|process| process.shared.as_mut());
+        if shared.is_some_and(|shared| !shared.log.settle()) {
+            wires.timers.add(clock::now() + SETTLE, key, Timer::Gap);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::rc::Rc;
 
-use rustix::fs::{fallocate, FallocateFlags};
+use rustix::fs::{fallocate, fsetxattr, FallocateFlags, XattrFlags};
 use rustix::io::Errno;
 
 use super::log_folder::LogFolder;
@@ -11,6 +11,12 @@ use crate::reactor::clock;
 use crate::reason::reason;
 
 pub const MOST: u64 = 10 * 1024 * 1024;
+/// How much earlier a log is put aside, where a line ends.
+const LINE: u64 = 128 * 1024;
+/// A file's attribute: the offset of its first byte, as eight bytes, the lowest first.
+pub const OFFSET: &str = "user.bhatti.offset";
+/// How often the disk is tried again for the note about a gap at the end of a log.
+pub const SETTLE: u64 = 10_000_000_000;
 /// After an error, such as a disk that is full.
 const TRY_AGAIN: u64 = 1_000_000_000;
 /// Without so much of it, a full disk is still full.
@@ -30,11 +36,26 @@ pub struct SessionLog {
     /// How often it was put aside.
     pub generation: u64,
     paused_until: u64,
-    /// What is missing behind its last byte, and why.
+    /// What is missing behind its last byte.
+    gap: Gap,
+    closed: bool,
+    complained: bool,
+}
+
+#[derive(Clone, Copy)]
+pub struct Gap {
     lost: u64,
     why: Errno,
+    /// The byte before it ends a line.
     ends_line: bool,
-    complained: bool,
+}
+
+impl Gap {
+    pub fn note(&self) -> String {
+        let before = if self.ends_line { "" } else { "\n" };
+        let (lost, why) = (self.lost, in_words(self.why));
+        format!("{before}[bhatti: {lost} bytes lost: {why}]\n")
+    }
 }
 
 impl SessionLog {
@@ -49,9 +70,12 @@ impl SessionLog {
             gone: 0,
             generation: 0,
             paused_until: 0,
-            lost: 0,
-            why: Errno::NOSPC,
-            ends_line: true,
+            gap: Gap {
+                lost: 0,
+                why: Errno::NOSPC,
+                ends_line: true,
+            },
+            closed: false,
             complained: false,
         };
         log.begin();
@@ -70,26 +94,74 @@ impl SessionLog {
     /// What cannot be written is missing in it: whose log it is must not be stopped by a full disk. What comes after a
     /// gap begins with a line that says so.
     pub fn write(&mut self, bytes: &[u8]) {
-        let ready = self.is_ready(bytes.len()) && (self.lost == 0 || self.ends_gap());
-        let written = if ready { self.append(bytes) } else { 0 };
-        self.lost += (bytes.len() - written) as u64;
+        let (line, rest) = self.split(bytes);
+        self.put(line);
+        if !rest.is_empty() {
+            if self.is_ready(0) {
+                self.rotate();
+            }
+            self.put(rest);
+        }
     }
 
-    /// Nothing more will come.
-    pub fn close(&mut self) {
-        if self.lost > 0 {
+    /// The part that still belongs into the file: one that is nearly full ends with a line, so that the next starts with one.
+    fn split<'a>(&self, bytes: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+        if self.size + LINE < MOST || self.gap.lost > 0 {
+            return (bytes, &[]);
+        }
+        let end = match self.gap.ends_line {
+            true => Some(0),
+            false => bytes
+                .iter()
+                .position(|&byte| byte == b'\n')
+                .map(|at| at + 1),
+        };
+        bytes.split_at(end.unwrap_or(bytes.len()))
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        let ready = self.is_ready(bytes.len()) && (self.gap.lost == 0 || self.ends_gap());
+        let written = if ready { self.append(bytes) } else { 0 };
+        self.gap.lost += (bytes.len() - written) as u64;
+    }
+
+    /// Nothing more will come. A gap at the end is kept in memory until the disk has room for the note about it. False when
+    /// it was closed already.
+    pub fn close(&mut self) -> bool {
+        let was_closed = std::mem::replace(&mut self.closed, true);
+        self.settle();
+        !was_closed
+    }
+
+    /// Writes the note about a gap at the end of a closed log. False while the disk has no room for it.
+    pub fn settle(&mut self) -> bool {
+        if self.closed && self.gap.lost > 0 {
             self.paused_until = 0;
             let _ = self.is_ready(0) && self.tell_of_gap();
-            self.lost = 0; // there is no other time
         }
-        self.file = None;
-        self.paused_until = u64::MAX;
+        if self.closed && self.gap.lost == 0 {
+            self.file = None;
+            self.paused_until = u64::MAX;
+        }
+        self.gap.lost == 0
+    }
+
+    /// What is missing behind its last byte, as long as the file does not say so.
+    pub fn gap(&self) -> Option<Gap> {
+        (self.gap.lost > 0).then_some(self.gap)
     }
 
     /// Its session was never started.
     pub fn discard(&mut self) {
         self.close();
         self.folder.remove(&self.session);
+    }
+
+    /// As if the disk were full from now on.
+    #[cfg(test)]
+    pub fn lose(&mut self, bytes: &[u8]) {
+        self.file = File::create("/dev/full").ok();
+        self.write(bytes);
     }
 
     /// As if the time had passed.
@@ -104,7 +176,7 @@ impl SessionLog {
             return false;
         }
         self.paused_until = 0;
-        let more = bytes as u64 + if self.lost > 0 { LONGEST_NOTE } else { 0 };
+        let more = bytes as u64 + if self.gap.lost > 0 { LONGEST_NOTE } else { 0 };
         if self.size > 0 && self.size + more > MOST {
             self.rotate();
         } else if self.file.is_none() {
@@ -128,12 +200,10 @@ impl SessionLog {
 
     /// False when not all of it could be written: then it is told again, with what is lost meanwhile.
     fn tell_of_gap(&mut self) -> bool {
-        let before = if self.ends_line { "" } else { "\n" };
-        let (lost, why) = (self.lost, in_words(self.why));
-        let note = format!("{before}[bhatti: {lost} bytes lost: {why}]\n");
+        let note = self.gap.note();
         let complete = self.append(note.as_bytes()) == note.len();
         if complete {
-            self.lost = 0;
+            self.gap.lost = 0;
         }
         complete
     }
@@ -151,7 +221,7 @@ impl SessionLog {
                 Ok(count) => {
                     done += count;
                     self.size += count as u64;
-                    self.ends_line = bytes[done - 1] == b'\n';
+                    self.gap.ends_line = bytes[done - 1] == b'\n';
                     self.complained = false;
                 }
                 Err(Errno::INTR) => {}
@@ -166,7 +236,12 @@ impl SessionLog {
 
     fn begin(&mut self) {
         match self.folder.create(&self.session, self.owner) {
-            Ok(file) => self.file = Some(file),
+            Ok(file) => {
+                let offset = self.end().to_le_bytes();
+                // Without it, the offset is not known once the session is forgotten.
+                let _ = fsetxattr(&file, OFFSET, &offset, XattrFlags::empty());
+                self.file = Some(file);
+            }
             Err(error) => self.pause("make", error),
         }
     }
@@ -184,7 +259,7 @@ impl SessionLog {
 
     fn pause(&mut self, what: &str, error: Errno) {
         self.paused_until = clock::now() + TRY_AGAIN;
-        self.why = error;
+        self.gap.why = error;
         if !std::mem::replace(&mut self.complained, true) {
             let session = &self.session;
             crate::log::warn(&format!("cannot {what} the log of '{session}': {error}"));
@@ -206,6 +281,7 @@ mod tests {
 
     use super::*;
     use crate::files::scratch::Scratch;
+    use crate::random::Random;
 
     fn log_in(scratch: &Scratch) -> SessionLog {
         let folder = Rc::new(LogFolder::test(scratch.path().to_owned()));
@@ -240,6 +316,39 @@ mod tests {
         log.close();
         let all = std::fs::read_to_string(scratch.join("sess-1.log")).unwrap();
         assert_eq!(all, "[bhatti: 6 bytes lost: disk full]\n");
+    }
+
+    #[test]
+    fn the_note_about_a_gap_is_written_once_the_disk_has_room() {
+        let scratch = Scratch::new("kept-gap");
+        let mut log = log_in(&scratch);
+        log.write(b"before");
+        let good = log.file.take();
+        log.lose(b"12345\n");
+        log.close();
+        let note = "\n[bhatti: 6 bytes lost: disk full]\n";
+        assert_eq!(log.gap().map(|gap| gap.note()).as_deref(), Some(note));
+        assert!(!log.settle());
+        log.file = good;
+        assert!(log.settle() && log.gap().is_none());
+        let all = std::fs::read_to_string(scratch.join("sess-1.log")).unwrap();
+        assert_eq!(all, format!("before{note}"));
+    }
+
+    #[test]
+    fn a_log_is_put_aside_where_a_line_ends() {
+        let scratch = Scratch::new("lines");
+        let mut log = log_in(&scratch);
+        let mut random = Random::new(12);
+        while log.generation < 3 {
+            let line = vec![b'x'; random.below(20_000)];
+            log.write(&[&line[..], b"\n", &line[..7.min(line.len())]].concat());
+        }
+        for name in ["sess-1.log", "sess-1.log.1"] {
+            let all = std::fs::read(scratch.join(name)).unwrap();
+            assert!(all.len() as u64 <= MOST);
+            assert!(name == "sess-1.log" || all.ends_with(b"\n"));
+        }
     }
 
     #[test]
