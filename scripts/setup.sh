@@ -45,11 +45,23 @@ build_images() {
   done
 }
 
+# Only the tests of the API's description use it.
+install_schemathesis() {
+  local folder=.tools/schemathesis wanted=tests/schemathesis/requirements.txt
+  outdated $folder/.installed $wanted || return 0
+  rm -rf $folder
+  python3 -m venv $folder
+  $folder/bin/pip install --quiet --disable-pip-version-check --requirement $wanted
+  touch $folder/.installed
+}
+
 ensure_packages "$what"
 step "Bun $(cat .bun-version)" "Check the connection to the npm registry: npm view bun version" install_bun
 step "npm packages" "Try again; if bun.lock is outdated: bun install" install_npm_packages
 step "guest agent" "See the compiler output above" build_agent
 step "dist/bhatti" "See the message above" build_binary
 [[ "$what" != build && "$what" != lint ]] || exit 0
+[ "$what" != tests ] ||
+  step "schemathesis" "Check the connection to the PyPI index: pip download schemathesis" install_schemathesis
 step "guest kernel" "Check the connection to the apt sources: apt-get update" prepare_kernel
 step "images tiny, minimal (takes a minute)" "Check the connection to the apt sources: apt-get update" build_images

@@ -16,16 +16,29 @@ export interface EndpointShape {
   params?: z.ZodType;
   query?: z.ZodType;
   body?: z.ZodType;
+  /** Media type of a body that is not JSON. */
+  bodyType?: string;
+  /** Of a WebSocket, the events that the daemon sends. */
   result: z.ZodType;
   /** Media type of a success; application/json unless said. */
   resultType?: string;
+  /** Other media types of a success, for requests that ask for them. */
+  alsoResults?: Record<string, z.ZodType>;
+  /** Headers of a success, besides those of every answer, and what they say. */
+  headers?: Record<string, string>;
+  /** Headers of the answer to HEAD, where it says something else than the answer to GET. */
+  headHeaders?: Record<string, string>;
+  /** What the client of a WebSocket sends as JSON: the forms of its first message, and later ones. */
+  messages?: { first?: z.ZodType[]; client?: z.ZodType };
   /** Answers 202 with its operation to a request with `Prefer: respond-async`. */
   isOperation?: true;
   /** The class in which a user's requests are counted; by the method unless said. */
   rate?: RateClass;
   /** Status of a success; 200 unless said. */
   status?: 200 | 201 | 204 | 101;
-  /** Codes beyond those that any endpoint can answer (bad_request, unauthorized, rate_limited, internal). */
+  /** Other statuses of a success. */
+  alsoStatus?: Record<number, { description: string; headers: Record<string, string> }>;
+  /** Codes beyond those that any endpoint can answer. */
   errors: readonly ErrorCode[];
 }
 
@@ -45,6 +58,31 @@ export function endpoint<Id extends EndpointId, Shape extends EndpointShape>(
 
 export function rateOf({ rate, method }: { rate?: RateClass; method: string }): RateClass {
   return rate ?? (method === "GET" || method === "DELETE" ? "read" : "exec");
+}
+
+const publicErrors = ["bad_request", "internal", "shutting_down"] as const;
+const commonErrors = [
+  "unauthorized",
+  "rate_limited",
+  "unread_limit",
+  "overloaded",
+  /** The sandbox was destroyed, or the operation cancelled, by another request. */
+  "cancelled",
+] as const;
+
+/** Codes of any endpoint that starts an operation. */
+const operationErrors = ["operation_limit", "timeout"] as const;
+
+/** Returns every code that an endpoint may answer. */
+export function errorsOf(endpoint: EndpointShape): Set<ErrorCode> {
+  const { errors, body, isOperation, public: isPublic } = endpoint;
+  return new Set([
+    ...publicErrors,
+    ...(isPublic ? [] : commonErrors),
+    ...(isOperation ? operationErrors : []),
+    ...(body ? (["body_too_large"] as const) : []),
+    ...errors,
+  ]);
 }
 
 /** Whether a request may do without this part of it. */

@@ -174,6 +174,21 @@ export type ExecStart = z.input<typeof ExecStart>;
 export type ExecControl = z.infer<typeof ExecControl>;
 export type ExecEvent = z.infer<typeof ExecEvent>;
 
+const output = { data: z.string(), encoding: z.literal("base64").optional() };
+
+/** A line of NDJSON; `exit` or `error` is the last. */
+export const ExecOutputEvent = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("stdout"), ...output }),
+  z.object({ type: z.literal("stderr"), ...output }),
+  z.object({
+    type: z.literal("exit"),
+    exit_code: z.int(),
+    reason: ExecReason,
+    signal: z.string().optional(),
+  }),
+  StreamError.extend({ data: z.string().describe("The same as error") }),
+]);
+
 /** Answer to a command that was started with `detach`. */
 export const ExecDetached = z.object({
   detached: z.literal(true),
@@ -215,6 +230,7 @@ export const execEndpoints = {
     params: SandboxRef,
     body: ExecBody,
     result: z.union([ExecResult, ExecDetached]),
+    alsoResults: { "application/x-ndjson": ExecOutputEvent },
     errors: [...execErrors, "session_limit"],
   }),
   "exec.stream": endpoint("exec.stream", {
@@ -223,6 +239,7 @@ export const execEndpoints = {
       "The first message is the request as JSON. Binary frames then carry data after a leading byte for the stream (0 stdin, 1 stdout, 2 stderr); text frames carry control messages and events as JSON.",
     params: SandboxRef,
     result: ExecEvent,
+    messages: { first: [ExecStart, AttachStart, ShellStart], client: ExecControl },
     status: 101,
     rate: "exec",
     errors: [

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
 import { Flag, KernelText, SandboxRef } from "./names.ts";
-import { wakeErrors } from "./sandboxes.ts";
+import { pathErrors, wakeErrors, wakeHeaders } from "./sandboxes.ts";
 
 const Path = KernelText.min(1, { error: "must not be empty" }).max(4095, {
   error: "must be shorter than 4096 bytes",
@@ -53,18 +53,32 @@ export const Transferred = z.object({
 });
 export type Transferred = z.infer<typeof Transferred>;
 
-const pathErrors = [
-  "sandbox_not_found",
-  "path_not_found",
-  "not_directory",
-  "permission_denied",
-  "unsafe_path",
-  "guest_busy",
-  "guest_failed",
-  ...wakeErrors,
-] as const;
+const fileErrors = ["sandbox_not_found", ...pathErrors, ...wakeErrors] as const;
 
 const done = z.object({ status: z.literal("ok") });
+
+const fileHeaders = {
+  "X-File-Size": "Size of the whole file in bytes",
+  "X-File-Mode": "Octal permission bits, such as 0644",
+  "X-File-IsDir": "Whether it is a directory",
+};
+
+export const MakeDirectory = z.strictObject({
+  path: Path,
+  parents: z
+    .boolean()
+    .default(false)
+    .describe("Create missing parent directories; no error if the directory exists"),
+  mode: Mode.optional().describe("Permission bits; default: 0755"),
+  ...bodyAt,
+});
+export const MoveFile = z.strictObject({ from: Path, to: Path, ...bodyAt });
+export const CopyFile = z.strictObject({
+  from: Path,
+  to: Path,
+  recursive: z.boolean().default(false).describe("Copy a directory with its contents"),
+  ...bodyAt,
+});
 
 export const fileEndpoints = {
   "file.read": endpoint("file.read", {
@@ -87,7 +101,16 @@ export const fileEndpoints = {
       max_bytes: count.optional().describe("Maximum number of bytes"),
     }),
     result: z.union([z.string(), z.array(FileEntry)]),
-    errors: [...pathErrors, "is_directory", "file_changed"],
+    resultType: "application/octet-stream",
+    alsoResults: { "application/json": z.array(FileEntry) },
+    headers: {
+      ...fileHeaders,
+      ...wakeHeaders,
+      "X-Bhatti-Truncated": "With ls: whether there are more entries",
+      "X-Bhatti-Next": "With ls: the `after` of the next page, if there is one",
+    },
+    headHeaders: { ...fileHeaders, ...wakeHeaders },
+    errors: [...fileErrors, "is_directory", "file_changed"],
   }),
   "file.write": endpoint("file.write", {
     summary: "Write a file",
@@ -100,8 +123,10 @@ export const fileEndpoints = {
         "Permission bits; default: those of the existing file, 0644 for a new one",
       ),
     }),
+    bodyType: "application/octet-stream",
     result: done,
-    errors: [...pathErrors, "is_directory", "file_too_large"],
+    headers: wakeHeaders,
+    errors: [...fileErrors, "is_directory", "file_too_large"],
   }),
   "file.remove": endpoint("file.remove", {
     summary: "Remove a file, a symbolic link or a directory",
@@ -111,7 +136,8 @@ export const fileEndpoints = {
       recursive: Flag.describe("true: remove a directory with its contents"),
     }),
     result: done,
-    errors: [...pathErrors, "directory_not_empty"],
+    headers: wakeHeaders,
+    errors: [...fileErrors, "directory_not_empty"],
   }),
   "file.stat": endpoint("file.stat", {
     summary: "Show type, size, mode and owner of a path",
@@ -121,44 +147,35 @@ export const fileEndpoints = {
       follow: Flag.describe("false: describe a symbolic link instead of its target"),
     }),
     result: FileEntry,
-    errors: pathErrors,
+    headers: wakeHeaders,
+    errors: fileErrors,
   }),
   "file.mkdir": endpoint("file.mkdir", {
     summary: "Create a directory",
     params: SandboxRef,
-    body: z.strictObject({
-      path: Path,
-      parents: z
-        .boolean()
-        .default(false)
-        .describe("Create missing parent directories; no error if the directory exists"),
-      mode: Mode.optional().describe("Permission bits; default: 0755"),
-      ...bodyAt,
-    }),
+    body: MakeDirectory,
     result: done,
     status: 201,
-    errors: [...pathErrors, "path_exists"],
+    headers: wakeHeaders,
+    errors: [...fileErrors, "path_exists"],
   }),
   "file.move": endpoint("file.move", {
     summary: "Move or rename a file or directory",
     description: "Moves into `to` if it is a directory, and replaces it if it is a file.",
     params: SandboxRef,
-    body: z.strictObject({ from: Path, to: Path, ...bodyAt }),
+    body: MoveFile,
     result: done,
-    errors: [...pathErrors, "is_directory", "path_exists", "directory_not_empty"],
+    headers: wakeHeaders,
+    errors: [...fileErrors, "is_directory", "path_exists", "directory_not_empty"],
   }),
   "file.copy": endpoint("file.copy", {
     summary: "Copy a file or directory",
     description: "Copies into `to` if it is a directory, and replaces it if it is a file.",
     params: SandboxRef,
-    body: z.strictObject({
-      from: Path,
-      to: Path,
-      recursive: z.boolean().default(false).describe("Copy a directory with its contents"),
-      ...bodyAt,
-    }),
+    body: CopyFile,
     result: done,
-    errors: [...pathErrors, "is_directory", "path_exists"],
+    headers: wakeHeaders,
+    errors: [...fileErrors, "is_directory", "path_exists"],
   }),
   "file.pull": endpoint("file.pull", {
     summary: "Download a file or the contents of a directory as a tar stream",
@@ -166,7 +183,8 @@ export const fileEndpoints = {
     query: z.object(at),
     result: z.string(),
     resultType: "application/x-tar",
-    errors: [...pathErrors, "file_changed"],
+    headers: wakeHeaders,
+    errors: [...fileErrors, "file_changed"],
   }),
   "file.push": endpoint("file.push", {
     summary: "Upload and extract a tar stream into a directory",
@@ -174,8 +192,10 @@ export const fileEndpoints = {
       "Creates the directory if needed, and never writes outside it. The stream may have any length.",
     params: SandboxRef,
     query: z.object(at),
+    bodyType: "application/x-tar",
     result: Transferred,
-    errors: [...pathErrors, "path_exists", "bad_request"],
+    headers: wakeHeaders,
+    errors: [...fileErrors, "path_exists", "bad_request"],
   }),
   "file.watch": endpoint("file.watch", {
     summary: "Watch a path for changes",
@@ -185,6 +205,7 @@ export const fileEndpoints = {
     query: z.object({ ...at, recursive: Flag.describe("true: watch subdirectories too") }),
     result: FileChange,
     resultType: "application/x-ndjson",
-    errors: pathErrors,
+    headers: wakeHeaders,
+    errors: fileErrors,
   }),
 };

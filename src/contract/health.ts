@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
 
-const Health = z.object({
+export const Health = z.object({
   status: z.literal("ok"),
   uptime: z.string().describe("Uptime with units, such as 1h2m3.5s"),
   uptime_s: z.number().describe("Uptime in seconds"),

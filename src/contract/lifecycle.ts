@@ -3,7 +3,15 @@ import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
 import { longestName, maximumForks } from "./limits.ts";
 import { Labels, SandboxName, SandboxRef } from "./names.ts";
-import { forkErrors, IdleCold, IdleWarm, Sandbox, TimeToLive, wakeErrors } from "./sandboxes.ts";
+import {
+  forkErrors,
+  IdleCold,
+  IdleWarm,
+  Sandbox,
+  TimeToLive,
+  wakeErrors,
+  wakeHeaders,
+} from "./sandboxes.ts";
 import { zeroMeans } from "./unset.ts";
 
 export const StartSandbox = z
@@ -58,6 +66,7 @@ export const lifecycleEndpoints = {
     params: SandboxRef,
     body: StartSandbox,
     result: Sandbox,
+    headers: wakeHeaders,
     errors: ["sandbox_not_found", ...wakeErrors],
   }),
   "sandbox.fork": endpoint("sandbox.fork", {

@@ -188,6 +188,20 @@ export const wakeErrors = [
   "timeout",
 ] as const;
 
+export const wakeHeaders = {
+  "X-Bhatti-Warning": "What of its memory was lost when the sandbox was woken, and why",
+};
+
+/** What can be wrong with a path in it. */
+export const pathErrors = [
+  "path_not_found",
+  "not_directory",
+  "permission_denied",
+  "unsafe_path",
+  "guest_busy",
+  "guest_failed",
+] as const;
+
 /** What can be in the way of copying it. */
 export const forkErrors = [
   "sandbox_not_found",
@@ -206,9 +220,15 @@ export const sandboxEndpoints = {
       "If the name exists, returns that sandbox with status 200 and X-Bhatti-Existing: true.",
     body: CreateSandbox,
     result: Sandbox,
+    alsoStatus: {
+      200: {
+        description: "The name exists: the existing sandbox",
+        headers: { "X-Bhatti-Existing": "true" },
+      },
+    },
     status: 201,
     rate: "create",
-    errors: ["template_not_found", "image_not_found", ...forkErrors],
+    errors: ["template_not_found", "image_not_found", ...pathErrors, "is_directory", ...forkErrors],
   }),
   "sandbox.list": endpoint("sandbox.list", {
     summary: "List sandboxes",

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
 import { ExecEvent, ExecReason, ExecStart, SignalName, StreamError } from "./exec.ts";
 import { Flag, SandboxRef } from "./names.ts";
-import { OutputWindow } from "./output-window.ts";
+import { OutputTaken, OutputWindow } from "./output-window.ts";
 import { wakeErrors } from "./sandboxes.ts";
 
 const SessionRef = SandboxRef.extend({ session: z.string().min(1) });
@@ -84,6 +84,7 @@ export const sessionEndpoints = {
     params: SandboxRef,
     query: z.object({ session: z.string().optional() }),
     result: ExecEvent,
+    messages: { first: [PipedStart] },
     status: 101,
     rate: "exec",
     errors: [...sessionErrors, "session_limit", ...wakeErrors],
@@ -95,6 +96,9 @@ export const sessionEndpoints = {
     params: SandboxRef,
     query: z.object({ all: Flag.describe("Include the last 32 ended sessions") }),
     result: z.array(Session),
+    headers: {
+      "X-Bhatti-As-Of": "When the list was taken, of a sandbox that is not hot; RFC 3339, UTC",
+    },
     errors: ["sandbox_not_found", "guest_unresponsive", "timeout"],
   }),
   "session.kill": endpoint("session.kill", {
@@ -136,6 +140,7 @@ export const sessionEndpoints = {
         ),
     }),
     result: LogEvent,
+    messages: { client: OutputTaken },
     status: 101,
     errors: [...sessionErrors, "connection_lost", ...wakeErrors],
   }),

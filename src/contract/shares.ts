@@ -124,7 +124,7 @@ export const shareEndpoints = {
     params: ShareRef,
     result: z.string(),
     resultType: "text/html",
-    errors: [],
+    errors: ["not_found"],
   }),
   "share.stream": endpoint("share.stream", {
     summary: "Connect the web shell page over a WebSocket",
@@ -132,6 +132,7 @@ export const shareEndpoints = {
     public: true,
     params: ShareRef,
     result: ShareEvent,
+    messages: { first: [ShareAuth], client: ShareControl },
     status: 101,
     errors: ["rate_limited"],
   }),

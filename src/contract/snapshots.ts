@@ -90,6 +90,7 @@ export const snapshotEndpoints = {
     result: Sandbox,
     status: 201,
     rate: "create",
+    headers: { "X-Bhatti-Warning": "What could not be restored" },
     errors: ["name_taken", "sandbox_limit", "quota_exceeded", ...resumeErrors],
   }),
   "snapshot.restore": endpoint("snapshot.restore", {
@@ -101,6 +102,7 @@ export const snapshotEndpoints = {
     body: RestoreSnapshot,
     result: Sandbox,
     rate: "create",
+    headers: { "X-Bhatti-Warning": "What could not be restored" },
     errors: ["sandbox_not_found", ...resumeErrors],
   }),
 };

@@ -19,7 +19,7 @@ import type { Snapshots } from "../services/snapshots.ts";
 import type { Templates } from "../services/templates.ts";
 import type { Users } from "../services/users.ts";
 import { AnswerBudget, type AnswerLimits } from "./answers/answer-budget.ts";
-import { failureOf } from "./failure.ts";
+import { failureOf, noteUndocumented } from "./failure.ts";
 import { type Binder, countAs, refuseOtherMethods } from "./implement.ts";
 import { Authenticator } from "./middleware/authenticate.ts";
 import type { KeyWatch } from "./middleware/key-watch.ts";
@@ -108,7 +108,9 @@ export function createApp(options: AppOptions): Hono<Environment> {
   });
   app.onError((error, context) => {
     const requestId = context.get("requestId");
-    const failure = failureOf(error, requestId, context.get("log") ?? log);
+    const ownLog = context.get("log") ?? log;
+    const failure = failureOf(error, requestId, ownLog);
+    noteUndocumented(failure.body.code, context.get("documentedErrors"), ownLog);
     const { retry_after: seconds } = failure.body;
     if (seconds !== undefined) context.header("Retry-After", String(seconds));
     context.env.server.timeout(context.req.raw, stalledSeconds);

@@ -18,6 +18,15 @@ export interface Failure {
   body: FailureBody;
 }
 
+/** Clients rely on the description of the API: a code that it lacks there is a fault of ours. */
+export function noteUndocumented(
+  code: ErrorCode,
+  documented: ReadonlySet<ErrorCode> | undefined,
+  log: Logger,
+): void {
+  if (documented && !documented.has(code)) log.warn("undocumented error", { code });
+}
+
 /** Errors that nobody foresaw say nothing about the inside; the log has the cause under the request's id. */
 export function failureOf(error: unknown, requestId: string, log: Logger): Failure {
   const known = expected(error);

@@ -5,6 +5,7 @@ import {
   type Endpoint,
   type EndpointResult,
   type EndpointShape,
+  errorsOf,
   mayBeAbsent,
   type RateClass,
   rateOf,
@@ -62,10 +63,12 @@ export function implement<E extends AnyEndpoint>(
 ): void {
   const status = endpoint.status ?? 200;
   const rate = rateOf(endpoint);
+  const errors = errorsOf(endpoint);
   const absent = mayBeAbsent(endpoint.body) ? "allowed" : "refused";
   app.on(endpoint.method, endpoint.path, async (context) => {
     const request = context.req.raw;
     const { params, query, body } = endpoint;
+    context.set("documentedErrors", errors);
     const admit = () => countAs(rate, context, limiter);
     // A WebSocket client cannot read an HTTP refusal: there the limit is told on the socket.
     if (status !== 101) admit();

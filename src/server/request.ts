@@ -1,6 +1,7 @@
 /** What the server knows of a request, from its first middleware to its handler. */
 import type { Server, ServerWebSocket } from "bun";
 import type { Context } from "hono";
+import type { ErrorCode } from "../errors/catalogue.ts";
 import type { Logger } from "../observability/log.ts";
 import type { User } from "../services/users.ts";
 
@@ -33,6 +34,8 @@ export interface Environment {
     /** Aborted when the user's key is not valid any more. */
     whileAuthorized: AbortSignal | undefined;
     log: Logger;
+    /** Codes that the endpoint's description has; undefined outside of endpoints. */
+    documentedErrors: ReadonlySet<ErrorCode> | undefined;
     /** What its user should know about how the sandbox came to run for it. */
     warning: string | undefined;
     /** The operation that the request started, or waits for. */

@@ -4,8 +4,9 @@ import type { Clock } from "../../async/clock.ts";
 import { socketMs } from "../../contract/deadlines.ts";
 import { stdinWindowBytes } from "../../contract/exec-limits.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
+import type { ErrorCode } from "../../errors/catalogue.ts";
 import type { Logger } from "../../observability/log.ts";
-import { type FailureBody, failureOf } from "../failure.ts";
+import { type FailureBody, failureOf, noteUndocumented } from "../failure.ts";
 import type { ServedSocket, SocketData } from "../request.ts";
 import { OutputWindow } from "./output-window.ts";
 
@@ -26,6 +27,8 @@ export interface SocketOptions {
   requestId: string;
   clock: Clock;
   log: Logger;
+  /** Codes that the endpoint's description has. */
+  documentedErrors?: ReadonlySet<ErrorCode> | undefined;
   /** Throws when the client may not talk now. */
   admit(): void;
   /** Aborted, with the reason for the client, when it may not go on. */
@@ -116,7 +119,9 @@ export class SocketConnection implements ServedSocket {
 
   fail(error: unknown): void {
     if (this.over.aborted) return;
-    const { body, status } = failureOf(error, this.#options.requestId, this.#options.log);
+    const { requestId, log, documentedErrors } = this.#options;
+    const { body, status } = failureOf(error, requestId, log);
+    noteUndocumented(body.code, documentedErrors, log);
     this.tell(this.#conversation.wording?.(body) ?? { type: "error", ...body });
     const socket = this.#socket;
     this.end(status < 500 ? closeCodes.refused : closeCodes.failed);

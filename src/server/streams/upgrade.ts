@@ -13,7 +13,9 @@ export function serveSocket(
 ): Response {
   const log = context.get("log");
   const authorized = context.get("whileAuthorized");
-  const serve = () => new SocketConnection({ requestId, clock, log, admit, authorized, ...how });
+  const documentedErrors = context.get("documentedErrors");
+  const options = { requestId, clock, log, admit, authorized, documentedErrors, ...how };
+  const serve = () => new SocketConnection(options);
   return upgrade(context, identity.version, serve);
 }
 
