@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { startFakeDaemon } from "../support/fake-daemon.ts";
-import { powerOff, zeros } from "../support/guest-commands.ts";
+import { zeros } from "../support/guest-commands.ts";
 import { until } from "../support/until.ts";
 
 interface Result {
@@ -163,12 +163,14 @@ test("NDJSON: a machine that is lost in the middle is the last event", async () 
   });
 });
 
-test("a command that ends its own machine says why the machine ended", async () => {
+test("a command whose machine ends says why the machine ended", async () => {
   await using sandbox = await withSandbox();
-  const { status, body } = await sandbox.daemon.call("POST", "/sandboxes/dev/exec", {
-    cmd: powerOff,
-    user: "root",
+  const running = sandbox.daemon.call("POST", "/sandboxes/dev/exec", {
+    cmd: ["sh", "-c", "touch begun; exec sleep 600"],
   });
+  await until("it runs", () => existsSync(sandbox.daemon.onDisk("workspace/begun")));
+  sandbox.daemon.machine.finish({ reason: "powered_off", detail: "the guest shut down" });
+  const { status, body } = await running;
   expect({ status, ...body }).toMatchObject({
     status: 502,
     code: "machine_lost",

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import { type CliDaemon, startCliDaemon } from "../support/cli-daemon.ts";
-import { powerOff } from "../support/guest-commands.ts";
+import { until } from "../support/until.ts";
 
 let daemon: CliDaemon;
 beforeAll(async () => {
@@ -57,7 +57,8 @@ test("exec wakes what is stopped", async () => {
 
 test("start says what of it is lost", async () => {
   await daemon.ok("create", "--name", "dev");
-  await daemon.run(["exec", "-u", "root", "dev", "--", ...powerOff]);
+  await daemon.run(["exec", "-u", "root", "dev", "--", "sh", "-c", "kill -TERM 1"]);
+  await until("it is off", async () => (await show("dev")).status === "stopped");
   expect(await daemon.run(["start", "dev"])).toMatchObject({
     code: 0,
     stdout: "sandbox/dev started\n",
