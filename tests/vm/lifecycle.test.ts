@@ -24,6 +24,15 @@ interface Shown {
   memory_mb: number;
   engine_id: string;
   engine_meta: Record<string, string>;
+  usage: Usage;
+}
+
+interface Usage {
+  disk_used_mb: number;
+  disk_free_mb: number;
+  memory_used_mb: number;
+  memory_free_mb: number;
+  at: string;
 }
 
 test("a sandbox is created, listed, used and destroyed, and leaves nothing", async () => {
@@ -42,6 +51,14 @@ test("a sandbox is created, listed, used and destroyed, and leaves nothing", asy
   const during = await footprint(daemon);
   expect(during.processes).toHaveLength(1);
   expect(during.rows).toBe(1);
+  const { disk_used_mb, memory_used_mb, memory_free_mb } = shown.usage;
+  expect(Math.min(disk_used_mb, memory_used_mb, memory_free_mb)).toBeGreaterThan(0);
+  expect(memory_used_mb + memory_free_mb).toBeLessThanOrEqual(512);
+  await daemon.ok("stop", "dev");
+  const stopped = await daemon.json<Shown & { thermal: string }>("inspect", "dev");
+  expect(stopped).toMatchObject({ status: "stopped", thermal: "cold" });
+  expect(stopped.usage.at >= shown.usage.at).toBe(true);
+  expect(stopped.usage.memory_free_mb).toBeGreaterThan(0);
 
   expect(await daemon.ok("destroy", "dev", "-y")).toBe("sandbox/dev destroyed\n");
   expect(await footprint(daemon)).toEqual(before);
