@@ -4,12 +4,12 @@ import { endpoint } from "./endpoint.ts";
 
 export const Image = z.object({
   id: z.string(),
-  user_id: z.string().describe("Empty for the operator's, which every user sees"),
+  user_id: z.string().describe("Empty for images of the operator, which every user sees"),
   name: z.string(),
   source: z.string().describe("Such as recipe:<digest of the recipe>"),
   size_mb: z.int(),
   digest: z.string(),
-  oci_digest: z.string().optional().describe("In the registry, if it was pulled from one"),
+  oci_digest: z.string().optional().describe("Digest in the registry, if the image was pulled"),
   created_at: z.string().describe("RFC 3339, UTC"),
 });
 export type Image = z.infer<typeof Image>;

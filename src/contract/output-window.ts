@@ -6,11 +6,11 @@ export const OutputWindow = z
   .min(65_536)
   .max(4_194_304)
   .describe(
-    "Bytes of output that may be on their way before the client sends `taken`; without a window the client slows the output by not reading",
+    "Maximum bytes of output in flight before the client sends `taken`; absent: TCP back-pressure only",
   );
 
 /** A client's control message. */
 export const OutputTaken = z.strictObject({
   type: z.literal("taken"),
-  bytes: z.int().min(1).describe("Bytes of output that it has processed since the last time"),
+  bytes: z.int().min(1).describe("Bytes of output processed since the previous message"),
 });

@@ -133,7 +133,7 @@ export const Usage = z.object({
   disk_free_mb: z.int(),
   memory_used_mb: z.int(),
   memory_free_mb: z.int(),
-  at: z.string().describe("When it was measured: RFC 3339, UTC"),
+  at: z.string().describe("Time of the measurement; RFC 3339, UTC"),
 });
 
 export const Sandbox = z.object({
@@ -162,7 +162,7 @@ export const Sandbox = z.object({
   image: z.string(),
   labels: z.record(z.string(), z.string()).optional(),
   usage: Usage.optional().describe(
-    "Only in GET /sandboxes/:ref. Current when it is hot, otherwise from when it was paused or suspended; absent if unknown",
+    "Only in GET /sandboxes/:ref. Current for a hot sandbox, otherwise as of its pause or suspend; absent if unknown",
   ),
   share: z
     .object({
@@ -189,7 +189,7 @@ export const wakeErrors = [
 ] as const;
 
 export const wakeHeaders = {
-  "X-Bhatti-Warning": "What of its memory was lost when the sandbox was woken, and why",
+  "X-Bhatti-Warning": "What the sandbox lost when it was woken, and why",
 };
 
 /** What can be wrong with a path in it. */
@@ -236,7 +236,7 @@ export const sandboxEndpoints = {
       label: z
         .union([z.string(), z.array(z.string())])
         .optional()
-        .describe("key=value; repeated labels are ANDed"),
+        .describe("key=value; repeat it to require several labels"),
     }),
     result: z.array(Sandbox),
     errors: [],

@@ -97,7 +97,7 @@ export const sessionEndpoints = {
     query: z.object({ all: Flag.describe("Include the last 32 ended sessions") }),
     result: z.array(Session),
     headers: {
-      "X-Bhatti-As-Of": "When the list was taken, of a sandbox that is not hot; RFC 3339, UTC",
+      "X-Bhatti-As-Of": "Time of the list, for a sandbox that is not hot; RFC 3339, UTC",
     },
     errors: ["sandbox_not_found", "guest_unresponsive", "timeout"],
   }),
