@@ -1,9 +1,10 @@
 /** Sandboxes on a host's disk that is full: nothing is lost, and with space they go on. */
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { mkdtemp, rm, statfs } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "../../src/host/process.ts";
+import { fillDisk, fillToTheLastBlock, freeDisk } from "../support/fill-disk.ts";
 import { footprint } from "../support/leaks.ts";
 import { type MachineDaemon, startMachineDaemon } from "../support/machine-daemon.ts";
 import { inGuest, machineFolder, show } from "../support/sandbox-state.ts";
@@ -12,10 +13,8 @@ import { until } from "../support/until.ts";
 
 let mount: string;
 let small: MachineDaemon;
-let filler: string;
 beforeAll(async () => {
   mount = await mkdtemp(join(tmpdir(), "bhatti-full-"));
-  filler = join(mount, "filler");
   await run(["mount", "-t", "tmpfs", "-o", "size=1g", "tmpfs", mount]);
   small = await startMachineDaemon({ dataDir: join(mount, "data") });
   await small.ok("create", "--name", "dev", "--memory", "256");
@@ -26,26 +25,15 @@ beforeAll(async () => {
   await footprint(small); // no golden snapshot is being made any more
 });
 afterAll(async () => {
-  await rm(filler, { force: true });
+  await freeDisk(mount);
   await small[Symbol.asyncDispose]();
   await unmount(mount);
   await rm(mount, { recursive: true, force: true });
 });
-afterEach(() => rm(filler, { force: true }));
+afterEach(() => freeDisk(mount));
 
-const fill = async (free = 32 * 1024) => {
-  // A guest that runs may take some of what was free before it is taken.
-  const isFilled = async () => {
-    const { bavail, bsize } = await statfs(mount);
-    const rest = bavail * bsize - free;
-    if (rest <= 0) return true;
-    return await run(["fallocate", "-l", String(rest), filler]).then(
-      () => true,
-      () => false,
-    );
-  };
-  await until("the disk is full", isFilled);
-};
+/** A few blocks are left, so that the guest can be told. */
+const fill = () => fillDisk(mount, 32 * 1024, small.dataDir);
 
 test("a sandbox does not stop but runs on, and says why; with space it stops", async () => {
   await fill();
@@ -54,7 +42,7 @@ test("a sandbox does not stop but runs on, and says why; with space it stops", a
   expect(stopped.stderr).toContain("Insufficient Storage");
   expect(await inGuest(small, "dev", "cat /tmp/file")).toBe("kept\n");
   expect(await show(small, "dev")).toMatchObject({ status: "running", thermal: "hot" });
-  await rm(filler);
+  await freeDisk(mount);
   await small.ok("stop", "dev");
   expect(await inGuest(small, "dev", "cat /tmp/file")).toBe("kept\n");
 });
@@ -67,7 +55,7 @@ test("one that has written more than there is room for stands still until there 
   const stopped = await small.run(["stop", "dev"]);
   expect(stopped.code).toBe(1);
   expect(stopped.stderr).toContain("Insufficient Storage");
-  await rm(filler);
+  await freeDisk(mount);
   const hasSpace = async () => (await small.run(["stop", "dev"])).code === 0;
   await until("it stops", hasSpace);
   expect(await inGuest(small, "dev", "sha256sum < /tmp/much")).toBe(hash);
@@ -83,14 +71,14 @@ test("one that stands still for want of space when the daemon is killed goes on 
   await fill();
   small.spawn(["exec", "dev", "--", "sync"]);
   const standsStill = async () =>
-    (await small.run(["exec", "dev", "--", "true"])).stderr.includes("stands still because");
+    (await small.run(["exec", "dev", "--", "true"])).stderr.includes("paused because");
   await until("it stands still", standsStill);
   await small.kill("SIGKILL");
   await rm(spare);
   await small.restart();
   expect(await show(small, "dev")).toMatchObject({ status: "running" });
   expect(await standsStill()).toBe(true);
-  await rm(filler);
+  await freeDisk(mount);
   const goesOn = async () => (await small.run(["exec", "dev", "--", "sync"])).code === 0;
   await until("it goes on", goesOn);
   expect(await inGuest(small, "dev", "sha256sum < /workspace/more")).toBe(hash);
@@ -102,10 +90,9 @@ test("a sandbox is destroyed although nothing more can be written, and makes the
   // A database that has just been opened has no room left over from what it wrote before.
   await small.kill("SIGTERM");
   await small.restart();
-  await fill(0);
-  await run(["sh", "-c", `cat /dev/zero > ${filler}-2 2> /dev/null; true`]);
+  await fillToTheLastBlock(mount, small.dataDir);
   await small.ok("destroy", "gone", "-y");
-  expect(await small.wholeLog()).toContain("is destroyed although that could not be written");
-  await rm(`${filler}-2`);
+  expect(await small.wholeLog()).toContain("cannot store the intent to destroy a sandbox");
+  await freeDisk(mount);
   expect((await small.json<unknown[]>("list")).length).toBe(1);
 });
