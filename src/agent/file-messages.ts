@@ -3,10 +3,10 @@ import { z } from "zod";
 import type { FileChange, FileEntry, TransferResult } from "./guest-files.ts";
 import { count } from "./messages.ts";
 
-/** In characters, of which the kernel's limits in bytes leave no more. */
-const name = z.string().max(255);
+/** In characters, of which the kernel's limits in bytes leave no more: a byte that is not UTF-8 takes three. */
+const name = z.string().max(765);
 const path = z.string().max(16_384);
-const target = z.string().max(4096).optional();
+const target = z.string().max(12_288).optional();
 const mode = z
   .string()
   .regex(/^[0-7]{4}$/)

@@ -6,7 +6,7 @@ import {
   defaultExecTimeoutSeconds,
   maximumExecTimeoutSeconds,
 } from "./exec-limits.ts";
-import { Environment, KernelText, SandboxRef } from "./names.ts";
+import { ByteText, Environment, SandboxRef } from "./names.ts";
 import { OutputTaken, OutputWindow } from "./output-window.ts";
 import { wakeErrors } from "./sandboxes.ts";
 import { zeroMeans } from "./unset.ts";
@@ -18,10 +18,10 @@ const TimeoutSeconds = z
     error: `must be between 1 and ${maximumExecTimeoutSeconds} seconds`,
   });
 
-const AbsolutePath = KernelText.startsWith("/", { error: "must be an absolute path" });
+const AbsolutePath = ByteText.startsWith("/", { error: "must be an absolute path" });
 
 const command = {
-  cmd: z.array(KernelText).min(1, { error: "must have at least one item" }),
+  cmd: z.array(ByteText).min(1, { error: "must have at least one item" }),
   timeout_sec: TimeoutSeconds.optional().describe(
     `Timeout in seconds; default ${defaultExecTimeoutSeconds}, none with tty or session`,
   ),

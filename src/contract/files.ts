@@ -1,10 +1,10 @@
 /** The file endpoints. Whoever asks acts as the sandbox's user, uid 1000, unless root is asked for. */
 import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
-import { Flag, KernelText, SandboxRef } from "./names.ts";
+import { ByteText, Flag, SandboxRef } from "./names.ts";
 import { pathErrors, wakeErrors, wakeHeaders } from "./sandboxes.ts";
 
-const Path = KernelText.min(1, { error: "must not be empty" }).max(4095, {
+const Path = ByteText.min(1, { error: "must not be empty" }).max(4095, {
   error: "must be shorter than 4096 bytes",
 });
 /** In a query, where 0 is not set as elsewhere. */

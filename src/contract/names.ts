@@ -12,6 +12,15 @@ export const KernelText = z
   .string()
   .refine((text) => !text.includes("\0"), { error: "must not contain a NUL byte" });
 
+/**
+ * Text that stands for bytes (`byte-text.ts`): the guest knows names and arguments as bytes. A NUL that stands for none is
+ * refused.
+ */
+export const ByteText = z
+  .string()
+  .refine((text) => !/\0(?![89a-f][0-9a-f])/.test(text), { error: "must not contain a NUL byte" })
+  .describe("A byte that is not part of UTF-8 is written as U+0000 and its two hexadecimal digits");
+
 /** A name or an id, wherever a path names a sandbox. */
 export const SandboxRef = z.object({ ref: z.string().min(1) });
 

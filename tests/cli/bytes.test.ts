@@ -73,7 +73,6 @@ test("an error names the local file with its bytes in hexadecimal", async () => 
 });
 
 test.each([
-  ["exec dev -- echo $'a\\xff'", '<command> must be UTF-8, got "a\\xff"'],
   ["exec -e $'A=\\xff' dev env", '--env must be UTF-8, got "A=\\xff"'],
   ["create --name $'\\xff'", '--name must be UTF-8, got "\\xff"'],
   ["inspect $'\\xff'", '<sandbox> must be UTF-8, got "\\xff"'],
@@ -81,6 +80,24 @@ test.each([
   const { code, stdout, stderr } = await shell(`$B ${words}`);
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
   expect(stderr).toStartWith(`Error: ${error}\n`);
+});
+
+test("a file in the sandbox is written, listed and read under its own name", async () => {
+  await daemon.ok("file", "mkdir", "dev", "names");
+  expect(await shell("echo odd | $B file write dev $'names/a\\xffb'")).toMatchObject({ code: 0 });
+  expect(await daemon.ok("file", "ls", "dev", "names")).toEndWith(" a\\xffb\n");
+  const [entry] = JSON.parse(await daemon.ok("file", "ls", "dev", "names", "--json"));
+  expect(entry.name).toBe("a\0ffb");
+  const read = `$B file read dev "$(base64 -d <<< ${entry.path_base64})"`;
+  expect(await shell(read)).toEqual({ code: 0, stdout: "odd\n", stderr: "" });
+  expect(await shell("$B file mv dev $'names/a\\xffb' plain")).toMatchObject({ code: 0 });
+  expect(await daemon.ok("file", "read", "dev", "plain")).toBe("odd\n");
+});
+
+test("file pull into a directory gives the local file the name that it has there", async () => {
+  await shell("echo odd | $B file write dev $'c\\xffd'");
+  expect(await shell("$B file pull dev $'c\\xffd' .")).toMatchObject({ code: 0 });
+  expect(readFileSync(local(Buffer.from("c\xffd", "latin1")), "utf8")).toBe("odd\n");
 });
 
 test("-e NAME refuses a value that is not UTF-8, and passes on U+FFFD", async () => {

@@ -21,7 +21,7 @@ test("a list is sorted, tells what there is and where links lead", async () => {
     ["b", "file"],
     ["c", "directory"],
     ["d", "other"],
-    ["e\u{fffd}", "file"],
+    ["e\0ff", "file"],
   ]);
   expect(entries[0]?.target).toBe("b");
   expect(entries[1]).toMatchObject({ path: here("some/b"), size: 4, mode: 0o644, uid: 0 });
@@ -51,7 +51,7 @@ test("a page of a list ends at its byte limit, and pages lose no entry", async (
   for (const maxBytes of [1, 150, 300, 100_000]) {
     const pages = await pagesOf("some", maxBytes);
     const names = pages.flatMap(({ entries }) => entries.map(({ name }) => name));
-    expect(names).toEqual(["a", "b\u{fffd}", "c", "d", "e", "f"]);
+    expect(names).toEqual(["a", "b\0ff", "c", "d", "e", "f"]);
     expect(pages.length > 1).toBe(maxBytes < 1000);
   }
 });

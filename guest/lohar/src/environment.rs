@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::accounts::Identity;
+use crate::protocol::byte_text::bytes_of;
 use crate::protocol::messages::Failure;
 
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -29,7 +30,7 @@ pub fn environment<'a>(
 }
 
 pub fn check_variable(name: &str, value: &str) -> Result<(), Failure> {
-    if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+    if name.is_empty() || name.contains(['=', '\0']) || bytes_of(value).contains(&0) {
         let message = format!("Invalid environment variable '{name}'");
         return Err(Failure::bad_request(message));
     }

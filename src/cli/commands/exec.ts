@@ -25,6 +25,7 @@ export const exec = command({
   arguments: ["sandbox"],
   rest: "command",
   restIsCommand: true,
+  byteArguments: ["command"],
   flags: {
     timeout: timeLimit(
       `Kill the command after this time, such as 90, 90s, 5m or 2h (default ${defaultExecTimeoutSeconds}; no limit with -t, -d, --session)`,

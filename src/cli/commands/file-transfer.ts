@@ -18,7 +18,7 @@ export const pushFiles = command({
     "Copies a file to <path>, or into <path> if that is a directory or ends with a slash.\n" +
     "Keeps modes, times and links. Files belong to lohar, or with --as-root to root.",
   arguments: ["sandbox", "local", "path"],
-  byteArguments: ["local"],
+  byteArguments: ["local", "path"],
   flags: { "as-root": asRoot },
   examples: [
     "bhatti file push dev ./src /workspace/app",
@@ -41,7 +41,7 @@ export const pullFiles = command({
     "Writes through links, devices and FIFOs named <local>.\n" +
     "Never writes outside <local>, nor through links in it. Skips unreadable files, lists them and exits 1.",
   arguments: ["sandbox", "path", "local"],
-  byteArguments: ["local"],
+  byteArguments: ["local", "path"],
   flags: { "as-root": asRoot },
   examples: ["bhatti file pull dev /workspace/app ./app", "bhatti file pull dev result.csv ."],
   async run(context, { sandbox, path, local, "as-root": root }) {

@@ -6,16 +6,14 @@ import { notBhatti } from "../../client/failure.ts";
 import { listIn } from "../../client/json.ts";
 import { bytesOf, linesOf } from "../../client/received.ts";
 import type { Input } from "../../contract/all.ts";
-import type { FileChange, FileEntry } from "../../contract/files.ts";
+import type { FileChange } from "../../contract/files.ts";
 import { fileMode, toggle, whole } from "../arguments/flags.ts";
 import { given } from "../arguments/given.ts";
 import { command } from "../command.ts";
 import type { Context } from "../context.ts";
+import { entryDetails, entryLine, type ReceivedEntry, withBytes } from "../files/entry-text.ts";
 import { forEach } from "../for-each.ts";
-import { unixTime } from "../terminal/moment.ts";
 import { printable } from "../terminal/printable.ts";
-
-type ReceivedEntry = Received<FileEntry>;
 
 const asRoot = toggle("Act as root instead of lohar");
 const count = { min: 1, max: Number.MAX_SAFE_INTEGER };
@@ -29,6 +27,7 @@ function at(path: string, isRoot: boolean): { path: string; as_root?: "true" } {
 export const readFile = command({
   description: `Prints the file byte for byte. With --json the content is text, or base64 if it is not UTF-8.\n${relative}`,
   arguments: ["sandbox", "path"],
+  byteArguments: ["path"],
   flags: {
     offset: whole("First line to print, counted from 1", { ...count, unit: "lines" }),
     limit: whole("Maximum number of lines", { ...count, unit: "lines" }),
@@ -83,6 +82,7 @@ function encoded(content: Buffer) {
 export const writeFile = command({
   description: `Replaces the file atomically, and creates missing parent directories. An existing file keeps its owner.\n${relative}`,
   arguments: ["sandbox", "path"],
+  byteArguments: ["path"],
   flags: {
     mode: fileMode("Permission bits (default: those of the existing file, 0644 for a new one)"),
     "as-root": asRoot,
@@ -101,6 +101,7 @@ export const writeFile = command({
 export const listFiles = command({
   description: `Prints type (d, l or -), mode, size and name of each entry.\n${relative}`,
   arguments: ["sandbox", "path"],
+  byteArguments: ["path"],
   flags: {
     all: toggle("List all entries, even more than 10,000"),
     "as-root": asRoot,
@@ -114,7 +115,7 @@ export const listFiles = command({
     for await (const page of pages) {
       for (const entry of page.entries) entries.push(entry);
       if (all && page.next !== undefined) continue;
-      await context.result(entries, () => entries.map(line).join(""));
+      await context.result(entries.map(withBytes), () => entries.map(entryLine).join(""));
       if (!page.truncated) return;
       const hint = page.next === undefined ? "" : "; to list all, use --all";
       await context.remark(`Listing truncated after ${entries.length} entries${hint}`);
@@ -151,16 +152,10 @@ async function entriesOf(response: Response, url: string): Promise<ReceivedEntry
   return entries;
 }
 
-function line({ is_dir, type = is_dir ? "directory" : "file", ...entry }: ReceivedEntry): string {
-  const letter = { file: "-", directory: "d", link: "l", other: "?" }[type] ?? "?";
-  const { mode = "----", size = "-", name = "-", target } = entry;
-  const arrow = target === undefined ? "" : ` -> ${printable(target)}`;
-  return `${letter}${mode} ${String(size).padStart(10)} ${printable(name)}${arrow}\n`;
-}
-
 export const statFile = command({
   description: relative,
   arguments: ["sandbox", "path"],
+  byteArguments: ["path"],
   flags: {
     "no-follow": toggle("Show a symbolic link instead of its target"),
     "as-root": asRoot,
@@ -170,29 +165,15 @@ export const statFile = command({
     const client = await context.client();
     const query = { ...at(path, root), ...(noFollow && { follow: "false" as const }) };
     const { result } = await client.call("file.stat", { params: { ref }, query });
-    await context.result(result, () => described(result));
+    await context.result(withBytes(result), () => entryDetails(result));
   },
 });
-
-function described({ path, type, size, mode, uid, gid, mtime, target }: ReceivedEntry): string {
-  const rows = [
-    ["Path", path],
-    ["Type", type],
-    ["Size", size === undefined ? undefined : String(size)],
-    ["Mode", mode],
-    ["Owner", `${uid ?? "-"}:${gid ?? "-"}`],
-    ["Modified", mtime === undefined ? undefined : unixTime(mtime)],
-    ...(target === undefined ? [] : [["Target", target]]),
-  ];
-  return rows
-    .map(([name, value]) => `${`${name}:`.padEnd(10)} ${printable(value ?? "-")}\n`)
-    .join("");
-}
 
 export const makeDirectory = command({
   description: relative,
   arguments: ["sandbox"],
   rest: "path",
+  byteArguments: ["path"],
   flags: {
     parents: toggle("Create parent directories; no error if it exists", { short: "p" }),
     mode: fileMode("Permission bits (default 0755)"),
@@ -213,6 +194,7 @@ export const removeFile = command({
   description: `Removes a symbolic link, not its target. Does not ask for confirmation.\n${relative}`,
   arguments: ["sandbox"],
   rest: "path",
+  byteArguments: ["path"],
   flags: {
     recursive: toggle("Remove directories and their contents", { short: "r" }),
     "as-root": asRoot,
@@ -231,6 +213,7 @@ export const removeFile = command({
 export const moveFile = command({
   description: `Moves into <to> if it is a directory; replaces <to> if it is a file.\n${relative}`,
   arguments: ["sandbox", "from", "to"],
+  byteArguments: ["from", "to"],
   flags: { "as-root": asRoot },
   examples: ["bhatti file mv dev draft.txt final.txt"],
   async run(context, { sandbox: ref, from, to, "as-root": as_root }) {
@@ -243,6 +226,7 @@ export const moveFile = command({
 export const copyFile = command({
   description: `Copies into <to> if it is a directory; replaces <to> if it is a file.\n${relative}`,
   arguments: ["sandbox", "from", "to"],
+  byteArguments: ["from", "to"],
   flags: {
     recursive: toggle("Copy directories and their contents", { short: "r" }),
     "as-root": asRoot,
@@ -258,6 +242,7 @@ export const copyFile = command({
 export const watchFiles = command({
   description: `Prints a line for each change until Ctrl+C; with --json, a JSON object per line.\n${relative}`,
   arguments: ["sandbox", "path"],
+  byteArguments: ["path"],
   flags: {
     recursive: toggle("Watch subdirectories too", { short: "r" }),
     "as-root": asRoot,

@@ -9,6 +9,7 @@ use rustix::fs::{readlinkat, FileType, Stat};
 use serde::Serialize;
 
 use super::place::is_link;
+use crate::protocol::byte_text::text_of;
 
 #[derive(Serialize)]
 pub struct Entry<'a> {
@@ -74,7 +75,7 @@ pub struct EntryLine<'a>(
 impl<'a> EntryLine<'a> {
     pub fn new(stat: &Stat, directory: impl AsFd, place: &'a CStr) -> Self {
         EntryLine(
-            place.to_string_lossy(),
+            text_of(place.to_bytes()),
             kind_of(stat),
             stat.st_size as u64,
             stat.st_mode & 0o7777,
@@ -100,7 +101,7 @@ fn target_of(stat: &Stat, directory: impl AsFd, place: &CStr) -> Option<String> 
         return None;
     }
     let target = readlinkat(directory, place, Vec::new()).ok()?;
-    Some(target.to_string_lossy().into_owned())
+    Some(text_of(target.to_bytes()).into_owned())
 }
 
 pub fn mtime_ms(stat: &Stat) -> i64 {
@@ -118,5 +119,5 @@ pub fn tidy(path: &Path) -> PathBuf {
 /// The last name of a path, for people: `/` of the root.
 pub fn name_of(path: &Path) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str());
-    name.to_string_lossy().into_owned()
+    text_of(name.as_encoded_bytes()).into_owned()
 }

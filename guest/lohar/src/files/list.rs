@@ -14,6 +14,7 @@ use super::entry::{name_of, tidy, Entry, EntryLine};
 use super::place::{Last, Place, Trust};
 use super::put::is_temporary;
 use super::refusal::Explain;
+use crate::protocol::byte_text::text_of;
 use crate::protocol::hex;
 use crate::protocol::messages::Failure;
 
@@ -54,7 +55,7 @@ pub fn list(
     let mut names = FirstNames::new(page.after.as_deref(), MOST_ENTRIES)?;
     each_name(&directory, |name| names.add(name)).explain("list", path)?;
     let path = tidy(path);
-    let shown = path.to_string_lossy();
+    let shown = text_of(path.as_os_str().as_encoded_bytes());
     let path_length = serde_json::to_string(&shown).map_or(0, |text| text.len());
     answers.opened(&Opened {
         path: shown.clone(),
@@ -93,7 +94,7 @@ pub fn stat(path: &Path, follow: bool, trust: Trust, answers: &Answers) -> Resul
     let stat = place.stat().explain("stat", path)?;
     let path = tidy(path);
     let name = name_of(&path);
-    let text = path.to_string_lossy();
+    let text = text_of(path.as_os_str().as_encoded_bytes());
     answers.result(&Entry::new(
         &name,
         &text,

@@ -8,6 +8,7 @@ use super::list::Page;
 use super::place::{Owner, Trust};
 use super::read::Part;
 use crate::accounts::Identity;
+use crate::protocol::byte_text;
 use crate::protocol::messages::{Failure, Keep, OpenWrite, User};
 use crate::server::streams::parse;
 
@@ -21,53 +22,66 @@ pub struct OpenFile {
 #[serde(tag = "op", rename_all = "lowercase")]
 pub enum Work {
     Read {
+        #[serde(with = "byte_text::path")]
         path: PathBuf,
         #[serde(flatten)]
         part: Part,
     },
     List {
+        #[serde(with = "byte_text::path")]
         path: PathBuf,
         #[serde(flatten)]
         page: Page,
     },
     Stat {
+        #[serde(with = "byte_text::path")]
         path: PathBuf,
         follow: Option<bool>,
     },
     Mkdir {
+        #[serde(with = "byte_text::path")]
         path: PathBuf,
         mode: Option<String>,
         #[serde(default)]
         parents: bool,
     },
     Remove {
+        #[serde(with = "byte_text::path")]
         path: PathBuf,
         #[serde(default)]
         recursive: bool,
     },
     Move {
+        #[serde(with = "byte_text::path")]
         from: PathBuf,
+        #[serde(with = "byte_text::path")]
         to: PathBuf,
     },
     Copy {
+        #[serde(with = "byte_text::path")]
         from: PathBuf,
+        #[serde(with = "byte_text::path")]
         to: PathBuf,
         #[serde(default)]
         recursive: bool,
     },
     Pack {
+        #[serde(with = "byte_text::path")]
         path: PathBuf,
     },
     Unpack {
+        #[serde(with = "byte_text::path")]
         path: PathBuf,
     },
     Watch {
+        #[serde(with = "byte_text::path")]
         path: PathBuf,
         #[serde(default)]
         recursive: bool,
     },
     /// A stream kind of its own.
     Write {
+        #[serde(with = "byte_text::path")]
         path: PathBuf,
         size: u64,
         mode: u32,
@@ -97,7 +111,7 @@ impl Work {
     pub fn write(open: OpenWrite, owner: Option<&Identity>) -> Result<Self, Failure> {
         let mode = parse_mode(&open.mode)?;
         Ok(Work::Write {
-            path: open.path.into(),
+            path: byte_text::path_of(&open.path),
             size: open.size,
             mode,
             owner: owner.map(Owner::of),

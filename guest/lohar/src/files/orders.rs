@@ -15,8 +15,8 @@ use super::order::Work;
 use super::place::Trust;
 use super::worker::Ends;
 
-/// Two paths of 4 KiB, each byte of which takes six in JSON at most, and some words. Longer paths lead nowhere.
-const MOST: usize = 64 * 1024;
+/// Two paths of 4 KiB, each byte of which takes eight in JSON at most, and some words. Longer paths lead nowhere.
+const MOST: usize = 72 * 1024;
 const MOST_ENDS: usize = 3;
 
 #[derive(Deserialize)]

@@ -2,6 +2,7 @@
 
 pub mod assembly;
 pub mod base64;
+pub mod byte_text;
 pub mod decoder;
 pub mod frame;
 pub mod hex;

@@ -5,6 +5,7 @@ use std::ffi::{c_char, CString};
 use std::ptr;
 
 use crate::environment::{check_variable, DEFAULT_PATH};
+use crate::protocol::byte_text::bytes_of;
 use crate::protocol::messages::Failure;
 
 const MAX_ARGUMENTS: usize = 16_384;
@@ -45,16 +46,16 @@ impl Command {
             output: ptr::null(),
         };
         for file in files_to_try(program, path) {
-            let file = command.keep(file)?;
+            let file = command.keep(&file)?;
             command.candidates.push(file);
         }
         for argument in argv {
-            let argument = command.keep(argument.as_str())?;
+            let argument = command.keep(argument)?;
             command.argv.push(argument);
         }
         for (name, value) in environment {
             check_variable(name, value)?;
-            let variable = command.keep(format!("{name}={value}"))?;
+            let variable = command.keep(&format!("{name}={value}"))?;
             command.envp.push(variable);
         }
         command.directory = command.keep(directory)?;
@@ -69,8 +70,8 @@ impl Command {
         Ok(())
     }
 
-    fn keep(&mut self, text: impl Into<Vec<u8>>) -> Result<*const c_char, Failure> {
-        let text = CString::new(text)
+    fn keep(&mut self, text: &str) -> Result<*const c_char, Failure> {
+        let text = CString::new(bytes_of(text))
             .map_err(|_| Failure::bad_request("An argument or variable contains a NUL byte"))?;
         // The pointer is to the string's own allocation, which does not move with the vector.
         let pointer = text.as_ptr();

@@ -1,5 +1,6 @@
 //! From the kernel's events to changes: the two halves of a move are one, and who writes much is not told of every write.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use serde::Serialize;
 use super::trees::{join, Trees};
 use crate::files::answers::Answers;
 use crate::files::put::is_temporary;
+use crate::protocol::byte_text::text_of;
 use crate::reactor::clock;
 
 /// How often a file that is being written is told of.
@@ -286,9 +288,12 @@ impl<'a> Changes<'a> {
                 return Ok(());
             }
         }
-        let whole = |path: &Path| match path.as_os_str().is_empty() {
-            true => self.root.to_string_lossy().into_owned(),
-            false => self.root.join(path).to_string_lossy().into_owned(),
+        let whole = |path: &Path| {
+            let path = match path.as_os_str().is_empty() {
+                true => Cow::Borrowed(self.root),
+                false => Cow::Owned(self.root.join(path)),
+            };
+            text_of(path.as_os_str().as_encoded_bytes()).into_owned()
         };
         answers.push_line(&Change {
             kind,
