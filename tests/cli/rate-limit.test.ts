@@ -103,8 +103,7 @@ test("a long wait is said once on stderr, and one that is too long is the error"
   });
   await using slower = await startCliDaemon([], { create_burst: 1, create_per_minute: 1 });
   await slower.ok("create", "--name", "dev");
-  expect(await slower.run(["create", "--name", "dev"])).toMatchObject({
-    code: 1,
-    stderr: "429 Too Many Requests: rate limit exceeded\nWait a moment and try again\n",
-  });
+  const { code, stderr } = await slower.run(["create", "--name", "dev"]);
+  expect(code).toBe(1);
+  expect(stderr).toStartWith("429 Too Many Requests: rate limit exceeded\n");
 });
