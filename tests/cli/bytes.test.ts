@@ -100,6 +100,11 @@ test("file pull into a directory gives the local file the name that it has there
   expect(readFileSync(local(Buffer.from("c\xffd", "latin1")), "utf8")).toBe("odd\n");
 });
 
+test("exec passes an argument on as bytes", async () => {
+  const { stdout } = await shell("$B exec dev -- printf %s $'a\\xff' | od -An -tx1");
+  expect(stdout).toBe(" 61 ff\n");
+});
+
 test("-e NAME refuses a value that is not UTF-8, and passes on U+FFFD", async () => {
   const { stderr } = await shell("V=$'a\\xff' $B exec -e V dev env");
   expect(stderr).toStartWith("Error: the value of V is not UTF-8\n");
