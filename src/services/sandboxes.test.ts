@@ -40,15 +40,16 @@ function open() {
     powerOffMs: 30,
   });
   const { user } = new Users(store, events).create({ name: "ada" });
-  const dispose = () => {
+  const dispose = async () => {
     store[Symbol.dispose]();
+    await engine.host[Symbol.asyncDispose]();
     rmSync(dataDir, { recursive: true });
   };
-  return { engine, sandboxes, user, [Symbol.dispose]: dispose };
+  return { engine, sandboxes, user, [Symbol.asyncDispose]: dispose };
 }
 
 test("when the daemon ends, machines are suspended, and those that cannot be are ended", async () => {
-  using service = open();
+  await using service = open();
   const { engine, sandboxes, user } = service;
   const signal = AbortSignal.timeout(60_000);
   await (await sandboxes.create(user, { name: "deaf" }, signal)).outcome;
