@@ -13,7 +13,8 @@ const minutes = 60_000;
 let daemon: MachineDaemon;
 beforeAll(async () => {
   await ensureBinary();
-  daemon = await startMachineDaemon();
+  // Another run's would have the sizes that are to boot here.
+  daemon = await startMachineDaemon({ golden: "own" });
 }, 5 * minutes);
 afterAll(() => daemon[Symbol.asyncDispose](), minutes);
 
@@ -34,7 +35,7 @@ test(
     // No golden snapshot has this size: the machine boots.
     const request = { name: "new", memory_mb: 233 };
     const { id } = await api<Operation>("POST", "/sandboxes", request);
-    await until("a guest boots", async () => daemon.log().includes("creating a golden snapshot"));
+    await until("a guest boots", () => daemon.log().includes('"memory_mb":233'));
     const cancelled = await daemon.ok("operation", "cancel", id);
     expect(cancelled).toBe(`operation/${id} cancelled\n`);
     expect(await daemon.json<Sandbox[]>("list")).toEqual([]);
