@@ -124,7 +124,7 @@ test("more input than a program takes ends the connection, not the session", asy
   await using daemon = await withSandbox();
   const { socket, id } = await openPiped(daemon, { cmd: ["sleep", "60"] });
   for (let i = 0; i < 60; i += 1) socket.send(new Uint8Array(100_000));
-  expect((await socket.told("error"))["error"]).toContain("beyond the credit");
+  expect((await socket.told("error"))["error"]).toContain("within the credit");
   expect(await oneSession(daemon, id)).toMatchObject({ running: true });
 });
 
