@@ -71,8 +71,8 @@ describe("a state that is damaged", () => {
       "checksum",
     ],
     ["a byte of it that is another", (folder) => flip(join(folder, "state"), 50_000), "checksum"],
-    ["a state file that is gone", (folder) => rm(join(folder, "state")), "state file is gone"],
-    ["a memory file that is gone", (folder) => rm(join(folder, "ram")), "memory file is gone"],
+    ["a state file that is gone", (folder) => rm(join(folder, "state")), "state file is missing"],
+    ["a memory file that is gone", (folder) => rm(join(folder, "ram")), "memory file is missing"],
     [
       "a memory file that is cut short",
       (folder) => truncate(join(folder, "ram"), 1 << 20),
@@ -81,12 +81,12 @@ describe("a state that is damaged", () => {
     [
       "a record that is not one",
       (folder) => writeFile(join(folder, "suspension.json"), "{"),
-      "not what was written",
+      "is not a record of a saved state",
     ],
     [
       "a record that says nothing",
       (folder) => writeFile(join(folder, "suspension.json"), "{}"),
-      "not what was written",
+      "is not a record of a saved state",
     ],
     [
       "a folder in the record's place",
@@ -94,7 +94,7 @@ describe("a state that is damaged", () => {
         await rm(join(folder, "suspension.json"));
         await Bun.write(join(folder, "suspension.json/file"), "");
       },
-      "not what was written",
+      "is not a record of a saved state",
     ],
     [
       "a disk layer of another length",
@@ -136,7 +136,7 @@ describe("a state that is damaged", () => {
     );
     const shown = await show(daemon, "dev");
     expect(shown).toMatchObject({ status: "running", thermal: "hot" });
-    expect(shown.engine_meta["reason"]).toContain("started from its disk");
+    expect(shown.engine_meta["reason"]).toContain("booted from disk");
   });
 
   test("a disk layer that is cut short, or gone, is told by its name", async () => {
@@ -179,7 +179,7 @@ describe("a state that is damaged", () => {
     expect(new Set(outcomes.map(({ code, stderr }) => `${code} ${withoutId(stderr)}`)).size).toBe(
       1,
     );
-    expect(outcomes[0]?.stderr).toContain("another checksum");
+    expect(outcomes[0]?.stderr).toContain("wrong checksum");
     await expectFew(counted);
   });
 
@@ -191,7 +191,7 @@ describe("a state that is damaged", () => {
     await daemon.ok("start", "dev");
     expect(await exec("dev", "cat /workspace/file")).toBe("kept\n");
     expect((await show(daemon, "dev")).engine_meta["reason"]).toContain(
-      "started from its disk: there is no saved state",
+      "booted from disk: no saved state",
     );
   });
 });
@@ -218,7 +218,7 @@ test("a snapshot that is damaged makes nothing, one of another QEMU makes a sand
   await rename(join(folder, "state"), join(folder, "aside"));
   const resumed = await daemon.run(["snapshot", "resume", "kept", "--name", "copy"]);
   expect(resumed.code).toBe(1);
-  expect(resumed.stderr).toContain("state file is gone");
+  expect(resumed.stderr).toContain("state file is missing");
   const restored = await daemon.run(["snapshot", "restore", "kept", "dev", "-y"]);
   expect(restored.code).toBe(1);
   expect(await footprint(daemon)).toEqual(before);
@@ -244,7 +244,7 @@ test("a snapshot that is damaged makes nothing, one of another QEMU makes a sand
   await writeFile(record, JSON.stringify(written));
   const warned = await daemon.run(["snapshot", "resume", "kept", "--name", "copy"]);
   expect(warned.code).toBe(0);
-  expect(warned.stderr).toContain("QEMU has changed since it was saved");
+  expect(warned.stderr).toContain("QEMU has changed since the state was saved");
   expect(await exec("copy", "cat /workspace/file")).toBe("kept\n");
   await daemon.ok("snapshot", "delete", "kept", "-y");
 });

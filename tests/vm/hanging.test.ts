@@ -59,7 +59,7 @@ test("a guest whose agent does not answer is not put to sleep, and says why; for
     await daemon.run(["start", "dev"]);
     await Bun.sleep(1000);
   }
-  expect(stopped.stderr).toContain("The agent in the guest did not answer");
+  expect(stopped.stderr).toContain("did not respond");
   expect(await show(daemon, "dev")).toMatchObject({ status: "running" });
   await daemon.ok("edit", "dev", "--idle-warm", "1s");
   const isTold = async () =>

@@ -56,7 +56,7 @@ export async function readSavedState(path: string): Promise<SavedStateRecord | u
   } catch (cause) {
     const isFile = (cause as NodeJS.ErrnoException).code !== "EISDIR";
     if (isFile && !(cause instanceof SyntaxError || cause instanceof z.ZodError)) throw cause;
-    throw damaged(`"${path}" has a wrong checksum`, cause);
+    throw damaged(`"${path}" is not a record of a saved state`, cause);
   }
 }
 
