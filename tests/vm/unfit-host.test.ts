@@ -41,7 +41,7 @@ test("without a kernel the daemon does not start, and says how to get one", asyn
   await using daemon = await prepareDaemon({ kernel: "/nowhere/kernel" });
   const { code, stderr } = await daemon.run(["serve"]);
   expect(code).toBe(1);
-  expect(stderr).toContain('no guest kernel in "/nowhere/kernel"');
+  expect(stderr).toContain('No guest kernel in "/nowhere/kernel"');
 });
 
 test("an unknown image is named, with how to build one", async () => {
