@@ -180,7 +180,7 @@ test("when the daemon lost its line to the guest, the page comes back by itself"
   await say("before");
   await shown("before");
   daemon.machine.body.guest.disconnect();
-  await status("Connection lost, trying again");
+  await status("Connection lost, reconnecting");
   await status("Connected");
   await say("after");
   await shown("after");

@@ -92,7 +92,7 @@ const notFound = "List the directory: bhatti file ls dev <directory>";
 test.each<[string[], string, string]>([
   [["read", "nothing"], "404 Not Found: Cannot read '/workspace/nothing': No such file", notFound],
   [["ls", "nothing"], "404 Not Found: Cannot list '/workspace/nothing': No such file", notFound],
-  [["pull", "nothing", "here"], "404 Not Found: Cannot look at '/workspace/nothing'", notFound],
+  [["pull", "nothing", "here"], "404 Not Found: Cannot stat '/workspace/nothing'", notFound],
   [["read", "."], "400 Bad Request: Cannot read '/workspace/.': Is a directory", "For directories"],
   [["read", "file/x"], "400 Bad Request: Cannot read '/workspace/file/x': Not a", "Check its type"],
   [["ls", "file"], "400 Bad Request: Cannot list '/workspace/file': Not a", "Check its type"],

@@ -119,7 +119,7 @@ test("kill ends a session, or sends it a signal", async () => {
   const again = await daemon.run(["kill", "dev", other]);
   expect(again.code).toBe(1);
   expect(again.stderr).toBe(
-    `409 Conflict: '${other}' has ended\nPrint its output: bhatti logs dev ${other}\n`,
+    `409 Conflict: Session '${other}' has ended\nPrint its output: bhatti logs dev ${other}\n`,
   );
   const bad = await daemon.run(["kill", "dev", other, "-s", "NOPE"]);
   expect(bad.stderr).toStartWith("400 Bad Request: signal: must be a signal name");

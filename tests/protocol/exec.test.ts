@@ -194,7 +194,7 @@ describe("letting go of a process", () => {
       const chunk = new Uint8Array(maxDataBytes);
       for (let sent = 0; sent < 4 * initialCredit; sent += chunk.length)
         guest.output(stream, 1, chunk);
-      expect((await host.closed).message).toContain("goes on with a stream that was closed");
+      expect((await host.closed).message).toContain("keeps sending on a closed stream");
     });
   });
 });

@@ -125,7 +125,7 @@ test(
       return await api<Operation>("GET", `/operations/${operation?.id}?wait=60`);
     };
     // No golden snapshot has this size: the machine boots for long enough.
-    const create = ["create", "--name", "new", "--memory", "241"];
+    const create = ["create", "--name", "new", "--memory", "247"];
     expect(await abandon(create, "new", "sandbox.create")).toMatchObject({
       state: "cancelled",
       error: { message: 'Creating sandbox "new" was cancelled: the client went away' },

@@ -30,9 +30,9 @@ test("a link opens a shell of a machine, also of one that sleeps, and comes back
   await page.keyboard.type('echo "still $mood"\r');
   await shown("still calm");
   await page.keyboard.type("exit 3\r");
-  await status("The shell has ended with code 3");
+  await status("The shell has ended (exit code 3)");
   await daemon.ok("share", "dev", "--revoke");
   await page.reload();
-  await status("This link is not valid");
+  await status("This link is invalid");
   expect(visitor.complaints).toEqual([]);
 });
