@@ -72,7 +72,7 @@ test("setup asks, keeps the answers and tries them", async () => {
   const config = `${daemon.home}/asked.yaml`;
   await Bun.write(config, "");
   const run = runInTerminal([binary, "setup"], { HOME: daemon.home, BHATTI_CONFIG: config });
-  await run.shows("Address");
+  await run.shows("Daemon URL");
   run.type(`${daemon.url}\r`);
   await run.shows("API key");
   run.type(`${daemon.key}\r`);
@@ -87,7 +87,7 @@ test("setup with a wrong key says so, and ends well: somebody was there to read 
   const config = `${daemon.home}/wrong.yaml`;
   await Bun.write(config, "");
   const run = runInTerminal([binary, "setup"], { HOME: daemon.home, BHATTI_CONFIG: config });
-  await run.shows("Address");
+  await run.shows("Daemon URL");
   run.type(`${daemon.url}\r`);
   await run.shows("API key");
   run.type("bht_wrong\r");

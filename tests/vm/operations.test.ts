@@ -125,10 +125,10 @@ test(
       return await api<Operation>("GET", `/operations/${operation?.id}?wait=60`);
     };
     // No golden snapshot has this size: the machine boots for long enough.
-    const create = ["create", "--name", "new", "--memory", "247"];
-    expect(await abandon(create, "new", "sandbox.create")).toMatchObject({
+    const create = ["create", "--name", "abandoned", "--memory", "247"];
+    expect(await abandon(create, "abandoned", "sandbox.create")).toMatchObject({
       state: "cancelled",
-      error: { message: 'Creating sandbox "new" was cancelled: the client went away' },
+      error: { message: 'Creating sandbox "abandoned" was cancelled: the client went away' },
     });
     expect(await abandon(["stop", "dev"], "dev", "sandbox.stop")).toMatchObject({
       state: "succeeded",

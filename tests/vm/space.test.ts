@@ -45,7 +45,7 @@ test("a guest that touches new memory on a full disk is paused, says why, and re
   expect(await show(daemon, "dev")).toMatchObject({ status: "running" });
   const refused = await daemon.run(["exec", "dev", "--", "true"]);
   expect(refused.code).toBe(1);
-  expect(refused.stderr).toContain("paused because the host's disk is full");
+  expect(refused.stderr).toContain("paused because the host disk is full");
   await freeDisk(mount);
   const resumes = async () => (await daemon.run(["exec", "dev", "--", "true"])).code === 0;
   await until("the machine resumes", resumes);
