@@ -110,7 +110,7 @@ test.each<[string, path: string, body: object | undefined, undo: () => Promise<u
 test(
   "a client that is killed cancels its create, but not its stop",
   async () => {
-    await daemon.ok("create", "--name", "dev");
+    await daemon.ok("create", "--name", "left");
     const isRunning = async (target: string, kind: string) =>
       (await api<Operation[]>("GET", `/operations?target=${target}&kind=${kind}`)).length > 0;
     const abandon = async (words: string[], target: string, kind: string) => {
@@ -128,15 +128,15 @@ test(
     const create = ["create", "--name", "abandoned", "--memory", "247"];
     expect(await abandon(create, "abandoned", "sandbox.create")).toMatchObject({
       state: "cancelled",
-      error: { message: 'Creating sandbox "abandoned" was cancelled: the client went away' },
+      error: { message: 'Creating sandbox "abandoned" was cancelled: the client disconnected' },
     });
-    expect(await abandon(["stop", "dev"], "dev", "sandbox.stop")).toMatchObject({
+    expect(await abandon(["stop", "left"], "left", "sandbox.stop")).toMatchObject({
       state: "succeeded",
     });
     expect(await daemon.json<Sandbox[]>("list")).toMatchObject([
-      { name: "dev", status: "stopped" },
+      { name: "left", status: "stopped" },
     ]);
-    await daemon.ok("destroy", "dev", "-y");
+    await daemon.ok("destroy", "left", "-y");
     expect(await footprint(daemon)).toEqual(nothing);
   },
   10 * minutes,
