@@ -98,9 +98,9 @@ export class LoharFiles implements GuestFiles {
     return this.#do({ op: "copy", from: path, to, user, recursive }, signal);
   }
 
-  async pack(at: GuestPath, signal: AbortSignal): Promise<GuestBytes> {
+  async pack(at: GuestPath & { sparse?: boolean }, signal: AbortSignal): Promise<GuestBytes> {
     const schemas = { opened: nothing, result: transferMessage };
-    const stream = this.#open({ op: "pack", ...where(at) }, schemas, signal);
+    const stream = this.#open({ op: "pack", ...where(at), sparse: at.sparse }, schemas, signal);
     await stream.opened;
     return stream;
   }

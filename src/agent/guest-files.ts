@@ -95,8 +95,8 @@ export interface GuestFiles {
   remove(at: GuestPath & { recursive?: boolean }, signal: AbortSignal): Promise<void>;
   move(from: GuestPath, to: string, signal: AbortSignal): Promise<void>;
   copy(from: GuestPath & { recursive?: boolean }, to: string, signal: AbortSignal): Promise<void>;
-  /** A directory's content, or one file, as a tar stream. */
-  pack(at: GuestPath, signal: AbortSignal): Promise<GuestBytes>;
+  /** A directory's content, or one file, as a tar stream; `sparse` leaves out holes (GNU's pax format 1.0). */
+  pack(at: GuestPath & { sparse?: boolean }, signal: AbortSignal): Promise<GuestBytes>;
   /** A tar stream into a directory, which is made when it lacks. */
   unpack(
     at: GuestPath,

@@ -180,7 +180,10 @@ export const fileEndpoints = {
   "file.pull": endpoint("file.pull", {
     summary: "Download a file or the contents of a directory as a tar stream",
     params: SandboxRef,
-    query: z.object(at),
+    query: z.object({
+      ...at,
+      sparse: Flag.describe("Leave out holes of files, as GNU tar's pax format 1.0 does"),
+    }),
     result: z.string(),
     resultType: "application/x-tar",
     headers: wakeHeaders,

@@ -101,7 +101,11 @@ export class Files {
   }
 
   /** A tar stream. The signal ends it too. */
-  async pack(place: Place, at: GuestPath, signal: AbortSignal): Promise<GuestBytes> {
+  async pack(
+    place: Place,
+    at: GuestPath & { sparse?: boolean },
+    signal: AbortSignal,
+  ): Promise<GuestBytes> {
     const begin: Task<GuestBytes>["begin"] = (guest, both) => guest.files.pack(at, both);
     return (await this.#open(place, signal, begin)).stream;
   }

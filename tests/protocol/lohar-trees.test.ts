@@ -42,12 +42,12 @@ test("what is packed is what tar unpacks, and what tar packs is unpacked", async
   await Bun.write(here("packed.tar"), packed);
   await run(guest, "rm tree/a/fifo; mkdir theirs; tar -xpf packed.tar -C theirs");
   await run(guest, "touch -d '1999-01-01' tree/b tree/a; touch -d '1999-01-01' theirs/a");
-  // A tar stream has room for whole seconds.
-  const kept = (lines: string) => lines.replaceAll(/\.\d+/g, "");
-  expect(kept(await described("theirs"))).toBe(kept(await described("tree")));
+  expect(await described("theirs")).toBe(await described("tree"));
   for (const format of ["gnu", "pax"]) {
     await run(guest, `tar --format=${format} -cf ${format}.tar -C tree .`);
     await unpack(format, await Bun.file(here(`${format}.tar`)).bytes());
+    // The older format has room for whole seconds.
+    const kept = (text: string) => (format === "gnu" ? text.replaceAll(/\.\d+/g, "") : text);
     expect(kept(await described(format))).toBe(kept(await described("tree")));
   }
 });
@@ -265,7 +265,7 @@ test("what cannot be copied is refused", async () => {
 });
 
 test("a copy that is given up cleans up after itself", async () => {
-  await run(guest, "mkdir from; truncate -s 30G from/huge");
+  await run(guest, "mkdir from; fallocate -l 3G from/huge");
   const controller = new AbortController();
   const copying = guest.files.copy({ ...at("from"), recursive: true }, "to", controller.signal);
   await until(async () => (await readdir(lohar.directory)).includes("to"));

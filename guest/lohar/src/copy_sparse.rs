@@ -6,8 +6,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::process::ExitCode;
 
-use rustix::fs::{ioctl_ficlone, seek, SeekFrom};
-use rustix::io::Errno;
+use rustix::fs::ioctl_ficlone;
+
+use crate::files::holes::{Extent, Extents};
 
 const PIECE: usize = 1024 * 1024;
 
@@ -32,21 +33,11 @@ fn copy(from: &str, to: &str) -> io::Result<()> {
         target.set_len(size)?;
     }
     let mut buffer = vec![0; PIECE];
-    let mut end = 0;
-    while let Some(start) = find(&source, SeekFrom::Data(end))? {
-        end = find(&source, SeekFrom::Hole(start))?.unwrap_or(size);
-        copy_range(&source, &target, start, end, &mut buffer)?;
+    for extent in Extents::new(&source, size) {
+        let Extent { offset, length } = extent?;
+        copy_range(&source, &target, offset, offset + length, &mut buffer)?;
     }
     Ok(())
-}
-
-/// Where the next data or hole begins; none when there is no more.
-fn find(file: &File, what: SeekFrom) -> io::Result<Option<u64>> {
-    match seek(file, what) {
-        Ok(offset) => Ok(Some(offset)),
-        Err(Errno::NXIO) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn copy_range(

@@ -16,7 +16,7 @@ export const pushFiles = command({
   description:
     "Copies the contents of a directory into the directory <path>, creating it if needed and keeping other files in it. " +
     "Copies a file to <path>, or into <path> if that is a directory or ends with a slash.\n" +
-    "Keeps modes, times and links. Files belong to lohar, or with --as-root to root.",
+    "Keeps modes, times, links and holes. Files belong to lohar, or with --as-root to root.",
   arguments: ["sandbox", "local", "path"],
   byteArguments: ["local", "path"],
   flags: { "as-root": asRoot },
@@ -39,21 +39,29 @@ export const pullFiles = command({
     "Copies the contents of a directory into the directory <local>, creating it if needed and keeping other files in it. " +
     "Copies a file to <local>, or into <local> if that is a directory or ends with a slash; - is standard output. " +
     "Writes through links, devices and FIFOs named <local>.\n" +
-    "Never writes outside <local>, nor through links in it. Skips unreadable files, lists them and exits 1.",
+    "Never writes outside <local>, nor through links in it. Skips unreadable files, lists them and exits 1.\n" +
+    "Keeps modes, times, links and holes, but drops set-user-ID and set-group-ID bits.",
   arguments: ["sandbox", "path", "local"],
   byteArguments: ["local", "path"],
-  flags: { "as-root": asRoot },
+  flags: {
+    "same-permissions": toggle("Keep set-user-ID and set-group-ID bits", { short: "p" }),
+    "as-root": asRoot,
+  },
   examples: ["bhatti file pull dev /workspace/app ./app", "bhatti file pull dev result.csv ."],
-  async run(context, { sandbox, path, local, "as-root": root }) {
+  async run(context, { sandbox, path, local, "as-root": root, "same-permissions": keepsSetId }) {
     const { pullFrom } = await import("../files/pull.ts");
     const place = { ref: sandbox, path, ...(root && { as_root: "true" as const }) };
-    const pulled = await pullFrom(context, place, local);
+    const pulled = await pullFrom(context, place, local, { keepsSetId });
     const { entries, files, bytes, skipped, unreadable, shrunk, isPrinted } = pulled;
     const answer = { entries, bytes, ...(skipped > 0 && { skipped }) };
     if (!isPrinted) {
       await context.result(answer, () => `pulled ${filesText(files)}, ${bytesText(bytes)}\n`);
     }
     await tellSkipped(context, skipped);
+    if (pulled.unprivileged > 0 && !context.flags.json) {
+      const which = `set-user-ID and set-group-ID bits of ${filesText(pulled.unprivileged)}`;
+      await context.remark(`Dropped the ${which}: keep them with -p`);
+    }
     if (unreadable.length > 0) throw incomplete(path, unreadable);
     const [first, ...others] = shrunk;
     if (!first) return;

@@ -33,7 +33,14 @@ function tarOf(entries: Entry[]): Buffer {
       const isFile = type === "file";
       const target = Buffer.from(isFile ? "" : content);
       const size = isFile ? content.length : 0;
-      const header = headerOf({ name: Buffer.from(name), type, size, mode, mtime: 1, target });
+      const header = headerOf({
+        name: Buffer.from(name),
+        type,
+        size,
+        mode,
+        mtime: 1_234_567_891n,
+        target,
+      });
       return isFile ? [header, Buffer.from(content), padding(size)] : [header];
     }),
     tarEnd,
@@ -63,12 +70,29 @@ test("files, directories and links", async () => {
       [long, "file", "long"],
     ]),
   );
-  expect(result).toEqual({ entries: 5, skipped: 0, unreadable: [], shrunk: [] });
+  expect(result).toEqual({ entries: 5, skipped: 0, unreadable: [], shrunk: [], unprivileged: 1 });
   expect(lstatSync(join(into, "closed")).mode & 0o7777).toBe(0o500);
-  expect(lstatSync(join(into, "closed/file"))).toMatchObject({ mtimeMs: 1000, nlink: 2 });
+  expect(lstatSync(join(into, "closed/file"), { bigint: true })).toMatchObject({
+    mtimeNs: 1_234_567_891n,
+    nlink: 2n,
+  });
   expect(lstatSync(join(into, "other")).mode & 0o7777).toBe(0o755); // no set-user-id
   expect(lstatSync(join(into, "away")).isSymbolicLink()).toBe(true);
   expect(readFileSync(join(into, long), "utf8")).toBe("long");
+});
+
+test("set-user-ID and set-group-ID bits are kept when they are asked for, the sticky bit always", async () => {
+  const stream = tarOf([
+    ["tmp", "directory", "", 0o1777],
+    ["program", "file", "text", 0o6755],
+  ]);
+  const bits = () => ["tmp", "program"].map((name) => lstatSync(join(into, name)).mode & 0o7777);
+  expect(await extract(stream)).toMatchObject({ unprivileged: 1 });
+  expect(bits()).toEqual([0o1777, 0o755]);
+  const options = { keepsSetId: true };
+  const extracted = await extractInto(into, inPieces(stream), { files: 0, bytes: 0 }, options);
+  expect(extracted.unprivileged).toBe(0);
+  expect(bits()).toEqual([0o1777, 0o6755]);
 });
 
 test("a name may be as long as the file system's names are", async () => {
@@ -88,6 +112,7 @@ test("what the sender passed over is told", async () => {
     skipped: 2,
     unreadable: ["a/my secret"],
     shrunk: [],
+    unprivileged: 0,
   });
 });
 
@@ -112,7 +137,7 @@ test("a file that shrank while it was packed has what was there, and is named", 
   });
   expect(readFileSync(join(into, "log"), "utf8")).toBe("there");
   expect(readFileSync(join(into, "other"), "utf8")).toBe("all of it");
-  expect(lstatSync(join(into, "log")).mtimeMs).toBe(1000);
+  expect(lstatSync(join(into, "log"), { bigint: true }).mtimeNs).toBe(1_234_567_891n);
 });
 
 test("a file that shrank has only what was there, also when its stream is cut off before its end", async () => {
@@ -130,7 +155,7 @@ test("times before 1970 and after 2242 are kept", async () => {
       type: "file",
       size: 0,
       mode: 0o644,
-      mtime,
+      mtime: BigInt(mtime) * 1_000_000_000n,
       target,
     });
     await extract(Buffer.concat([header, tarEnd]));

@@ -1,7 +1,8 @@
 /** A tar stream from a sandbox → local files. */
 import { bytesOf } from "../../contract/byte-text.ts";
 import type { Progress } from "../terminal/progress.ts";
-import { LocalTree } from "./local-tree.ts";
+import { LocalTree, type TreeOptions } from "./local-tree.ts";
+import { dataBytes, denseOf } from "./sparse.ts";
 import { type LeftOut, readTar, type Shrunk, type TarItem } from "./tar-reader.ts";
 
 export interface Extracted {
@@ -12,6 +13,8 @@ export interface Extracted {
   unreadable: string[];
   /** Those of which only what was left could be read. */
   shrunk: Shrunk[];
+  /** How many lost their set-user-ID or set-group-ID bit. */
+  unprivileged: number;
 }
 
 /** Into the directory, which is made when it lacks. */
@@ -19,8 +22,9 @@ export async function extractInto(
   directory: string,
   tar: AsyncIterable<Uint8Array>,
   progress: Progress,
+  options: TreeOptions = {},
 ): Promise<Extracted> {
-  const tree = new LocalTree(directory);
+  const tree = new LocalTree(directory, options);
   const counts = { entries: 0, skipped: 0 };
   const leftOut: LeftOut = { special: 0, unreadable: [], shrunk: [] };
   try {
@@ -34,18 +38,23 @@ export async function extractInto(
   }
   tree.finish();
   const { special, unreadable, shrunk } = leftOut;
-  return { entries: counts.entries, skipped: counts.skipped + special, unreadable, shrunk };
+  const skipped = counts.skipped + special;
+  const { unprivileged } = tree;
+  return { entries: counts.entries, skipped, unreadable, shrunk, unprivileged };
 }
 
 /** The one file of the stream, under another name. */
 export async function extractFile(
-  directory: string,
-  name: string,
+  { directory, name }: { directory: string; name: string },
   tar: AsyncIterable<Uint8Array>,
   progress: Progress,
+  options: TreeOptions = {},
 ): Promise<Extracted> {
-  const tree = new LocalTree(directory);
-  return await extractOne(tar, (item) => place(tree, { ...item, name: bytesOf(name) }, progress));
+  const tree = new LocalTree(directory, options);
+  const extracted = await extractOne(tar, (item) =>
+    place(tree, { ...item, name: bytesOf(name) }, progress),
+  );
+  return { ...extracted, unprivileged: tree.unprivileged };
 }
 
 /** The bytes of the one file of the stream. */
@@ -55,7 +64,9 @@ export async function extractBytes(
   progress: Progress,
 ): Promise<Extracted> {
   return await extractOne(tar, async (item) => {
-    for await (const piece of counted(item.content, progress)) await write(piece);
+    const { content, extents, size } = item;
+    const bytes = extents ? denseOf(content, extents, size) : content;
+    for await (const piece of counted(bytes, progress)) await write(piece);
     progress.files += 1;
   });
 }
@@ -70,7 +81,7 @@ async function extractOne(
     entries += 1;
     await take(item);
   }
-  return { entries, skipped: 0, unreadable: [], shrunk: [] };
+  return { entries, skipped: 0, unreadable: [], shrunk: [], unprivileged: 0 };
 }
 
 async function place(tree: LocalTree, item: TarItem, progress: Progress): Promise<void> {
@@ -86,6 +97,7 @@ async function place(tree: LocalTree, item: TarItem, progress: Progress): Promis
       break;
     case "file":
       await tree.file(item, counted(item.content, progress));
+      if (item.extents) progress.bytes += item.size - dataBytes(item.extents);
       break;
     case "other":
       return;
@@ -93,7 +105,7 @@ async function place(tree: LocalTree, item: TarItem, progress: Progress): Promis
   progress.files += 1;
 }
 
-async function* counted(content: AsyncIterable<Buffer>, progress: Progress) {
+async function* counted(content: AsyncIterable<Uint8Array>, progress: Progress) {
   for await (const piece of content) {
     progress.bytes += piece.length;
     yield piece;

@@ -23,15 +23,25 @@ import {
 } from "node:fs";
 import { bytesOf } from "../../contract/byte-text.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
+import { setModified } from "./libc.ts";
 import { writing } from "./local-error.ts";
+import { placed } from "./sparse.ts";
 import type { TarEntry } from "./tar-header.ts";
+import type { TarItem } from "./tar-reader.ts";
 
 /** No set-user-id here: the owner is whoever runs this. */
-const permissionBits = 0o777;
+const ordinaryBits = 0o1777;
+const setIdBits = 0o6000;
 const createNew =
   constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
 
 type Facts = Pick<TarEntry, "name" | "mode" | "mtime">;
+type FileFacts = Facts & Pick<TarItem, "size" | "extents">;
+
+export interface TreeOptions {
+  /** Keeps set-user-ID and set-group-ID bits, with which a sandbox's program would get the rights of whoever runs this. */
+  keepsSetId?: boolean;
+}
 
 export class LocalTree {
   readonly #root: Buffer;
@@ -39,9 +49,13 @@ export class LocalTree {
   readonly #directories = new Set<string>();
   /** Whose modes and times are set when all is in them. */
   readonly #later: Facts[] = [];
+  readonly #keepsSetId: boolean;
+  /** How many lost such a bit. */
+  unprivileged = 0;
 
   /** The directory is made when it lacks. */
-  constructor(root: string) {
+  constructor(root: string, { keepsSetId = false }: TreeOptions = {}) {
+    this.#keepsSetId = keepsSetId;
     this.#root = bytesOf(root);
     writing(root, () => mkdirSync(this.#root, { recursive: true }));
   }
@@ -52,16 +66,22 @@ export class LocalTree {
   }
 
   /** Takes the place of what has this name when all its bytes are there. */
-  async file(entry: Facts, content: AsyncIterable<Uint8Array>): Promise<void> {
+  async file(entry: FileFacts, content: AsyncIterable<Uint8Array>): Promise<void> {
     const path = this.#place(entry.name);
     refuseSpecial(path, "a file");
     const temporary = beside(path);
     const descriptor = writing(path, () => openSync(temporary, createNew, 0o600));
     try {
       try {
-        for await (const piece of content) writeAll(descriptor, piece, path);
-        fchmodSync(descriptor, entry.mode & permissionBits);
-        futimesSync(descriptor, timeOf(entry), timeOf(entry));
+        const extents = entry.extents ?? [{ offset: 0, length: entry.size }];
+        for await (const { offset, piece } of placed(content, extents)) {
+          writeAll(descriptor, piece, offset, path);
+        }
+        if (entry.extents) writing(path, () => ftruncateSync(descriptor, entry.size));
+        fchmodSync(descriptor, this.#bitsOf(entry));
+        if (!setModified(descriptor, entry.mtime)) {
+          futimesSync(descriptor, timeOf(entry), timeOf(entry));
+        }
       } finally {
         closeSync(descriptor);
       }
@@ -78,9 +98,9 @@ export class LocalTree {
     writing(path, () => {
       const descriptor = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);
       try {
-        const { atime, mtime } = fstatSync(descriptor);
+        const { atime, mtime, mtimeNs } = fstatSync(descriptor, { bigint: true });
         ftruncateSync(descriptor, size);
-        futimesSync(descriptor, atime, mtime);
+        if (!setModified(descriptor, mtimeNs)) futimesSync(descriptor, atime, mtime);
       } finally {
         closeSync(descriptor);
       }
@@ -92,7 +112,7 @@ export class LocalTree {
     this.#clear(path);
     writing(path, () => {
       symlinkSync(entry.target, path);
-      lutimesSync(path, timeOf(entry), timeOf(entry));
+      if (!setModified(path, entry.mtime)) lutimesSync(path, timeOf(entry), timeOf(entry));
     });
   }
 
@@ -115,10 +135,16 @@ export class LocalTree {
     for (const entry of this.#later.toReversed()) {
       const path = this.#pathOf(entry.name);
       writing(path, () => {
-        chmodSync(path, entry.mode & permissionBits);
-        utimesSync(path, timeOf(entry), timeOf(entry));
+        chmodSync(path, this.#bitsOf(entry));
+        if (!setModified(path, entry.mtime)) utimesSync(path, timeOf(entry), timeOf(entry));
       });
     }
+  }
+
+  #bitsOf({ mode }: Facts): number {
+    if (this.#keepsSetId) return mode & (ordinaryBits | setIdBits);
+    if ((mode & setIdBits) !== 0) this.unprivileged += 1;
+    return mode & ordinaryBits;
   }
 
   #place(name: Buffer): Buffer {
@@ -158,7 +184,7 @@ export class LocalTree {
 
 /** As a number one before 1970 is taken for now (Bun 1.4.5). */
 function timeOf({ mtime }: Facts): Date {
-  const time = new Date(mtime * 1000);
+  const time = new Date(Number(mtime / 1_000_000n));
   return Number.isNaN(time.getTime()) ? new Date(0) : time;
 }
 
@@ -186,8 +212,8 @@ function inTheWay(path: Buffer, isLink: boolean): BhattiError {
     : new BhattiError("path_exists", `"${path}" is a file locally and a directory in the sandbox`);
 }
 
-function writeAll(descriptor: number, piece: Uint8Array, path: Buffer): void {
+function writeAll(descriptor: number, piece: Uint8Array, offset: number, path: Buffer): void {
   for (let at = 0; at < piece.length; ) {
-    at += writing(path, () => writeSync(descriptor, piece, at, piece.length - at));
+    at += writing(path, () => writeSync(descriptor, piece, at, piece.length - at, offset + at));
   }
 }

@@ -1,5 +1,6 @@
 /** A local directory, or one file, as a tar stream. Reading files one after the other is faster than many at once. */
 import {
+  type BigIntStats,
   closeSync,
   constants,
   fstatSync,
@@ -8,12 +9,18 @@ import {
   readdirSync,
   readlinkSync,
   readSync,
-  type Stats,
 } from "node:fs";
 import { bytesOf } from "../../contract/byte-text.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { reading } from "./local-error.ts";
+import { shrunkText } from "./shrunk.ts";
+import { dataBytes, type Extent, extentsOf, mapOf } from "./sparse.ts";
 import { headerOf, padding, type TarEntry, type TarType, tarEnd } from "./tar-header.ts";
+
+export interface PackOptions {
+  /** Whether holes are left out, which agents of earlier versions refuse. */
+  sparse: boolean;
+}
 
 export interface PackProgress {
   files: number;
@@ -31,13 +38,22 @@ const noTarget = Buffer.alloc(0);
 type Piece = Uint8Array<ArrayBuffer>;
 
 /** What is in the directory, under names relative to it. */
-export function* packDirectory(path: string, progress: PackProgress): Generator<Piece> {
-  yield* joined(treeOf(bytesOf(path), noTarget, new Packer(progress)));
+export function* packDirectory(
+  path: string,
+  progress: PackProgress,
+  options: PackOptions,
+): Generator<Piece> {
+  yield* joined(treeOf(bytesOf(path), noTarget, new Packer(progress, options)));
 }
 
 /** The file alone, under that name. */
-export function* packFile(path: string, name: string, progress: PackProgress): Generator<Piece> {
-  yield* joined(new Packer(progress).file(bytesOf(path), bytesOf(name), 0));
+export function* packFile(
+  path: string,
+  name: string,
+  progress: PackProgress,
+  options: PackOptions,
+): Generator<Piece> {
+  yield* joined(new Packer(progress, options).file(bytesOf(path), bytesOf(name), 0));
 }
 
 /** How much there is to pack. */
@@ -62,7 +78,7 @@ function* treeOf(directory: Buffer, prefix: Buffer, packer: Packer): Generator<B
   for (const name of listed(directory)) {
     const path = below(directory, name);
     const packed = prefix.length > 0 ? below(prefix, name) : name;
-    const stat = lstatSync(path, { throwIfNoEntry: false });
+    const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
     if (!stat) continue; // gone since
     if (stat.isDirectory()) {
       yield packer.header(packed, "directory", stat);
@@ -83,69 +99,82 @@ class Packer {
   /** Files that have more names, by device and number: the name under which they were packed. */
   readonly #packed = new Map<string, Buffer>();
 
-  constructor(progress: PackProgress) {
+  readonly #options: PackOptions;
+
+  constructor(progress: PackProgress, options: PackOptions) {
     this.progress = progress;
+    this.#options = options;
   }
 
   header(
     name: Buffer,
     type: TarType,
-    { mode, mtimeMs }: Stats,
+    { mode, mtimeNs }: BigIntStats,
     { target = noTarget, size = 0 }: { target?: Buffer; size?: number } = {},
+    extents?: Extent[],
   ): Buffer {
     const entry: TarEntry & { type: TarType } = {
       name,
       type,
       size,
-      mode,
-      mtime: mtimeMs / 1000,
+      mode: Number(mode),
+      mtime: mtimeNs,
       target,
     };
     if (type !== "directory") this.progress.files += 1;
-    return headerOf(entry);
+    if (!extents) return headerOf(entry);
+    const map = mapOf(extents);
+    return Buffer.concat([headerOf(entry, { storedBytes: map.length + dataBytes(extents) }), map]);
   }
 
   *file(path: Buffer, name: Buffer, flags: number): Generator<Buffer> {
     const descriptor = reading(path, () => openSync(path, constants.O_RDONLY | flags));
     try {
-      const stat = fstatSync(descriptor);
-      const first = stat.nlink > 1 ? this.#firstOf(stat, name) : undefined;
+      const stat = fstatSync(descriptor, { bigint: true });
+      const first = stat.nlink > 1n ? this.#firstOf(stat, name) : undefined;
       if (first) {
         yield this.header(name, "link", stat, { target: first });
         return;
       }
+      const [told, blocks] = [Number(stat.size), Number(stat.blocks)];
       // What the kernel makes up, as in /proc and /sys, has another size than it says.
-      const content = stat.size < smallBytes ? contentOf(descriptor, stat.size, path) : undefined;
-      const size = content?.length ?? stat.size;
-      yield this.header(name, "file", stat, { size });
-      if (!content) yield* this.#bytes(descriptor, size, path);
-      else yield content;
-      this.progress.bytes += content?.length ?? 0;
-      yield padding(size);
+      const content = told < smallBytes ? contentOf(descriptor, told, path) : undefined;
+      const size = content?.length ?? told;
+      const isSparse = this.#options.sparse && !content;
+      const extents = isSparse ? extentsOf(descriptor, { size, blocks }) : undefined;
+      yield this.header(name, "file", stat, { size }, extents);
+      const stored = extents ?? [{ offset: 0, length: size }];
+      if (content) yield content;
+      else for (const extent of stored) yield* this.#bytes(descriptor, extent, path, size);
+      this.progress.bytes += size - (content ? 0 : dataBytes(stored));
+      yield padding(dataBytes(stored));
     } finally {
       closeSync(descriptor);
     }
   }
 
-  #firstOf({ dev, ino }: Stats, name: Buffer): Buffer | undefined {
+  #firstOf({ dev, ino }: BigIntStats, name: Buffer): Buffer | undefined {
     const id = `${dev}:${ino}`;
     const first = this.#packed.get(id);
     if (!first) this.#packed.set(id, name);
     return first;
   }
 
-  *#bytes(descriptor: number, size: number, path: Buffer): Generator<Buffer> {
-    for (let rest = size; rest > 0; ) {
-      const piece = Buffer.allocUnsafe(Math.min(rest, pieceBytes));
-      const count = reading(path, () => readSync(descriptor, piece, 0, piece.length, null));
+  *#bytes(
+    descriptor: number,
+    { offset, length }: Extent,
+    path: Buffer,
+    size: number,
+  ): Generator<Buffer> {
+    const end = offset + length;
+    for (let at = offset; at < end; ) {
+      const piece = Buffer.allocUnsafe(Math.min(end - at, pieceBytes));
+      const count = reading(path, () => readSync(descriptor, piece, 0, piece.length, at));
       if (count === 0) {
-        const sizes = `shrank from ${size} to ${size - rest} bytes`;
-        throw new BhattiError(
-          "local_io",
-          `cannot read "${path}": file changed as we read it: ${sizes}`,
-        );
+        const why = shrunkText({ from: size, to: at });
+        throw new BhattiError("local_io", `cannot read "${path}": ${why}`);
       }
-      rest -= count;
+      at += count;
       this.progress.bytes += count;
       yield piece.subarray(0, count);
     }

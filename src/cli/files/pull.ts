@@ -10,6 +10,7 @@ import { type Progress, showProgress } from "../terminal/progress.ts";
 import { type Destination, destinationOf, openSpecial } from "./destination.ts";
 import { type Extracted, extractBytes, extractFile, extractInto } from "./extract.ts";
 import { writing } from "./local-error.ts";
+import type { TreeOptions } from "./local-tree.ts";
 import { type Place, partsOf } from "./place.ts";
 import { explainCut } from "./shrunk.ts";
 import { untilSignal } from "./until-signal.ts";
@@ -21,7 +22,12 @@ export interface Pulled extends Extracted {
   isPrinted: boolean;
 }
 
-export async function pullFrom(context: Context, place: Place, local: string): Promise<Pulled> {
+export async function pullFrom(
+  context: Context,
+  place: Place,
+  local: string,
+  options: TreeOptions,
+): Promise<Pulled> {
   const client = await context.client();
   const { result: there } = await client.call("file.stat", partsOf(place));
   const isDirectory = kindOf(local) === "directory";
@@ -45,8 +51,8 @@ export async function pullFrom(context: Context, place: Place, local: string): P
   try {
     const extracted = await untilSignal(context, left(destination, local), async (signal) => {
       const tar = await open(client, place, signal);
-      if (!destination) return await extractInto(target, tar, progress);
-      const extracting = extractOneTo(context, destination, tar, { progress, signal });
+      if (!destination) return await extractInto(target, tar, progress, options);
+      const extracting = extractOneTo(context, destination, tar, { progress, signal, options });
       return await extracting.catch(async (error: unknown) => {
         const sizes = { from: there.size ?? 0, to: progress.bytes };
         throw await explainCut(error, client, place, sizes);
@@ -69,7 +75,7 @@ async function extractOneTo(
   { system }: Context,
   destination: Destination,
   tar: AsyncIterable<Uint8Array>,
-  { progress, signal }: { progress: Progress; signal: AbortSignal },
+  { progress, signal, options }: { progress: Progress; signal: AbortSignal; options: TreeOptions },
 ): Promise<Extracted> {
   switch (destination.kind) {
     case "stdout":
@@ -79,12 +85,14 @@ async function extractOneTo(
       return await extractBytes((bytes) => special.write(bytes), tar, progress);
     }
     case "file":
-      return await extractFile(destination.directory, destination.name, tar, progress);
+      return await extractFile(destination, tar, progress, options);
   }
 }
 
 async function open(client: Client, place: Place, signal: AbortSignal) {
-  return bytesIn(await client.transfer("file.pull", partsOf(place), { signal }), { signal });
+  const { params, query } = partsOf(place);
+  const input = { params, query: { ...query, sparse: "true" as const } };
+  return bytesIn(await client.transfer("file.pull", input, { signal }), { signal });
 }
 
 function kindOf(local: string): "directory" | "file" | "nothing" {

@@ -3,13 +3,14 @@ import { statSync } from "node:fs";
 import { basename } from "node:path";
 import type { Received } from "../../client/answer.ts";
 import type { Client } from "../../client/client.ts";
+import { DaemonError } from "../../client/failure.ts";
 import { bytesOf } from "../../contract/byte-text.ts";
 import type { Transferred } from "../../contract/files.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Context } from "../context.ts";
 import { showProgress } from "../terminal/progress.ts";
 import { reading } from "./local-error.ts";
-import { measure, type PackProgress, packDirectory, packFile } from "./pack.ts";
+import { measure, type PackOptions, type PackProgress, packDirectory, packFile } from "./pack.ts";
 import { lookUp, type Place, partsOf } from "./place.ts";
 import { untilSignal } from "./until-signal.ts";
 import { upload } from "./upload.ts";
@@ -27,17 +28,23 @@ export async function pushInto(context: Context, local: string, place: Place): P
   const total = () => (stat.isDirectory() ? measure(local) : { files: 1, bytes: stat.size });
   const shown = await showProgress(context, total);
   const progress = Object.assign(shown, { skipped: 0 });
-  const pieces = () => {
+  const pieces = (options: PackOptions) => {
     Object.assign(progress, { files: 0, bytes: 0, skipped: 0 });
     return stat.isDirectory()
-      ? packDirectory(local, progress)
-      : packFile(local, into.name, progress);
+      ? packDirectory(local, progress, options)
+      : packFile(local, into.name, progress, options);
   };
+  const send = (options: PackOptions, signal: AbortSignal) =>
+    upload(client, "file.push", partsOf(into.place), { pieces: () => pieces(options), signal });
   try {
     const answer = await untilSignal(
       context,
       `files already copied to ${into.place.path} are kept`,
-      (signal) => upload(client, "file.push", partsOf(into.place), { pieces, signal }),
+      (signal) =>
+        send({ sparse: true }, signal).catch((error) => {
+          if (!isSparseRefused(error)) throw error;
+          return send({ sparse: false }, signal);
+        }),
     );
     const { files, bytes } = progress;
     const skipped = progress.skipped + (answer.skipped ?? 0);
@@ -45,6 +52,12 @@ export async function pushInto(context: Context, local: string, place: Place): P
   } finally {
     await shown.end();
   }
+}
+
+/** By an agent of an earlier version. */
+function isSparseRefused(error: unknown): boolean {
+  const isRefusal = error instanceof DaemonError && error.code === "bad_request";
+  return isRefusal && error.message.includes("sparse file, which is not supported");
 }
 
 /** A pipe would be waited for, and how much comes from it or from a device is not known before. */

@@ -12,8 +12,8 @@ export interface TarEntry {
   size: number;
   /** Permission bits. */
   mode: number;
-  /** Unix time, seconds. */
-  mtime: number;
+  /** Unix time, nanoseconds. */
+  mtime: bigint;
   /** Of a symbolic link where it leads; of a hard link the name of an earlier entry. */
   target: Buffer;
 }
@@ -35,19 +35,38 @@ const fields = {
 type Field = keyof typeof fields;
 
 const largestOctal = 0o77777777777;
+export const second = 1_000_000_000n;
+/** For readers that do not know of sparse files. */
+const sparseName = Buffer.from("GNUSparseFile.0/sparse");
+
+/** A sparse file is stored as its map and its parts, which have so many bytes together. */
+export interface Sparse {
+  storedBytes: number;
+}
 
 /** One entry's header, with one before it for what does not fit into it. */
-export function headerOf(entry: TarEntry & { type: TarType }): Buffer {
-  const name = entry.type === "directory" ? Buffer.concat([entry.name, slash]) : entry.name;
+export function headerOf(entry: TarEntry & { type: TarType }, sparse?: Sparse): Buffer {
+  const own = entry.type === "directory" ? Buffer.concat([entry.name, slash]) : entry.name;
+  const name = sparse ? sparseName : own;
+  const size = sparse?.storedBytes ?? entry.size;
+  const seconds = floorSeconds(entry.mtime);
   const records = [
+    ...(sparse
+      ? [
+          record("GNU.sparse.major", Buffer.from("1")),
+          record("GNU.sparse.minor", Buffer.from("0")),
+          record("GNU.sparse.name", own),
+          record("GNU.sparse.realsize", Buffer.from(String(entry.size))),
+        ]
+      : []),
     ...(name.length > 100 ? [record("path", name)] : []),
     ...(entry.target.length > 100 ? [record("linkpath", entry.target)] : []),
-    ...(entry.size > largestOctal ? [record("size", Buffer.from(String(entry.size)))] : []),
-    ...(isOctal(entry.mtime)
+    ...(size > largestOctal ? [record("size", Buffer.from(String(size)))] : []),
+    ...(entry.mtime === BigInt(seconds) * second && isOctal(seconds)
       ? []
-      : [record("mtime", Buffer.from(String(Math.floor(entry.mtime))))]),
+      : [record("mtime", Buffer.from(decimal(entry.mtime)))]),
   ];
-  const block = blockOf({ ...entry, name, flag: flags[entry.type] });
+  const block = blockOf({ ...entry, name, size, mtime: seconds, flag: flags[entry.type] });
   return records.length === 0 ? block : Buffer.concat([extended("x", records), block]);
 }
 
@@ -61,6 +80,25 @@ function extended(flag: "x" | "g", records: Buffer[]): Buffer {
   const [name, size] = [Buffer.from("pax"), content.length];
   const block = blockOf({ name, target: empty, flag, size, mode: 0o644, mtime: 0 });
   return Buffer.concat([block, content, padding(size)]);
+}
+
+function floorSeconds(nanoseconds: bigint): number {
+  const part = ((nanoseconds % second) + second) % second;
+  return Number((nanoseconds - part) / second);
+}
+
+/** Nanoseconds as seconds, such as `-1.5`. */
+function decimal(nanoseconds: bigint): string {
+  const size = nanoseconds < 0n ? -nanoseconds : nanoseconds;
+  const part = String(size % second).padStart(9, "0");
+  return `${nanoseconds < 0n ? "-" : ""}${size / second}.${part}`;
+}
+
+/** Seconds in decimal as nanoseconds; 0 when they are not. */
+export function nanosecondsOf(text: string): bigint {
+  const [, sign, whole = "0", part = ""] = /^(-?)(\d{1,12})(?:\.(\d+))?$/.exec(text) ?? [];
+  const size = BigInt(whole) * second + BigInt(part.slice(0, 9).padEnd(9, "0"));
+  return sign === "-" ? -size : size;
 }
 
 function isOctal(mtime: number): boolean {

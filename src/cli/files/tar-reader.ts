@@ -1,11 +1,14 @@
 /** A tar stream's entries, one after the other, each with its content. */
 import { BhattiError } from "../../errors/bhatti-error.ts";
+import { dataBytes, type Extent, readMap } from "./sparse.ts";
 import {
   blockBytes,
   damaged,
   leftOutKey,
+  nanosecondsOf,
   readBlock,
   readRecords,
+  second,
   shrankKey,
   type TarEntry,
 } from "./tar-header.ts";
@@ -13,6 +16,8 @@ import {
 export interface TarItem extends TarEntry {
   /** Must be read to its end before the next one is asked for. */
   content: AsyncIterable<Buffer>;
+  /** The parts of a sparse file whose bytes its content has. */
+  extents?: Extent[];
 }
 
 /** What the sender passed over. */
@@ -41,7 +46,8 @@ interface Meta {
   name?: Buffer;
   target?: Buffer;
   size?: number;
-  mtime?: number;
+  mtime?: bigint;
+  sparse?: { name: Buffer; size: number };
 }
 
 /**
@@ -58,10 +64,9 @@ export async function* readTar(
       const block = await input.take(blockBytes);
       if (isZero(block)) {
         // The sender of a file that shrank fails behind the end, for readers that do not know of the note.
-        await input.drain().catch((error) => {
+        return await input.drain().catch((error) => {
           if (leftOut.shrunk.length === 0) throw error;
         });
-        return;
       }
       const { flag, ...header } = readBlock(block);
       if (metaFlags.has(flag)) {
@@ -70,21 +75,49 @@ export async function* readTar(
         else meta = { ...meta, ...metaOf(flag, bytes) };
         continue;
       }
-      const entry = { ...header, ...meta, type: typeOf(flag) };
+      const { stored, ...item } = await itemOf(input, { ...header, flag }, meta);
       meta = {};
-      const size = sizeOf(entry);
-      const content = input.content(size);
-      // What a symbolic link says is its own business; a hard link is a name of this stream.
-      const target = entry.type === "link" ? relative(entry.target) : entry.target;
-      yield { ...entry, size, name: relative(entry.name), target, content };
-      for await (const _ of content) {
+      yield item;
+      for await (const _ of item.content) {
         // what nobody wanted
       }
-      await input.take(-size & (blockBytes - 1));
+      await input.take(-stored & (blockBytes - 1));
     }
   } finally {
     await input.end();
   }
+}
+
+/** With how many bytes of the stream its content has. */
+async function itemOf(
+  input: Input,
+  { flag, ...header }: ReturnType<typeof readBlock>,
+  { sparse, ...known }: Meta,
+): Promise<TarItem & { stored: number }> {
+  const entry = { ...header, mtime: inNanoseconds(header.mtime), ...known, type: typeOf(flag) };
+  const stored = sizeOf(entry);
+  const extents = sparse && (await mapIn(input, sparse.size, stored));
+  const content = input.content(extents ? dataBytes(extents) : stored);
+  const { name, size } = sparse ?? { name: entry.name, size: stored };
+  // What a symbolic link says is its own business; a hard link is a name of this stream.
+  const target = entry.type === "link" ? relative(entry.target) : entry.target;
+  return {
+    ...entry,
+    size,
+    name: relative(name),
+    target,
+    content,
+    ...(extents && { extents }),
+    stored,
+  };
+}
+
+function inNanoseconds(seconds: number): bigint {
+  return BigInt(Math.trunc(seconds) || 0) * second;
+}
+
+function mapIn(input: Input, size: number, content: number): Promise<Extent[]> {
+  return readMap((bytes) => input.take(bytes), { size, content });
 }
 
 /** Of its content, which links and directories have none of, whatever they say. */
@@ -104,8 +137,20 @@ function metaOf(flag: string, bytes: Buffer): Meta {
     ...(name && { name }),
     ...(target && { target }),
     ...(records.has("size") && { size: number("size") }),
-    ...(records.has("mtime") && { mtime: number("mtime") }),
+    ...(records.has("mtime") && { mtime: nanosecondsOf(String(records.get("mtime"))) }),
+    ...sparseOf(records),
   };
+}
+
+function sparseOf(records: Map<string, Buffer>): Pick<Meta, "sparse"> {
+  if (![...records.keys()].some((key) => key.startsWith("GNU.sparse."))) return {};
+  const text = (key: string) => records.get(`GNU.sparse.${key}`)?.toString("latin1");
+  const [name, size] = [records.get("GNU.sparse.name"), text("realsize") ?? ""];
+  const isKnown = text("major") === "1" && text("minor") === "0";
+  if (!isKnown || !name || !/^\d{1,15}$/.test(size)) {
+    throw damaged("a sparse file in an unknown format");
+  }
+  return { sparse: { name: Buffer.from(name), size: Number(size) } };
 }
 
 function note(bytes: Buffer, leftOut: LeftOut): void {

@@ -97,7 +97,8 @@ function bindReading(binder: Binder, files: Files): void {
 function bindStreams(binder: Binder, files: Files): void {
   implement(binder, endpoints["file.pull"], async (call) => {
     const signal = call.signal();
-    const tar = await files.pack(placeOf(call), pathIn(call.query), signal);
+    const at = { ...pathIn(call.query), sparse: call.query.sparse === "true" };
+    const tar = await files.pack(placeOf(call), at, signal);
     return await respondWithBytes(tar, {
       headers: { "Content-Type": "application/x-tar" },
       signal,

@@ -6,14 +6,15 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{
-    chownat, copy_file_range, fchmod, fchown, fstat, futimens, mkdirat, openat, readlinkat,
-    symlinkat, utimensat, AtFlags, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid,
-    CWD,
+    chownat, copy_file_range, fchmod, fchown, fstat, ftruncate, futimens, mkdirat, openat,
+    readlinkat, seek, symlinkat, utimensat, AtFlags, FileType, Gid, Mode, OFlags, SeekFrom, Stat,
+    Timespec, Timestamps, Uid, CWD,
 };
-use rustix::io::Errno;
+use rustix::io::{pread, Errno};
 
 use super::directory;
 use super::durable::{self, FileSystems};
+use super::holes::{Extent, Extents};
 use super::place::{is_directory, Last, Place, Trust};
 use super::put;
 use super::read::{open_regular_at, read_some};
@@ -25,6 +26,7 @@ use crate::protocol::messages::{Failure, Nothing};
 
 const PIECE: usize = 4 * 1024 * 1024;
 const BUFFER: usize = 64 * 1024;
+const MOST_SMALL: u64 = 64 * 1024;
 
 static GIVEN_UP: AtomicBool = AtomicBool::new(false);
 
@@ -167,7 +169,7 @@ impl Copying {
             FileType::RegularFile => {
                 let (file, stat) = open_regular_at(directory, name)?;
                 put::file(target, target_name, Mode::from_raw_mode(0o600), |copy| {
-                    fill(copy, &file)?;
+                    fill(copy, &file, &stat)?;
                     self.dress(copy, &stat)?;
                     if asked {
                         durable::content(copy)?;
@@ -212,7 +214,38 @@ fn make(above: &OwnedFd, name: &CString) -> Result<OwnedFd, Refusal> {
     }
 }
 
-fn fill(copy: &OwnedFd, file: &OwnedFd) -> Result<(), Refusal> {
+/// Holes stay holes.
+fn fill(copy: &OwnedFd, file: &OwnedFd, stat: &Stat) -> Result<(), Refusal> {
+    let size = stat.st_size as u64;
+    // What is small may be made up by the kernel, and have another size.
+    if size < MOST_SMALL || stat.st_blocks as u64 >= size / 512 {
+        return fill_to_end(copy, file);
+    }
+    let mut buffer = vec![0; BUFFER];
+    for extent in Extents::new(file, size) {
+        let Extent { offset, length } = extent?;
+        let end = offset + length;
+        let mut at = offset;
+        while at < end {
+            go_on()?;
+            let most = usize::try_from(end - at).map_or(BUFFER, |left| left.min(BUFFER));
+            match pread(file, &mut buffer[..most], at) {
+                // It has become shorter.
+                Ok(0) => return Ok(ftruncate(copy, at)?),
+                Ok(count) => {
+                    seek(copy, SeekFrom::Start(at))?;
+                    write_all(copy, &buffer[..count])?;
+                    at += count as u64;
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(ftruncate(copy, size)?)
+}
+
+fn fill_to_end(copy: &OwnedFd, file: &OwnedFd) -> Result<(), Refusal> {
     loop {
         go_on()?;
         match copy_file_range(file, None, copy, None, PIECE) {

@@ -5,6 +5,7 @@ mod copy;
 pub mod directory;
 mod durable;
 mod entry;
+pub mod holes;
 mod inside;
 pub mod job;
 pub mod jobs;

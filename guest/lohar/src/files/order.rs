@@ -68,6 +68,9 @@ pub enum Work {
     Pack {
         #[serde(with = "byte_text::path")]
         path: PathBuf,
+        /// Whether holes of files are left out, which not every reader of tar streams understands.
+        #[serde(default)]
+        sparse: bool,
     },
     Unpack {
         #[serde(with = "byte_text::path")]
@@ -139,7 +142,7 @@ impl Work {
             | Work::Stat { path, .. }
             | Work::Mkdir { path, .. }
             | Work::Remove { path, .. }
-            | Work::Pack { path }
+            | Work::Pack { path, .. }
             | Work::Unpack { path }
             | Work::Watch { path, .. }
             | Work::Write { path, .. } => [Some(path), None],
@@ -154,7 +157,7 @@ impl Work {
             | Work::Stat { path, .. }
             | Work::Mkdir { path, .. }
             | Work::Remove { path, .. }
-            | Work::Pack { path }
+            | Work::Pack { path, .. }
             | Work::Unpack { path }
             | Work::Watch { path, .. }
             | Work::Write { path, .. }

@@ -138,7 +138,7 @@ mod tests {
             output: None,
         };
         let path = "x".repeat(MOST).into();
-        let refused = give(&ours, &Work::Pack { path }, Trust::All, &ends);
+        let refused = give(&ours, &Work::Unpack { path }, Trust::All, &ends);
         assert_eq!(refused, Err(Errno::NAMETOOLONG));
     }
 }

@@ -6,16 +6,17 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{readlinkat, FileType, OFlags, Stat};
+use rustix::fs::{readlinkat, seek, FileType, OFlags, SeekFrom, Stat};
 use rustix::io::Errno;
 
 use super::answers::Answers;
+use super::holes::{Extent, Extents};
 use super::place::{is_directory, Last, Place, Trust};
 use super::put::is_temporary;
 use super::read::{open_regular, open_regular_at, read_small, send_up_to};
 use super::refusal::{failure, Explain, Refusal};
 use super::tar::header::{append, append_note, pad, padding, END};
-use super::tar::{Kind, Member};
+use super::tar::{Kind, Member, MOST_EXTENTS};
 use super::unpack::Transferred;
 use super::walk::{Step, Walk};
 use crate::protocol::messages::{Failure, Nothing};
@@ -26,7 +27,12 @@ const ZEROS: [u8; 16 * 1024] = [0; 16 * 1024];
 /// Bytes that are kept in mind for names; a file that is met again beyond them is packed once more.
 const MOST_KEPT: usize = 16 * 1024 * 1024;
 
-pub fn pack(path: &Path, trust: Trust, answers: &mut Answers) -> Result<Transferred, Failure> {
+pub fn pack(
+    path: &Path,
+    sparse: bool,
+    trust: Trust,
+    answers: &mut Answers,
+) -> Result<Transferred, Failure> {
     let place = Place::find(path, trust, Last::Target).explain("pack", path)?;
     let stat = place.stat().explain("pack", path)?;
     let mut packing = Packing {
@@ -35,6 +41,7 @@ pub fn pack(path: &Path, trust: Trust, answers: &mut Answers) -> Result<Transfer
         kept: 0,
         shrunk: None,
         is_one_file: false,
+        sparse,
         done: Transferred::default(),
     };
     if is_directory(&stat) {
@@ -70,6 +77,8 @@ struct Packing<'a> {
     /// The first file that ended before its header says.
     shrunk: Option<(PathBuf, Refusal)>,
     is_one_file: bool,
+    /// Whether holes are left out of it.
+    sparse: bool,
     done: Transferred,
 }
 
@@ -167,25 +176,39 @@ impl Packing<'_> {
         if member.size < SMALL {
             return self.small(file, member);
         }
+        if self.sparse && (stat.st_blocks as u64) < member.size / 512 {
+            member.extents = extents(file, member.size)?;
+        }
         self.header(&member)?;
         self.done.bytes += member.size;
         self.answers.flush()?;
-        let lacking = send_up_to(file, member.size, self.answers)?;
-        if lacking > 0 {
-            return self.shrank(&member, member.size - lacking);
+        let whole = [Extent {
+            offset: 0,
+            length: member.size,
+        }];
+        let parts = member.extents.as_deref().unwrap_or(&whole);
+        let mut left: u64 = parts.iter().map(|part| part.length).sum();
+        let end = padding(left);
+        for part in parts {
+            seek(file, SeekFrom::Start(part.offset))?;
+            let lacking = send_up_to(file, part.length, self.answers)?;
+            left -= part.length - lacking;
+            if lacking > 0 {
+                let to = part.offset + part.length - lacking;
+                return self.shrank(&member, to, left + end as u64);
+            }
         }
-        self.answers.push(&ZEROS[..padding(member.size)])?;
+        self.answers.push(&ZEROS[..end])?;
         Ok(())
     }
 
     /// The member's missing bytes are zeros, and a note says so. Of one file, its stream ends there.
-    fn shrank(&mut self, member: &Member, to: u64) -> Result<(), Refusal> {
+    fn shrank(&mut self, member: &Member, to: u64, mut lacking: u64) -> Result<(), Refusal> {
         let from = member.size;
         let shrank = Refusal::Shrank { from, to };
         if self.is_one_file {
             return Err(shrank);
         }
-        let mut lacking = from - to + padding(from) as u64;
         while lacking > 0 {
             let count = lacking.min(ZEROS.len() as u64);
             self.answers.write(&ZEROS[..count as usize])?;
@@ -222,6 +245,30 @@ impl Packing<'_> {
     }
 }
 
+/// None when it has no holes. In many parts, the last one has what follows, holes included.
+fn extents(file: &OwnedFd, size: u64) -> rustix::io::Result<Option<Vec<Extent>>> {
+    let mut parts = Vec::new();
+    for extent in Extents::new(file, size) {
+        let extent = extent?;
+        if parts.len() == MOST_EXTENTS - 1 {
+            let length = size - extent.offset;
+            parts.push(Extent { length, ..extent });
+            break;
+        }
+        parts.push(extent);
+    }
+    seek(file, SeekFrom::Start(0))?;
+    let data: u64 = parts.iter().map(|part| part.length).sum();
+    // GNU tar ends a file with its last part.
+    if parts.last().map_or(0, |part| part.offset + part.length) < size {
+        parts.push(Extent {
+            offset: size,
+            length: 0,
+        });
+    }
+    Ok((data < size).then_some(parts))
+}
+
 fn too_long() -> Refusal {
     let why = "It does not say how long it is, and is longer than 16 MiB";
     Refusal::Rule("bad_request", why)
@@ -233,10 +280,10 @@ fn member(kind: Kind, path: &[u8], stat: &Stat) -> Member {
         path: path.to_vec(),
         target: Vec::new(),
         size: 0,
+        extents: None,
         mode: stat.st_mode & 0o7777,
         mtime: stat.st_mtime,
-        // Parts of a second would take a header more for each.
-        nanoseconds: 0,
+        nanoseconds: stat.st_mtime_nsec as u32,
         uid: stat.st_uid,
         gid: stat.st_gid,
     }

@@ -7,11 +7,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{
-    fchmod, futimens, linkat, mkdirat, openat, symlinkat, utimensat, AtFlags, Mode, OFlags,
-    Timespec, Timestamps, UTIME_NOW,
+    fchmod, ftruncate, futimens, linkat, mkdirat, openat, seek, symlinkat, utimensat, AtFlags,
+    Mode, OFlags, SeekFrom, Timespec, Timestamps, UTIME_NOW,
 };
 use rustix::io::Errno;
-use rustix::pipe::{splice, SpliceFlags};
 use serde::Serialize;
 
 use super::answers::Answers;
@@ -20,13 +19,11 @@ use super::inside::{names, Inside};
 use super::place::{to_name, Lacking, Last, Place, Trust};
 use super::put;
 use super::refusal::{failure, Explain, Refusal};
-use super::tar::reader::{cut_off, Reader};
+use super::tar::reader::Reader;
 use super::tar::{Kind, Member};
 use super::write::write_all;
 use crate::protocol::messages::{Failure, Nothing};
 
-/// Less than this is copied, which takes fewer steps than passing pages on.
-const SMALL: u64 = 256 * 1024;
 /// Directories whose mode and time are kept in mind until all that is in them is there.
 const MOST_KEPT: usize = 16 * 1024 * 1024;
 
@@ -53,7 +50,6 @@ pub fn unpack(
         directories: Vec::new(),
         kept: 0,
         done: Transferred::default(),
-        is_root: rustix::process::geteuid().is_root(),
     };
     while let Some(member) = reader.next().explain("extract to", path)? {
         let outcome = unpacking.take(&member, &mut reader);
@@ -83,7 +79,6 @@ struct Unpacking {
     directories: Vec<Directory>,
     kept: usize,
     done: Transferred,
-    is_root: bool,
 }
 
 struct Directory {
@@ -119,12 +114,12 @@ impl Unpacking {
         member: &Member,
         reader: &mut Reader<File>,
     ) -> Result<(), Refusal> {
-        let mode = self.mode(member);
+        let mode = Mode::from_raw_mode(member.mode);
         let (directory, name) = self.inside.parent(path)?;
         self.changed.add(directory)?;
         let plain = mode.intersection(Mode::from_raw_mode(0o777));
         put::file(directory, &name, plain, |file| {
-            fill(file, reader)?;
+            fill(file, reader, member)?;
             if mode != plain {
                 fchmod(file, mode)?;
             }
@@ -135,7 +130,7 @@ impl Unpacking {
     }
 
     fn directory(&mut self, path: &[&[u8]], member: &Member) -> Result<(), Refusal> {
-        let mode = self.mode(member);
+        let mode = Mode::from_raw_mode(member.mode);
         // Whoever unpacks can go on in it until all is there.
         let directory = self.inside.directory(path, mode | Mode::RWXU)?;
         self.changed.add(directory)?;
@@ -180,12 +175,6 @@ impl Unpacking {
         })
     }
 
-    /// The bits that lend an owner's or a group's rights are root's to give.
-    fn mode(&self, member: &Member) -> Mode {
-        let bits = if self.is_root { 0o7777 } else { 0o1777 };
-        Mode::from_raw_mode(member.mode & bits)
-    }
-
     fn finish(&mut self) -> Result<(), Refusal> {
         while let Some(kept) = self.directories.pop() {
             let directory = self.inside.existing(&names(&kept.path)?)?;
@@ -202,36 +191,25 @@ impl Unpacking {
     }
 }
 
-fn fill(file: &OwnedFd, reader: &mut Reader<File>) -> Result<(), Refusal> {
-    loop {
-        match reader.content()? {
-            [] => return Ok(()),
-            piece => write_all(file, piece)?,
-        }
-        let passed = match reader.direct() {
-            Some((source, left)) if left >= SMALL => pass_on(source, file, left)?,
-            _ => 0,
-        };
-        reader.passed(passed);
+fn fill(file: &OwnedFd, reader: &mut Reader<File>, member: &Member) -> Result<(), Refusal> {
+    let Some(extents) = &member.extents else {
+        return copy(file, reader, member.size);
+    };
+    for extent in extents {
+        seek(file, SeekFrom::Start(extent.offset))?;
+        copy(file, reader, extent.length)?;
     }
+    Ok(ftruncate(file, member.size)?)
 }
 
-/// From the pipe into the file without a detour; returns how much.
-fn pass_on(source: &File, file: &OwnedFd, bytes: u64) -> Result<u64, Refusal> {
-    let mut passed = 0;
-    while passed < bytes {
-        let most = usize::try_from(bytes - passed)
-            .unwrap_or(usize::MAX)
-            .min(1 << 30);
-        match splice(source, None, file, None, most, SpliceFlags::MOVE) {
-            Ok(0) => return Err(cut_off()),
-            Ok(count) => passed += count as u64,
-            Err(Errno::INTR) => {}
-            Err(Errno::INVAL | Errno::OPNOTSUPP) => break,
-            Err(error) => return Err(error.into()),
-        }
+fn copy(file: &OwnedFd, reader: &mut Reader<File>, bytes: u64) -> Result<(), Refusal> {
+    let mut left = bytes;
+    while left > 0 {
+        let piece = reader.content(left)?;
+        write_all(file, piece)?;
+        left -= piece.len() as u64;
     }
-    Ok(passed)
+    Ok(())
 }
 
 fn times(member: &Member) -> Timestamps {

@@ -92,7 +92,10 @@ fn run(
             copy::heed_the_end();
             tell(copy::copy(from, to, *recursive, trust), answers)
         }
-        Work::Pack { path } => tell(pack::pack(path, trust, answers), answers),
+        Work::Pack { path, sparse } => {
+            let done = pack::pack(path, *sparse, trust, answers);
+            tell(done, answers)
+        }
         Work::Watch { path, recursive } => {
             tell(watch::watch(path, *recursive, trust, answers), answers)
         }

@@ -1,23 +1,36 @@
 //! One header block, and what does not fit into it.
 
 use super::pax;
+use super::Extent;
 use super::{Kind, Member, BLOCK};
 
 const NAME: usize = 100;
 /// What eleven octal digits can say.
 const MOST: u64 = 0o777_7777_7777;
 
-/// Appends the header of a member whose content follows.
+/// Appends the header of a member whose content follows: of a sparse file, the bytes of its parts.
 pub fn append(out: &mut Vec<u8>, member: &Member) {
     let mut records = Vec::new();
-    if member.path.len() > NAME {
-        pax::append_record(&mut records, "path", &member.path);
+    let map = member.extents.as_deref().map(map_of);
+    let (mut path, mut size) = (member.path.as_slice(), member.size);
+    if let (Some(map), Some(extents)) = (&map, &member.extents) {
+        size = map.len() as u64 + extents.iter().map(|extent| extent.length).sum::<u64>();
+        let real = member.size.to_string();
+        pax::append_record(&mut records, "GNU.sparse.major", b"1");
+        pax::append_record(&mut records, "GNU.sparse.minor", b"0");
+        pax::append_record(&mut records, "GNU.sparse.name", path);
+        pax::append_record(&mut records, "GNU.sparse.realsize", real.as_bytes());
+        // For readers that do not know of sparse files.
+        path = b"GNUSparseFile.0/sparse";
+    }
+    if path.len() > NAME {
+        pax::append_record(&mut records, "path", path);
     }
     if member.target.len() > NAME {
         pax::append_record(&mut records, "linkpath", &member.target);
     }
-    if member.size > MOST {
-        pax::append_record(&mut records, "size", member.size.to_string().as_bytes());
+    if size > MOST {
+        pax::append_record(&mut records, "size", size.to_string().as_bytes());
     }
     if member.nanoseconds > 0 || !(0..=MOST as i64).contains(&member.mtime) {
         let time = pax::time(member.mtime, member.nanoseconds);
@@ -37,9 +50,20 @@ pub fn append(out: &mut Vec<u8>, member: &Member) {
     };
     let owner = (member.uid, member.gid);
     let mtime = u64::try_from(member.mtime).unwrap_or(0);
-    let size = member.size;
-    let (path, target) = (&member.path, &member.target);
+    let target = &member.target;
     out.extend_from_slice(&block(kind, path, target, size, member.mode, mtime, owner));
+    out.extend_from_slice(&map.unwrap_or_default());
+}
+
+/// The first blocks of a sparse file: how many parts there are, and the offset and length of each.
+fn map_of(extents: &[Extent]) -> Vec<u8> {
+    let mut map = format!("{}\n", extents.len()).into_bytes();
+    for Extent { offset, length } in extents {
+        map.extend_from_slice(format!("{offset}\n{length}\n").as_bytes());
+    }
+    let length = map.len() as u64;
+    pad(&mut map, length);
+    map
 }
 
 /// A record about the stream as a whole, between two members.

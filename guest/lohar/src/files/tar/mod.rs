@@ -1,5 +1,7 @@
 //! tar streams: POSIX with its extended headers, and GNU's long names.
 
+use super::holes::Extent;
+
 pub mod header;
 pub mod pax;
 pub mod reader;
@@ -16,6 +18,9 @@ pub enum Kind {
     Other,
 }
 
+/// Of a sparse file.
+pub const MOST_EXTENTS: usize = 65_536;
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Member {
     pub kind: Kind,
@@ -24,6 +29,8 @@ pub struct Member {
     pub target: Vec<u8>,
     /// Of a file.
     pub size: u64,
+    /// The parts of a sparse file, whose bytes follow each other in the stream.
+    pub extents: Option<Vec<Extent>>,
     /// Permission bits.
     pub mode: u32,
     pub mtime: i64,

@@ -8,6 +8,11 @@ pub struct Records {
     pub mtime: Option<(i64, u32)>,
     /// A file with holes in a form of GNU's own.
     pub sparse: bool,
+    /// GNU's form 1.0, in which a map comes before the file's bytes.
+    pub major: Option<u64>,
+    pub minor: Option<u64>,
+    pub sparse_name: Option<Vec<u8>>,
+    pub real_size: Option<u64>,
 }
 
 /// None when malformed.
@@ -24,8 +29,13 @@ pub fn parse(mut bytes: &[u8]) -> Option<Records> {
             b"linkpath" => records.target = Some(value.to_vec()),
             b"size" => records.size = Some(text(value)?.parse().ok()?),
             b"mtime" => records.mtime = Some(parse_time(text(value)?)?),
-            key => records.sparse |= key.starts_with(b"GNU.sparse."),
+            b"GNU.sparse.major" => records.major = Some(text(value)?.parse().ok()?),
+            b"GNU.sparse.minor" => records.minor = Some(text(value)?.parse().ok()?),
+            b"GNU.sparse.name" => records.sparse_name = Some(value.to_vec()),
+            b"GNU.sparse.realsize" => records.real_size = Some(text(value)?.parse().ok()?),
+            _ => {}
         }
+        records.sparse |= record.starts_with(b"GNU.sparse.");
         bytes = &bytes[length..];
     }
     Some(records)

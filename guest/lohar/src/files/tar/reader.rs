@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use super::header::{is_whole, number, padding, text};
 use super::pax::{self, Records};
-use super::{Kind, Member, BLOCK};
+use super::{Extent, Kind, Member, BLOCK, MOST_EXTENTS};
 use crate::files::refusal::Refusal;
 
 const BUFFER: usize = 128 * 1024;
@@ -53,7 +53,7 @@ impl<R: Read> Reader<R> {
                 // For all that follow; nothing in it that we need.
                 b'g' => drop(self.extended(size)?),
                 b'S' => return Err(sparse()),
-                _ if records.sparse => return Err(sparse()),
+                _ if records.sparse => return self.sparse(&block, size, records, long).map(Some),
                 _ => return self.member(&block, size, records, long).map(Some),
             }
         }
@@ -97,6 +97,7 @@ impl<R: Read> Reader<R> {
             path,
             target: target.unwrap_or_else(|| text(&block[157..257]).to_vec()),
             size,
+            extents: None,
             mode: field(block, 100, 8)? as u32 & 0o7777,
             mtime,
             nanoseconds,
@@ -106,30 +107,99 @@ impl<R: Read> Reader<R> {
         })
     }
 
-    /// The next piece of the member's content, which counts as taken; empty after the last.
-    pub fn content(&mut self) -> Result<&[u8], Refusal> {
-        if self.left == 0 {
+    /// In GNU's form 1.0: its own name and size are in the records, and its map is in front of its content.
+    fn sparse(
+        &mut self,
+        block: &[u8; BLOCK],
+        size: u64,
+        mut records: Records,
+        long: Records,
+    ) -> Result<Member, Refusal> {
+        if (records.major, records.minor) != (Some(1), Some(0)) {
+            return Err(sparse());
+        }
+        let (name, real_size) = (records.sparse_name.take(), records.real_size);
+        let mut member = self.member(block, size, records, long)?;
+        member.path = name.ok_or_else(bad_map)?;
+        member.size = real_size.ok_or_else(bad_map)?;
+        let extents = self.map()?;
+        let mut end = 0;
+        for extent in &extents {
+            if extent.offset < end {
+                return Err(bad_map());
+            }
+            end = extent
+                .offset
+                .checked_add(extent.length)
+                .ok_or_else(bad_map)?;
+        }
+        let data: u64 = extents.iter().map(|extent| extent.length).sum();
+        if member.kind != Kind::File || end > member.size || data != self.left {
+            return Err(bad_map());
+        }
+        member.extents = Some(extents);
+        Ok(member)
+    }
+
+    fn map(&mut self) -> Result<Vec<Extent>, Refusal> {
+        let (mut numbers, mut number) = (Vec::new(), None);
+        loop {
+            self.left = self.left.checked_sub(BLOCK as u64).ok_or_else(bad_map)?;
+            for byte in self.block()? {
+                let count = numbers.first().map_or(0, |&count: &u64| 1 + 2 * count);
+                match byte {
+                    // The rest of the last block.
+                    _ if !numbers.is_empty() && numbers.len() as u64 >= count => break,
+                    b'0'..=b'9' => {
+                        let digit = u64::from(byte - b'0');
+                        let before: u64 = number.unwrap_or(0);
+                        let after = before
+                            .checked_mul(10)
+                            .and_then(|ten| ten.checked_add(digit));
+                        number = Some(
+                            after
+                                .filter(|&n| n <= i64::MAX as u64)
+                                .ok_or_else(bad_map)?,
+                        );
+                    }
+                    b'\n' => numbers.push(number.take().ok_or_else(bad_map)?),
+                    _ => return Err(bad_map()),
+                }
+                if numbers.len() == 1 && numbers[0] > MOST_EXTENTS as u64 {
+                    return Err(malformed("A sparse file has more than 65,536 parts"));
+                }
+            }
+            if numbers
+                .first()
+                .is_some_and(|&count| numbers.len() as u64 == 1 + 2 * count)
+            {
+                break;
+            }
+        }
+        let pairs = numbers[1..].chunks_exact(2);
+        Ok(pairs
+            .map(|pair| Extent {
+                offset: pair[0],
+                length: pair[1],
+            })
+            .collect())
+    }
+
+    /// The next piece of the member's content, of at most so many bytes, which counts as taken; empty after the last.
+    pub fn content(&mut self, most: u64) -> Result<&[u8], Refusal> {
+        let most = self.left.min(most);
+        if most == 0 {
             return Ok(&[]);
         }
         if self.start == self.end {
             self.fill()?;
         }
         let waiting = self.end - self.start;
-        let count = usize::try_from(self.left).map_or(waiting, |left| left.min(waiting));
+        let count = usize::try_from(most).map_or(waiting, |most| most.min(waiting));
         let start = self.start;
         self.start += count;
         self.left -= count as u64;
         Ok(&self.buffer[start..start + count])
-    }
-
-    /// How much content is still to come from the source itself, which then may be read directly: what was is told by
-    /// `passed`.
-    pub fn direct(&self) -> Option<(&R, u64)> {
-        (self.start == self.end).then_some((&self.source, self.left))
-    }
-
-    pub fn passed(&mut self, bytes: u64) {
-        self.left = self.left.saturating_sub(bytes);
     }
 
     /// Passes over what follows the end mark.
@@ -143,7 +213,7 @@ impl<R: Read> Reader<R> {
     }
 
     fn skip_content(&mut self) -> Result<(), Refusal> {
-        while !self.content()?.is_empty() {}
+        while !self.content(u64::MAX)?.is_empty() {}
         let mut padding = std::mem::take(&mut self.padding);
         while padding > 0 {
             if self.start == self.end {
@@ -179,7 +249,7 @@ impl<R: Read> Reader<R> {
         (self.left, self.padding) = (size, padding(size));
         let mut bytes = Vec::with_capacity(size as usize);
         loop {
-            match self.content()? {
+            match self.content(u64::MAX)? {
                 [] => return Ok(bytes),
                 piece => bytes.extend_from_slice(piece),
             }
@@ -240,7 +310,11 @@ fn bad_records() -> Refusal {
 }
 
 fn sparse() -> Refusal {
-    malformed("The tar stream has a sparse file, which is not supported")
+    malformed("The tar stream has a sparse file that is not in the pax format 1.0, which is not supported")
+}
+
+fn bad_map() -> Refusal {
+    malformed("The map of a sparse file in the tar stream is malformed")
 }
 
 pub fn cut_off() -> Refusal {
@@ -259,6 +333,7 @@ mod tests {
             path: path.into(),
             target: target.into(),
             size,
+            extents: None,
             mode: 0o750,
             mtime: 1_700_000_000,
             nanoseconds: 0,
@@ -278,6 +353,15 @@ mod tests {
             member(Kind::HardLink, "hard", "a/file", 0),
         ];
         (all[0].mtime, all[0].nanoseconds) = (-7, 250_000_000);
+        let parts = (0..200u64).map(|at| Extent {
+            offset: at * 1_000_000,
+            length: at % 3,
+        });
+        for (path, extents) in [("sparse", parts.collect()), ("hole", Vec::new())] {
+            let mut sparse = member(Kind::File, path, "", 1 << 40);
+            sparse.extents = Some(extents);
+            all.push(sparse);
+        }
         all
     }
 
@@ -285,8 +369,10 @@ mod tests {
         let mut out = Vec::new();
         for member in members {
             append(&mut out, member);
-            out.resize(out.len() + member.size as usize, b'x');
-            pad(&mut out, member.size);
+            let extents = member.extents.as_ref();
+            let size = extents.map_or(member.size, |all| all.iter().map(|one| one.length).sum());
+            out.resize(out.len() + size as usize, b'x');
+            pad(&mut out, size);
         }
         out.extend_from_slice(&END);
         out
@@ -310,7 +396,7 @@ mod tests {
         while let Some(member) = reader.next()? {
             if seed % 2 == 0 {
                 loop {
-                    match reader.content()?.len() {
+                    match reader.content(u64::MAX)?.len() {
                         0 => break,
                         count => taken += count as u64,
                     }
@@ -329,7 +415,7 @@ mod tests {
         for seed in 0..20 {
             let (found, taken) = read_all(&bytes, seed).unwrap();
             assert_eq!(found, expected);
-            assert_eq!(taken, if seed % 2 == 0 { 1212 } else { 0 });
+            assert_eq!(taken, if seed % 2 == 0 { 1212 + 199 } else { 0 });
         }
     }
 
