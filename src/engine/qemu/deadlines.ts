@@ -20,6 +20,8 @@ export const deadlineMs = {
   restore: 30_000,
   /** An agent that does not answer is never stopped. */
   answer: 5_000,
+  /** lohar itself gives up freezing after 2 s. */
+  freeze: 15_000,
   /** Undoing a failed pause or suspend. */
   wakeAgain: 10_000,
   thaw: 2_000,

@@ -5,12 +5,22 @@ import { BhattiError, isBhattiError } from "../../errors/bhatti-error.ts";
 import { deadlineMs } from "./deadlines.ts";
 
 /** Errors: guest_unresponsive. */
-export async function requireAnswer(guest: Guest, signal: AbortSignal): Promise<void> {
+export function requireAnswer(guest: Guest, signal: AbortSignal): Promise<void> {
+  return answered(deadlineMs.answer, signal, (until) => guest.ping(until));
+}
+
+/** For steps that an agent answers within seconds, unless it is frozen itself. Errors: guest_unresponsive. */
+export async function answered(
+  ms: number,
+  signal: AbortSignal,
+  ask: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
   try {
-    await within(deadlineMs.answer, "The guest's reply", signal, (until) => guest.ping(until));
+    await within(ms, "The guest's reply", signal, ask);
   } catch (cause) {
     if (!isBhattiError(cause, "timeout") || signal.aborted) throw cause;
-    const message = `The guest did not respond within ${deadlineMs.answer / 1000} s`;
-    throw new BhattiError("guest_unresponsive", message, { cause });
+    const message = `The guest did not respond within ${ms / 1000} s`;
+    const hint = "Boot from disk, which discards its memory: bhatti start --force <sandbox>";
+    throw new BhattiError("guest_unresponsive", message, { cause, hint });
   }
 }

@@ -3,7 +3,7 @@ import type { Guest, GuestConfiguration } from "../../agent/guest.ts";
 import { faultPoint } from "../../async/fault-point.ts";
 import { deadlineMs } from "./deadlines.ts";
 import { asEngineError } from "./engine-error.ts";
-import { requireAnswer } from "./guest-answer.ts";
+import { answered, requireAnswer } from "./guest-answer.ts";
 import { dropSavedState } from "./saved-state.ts";
 import type { Stall } from "./stall.ts";
 import { type PausedMachine, saveInPlace } from "./suspend.ts";
@@ -79,7 +79,9 @@ export class Sleep {
     await this.#stall.during(signal, (both) => guest.sync(both));
     this.#turn("frozen");
     try {
-      await this.#stall.during(signal, (both) => guest.freeze(both));
+      await this.#stall.during(signal, (both) =>
+        answered(deadlineMs.freeze, both, (until) => guest.freeze(until)),
+      );
       faultPoint("pause.frozen");
       await this.stopProcessors(signal);
       faultPoint("pause.standing");
@@ -106,7 +108,9 @@ export class Sleep {
   }
 
   async unpause(signal: AbortSignal): Promise<void> {
-    const woken = this.#machine.guest(signal).then((guest) => wakeGuest(guest, {}, signal));
+    const wake = (guest: Guest) =>
+      answered(deadlineMs.configure, signal, (until) => wakeGuest(guest, {}, until));
+    const woken = this.#machine.guest(signal).then(wake);
     woken.catch(() => {}); // awaited below, unless running it fails first
     if (this.isPaused) await this.runProcessors(signal);
     await woken;
@@ -153,7 +157,9 @@ export class Sleep {
       return { result: await work(), pausedMs: 0 };
     }
     // What there is to write is written before it is paused; what comes meanwhile is little.
-    await this.#stall.during(signal, async (both) => (await this.#machine.guest(both)).sync(both));
+    const guest = await this.#machine.guest(signal);
+    await requireAnswer(guest, signal);
+    await this.#stall.during(signal, (both) => guest.sync(both));
     const started = performance.now();
     await this.pause(signal);
     const [outcome] = await Promise.allSettled([work()]);
