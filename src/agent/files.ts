@@ -2,6 +2,7 @@
 
 import type { z } from "zod";
 import type { Pieces } from "../async/pieces.ts";
+import { type ContentSchemas, openContent } from "./content.ts";
 import {
   changeMessage,
   entryLine,
@@ -13,7 +14,6 @@ import {
   transferMessage,
 } from "./file-messages.ts";
 import { octal } from "./file-mode.ts";
-import { FileStream, type Schemas } from "./file-stream.ts";
 import { ProtocolError } from "./frame.ts";
 import {
   type FileChange,
@@ -29,6 +29,7 @@ import {
   type OpenedFile,
   type TransferResult,
 } from "./guest-files.ts";
+import type { GuestStream } from "./guest-stream.ts";
 import type { Line } from "./line.ts";
 import { linesOf, maxLineBytes, type Parsed } from "./lines-of.ts";
 import { nothing } from "./messages.ts";
@@ -45,11 +46,7 @@ export class LoharFiles implements GuestFiles {
     const open = { op: "read", ...where(at), offset, limit, max_bytes: maxBytes };
     const stream = this.#open(open, { opened: openedFileMessage, result: readMessage }, signal);
     const file = await stream.opened;
-    return {
-      ...file,
-      release: () => stream.release(),
-      [Symbol.asyncIterator]: () => stream[Symbol.asyncIterator](),
-    };
+    return { ...file, ...stream.content };
   }
 
   async list(at: GuestPath & ListPage, signal: AbortSignal): Promise<FileList> {
@@ -61,7 +58,7 @@ export class LoharFiles implements GuestFiles {
     const start = path.endsWith("/") ? path : `${path}/`;
     const entries: FileEntry[] = [];
     let bytes = 0;
-    for await (const { value, length } of this.#linesOf(stream, entryLine, "entry")) {
+    for await (const { value, length } of this.#linesOf(stream.content, entryLine, "entry")) {
       entries.push({ path: start + value.name, ...value });
       bytes += length + path.length;
       // An agent of an earlier version has no limit of its own.
@@ -102,7 +99,7 @@ export class LoharFiles implements GuestFiles {
     const schemas = { opened: nothing, result: transferMessage };
     const stream = this.#open({ op: "pack", ...where(at), sparse: at.sparse }, schemas, signal);
     await stream.opened;
-    return stream;
+    return stream.content;
   }
 
   async unpack(
@@ -126,12 +123,12 @@ export class LoharFiles implements GuestFiles {
     await stream.opened;
     return {
       release: () => stream.release(),
-      [Symbol.asyncIterator]: () => this.#changesOf(stream),
+      [Symbol.asyncIterator]: () => this.#changesOf(stream.content),
     };
   }
 
-  async *#changesOf(stream: GuestBytes): AsyncGenerator<FileChange, undefined> {
-    for await (const { value } of this.#linesOf(stream, changeMessage, "change")) yield value;
+  async *#changesOf(content: GuestBytes): AsyncGenerator<FileChange, undefined> {
+    for await (const { value } of this.#linesOf(content, changeMessage, "change")) yield value;
   }
 
   /** A guest that breaks the rules of a line loses its connection. */
@@ -153,10 +150,10 @@ export class LoharFiles implements GuestFiles {
 
   #open<Opened, Result>(
     open: object,
-    schemas: Schemas<Opened, Result>,
+    schemas: ContentSchemas<Opened, Result>,
     signal: AbortSignal,
-  ): FileStream<Opened, Result> {
-    return new FileStream(this.#line, { kind: "file", ...open }, schemas, signal);
+  ): GuestStream<Opened, Result> {
+    return openContent(this.#line, { kind: "file", ...open }, schemas, signal);
   }
 }
 

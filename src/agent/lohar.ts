@@ -2,8 +2,7 @@
 import { abortable, within } from "../async/deadline.ts";
 import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
 import { connectUnix } from "../host/socket.ts";
-import { attachSession } from "./attach.ts";
-import { startExec } from "./exec.ts";
+import { readLog, writeFile } from "./content.ts";
 import { LoharFiles } from "./files.ts";
 import type {
   ExecRequest,
@@ -31,9 +30,7 @@ import {
   statsResult,
   timersResult,
 } from "./messages.ts";
-import { signalName } from "./process-stream.ts";
-import { readLog } from "./read-log.ts";
-import { writeFile } from "./write-file.ts";
+import { attachSession, signalName, startExec } from "./process.ts";
 
 const greetEveryMs = 1000;
 const entropyBytes = 64;

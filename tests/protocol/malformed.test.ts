@@ -56,7 +56,7 @@ describe("a guest that breaks the protocol loses the line", () => {
       Buffer.concat([frame(1, FrameType.end, [1]), frame(1, FrameType.data, [1, 1])]),
       "after the end",
     ],
-    ["a second start", message(1, FrameType.opened, { session: "s", pid: 1 }), "started twice"],
+    ["a second start", message(1, FrameType.opened, { session: "s", pid: 1 }), "twice"],
     ["a close", frame(1, FrameType.close), "type 24"],
     ["a result without a code", message(1, FrameType.result, { reason: "exited" }), "exit_code"],
     [

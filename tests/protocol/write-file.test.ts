@@ -36,6 +36,7 @@ describe("writing a file", () => {
           user: "root",
         });
         expect((await takeContent(guest, stream)).equals(content)).toBe(true);
+        guest.message(stream, FrameType.opened, {});
         guest.message(stream, FrameType.result, { size });
         await writing;
       });
@@ -48,6 +49,7 @@ describe("writing a file", () => {
       const { stream, ...open } = await guest.nextMessage(FrameType.open);
       expect(open).toMatchObject({ user: "root", owner: "lohar" });
       await takeContent(guest, stream);
+      guest.message(stream, FrameType.opened, {});
       guest.message(stream, FrameType.result, { size: 1 });
       await writing;
     });
@@ -66,6 +68,7 @@ describe("writing a file", () => {
     await withFakeGuest(async (guest, host) => {
       const writing = host.writeFile(file, new Uint8Array(3), generous());
       const { stream } = await guest.nextMessage(FrameType.open);
+      guest.message(stream, FrameType.opened, {});
       guest.message(stream, FrameType.result, { size: 2 });
       expect((await failureOf(writing)).message).toBe("The guest wrote 2 bytes instead of 3");
     });

@@ -1,0 +1,58 @@
+/** Streams of bytes to and from the guest: files, archives and logs. */
+import type { z } from "zod";
+import { BhattiError } from "../errors/bhatti-error.ts";
+import { octal } from "./file-mode.ts";
+import type { GuestFile, SizedContent } from "./guest.ts";
+import type { LogRequest, ReadLog } from "./guest-sessions.ts";
+import { GuestStream } from "./guest-stream.ts";
+import type { Line } from "./line.ts";
+import { nothing, openedLogMessage, writtenMessage } from "./messages.ts";
+
+export interface ContentSchemas<Opened, Result> {
+  opened: z.ZodType<Opened>;
+  result: z.ZodType<Result>;
+}
+
+/** Consumers of a stream that is released get `cancelled`, so that they do not take a part of the content for all. */
+export function openContent<Opened, Result>(
+  line: Line,
+  message: object & { kind: string },
+  schemas: ContentSchemas<Opened, Result>,
+  signal: AbortSignal,
+): GuestStream<Opened, Result> {
+  const refusal = () => new BhattiError("cancelled", "The file transfer was released");
+  return new GuestStream(line, { message, ...schemas, refusal }, signal);
+}
+
+/** Resolves when the guest has found the log. The signal ends the attempt and, afterwards, the reading. */
+export async function readLog(
+  line: Line,
+  { session, follow, tail, from }: LogRequest,
+  signal: AbortSignal,
+): Promise<ReadLog> {
+  const message = { kind: "log", session, follow, tail, from };
+  const stream = openContent(line, message, { opened: openedLogMessage, result: nothing }, signal);
+  return { ...(await stream.opened), ...stream.content };
+}
+
+/** Resolves when the guest has the file under its name. An aborted write leaves the old file. */
+export async function writeFile(
+  line: Line,
+  file: GuestFile,
+  content: Uint8Array | SizedContent,
+  signal: AbortSignal,
+): Promise<void> {
+  const isBytes = content instanceof Uint8Array;
+  const expected = isBytes ? content.length : content.size;
+  const schemas = { opened: nothing, result: writtenMessage };
+  const stream = openContent(line, writeMessage(file, expected), schemas, signal);
+  void stream.send(isBytes ? [content] : content);
+  const { size } = await stream.result;
+  if (size === expected) return;
+  throw new BhattiError("guest_failed", `The guest wrote ${size} bytes instead of ${expected}`);
+}
+
+function writeMessage({ path, mode, user, owner, keep }: GuestFile, size: number) {
+  const options = { ...(owner && { owner }), ...(keep && { keep }) };
+  return { kind: "write", path, size, mode: octal(mode), user, ...options };
+}
