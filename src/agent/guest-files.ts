@@ -1,7 +1,8 @@
 /** What can be done with the files of a guest: as its user, or as root where that is asked for. */
 import type { Pieces } from "../async/pieces.ts";
 
-export type FileOwner = "lohar" | "root";
+export const fileOwners = ["lohar", "root"] as const;
+export type FileOwner = (typeof fileOwners)[number];
 
 export interface GuestPath {
   /** Absolute, or relative to /workspace. */

@@ -1,9 +1,14 @@
 /** Sessions: processes that outlive whoever started them. `guest.ts` has the calls. */
 import type { GuestProcess, TerminalSize } from "./guest.ts";
-import type { GuestBytes } from "./guest-files.ts";
+import type { FileOwner, GuestBytes } from "./guest-files.ts";
 
 /** `exec` is a plain command and no session; `piped` takes input without a terminal; `detached` takes none. */
-export type ProcessKind = "exec" | "terminal" | "piped" | "detached" | "init";
+export const processKinds = ["exec", "terminal", "piped", "detached", "init"] as const;
+export type ProcessKind = (typeof processKinds)[number];
+
+/** How a process ended. */
+export const exitReasons = ["exited", "signal", "timeout", "oom"] as const;
+export type ExitReason = (typeof exitReasons)[number];
 
 export interface GuestProcessInfo {
   session: string;
@@ -14,7 +19,7 @@ export interface GuestProcessInfo {
   tty: boolean;
   /** Whether its stdin is still open. */
   stdin: boolean;
-  user: "lohar" | "root";
+  user: FileOwner;
   startedUnixMs: number;
   running: boolean;
   /** Whether somebody has control of it. */
@@ -24,7 +29,7 @@ export interface GuestProcessInfo {
   /** Bytes in its log; 0 without one. */
   logBytes: number;
   exitCode?: number;
-  reason?: "exited" | "signal" | "timeout" | "oom";
+  reason?: ExitReason;
   signal?: string;
   endedUnixMs?: number;
 }

@@ -3,6 +3,7 @@ import type { FileOwner, GuestFiles } from "./guest-files.ts";
 import type {
   AttachedSession,
   AttachRequest,
+  ExitReason,
   GuestProcessInfo,
   LogRequest,
   ReadLog,
@@ -140,7 +141,7 @@ export interface ExecRequest {
   outputFile?: string | undefined;
 }
 
-export type ExecReason = "exited" | "signal" | "timeout" | "oom" | "lost";
+export type ExecReason = ExitReason | "lost";
 
 export interface ExecResult {
   exitCode: number;

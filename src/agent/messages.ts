@@ -2,7 +2,13 @@
 import { z } from "zod";
 import { ProtocolError } from "./frame.ts";
 import type { ExecResult, GuestActivity, GuestHello, GuestStats } from "./guest.ts";
-import type { GuestProcessInfo, ProcessKind } from "./guest-sessions.ts";
+import { fileOwners } from "./guest-files.ts";
+import {
+  exitReasons,
+  type GuestProcessInfo,
+  type ProcessKind,
+  processKinds,
+} from "./guest-sessions.ts";
 
 export const protocolVersion = 1;
 
@@ -20,19 +26,19 @@ const exitCode = z.number().int().min(0).max(255);
 const processInfo = z
   .object({
     session: word,
-    kind: z.enum(["exec", "terminal", "piped", "detached", "init"]).optional(),
+    kind: z.enum(processKinds).optional(),
     pid: count,
     argv,
     tty: z.boolean(),
     stdin: z.boolean().default(false),
-    user: z.enum(["lohar", "root"]).default("lohar"),
+    user: z.enum(fileOwners).default("lohar"),
     started_unix_ms: z.number().int(),
     running: z.boolean(),
     attached: z.boolean().default(false),
     watchers: count.default(0),
     log_bytes: count.default(0),
     exit_code: exitCode.nullish(),
-    reason: z.enum(["exited", "signal", "timeout", "oom"]).nullish(),
+    reason: z.enum(exitReasons).nullish(),
     signal: word.nullish(),
     ended_unix_ms: z.number().int().nullish(),
   })
@@ -120,7 +126,7 @@ export const processesResult = z.object({ processes });
 export const execResultMessage = z
   .object({
     exit_code: exitCode,
-    reason: z.enum(["exited", "signal", "timeout", "oom"]),
+    reason: z.enum(exitReasons),
     signal: word.nullish(),
   })
   .transform((raw): ExecResult => {

@@ -5,16 +5,8 @@
  */
 import { defaultExecTimeoutSeconds } from "./exec-limits.ts";
 import { maximumForks } from "./limits.ts";
+import type { OperationKind } from "./operation-kinds.ts";
 import type { EndpointId } from "./paths.ts";
-
-export type OperationKind =
-  | "sandbox.create"
-  | "sandbox.fork"
-  | "sandbox.stop"
-  | "snapshot.create"
-  | "snapshot.resume"
-  | "snapshot.restore"
-  | "image.build";
 
 /** What the duration of an operation depends on. */
 export interface OperationSize {

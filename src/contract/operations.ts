@@ -2,27 +2,18 @@
 import { z } from "zod";
 import { maximumWaitSeconds } from "./deadlines.ts";
 import { endpoint } from "./endpoint.ts";
+import { operationKinds, operationStates, operationTargets } from "./operation-kinds.ts";
+import { OperationError, OperationResult } from "./operation-outcome.ts";
 
-export const OperationKind = z.enum([
-  "sandbox.create",
-  "sandbox.fork",
-  "sandbox.stop",
-  "snapshot.create",
-  "snapshot.resume",
-  "snapshot.restore",
-  "image.build",
-]);
-
-export const OperationState = z.enum(["pending", "running", "succeeded", "failed", "cancelled"]);
-
-const Named = z.object({ id: z.string(), name: z.string() });
+export const OperationKind = z.enum(operationKinds);
+export const OperationState = z.enum(operationStates);
 
 export const Operation = z.object({
   id: z.string(),
   kind: OperationKind,
   user_id: z.string().describe("Empty for operations of the operator"),
   target: z.object({
-    kind: z.enum(["sandbox", "snapshot", "image"]),
+    kind: z.enum(operationTargets),
     id: z.string().optional().describe("Absent until known"),
     name: z.string(),
   }),
@@ -34,20 +25,8 @@ export const Operation = z.object({
   created_at: z.string(),
   started_at: z.string().optional(),
   ended_at: z.string().optional(),
-  result: z
-    .object({
-      sandboxes: z.array(Named).optional(),
-      snapshot: Named.extend({ size_mb: z.int() }).optional(),
-      image: z.string().optional(),
-      size_mb: z.int().optional(),
-      source: z.string().optional(),
-    })
-    .optional()
-    .describe("Objects created or changed, if state is succeeded"),
-  error: z
-    .object({ code: z.string(), message: z.string(), hint: z.string().optional() })
-    .optional()
-    .describe("Set if state is failed or cancelled"),
+  result: OperationResult.optional().describe("Objects created or changed, if state is succeeded"),
+  error: OperationError.optional().describe("Set if state is failed or cancelled"),
 });
 export type Operation = z.infer<typeof Operation>;
 

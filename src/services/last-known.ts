@@ -1,7 +1,8 @@
 /** What guests last reported of their sessions and their disk and memory use. It outlives the machine and the daemon. */
 import { z } from "zod";
 import type { Guest, GuestStats } from "../agent/guest.ts";
-import type { GuestProcessInfo } from "../agent/guest-sessions.ts";
+import { fileOwners } from "../agent/guest-files.ts";
+import { exitReasons, type GuestProcessInfo, processKinds } from "../agent/guest-sessions.ts";
 import { within } from "../async/deadline.ts";
 import type { Machine } from "../engine/engine.ts";
 import type { Logger } from "../observability/log.ts";
@@ -20,19 +21,19 @@ const askMs = 3000;
 const Remembered = z.array(
   z.object({
     session: z.string(),
-    kind: z.enum(["exec", "terminal", "piped", "detached", "init"]),
+    kind: z.enum(processKinds),
     pid: z.int(),
     argv: z.array(z.string()),
     tty: z.boolean(),
     stdin: z.boolean(),
-    user: z.enum(["lohar", "root"]),
+    user: z.enum(fileOwners),
     startedUnixMs: z.number(),
     running: z.boolean(),
     attached: z.boolean(),
     watchers: z.int(),
     logBytes: z.int(),
     exitCode: z.int().exactOptional(),
-    reason: z.enum(["exited", "signal", "timeout", "oom"]).exactOptional(),
+    reason: z.enum(exitReasons).exactOptional(),
     signal: z.string().exactOptional(),
     endedUnixMs: z.number().exactOptional(),
   }),

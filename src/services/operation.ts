@@ -1,13 +1,9 @@
 /** One operation that this process runs: its signal, its progress, and its end, which is final. */
 import { reasonOf } from "../async/deadline.ts";
+import type { OperationError, OperationResult } from "../contract/operation-outcome.ts";
 import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
 import type { Logger } from "../observability/log.ts";
-import type {
-  OperationEnd,
-  OperationError,
-  OperationRecord,
-  OperationResult,
-} from "../store/operations.ts";
+import type { OperationEnd, OperationRecord } from "../store/operations.ts";
 
 /** Work that was accepted. */
 export interface Accepted<T> {

@@ -2,10 +2,11 @@
 import type { Clock } from "../async/clock.ts";
 import { pause } from "../async/deadline.ts";
 import { stepMs } from "../contract/deadlines.ts";
+import type { OperationKind } from "../contract/operation-kinds.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
-import type { OperationEnd, OperationKind, OperationRecord } from "../store/operations.ts";
+import type { OperationEnd, OperationRecord } from "../store/operations.ts";
 import type { Store } from "../store/store.ts";
 import type { User } from "../store/users.ts";
 import { newOperationId } from "./identifiers.ts";

@@ -1,40 +1,14 @@
 /** The operations table. */
 import type { Database } from "bun:sqlite";
 import { z } from "zod";
+import {
+  type FinalOperationState,
+  operationKinds,
+  operationStates,
+  operationTargets,
+} from "../contract/operation-kinds.ts";
+import { OperationError, OperationResult } from "../contract/operation-outcome.ts";
 import { choice, json, nullable, Records, text } from "./columns.ts";
-
-export const OperationKind = z.enum([
-  "sandbox.create",
-  "sandbox.fork",
-  "sandbox.stop",
-  "snapshot.create",
-  "snapshot.resume",
-  "snapshot.restore",
-  "image.build",
-]);
-export type OperationKind = z.infer<typeof OperationKind>;
-
-export const OperationState = z.enum(["pending", "running", "succeeded", "failed", "cancelled"]);
-export type OperationState = z.infer<typeof OperationState>;
-
-const Named = z.object({ id: z.string(), name: z.string() });
-
-const OperationResult = z.object({
-  sandboxes: z.array(Named).exactOptional(),
-  snapshot: Named.extend({ size_mb: z.int() }).exactOptional(),
-  image: z.string().exactOptional(),
-  size_mb: z.int().exactOptional(),
-  source: z.string().exactOptional(),
-});
-/** What it has made or changed, as the API shows it. */
-export type OperationResult = z.infer<typeof OperationResult>;
-
-const OperationError = z.object({
-  code: z.string(),
-  message: z.string(),
-  hint: z.string().exactOptional(),
-});
-export type OperationError = z.infer<typeof OperationError>;
 
 const StateBefore = z.object({
   /** Ids of the sandboxes that it makes. */
@@ -49,13 +23,13 @@ export type StateBefore = z.infer<typeof StateBefore>;
 
 const rows = new Records({
   id: text("id"),
-  kind: choice("kind", OperationKind.options),
+  kind: choice("kind", operationKinds),
   /** Null: the operator's. */
   userId: nullable(text("user_id")),
-  targetKind: choice("target_kind", ["sandbox", "snapshot", "image"]),
+  targetKind: choice("target_kind", operationTargets),
   targetId: nullable(text("target_id")),
   targetName: text("target_name"),
-  state: choice("state", OperationState.options),
+  state: choice("state", operationStates),
   progress: text("progress"),
   before: json("state_before", StateBefore),
   runner: text("runner"),
@@ -75,7 +49,7 @@ function recordOf(row: unknown) {
 
 /** How an operation ended. */
 export type OperationEnd = Pick<OperationRecord, "progress" | "result" | "error"> & {
-  state: "succeeded" | "failed" | "cancelled";
+  state: FinalOperationState;
   endedAt: string;
 };
 
