@@ -81,6 +81,10 @@ export class ExecStream implements Disposable {
     }
   }
 
+  get isConnected(): boolean {
+    return !this.#isOver;
+  }
+
   control(message: ExecControl): void {
     // A connection that is gone shows in events().
     if (!this.#isOver) this.#channel.send(JSON.stringify(message)).catch(() => {});

@@ -1,5 +1,5 @@
 /** One session over as many connections as it takes: each goes on at the byte where the last one was lost. */
-import type { AttachStart, ExecControl, ShellStart } from "../contract/exec.ts";
+import type { AttachStart, ExecControl, ExecStart, ShellStart } from "../contract/exec.ts";
 import type { Client } from "./client.ts";
 import { type ExecOutput, ExecStream, type SessionEvent } from "./exec-stream.ts";
 import { overConnections } from "./over-connections.ts";
@@ -14,7 +14,7 @@ export interface SessionOptions {
   client: Client;
   /** The sandbox. */
   ref: string;
-  start: AttachStart | ShellStart;
+  start: AttachStart | ExecStart | ShellStart;
   /** The terminal's size at the time. */
   size(): { rows: number; cols: number } | undefined;
   /** Ends it all, with this signal's reason. */
@@ -91,7 +91,7 @@ export class SessionStream {
     return isAgain ? { type: "regained", complete, session } : session;
   }
 
-  #firstMessage(): AttachStart | ShellStart {
+  #firstMessage(): SessionOptions["start"] {
     const { start, size } = this.#options;
     if (this.#id === undefined) return start;
     const tty = "shell" in start || start.tty ? size() : undefined;

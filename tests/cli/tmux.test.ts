@@ -180,16 +180,32 @@ test("a terminal without a size counts as one of 24 by 80", async () => {
   await tmux.shows("24 80");
 });
 
-test("exec -t says how to come back when its connection is lost", async () => {
+test("exec -t reconnects, and returns the exit code", async () => {
   using line = cuttableLine(daemon.url);
   await using tmux = await terminal({ BHATTI_URL: line.url });
   await tmux.enter("clear; bhatti exec dev -t sh; echo code=$?");
   await tmux.shows(/^\$/m);
+  await tmux.enter("echo begun; sleep 1; echo meanwhile");
+  await tmux.shows(/^begun/m);
   line.cut();
-  await tmux.shows(
-    "the command keeps running as",
-    /^Reattach: bhatti attach dev sess-\w+\ncode=1$/m,
-  );
+  await tmux.shows("connection lost, reconnecting…");
+  line.mend();
+  await tmux.shows("reconnected", /^\s*meanwhile/m);
+  await tmux.enter("exit 7");
+  await tmux.shows("code=7");
+  expect(await sessions()).toHaveLength(1);
+  await expectUsualTerminal(tmux);
+});
+
+test("Ctrl+C detaches from exec -t while the connection is lost", async () => {
+  using line = cuttableLine(daemon.url);
+  await using tmux = await terminal({ BHATTI_URL: line.url });
+  await tmux.enter("clear; bhatti exec dev -t sh");
+  await tmux.shows(/^\$/m);
+  line.cut();
+  await tmux.shows("connection lost, reconnecting…");
+  await tmux.press("C-c");
+  await tmux.shows(/^detached from sess-\w+\. Reattach: bhatti attach dev sess-\w+$/m);
   await expectUsualTerminal(tmux);
 });
 

@@ -76,13 +76,17 @@ export const exec = command({
       ...command,
       ...(input.session && { session: true }),
       ...(forwards && { stdin: true }),
-      ...(input.tty && { tty: context.system.terminal.size() ?? usualTerminalSize }),
     };
-    const sink = await openSink(context, context.system.env["BHATTI_FORCE_STREAM"] === "1");
-    // A terminal whose stdin has nothing to give ends it as somebody who types ^D does.
-    const atEnd = input.tty && !forwards && !input["no-stdin"];
     const { sandbox } = input;
-    return await runCommand(context, { sandbox, start, sink, stdin, atEnd });
+    if (input.tty) {
+      const { followSession } = await import("../session/follow.ts");
+      const tty = context.system.terminal.size() ?? usualTerminalSize;
+      // A terminal whose stdin has nothing to give gets ^D.
+      const atEnd = !forwards && !input["no-stdin"];
+      return await followSession(context, { sandbox, start: { ...start, tty }, stdin, atEnd });
+    }
+    const sink = await openSink(context, context.system.env["BHATTI_FORCE_STREAM"] === "1");
+    return await runCommand(context, { sandbox, start, sink });
   },
 });
 

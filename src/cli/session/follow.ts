@@ -1,24 +1,29 @@
-/** A session on our own terminal, or on our pipes: until it ends, somebody leaves it, or it cannot be reached any more. */
+/** Connects a session to our terminal or pipes, until it ends, the user detaches, or its daemon stays unreachable. */
+import type { SessionEvent } from "../../client/exec-stream.ts";
 import { DaemonError } from "../../client/failure.ts";
 import { type SessionOutput, SessionStream } from "../../client/session-stream.ts";
-import type { AttachStart, ShellStart } from "../../contract/exec.ts";
+import type { AttachStart, ExecStart, ShellStart } from "../../contract/exec.ts";
 import { BhattiError, isBhattiError } from "../../errors/bhatti-error.ts";
 import type { Context } from "../context.ts";
 import { exitCodeOf } from "../exec/exit-code.ts";
+import { forwardSignals, type SignalForwarding } from "../exec/signals.ts";
 import { unusualEnd } from "../exec/sink.ts";
-import type { Signal, StdinKind } from "../system.ts";
+import { OutputClosed, type Signal, type StdinKind } from "../system.ts";
 import { lostWords, regainedWords } from "./connection-words.ts";
 import { describeReattached } from "./reattached.ts";
 import { Screen } from "./screen.ts";
-import { forwardBytes, forwardKeys } from "./session-input.ts";
+import { forwardBytes, forwardKeys, type KeyMode } from "./session-input.ts";
 
 export interface SessionPlan {
   sandbox: string;
-  start: ShellStart | AttachStart;
+  /** An `ExecStart` gets all keys and, as a local command would, signals and the end of stdin. */
+  start: ShellStart | AttachStart | ExecStart;
   stdin: StdinKind;
+  /** The end of stdin is sent first. */
+  atEnd?: boolean;
 }
 
-/** Somebody has left; the session goes on. */
+/** The user has detached; the session keeps running. */
 class Left extends Error {
   readonly signal: Signal | undefined;
 
@@ -29,27 +34,23 @@ class Left extends Error {
 }
 
 const lastWordsMs = 1000;
-const leavingSignals: readonly Signal[] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
+const detachingSignals: readonly Signal[] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
 
-/** Returns the exit code of the session, or 0 when it was detached from. */
+/** Returns the exit code of the session, or 0 when the user detached. */
 export async function followSession(context: Context, plan: SessionPlan): Promise<number> {
-  const { system, timing } = context;
   const leave = new AbortController();
   const screen = new Screen(context);
-  const follower = new Follower(context, plan, screen, leave, await context.client());
-  using handlers = new DisposableStack();
-  const leaveOn = (signal: Signal) => {
-    leave.abort(new Left(signal));
-    const die = () => {
-      screen.restore();
-      handlers.dispose();
-      system.die(signal);
-    };
-    setTimeout(die, lastWordsMs).unref(); // output that is not taken must not keep this client
-  };
-  for (const signal of leavingSignals) {
-    handlers.use(system.onSignal(signal, () => leaveOn(signal)));
-  }
+  const forwarding =
+    "cmd" in plan.start
+      ? forwardSignals(
+          context.system,
+          () => leave.abort(new Left()),
+          () => screen.restore(),
+        )
+      : undefined;
+  using signals = forwarding ?? detachOnSignals(context, screen, leave);
+  const client = await context.client();
+  const follower = new Follower({ context, plan, screen, leave, forwarding, client });
   let midway = true;
   try {
     const exitCode = await follower.run();
@@ -58,54 +59,72 @@ export async function followSession(context: Context, plan: SessionPlan): Promis
   } catch (error) {
     if (!(error instanceof Left)) throw follower.explained(error);
     await screen.leave(true);
-    handlers.dispose();
+    signals[Symbol.dispose]();
     return await follower.left(error.signal);
   } finally {
     follower[Symbol.dispose]();
     await screen.leave(midway);
-    timing?.end();
+    context.timing?.end();
   }
 }
 
+/** Every signal detaches, then ends this client. */
+function detachOnSignals({ system }: Context, screen: Screen, leave: AbortController): Disposable {
+  const handlers = new DisposableStack();
+  const detach = (signal: Signal) => {
+    leave.abort(new Left(signal));
+    const die = () => {
+      screen.restore();
+      handlers.dispose();
+      system.die(signal);
+    };
+    setTimeout(die, lastWordsMs).unref(); // output that is not taken must not keep this client
+  };
+  for (const signal of detachingSignals) {
+    handlers.use(system.onSignal(signal, () => detach(signal)));
+  }
+  return handlers;
+}
+
+interface FollowerOptions {
+  context: Context;
+  plan: SessionPlan;
+  screen: Screen;
+  leave: AbortController;
+  /** Present for a command. */
+  forwarding: SignalForwarding | undefined;
+  client: Awaited<ReturnType<Context["client"]>>;
+}
+
 class Follower implements Disposable {
-  readonly #context: Context;
-  readonly #plan: SessionPlan;
-  readonly #screen: Screen;
-  readonly #leave: AbortController;
+  readonly #options: FollowerOptions;
   readonly #session: SessionStream;
   readonly #held = new DisposableStack();
-  readonly #isWatching: boolean;
+  readonly #mode: KeyMode;
   #hasSentBytes = false;
 
-  constructor(
-    context: Context,
-    plan: SessionPlan,
-    screen: Screen,
-    leave: AbortController,
-    client: Awaited<ReturnType<Context["client"]>>,
-  ) {
-    this.#context = context;
-    this.#plan = plan;
-    this.#screen = screen;
-    this.#leave = leave;
-    this.#isWatching = "attach" in plan.start && plan.start.mode === "watch";
+  constructor(options: FollowerOptions) {
+    this.#options = options;
+    const { client, context, leave, plan } = options;
+    this.#mode = modeOf(plan);
     this.#session = new SessionStream({
       client,
       ref: plan.sandbox,
       start: plan.start,
       size: () => context.system.terminal.size(),
       signal: leave.signal,
-      // Whether all of a program's input has arrived cannot be known, and it is not for us to guess.
+      // Bytes that were under way when the connection was lost may or may not have arrived.
       mayReconnect: () => !this.#hasSentBytes,
     });
   }
 
   async run(): Promise<number> {
+    const { leave, screen } = this.#options;
     for await (const event of this.#session.events()) {
-      this.#leave.signal.throwIfAborted();
+      leave.signal.throwIfAborted();
       if (event.type === "exit") {
         const why = unusualEnd(event);
-        if (why) await this.#screen.say(why);
+        if (why) await screen.say(why);
         return exitCodeOf(event);
       }
       await this.#take(event);
@@ -116,97 +135,115 @@ class Follower implements Disposable {
     );
   }
 
-  /** A word to whoever has left; a signal then ends us as it would have. */
+  /** Says how to attach again; a signal then ends this client as it would have. */
   async left(signal: Signal | undefined): Promise<number> {
-    const { id = "the sandbox" } = this.#session;
-    if (signal !== "SIGHUP") {
-      await this.#context.remark(`detached from ${id}. Reattach: ${this.#back()}`);
-    }
-    if (signal && signal !== "SIGQUIT") this.#context.system.die(signal);
+    if (signal !== "SIGHUP") await this.#sayDetached();
+    if (signal && signal !== "SIGQUIT") this.#options.context.system.die(signal);
     return 0;
   }
 
-  /** What a person can do about it, with names instead of placeholders. */
+  /** The error with a hint that names the sandbox and the session. */
   explained(error: unknown): unknown {
     const { id } = this.#session;
     if (!id) return error;
     const code = error instanceof DaemonError || isBhattiError(error) ? error.code : undefined;
-    const { sandbox } = this.#plan;
+    const hint = `Reattach: bhatti attach ${this.#options.plan.sandbox} ${id}`;
     if (code === "session_taken") {
-      return new BhattiError(code, `${id} was taken over by another client`, {
-        cause: error,
-        hint: `Reattach: bhatti attach ${sandbox} ${id}`,
-      });
+      const message = `${id} was taken over by another client`;
+      return new BhattiError(code, message, { cause: error, hint });
     }
     if (code !== "connection_lost" || !(error instanceof Error)) return error;
-    return new BhattiError(code, `${error.message}; ${id} may still be running`, {
-      cause: error,
-      hint: `Reattach: bhatti attach ${sandbox} ${id}`,
-    });
+    const message = `${error.message}; ${id} may still be running`;
+    return new BhattiError(code, message, { cause: error, hint });
   }
 
   [Symbol.dispose](): void {
-    this.#leave.abort(new Left());
+    this.#options.leave.abort(new Left());
     this.#held.dispose();
   }
 
   async #take(event: Exclude<SessionOutput, { type: "exit" }>): Promise<void> {
+    const { screen } = this.#options;
     switch (event.type) {
       case "session":
         return await this.#begin(event);
       case "lost":
-        return await this.#screen.say(lostWords);
+        return await screen.say(lostWords);
       case "regained":
         return await this.#goOn(event);
       case "stdout":
       case "stderr":
-        return await this.#screen.write(event.data);
+        return await screen.write(event.data).catch((error: unknown) => {
+          // As the kernel does to a local program that writes to a closed pipe.
+          const isOurs = this.#mode === "command" && error instanceof OutputClosed;
+          if (isOurs) this.#session.control({ type: "signal", signal: "PIPE" });
+          throw error;
+        });
     }
   }
 
-  async #begin(event: Extract<SessionOutput, { type: "session" }>): Promise<void> {
-    const { system, timing } = this.#context;
-    timing?.firstByte();
-    if (event.warning) await this.#screen.say(`Warning: ${event.warning}`);
-    if (event.reattached && "shell" in this.#plan.start) {
-      await this.#screen.say(await describeReattached(this.#context, this.#plan.sandbox, event));
+  async #begin(event: SessionEvent): Promise<void> {
+    const { context, forwarding, plan, screen } = this.#options;
+    const { start } = plan;
+    context.timing?.firstByte();
+    context.names.set("session", event.session_id);
+    forwarding?.attach(this.#session, () => this.#sayDetached());
+    if ("cmd" in start && start.session) await screen.say(`session ${event.session_id}`);
+    if (event.warning) await screen.say(`Warning: ${event.warning}`);
+    if (event.reattached && "shell" in start) {
+      await screen.say(await describeReattached(context, plan.sandbox, event));
     }
-    if (event.tty && this.#plan.stdin === "terminal" && system.terminal.size()) {
-      this.#screen.enter();
-      this.#held.use(
-        forwardKeys(system.stdin, this.#session, this.#isWatching, {
-          detach: () => this.#leave.abort(new Left()),
-          giveUp: () => this.#leave.abort(new Left("SIGINT")),
-        }),
-      );
-    } else if (!this.#isWatching && this.#plan.stdin !== "nothing") {
-      this.#held.use(
-        forwardBytes(system.stdin, this.#session, () => {
-          this.#hasSentBytes = true;
-        }),
-      );
+    if (plan.atEnd) this.#session.control({ type: "stdin_end" });
+    this.#forwardInput(event);
+    if (event.tty) this.#held.use(context.system.onSignal("SIGWINCH", () => this.#resize()));
+    await screen.write(new TextEncoder().encode(event.prelude ?? ""));
+  }
+
+  #forwardInput({ tty }: SessionEvent): void {
+    const { context, leave, plan, screen } = this.#options;
+    const { stdin, terminal } = context.system;
+    if (tty && plan.stdin === "terminal" && terminal.size()) {
+      screen.enter();
+      const keys = {
+        detach: () => leave.abort(new Left()),
+        giveUp: () => leave.abort(new Left("SIGINT")),
+      };
+      this.#held.use(forwardKeys(stdin, this.#session, this.#mode, keys));
+    } else if (this.#mode !== "watch" && plan.stdin !== "nothing") {
+      const bytes = () => {
+        this.#hasSentBytes = true;
+      };
+      // The stdin of a session stays open for the next client.
+      const closes = "cmd" in plan.start && !plan.start.session;
+      const end = () => closes && this.#session.control({ type: "stdin_end" });
+      this.#held.use(forwardBytes(stdin, this.#session, { bytes, end }));
     }
-    if (event.tty) this.#held.use(system.onSignal("SIGWINCH", () => this.#resize()));
-    await this.#screen.write(new TextEncoder().encode(event.prelude ?? ""));
   }
 
   async #goOn({ complete, session }: Extract<SessionOutput, { type: "regained" }>): Promise<void> {
-    await this.#screen.say(regainedWords(complete));
-    if (session.warning) await this.#screen.say(`Warning: ${session.warning}`);
+    const { screen } = this.#options;
+    await screen.say(regainedWords(complete));
+    if (session.warning) await screen.say(`Warning: ${session.warning}`);
     if (complete) return;
-    await this.#screen.undoModes();
-    await this.#screen.write(new TextEncoder().encode(session.prelude ?? ""));
+    await screen.undoModes();
+    await screen.write(new TextEncoder().encode(session.prelude ?? ""));
+  }
+
+  #sayDetached(): Promise<void> {
+    const { context, plan } = this.#options;
+    const { id } = this.#session;
+    const { sandbox, start } = plan;
+    const back = "shell" in start ? `shell ${sandbox}` : `attach ${sandbox} ${id}`;
+    return context.remark(`detached from ${id ?? "the sandbox"}. Reattach: bhatti ${back}`);
   }
 
   #resize(): void {
-    const size = this.#isWatching ? undefined : this.#context.system.terminal.size();
+    const size = this.#mode !== "watch" && this.#options.context.system.terminal.size();
     if (size) this.#session.control({ type: "resize", ...size });
   }
+}
 
-  #back(): string {
-    const { sandbox, start } = this.#plan;
-    return "shell" in start
-      ? `bhatti shell ${sandbox}`
-      : `bhatti attach ${sandbox} ${this.#session.id ?? start.attach}`;
-  }
+function modeOf({ start }: SessionPlan): KeyMode {
+  if ("cmd" in start) return "command";
+  return "attach" in start && start.mode === "watch" ? "watch" : "control";
 }

@@ -19,7 +19,5 @@ export async function runLoginShell(
       ...(stdin !== "nothing" && { stdin: true }),
     },
     sink: await openSink(context, false),
-    stdin,
-    atEnd: false,
   });
 }
