@@ -59,42 +59,15 @@ export interface Entry {
 }
 
 const userCommands: Entry[] = [
-  {
-    name: "create",
-    summary: "Create a user and print the API key",
-    command: createUser,
-  },
-  {
-    name: "list",
-    aliases: ["ls"],
-    summary: "List users",
-    command: listUsers,
-  },
-  {
-    name: "rotate-key",
-    summary: "Rotate the API key of a user",
-    command: rotateKey,
-  },
-  {
-    name: "delete",
-    aliases: ["rm"],
-    summary: "Delete a user",
-    command: deleteUser,
-  },
+  { name: "create", summary: "Create a user and print the API key", command: createUser },
+  { name: "list", aliases: ["ls"], summary: "List users", command: listUsers },
+  { name: "rotate-key", summary: "Rotate the API key of a user", command: rotateKey },
+  { name: "delete", aliases: ["rm"], summary: "Delete a user", command: deleteUser },
 ];
 
 const imageCommands: Entry[] = [
-  {
-    name: "build",
-    summary: "Build an image from a recipe",
-    command: buildImage,
-  },
-  {
-    name: "list",
-    aliases: ["ls"],
-    summary: "List images",
-    command: listImages,
-  },
+  { name: "build", summary: "Build an image from a recipe", command: buildImage },
+  { name: "list", aliases: ["ls"], summary: "List images", command: listImages },
   { name: "pull", summary: "Pull an image from a registry", planned: "images" },
   { name: "import", summary: "Import a Docker image or a tar archive", planned: "images" },
   { name: "save", summary: "Save a sandbox's disk as an image", planned: "images" },
@@ -104,33 +77,15 @@ const imageCommands: Entry[] = [
 ];
 
 const snapshotCommands: Entry[] = [
-  {
-    name: "create",
-    summary: "Snapshot a sandbox",
-    command: createSnapshot,
-  },
-  {
-    name: "list",
-    aliases: ["ls"],
-    summary: "List snapshots",
-    command: listSnapshots,
-  },
-  {
-    name: "resume",
-    summary: "Create a sandbox from a snapshot",
-    command: resumeSnapshot,
-  },
+  { name: "create", summary: "Snapshot a sandbox", command: createSnapshot },
+  { name: "list", aliases: ["ls"], summary: "List snapshots", command: listSnapshots },
+  { name: "resume", summary: "Create a sandbox from a snapshot", command: resumeSnapshot },
   {
     name: "restore",
     summary: "Restore a sandbox to a snapshot, in place",
     command: restoreSnapshot,
   },
-  {
-    name: "delete",
-    aliases: ["rm"],
-    summary: "Delete a snapshot",
-    command: deleteSnapshot,
-  },
+  { name: "delete", aliases: ["rm"], summary: "Delete a snapshot", command: deleteSnapshot },
 ];
 
 const operationCommands: Entry[] = [
@@ -155,25 +110,14 @@ const fileCommands: Entry[] = [
 ];
 
 export const entries: readonly Entry[] = [
-  {
-    name: "create",
-    group: "Core",
-    summary: "Create a sandbox, or fork one",
-    command: create,
-  },
+  { name: "create", group: "Core", summary: "Create a sandbox, or fork one", command: create },
   {
     name: "edit",
     group: "Core",
     summary: "Update the name, labels or idle policy of a sandbox",
     command: edit,
   },
-  {
-    name: "list",
-    aliases: ["ls"],
-    group: "Core",
-    summary: "List sandboxes",
-    command: list,
-  },
+  { name: "list", aliases: ["ls"], group: "Core", summary: "List sandboxes", command: list },
   {
     name: "destroy",
     aliases: ["rm"],
@@ -181,24 +125,9 @@ export const entries: readonly Entry[] = [
     summary: "Destroy a sandbox",
     command: destroy,
   },
-  {
-    name: "stop",
-    group: "Core",
-    summary: "Suspend a sandbox to disk",
-    command: stop,
-  },
-  {
-    name: "start",
-    group: "Core",
-    summary: "Resume a stopped sandbox",
-    command: start,
-  },
-  {
-    name: "exec",
-    group: "Core",
-    summary: "Run a command in a sandbox",
-    command: exec,
-  },
+  { name: "stop", group: "Core", summary: "Suspend a sandbox to disk", command: stop },
+  { name: "start", group: "Core", summary: "Resume a stopped sandbox", command: start },
+  { name: "exec", group: "Core", summary: "Run a command in a sandbox", command: exec },
   {
     name: "shell",
     aliases: ["sh"],
@@ -213,12 +142,7 @@ export const entries: readonly Entry[] = [
     command: share,
   },
   { name: "image", group: "Resources", summary: "Manage images", commands: imageCommands },
-  {
-    name: "snapshot",
-    group: "Resources",
-    summary: "Manage snapshots",
-    commands: snapshotCommands,
-  },
+  { name: "snapshot", group: "Resources", summary: "Manage snapshots", commands: snapshotCommands },
   {
     name: "operation",
     aliases: ["op"],
@@ -232,18 +156,8 @@ export const entries: readonly Entry[] = [
     summary: "Configure the daemon URL and API key",
     command: setup,
   },
-  {
-    name: "user",
-    group: "Setup & Admin",
-    summary: "Manage users",
-    commands: userCommands,
-  },
-  {
-    name: "serve",
-    group: "Setup & Admin",
-    summary: "Run the daemon",
-    command: serve,
-  },
+  { name: "user", group: "Setup & Admin", summary: "Manage users", commands: userCommands },
+  { name: "serve", group: "Setup & Admin", summary: "Run the daemon", command: serve },
   {
     name: "inspect",
     aliases: ["info"],
@@ -251,36 +165,11 @@ export const entries: readonly Entry[] = [
     summary: "Show details of a sandbox",
     command: inspect,
   },
-  {
-    name: "ps",
-    group: "More",
-    summary: "List the sessions of a sandbox",
-    command: ps,
-  },
-  {
-    name: "attach",
-    group: "More",
-    summary: "Attach to a session",
-    command: attach,
-  },
-  {
-    name: "kill",
-    group: "More",
-    summary: "Kill a session, or send it a signal",
-    command: kill,
-  },
-  {
-    name: "logs",
-    group: "More",
-    summary: "Print the output of a session",
-    command: logs,
-  },
-  {
-    name: "file",
-    group: "More",
-    summary: "Manage files in a sandbox",
-    commands: fileCommands,
-  },
+  { name: "ps", group: "More", summary: "List the sessions of a sandbox", command: ps },
+  { name: "attach", group: "More", summary: "Attach to a session", command: attach },
+  { name: "kill", group: "More", summary: "Kill a session, or send it a signal", command: kill },
+  { name: "logs", group: "More", summary: "Print the output of a session", command: logs },
+  { name: "file", group: "More", summary: "Manage files in a sandbox", commands: fileCommands },
   {
     name: "version",
     group: "More",

@@ -1,7 +1,7 @@
 /** Forks: children of a sandbox that go on from where it is, all of them or none. */
 import { within } from "../async/deadline.ts";
 import { faultPoint } from "../async/fault-point.ts";
-import { operationMs, sameNameMs, stepMs } from "../contract/deadlines.ts";
+import { sameNameMs, stepMs } from "../contract/deadlines.ts";
 import type { SandboxTraits } from "../contract/sandbox-traits.ts";
 import { isBhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
@@ -94,8 +94,7 @@ export class Forks {
       kind: "sandbox.fork",
       userId: user.id,
       target: { kind: "sandbox", id, name },
-      what: `Forking sandbox "${name}"`,
-      milliseconds: operationMs["sandbox.fork"]({ memoryMB, count: children.length }),
+      size: { memoryMB, count: children.length },
       isPending: actors.of(id).isBusy,
       before: { sandboxes: children.map((child) => child.id) },
     });

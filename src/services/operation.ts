@@ -1,5 +1,6 @@
 /** One operation that this process runs: its signal, its progress, and its end, which is final. */
 import { reasonOf } from "../async/deadline.ts";
+import type { OperationKind } from "../contract/operation-kinds.ts";
 import type { OperationError, OperationResult } from "../contract/operation-outcome.ts";
 import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
 import type { Logger } from "../observability/log.ts";
@@ -30,13 +31,22 @@ export interface OperationJournal {
   ended(record: OperationRecord): void;
 }
 
+/** For messages, such as `Creating sandbox "dev"`. */
+const gerunds: Record<OperationKind, string> = {
+  "sandbox.create": "Creating",
+  "sandbox.fork": "Forking",
+  "sandbox.stop": "Stopping",
+  "snapshot.create": "Creating",
+  "snapshot.resume": "Creating",
+  "snapshot.restore": "Restoring",
+  "image.build": "Building",
+};
+
 /** Progress between two writes is in memory only. */
 const progressEveryMs = 1000;
 
 export class Operation {
   record: OperationRecord;
-  /** For messages, such as `Creating sandbox "dev"`. */
-  readonly #what: string;
   readonly #journal: OperationJournal;
   readonly #log: Logger;
   readonly #aborted = new AbortController();
@@ -44,11 +54,15 @@ export class Operation {
   #signal = this.#aborted.signal;
   #reportedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(record: OperationRecord, what: string, journal: OperationJournal, log: Logger) {
+  constructor(record: OperationRecord, journal: OperationJournal, log: Logger) {
     this.record = record;
-    this.#what = what;
     this.#journal = journal;
     this.#log = log;
+  }
+
+  get #what(): string {
+    const { kind, target } = this.record;
+    return `${gerunds[kind]} ${target.kind} "${target.name}"`;
   }
 
   /** Aborted by a cancel, by the deadline, or by the caller. */

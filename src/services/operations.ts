@@ -1,7 +1,7 @@
 /** Long work as users see it: accepted, run by this process or another one, and retained for a day after its end. */
 import type { Clock } from "../async/clock.ts";
 import { pause } from "../async/deadline.ts";
-import { stepMs } from "../contract/deadlines.ts";
+import { type OperationSize, operationMs, stepMs } from "../contract/deadlines.ts";
 import type { OperationKind } from "../contract/operation-kinds.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
@@ -25,9 +25,8 @@ export interface OperationsOptions {
 }
 
 export interface OperationRequest extends Pick<OperationRecord, "kind" | "userId" | "target"> {
-  /** For messages, such as `Creating sandbox "dev"`. */
-  what: string;
-  milliseconds: number;
+  /** Its deadline depends on it. */
+  size: OperationSize;
   /** It waits for other work on its target; `Operation.start` ends the wait. */
   isPending?: boolean;
   before?: OperationRecord["before"];
@@ -70,7 +69,7 @@ export class Operations {
    */
   accept(request: OperationRequest): Operation {
     const { store, log, runner } = this.#options;
-    const { kind, userId, target, what, milliseconds, isPending = false, before = {} } = request;
+    const { kind, userId, target, size, isPending = false, before = {} } = request;
     const now = Date.now();
     const createdAt = new Date(now).toISOString();
     const record: OperationRecord = {
@@ -78,7 +77,7 @@ export class Operations {
       state: isPending ? "pending" : "running",
       progress: isPending ? "waiting for another operation on the target" : "",
       startedAt: isPending ? null : createdAt,
-      deadline: new Date(now + milliseconds).toISOString(),
+      deadline: new Date(now + operationMs[kind](size)).toISOString(),
       ...{ result: null, error: null, endedAt: null },
     };
     store.transaction(() => {
@@ -91,7 +90,7 @@ export class Operations {
       }
       store.operations.insert(record);
     });
-    return new Operation(record, what, this.#journal, log);
+    return new Operation(record, this.#journal, log);
   }
 
   /** Newest first. */

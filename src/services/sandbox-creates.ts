@@ -1,7 +1,7 @@
 /** Creates: of several at once for one name one makes the sandbox, and the others wait for its outcome. */
 import { abortable, pause, within } from "../async/deadline.ts";
 import { faultPoint } from "../async/fault-point.ts";
-import { operationMs, sameNameMs, stepMs } from "../contract/deadlines.ts";
+import { sameNameMs, stepMs } from "../contract/deadlines.ts";
 import type { Machine } from "../engine/engine.ts";
 import { isBhattiError } from "../errors/bhatti-error.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
@@ -86,8 +86,7 @@ export class SandboxCreates {
         kind: "sandbox.create",
         userId: user.id,
         target: { kind: "sandbox", id, name },
-        what: `Creating sandbox "${name}"`,
-        milliseconds: operationMs["sandbox.create"]({ memoryMB }),
+        size: { memoryMB },
       });
       return { claim, operation };
     });

@@ -1,6 +1,6 @@
 /** Sandboxes as their users know them: made within quotas, found by name or id, destroyed for good. */
 import { faultPoint } from "../async/fault-point.ts";
-import { operationMs, stepMs } from "../contract/deadlines.ts";
+import { stepMs } from "../contract/deadlines.ts";
 import type { Engine } from "../engine/engine.ts";
 import { BhattiError, isBhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
@@ -125,8 +125,7 @@ export class Sandboxes {
       kind: "sandbox.stop",
       userId: user.id,
       target: { kind: "sandbox", id, name },
-      what: `Stopping sandbox "${name}"`,
-      milliseconds: operationMs["sandbox.stop"]({ memoryMB }),
+      size: { memoryMB },
       isPending: actors.of(id).isBusy,
       before: { status },
     });

@@ -1,7 +1,7 @@
 /** Snapshots: what is kept of a sandbox under a name, and the sandboxes that are made from it. */
 import { within } from "../async/deadline.ts";
 import { faultPoint } from "../async/fault-point.ts";
-import { operationMs, stepMs } from "../contract/deadlines.ts";
+import { stepMs } from "../contract/deadlines.ts";
 import type { Engine } from "../engine/engine.ts";
 import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
@@ -56,8 +56,7 @@ export class Snapshots {
         kind: "snapshot.create",
         userId: user.id,
         target: { kind: "snapshot", id, name },
-        what: `Creating snapshot "${name}"`,
-        milliseconds: operationMs["snapshot.create"](sandbox),
+        size: sandbox,
         isPending: actors.of(sandbox.id).isBusy,
       });
       return { snapshot, operation };
@@ -165,8 +164,7 @@ export class Snapshots {
         kind: "snapshot.resume",
         userId: user.id,
         target: { kind: "sandbox", id, name },
-        what: `Creating sandbox "${name}"`,
-        milliseconds: operationMs["snapshot.resume"](snapshot),
+        size: snapshot,
       });
       return { claimed, operation };
     });
@@ -204,8 +202,7 @@ export class Snapshots {
       kind: "snapshot.restore",
       userId: user.id,
       target: { kind: "sandbox", id, name },
-      what: `Restoring sandbox "${name}"`,
-      milliseconds: operationMs["snapshot.restore"](sandbox),
+      size: sandbox,
       isPending: actors.of(id).isBusy,
       before: { engineId },
     });

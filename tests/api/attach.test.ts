@@ -3,14 +3,16 @@ import { expect, test } from "bun:test";
 import { ExecSocketClient } from "../support/exec-socket.ts";
 import { startFakeDaemon } from "../support/fake-daemon.ts";
 import { zeros } from "../support/guest-commands.ts";
-import { leave, listSessions, oneSession, openSession, says, size } from "../support/sessions.ts";
+import {
+  leave,
+  listSessions,
+  oneSession,
+  openSession,
+  says,
+  size,
+  withSandbox,
+} from "../support/sessions.ts";
 import { until } from "../support/until.ts";
-
-async function withSandbox() {
-  const daemon = await startFakeDaemon();
-  await daemon.create({ name: "dev" });
-  return daemon;
-}
 
 const piped = { cmd: ["cat"], stdin: true, session: true };
 const shell = { shell: "reattach", tty: size };

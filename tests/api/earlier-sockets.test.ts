@@ -2,16 +2,10 @@
 import { expect, test } from "bun:test";
 import { type FakeDaemon, generousLimits, startFakeDaemon } from "../support/fake-daemon.ts";
 import { PlainSocket } from "../support/plain-socket.ts";
-import { listSessions, oneSession, says } from "../support/sessions.ts";
+import { listSessions, oneSession, says, withSandbox } from "../support/sessions.ts";
 import { until } from "../support/until.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
-
-async function withSandbox() {
-  const daemon = await startFakeDaemon();
-  await daemon.create({ name: "dev" });
-  return daemon;
-}
 
 async function openShell(daemon: FakeDaemon, query = "") {
   const socket = new PlainSocket(daemon, `/sandboxes/dev/ws${query}`);

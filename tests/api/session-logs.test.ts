@@ -7,28 +7,16 @@ import { followLog } from "../../src/client/log-stream.ts";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import { type FakeDaemon, generousLimits, startFakeDaemon } from "../support/fake-daemon.ts";
 import { PlainSocket } from "../support/plain-socket.ts";
-import { oneSession, openSession, says } from "../support/sessions.ts";
+import {
+  logOf,
+  oneSession,
+  openSession,
+  says,
+  sessions,
+  startDetached,
+  withSandbox,
+} from "../support/sessions.ts";
 import { until } from "../support/until.ts";
-
-const sessions = "/sandboxes/dev/sessions";
-
-async function withSandbox() {
-  const daemon = await startFakeDaemon();
-  await daemon.create({ name: "dev" });
-  return daemon;
-}
-
-async function detach(daemon: FakeDaemon, ...cmd: string[]) {
-  const { body } = await daemon.call<{ session_id: string; output_file: string }>(
-    "POST",
-    "/sandboxes/dev/exec",
-    { cmd, detach: true },
-  );
-  return body;
-}
-
-const logOf = (daemon: FakeDaemon, id: string, query = "") =>
-  daemon.fetch(`${sessions}/${id}/log${query}`);
 
 test("a log: all of it, its end, and what comes until the session ends", async () => {
   await using daemon = await withSandbox();
@@ -51,7 +39,7 @@ test("a log: all of it, its end, and what comes until the session ends", async (
 test("a log of more than 20 MB starts with a whole line, and says what is no longer kept", async () => {
   await using daemon = await withSandbox();
   const write = "seq -f 'line %07.0f of many' 1 1200000";
-  const { session_id } = await detach(daemon, "sh", "-c", write);
+  const { session_id } = await startDetached(daemon, "sh", "-c", write);
   await until("its end", async () => !(await oneSession(daemon, session_id)).running);
   const log = await logOf(daemon, session_id);
   const text = await log.text();
@@ -69,7 +57,7 @@ test("a log of more than 20 MB starts with a whole line, and says what is no lon
 
 test("a log that ends with its daemon does not look as if its session had ended", async () => {
   await using daemon = await withSandbox();
-  const { session_id } = await detach(daemon, "sh", "-c", "echo out; sleep 60");
+  const { session_id } = await startDetached(daemon, "sh", "-c", "echo out; sleep 60");
   await until("its output", async () => (await oneSession(daemon, session_id)).log_bytes > 0);
   const followed = await logOf(daemon, session_id, "?follow=true");
   await daemon.restart();
@@ -112,7 +100,7 @@ test("following counts once, and the limit is told on the WebSocket", async () =
 
 test("a log that is followed is cut by a stop, and does not start the sandbox again", async () => {
   await using daemon = await withSandbox();
-  const { session_id } = await detach(daemon, "sh", "-c", "echo out; sleep 60");
+  const { session_id } = await startDetached(daemon, "sh", "-c", "echo out; sleep 60");
   const told: string[] = [];
   const followed = follow(daemon, session_id, told);
   await until("it is followed", () => told.includes("out\n"));
@@ -123,7 +111,7 @@ test("a log that is followed is cut by a stop, and does not start the sandbox ag
 
 test("whoever stops following a log no longer keeps the sandbox at work", async () => {
   await using daemon = await withSandbox();
-  const { session_id } = await detach(daemon, "sleep", "60");
+  const { session_id } = await startDetached(daemon, "sleep", "60");
   const reasonOf = async () =>
     (await daemon.call<Sandbox>("GET", "/sandboxes/dev")).body.activity.reason;
   const gone = new AbortController();

@@ -4,28 +4,20 @@ import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import type { Session } from "../../src/contract/sessions.ts";
 import { type FakeDaemon, startFakeDaemon } from "../support/fake-daemon.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-import { leave, listSessions, oneSession, openSession, says, size } from "../support/sessions.ts";
+import {
+  leave,
+  listSessions,
+  logOf,
+  oneSession,
+  openSession,
+  says,
+  sessions,
+  size,
+  startDetached,
+  withSandbox,
+} from "../support/sessions.ts";
 import { until } from "../support/until.ts";
 
-const sessions = "/sandboxes/dev/sessions";
-
-async function withSandbox(request: object = {}) {
-  const daemon = await startFakeDaemon();
-  await daemon.create({ name: "dev", ...request });
-  return daemon;
-}
-
-async function detach(daemon: FakeDaemon, ...cmd: string[]) {
-  const { body } = await daemon.call<{ session_id: string; output_file: string }>(
-    "POST",
-    "/sandboxes/dev/exec",
-    { cmd, detach: true },
-  );
-  return body;
-}
-
-const logOf = (daemon: FakeDaemon, id: string, query = "") =>
-  daemon.fetch(`${sessions}/${id}/log${query}`);
 const thermalOf = async (daemon: FakeDaemon) =>
   (await daemon.call<Sandbox>("GET", "/sandboxes/dev")).body.thermal;
 
@@ -62,7 +54,7 @@ test("a detached command is a session: its id at once, its output in a log", asy
 test("a plain command is no session, and those that ended are told when asked for", async () => {
   await using daemon = await withSandbox();
   const plain = await openSession(daemon, { cmd: ["sleep", "60"] });
-  const { session_id } = await detach(daemon, "sh", "-c", "exit 3");
+  const { session_id } = await startDetached(daemon, "sh", "-c", "exit 3");
   await until("it ended", async () => (await listSessions(daemon)).length === 0);
   expect(await listSessions(daemon, "?all=true")).toEqual([
     expect.objectContaining({
@@ -87,8 +79,8 @@ test("an init script is the session init", async () => {
 
 test("a signal, and the kill that is meant without one", async () => {
   await using daemon = await withSandbox();
-  const first = await detach(daemon, "sleep", "60");
-  const second = await detach(daemon, "sleep", "60");
+  const first = await startDetached(daemon, "sleep", "60");
+  const second = await startDetached(daemon, "sleep", "60");
   const kill = (id: string, body?: object) =>
     daemon.call<unknown>("POST", `${sessions}/${id}/kill`, body);
   expect((await kill(first.session_id, { signal: "TERM" })).body).toEqual({
@@ -149,7 +141,7 @@ test("a detached command keeps its sandbox hot, a shell that nobody has does not
   const clock = new ManualClock();
   await using daemon = await startFakeDaemon({ clock });
   await daemon.create({ name: "dev" });
-  const { session_id } = await detach(daemon, "sleep", "600");
+  const { session_id } = await startDetached(daemon, "sleep", "600");
   await daemon.pass(300_000);
   expect(await thermalOf(daemon)).toBe("hot");
   await daemon.call("POST", `${sessions}/${session_id}/kill`);
@@ -186,7 +178,7 @@ test("a machine that starts from its disk has none of them", async () => {
 
 test("of a guest that does not answer what it had is told, and when that was", async () => {
   await using daemon = await withSandbox();
-  const { session_id } = await detach(daemon, "sleep", "60");
+  const { session_id } = await startDetached(daemon, "sleep", "60");
   const [machine] = daemon.engine.machines.values();
   if (!machine) throw new Error("it has no machine");
   machine.isDeaf = true;
@@ -230,7 +222,7 @@ test("a guest that does not tell its sessions goes to sleep all the same", async
 
 test("at most 20 sessions, and a typed error for the one too many", async () => {
   await using daemon = await withSandbox();
-  for (let i = 0; i < 20; i += 1) await detach(daemon, "sleep", "60");
+  for (let i = 0; i < 20; i += 1) await startDetached(daemon, "sleep", "60");
   const refused = await daemon.call("POST", "/sandboxes/dev/exec", { cmd: ["ls"], detach: true });
   expect(refused).toMatchObject({ status: 429, body: { code: "session_limit" } });
   expect((await daemon.call("POST", "/sandboxes/dev/exec", { cmd: ["true"] })).status).toBe(200);

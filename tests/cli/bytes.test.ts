@@ -2,7 +2,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { binary } from "../support/binary.ts";
 import { type CliDaemon, startCliDaemon } from "../support/cli-daemon.ts";
 
 let daemon: CliDaemon;
@@ -16,18 +15,7 @@ beforeEach(() => {
   folder = mkdtempSync(join(daemon.home, "local-"));
 });
 
-/** In a folder of its own; `$B` is the binary. Only a shell can pass on such words. */
-async function shell(script: string) {
-  const env = { PATH: process.env["PATH"], B: binary, ...daemon.env };
-  const child = Bun.spawn(["bash", "-c", script], {
-    ...{ env, cwd: folder, stdout: "pipe", stderr: "pipe" },
-  });
-  const [stdout, stderr] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  return { code: await child.exited, stdout, stderr };
-}
+const shell = (script: string) => daemon.shell(script, folder);
 
 const local = (name: Buffer) => Buffer.concat([Buffer.from(`${folder}/`), name]);
 const odd = Buffer.from("a\xffb", "latin1");

@@ -12,11 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => daemon[Symbol.asyncDispose]());
 
-beforeEach(async () => {
-  for (const { name } of JSON.parse(await daemon.ok("list", "--json")) as Sandbox[]) {
-    await daemon.ok("destroy", name, "-y");
-  }
-});
+beforeEach(() => daemon.destroyAll());
 
 const quietly = (stdout: string) => ({ code: 0, stderr: "", stdout });
 const show = async (ref: string) =>

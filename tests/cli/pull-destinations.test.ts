@@ -31,18 +31,7 @@ beforeEach(() => {
   folder = mkdtempSync(join(daemon.home, "local-"));
 });
 
-/** In a folder of its own; `$B` is the binary. */
-async function shell(script: string) {
-  const env = { PATH: process.env["PATH"], B: binary, ...daemon.env };
-  const child = Bun.spawn(["bash", "-c", script], {
-    ...{ env, cwd: folder, stdout: "pipe", stderr: "pipe" },
-  });
-  const [stdout, stderr] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  return { code: await child.exited, stdout, stderr };
-}
+const shell = (script: string) => daemon.shell(script, folder);
 
 const local = (name: string) => readFileSync(join(folder, name), "utf8");
 const summary = "pulled 1 file, 300.0 kB\n";

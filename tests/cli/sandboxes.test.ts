@@ -13,11 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => daemon[Symbol.asyncDispose]());
 
-beforeEach(async () => {
-  for (const { name } of JSON.parse(await daemon.ok("list", "--json")) as Sandbox[]) {
-    await daemon.ok("destroy", name, "-y");
-  }
-});
+beforeEach(() => daemon.destroyAll());
 
 test("create says what was made and what to do next", async () => {
   expect(await daemon.run(["create", "--name", "dev"])).toMatchObject({

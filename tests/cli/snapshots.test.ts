@@ -14,9 +14,7 @@ beforeAll(async () => {
 afterAll(() => daemon[Symbol.asyncDispose]());
 
 beforeEach(async () => {
-  for (const { name } of JSON.parse(await daemon.ok("list", "--json")) as Sandbox[]) {
-    await daemon.ok("destroy", name, "-y");
-  }
+  await daemon.destroyAll();
   for (const { name } of await snapshots()) await daemon.ok("snapshot", "delete", name, "-y");
   const local = join(daemon.home, "local.txt");
   writeFileSync(local, "kept");

@@ -1,20 +1,14 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmod, mkdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
-import type { Guest } from "../../src/agent/guest.ts";
 import { signalNames } from "../../src/contract/exec.ts";
 import { failureOf } from "../support/failure.ts";
 import { collect, generous, isAlive, RealLohar, run, until } from "../support/lohar.ts";
+import { guest, lohar, useOneLohar } from "../support/one-lohar.ts";
 
 setDefaultTimeout(120_000);
 
-let lohar: RealLohar;
-let guest: Guest;
-beforeAll(async () => {
-  lohar = await RealLohar.start();
-  guest = await lohar.connect();
-});
-afterAll(() => lohar[Symbol.asyncDispose]());
+useOneLohar();
 
 describe("a command ends", () => {
   test("with its exit code and both outputs", async () => {

@@ -1,20 +1,14 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeData, encodeFrame, FrameType } from "../../src/agent/frame.ts";
-import type { Guest } from "../../src/agent/guest.ts";
 import { failureOf } from "../support/failure.ts";
 import { generous, RealLohar, until } from "../support/lohar.ts";
+import { guest, lohar, useOneLohar } from "../support/one-lohar.ts";
 
 setDefaultTimeout(120_000);
 
-let lohar: RealLohar;
-let guest: Guest;
-beforeAll(async () => {
-  lohar = await RealLohar.start();
-  guest = await lohar.connect();
-});
-afterAll(() => lohar[Symbol.asyncDispose]());
+useOneLohar();
 
 function write(path: string, content: Uint8Array | string, mode = 0o644, signal = generous()) {
   const bytes = typeof content === "string" ? Buffer.from(content) : content;

@@ -1,18 +1,12 @@
 /** Logs of a real lohar's sessions: read, followed, and taken up again where they were left. */
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import type { Guest } from "../../src/agent/guest.ts";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { failureOf } from "../support/failure.ts";
-import { generous, logOf, RealLohar, read } from "../support/lohar.ts";
+import { generous, logOf, read } from "../support/lohar.ts";
+import { guest, useOneLohar } from "../support/one-lohar.ts";
 
 setDefaultTimeout(240_000);
 
-let lohar: RealLohar;
-let guest: Guest;
-beforeAll(async () => {
-  lohar = await RealLohar.start();
-  guest = await lohar.connect();
-});
-afterAll(() => lohar[Symbol.asyncDispose]());
+useOneLohar();
 
 function start(script: string) {
   const request = { argv: ["sh", "-c", script], stdin: true, timeoutMs: 0, session: true };

@@ -1,20 +1,14 @@
 /** A session whose output goes to a file: in its order, with nothing in the log, and refused when it cannot be written. */
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Guest } from "../../src/agent/guest.ts";
 import { failureOf } from "../support/failure.ts";
-import { collect, generous, logOf, RealLohar } from "../support/lohar.ts";
+import { collect, generous, logOf } from "../support/lohar.ts";
+import { guest, lohar, useOneLohar } from "../support/one-lohar.ts";
 
 setDefaultTimeout(240_000);
 
-let lohar: RealLohar;
-let guest: Guest;
-beforeAll(async () => {
-  lohar = await RealLohar.start();
-  guest = await lohar.connect();
-});
-afterAll(() => lohar[Symbol.asyncDispose]());
+useOneLohar();
 
 const within = (name: string) => join(lohar.directory, name);
 

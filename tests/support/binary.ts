@@ -55,8 +55,12 @@ export interface RunOptions {
 }
 
 /** Runs the binary to its end. Its environment is what is given and PATH, nothing of ours. */
-export async function runBinary(args: string[], options: RunOptions = {}): Promise<Outcome> {
-  const child = Bun.spawn([binary, ...args], {
+export function runBinary(args: string[], options: RunOptions = {}): Promise<Outcome> {
+  return runProcess([binary, ...args], options);
+}
+
+export async function runProcess(command: string[], options: RunOptions): Promise<Outcome> {
+  const child = Bun.spawn(command, {
     env: { PATH: process.env["PATH"], ...options.env },
     ...(options.cwd !== undefined && { cwd: options.cwd }),
     stdin: options.stdin === undefined ? "ignore" : Buffer.from(options.stdin),

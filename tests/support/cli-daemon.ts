@@ -3,7 +3,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openOperator } from "../../src/operator/operator.ts";
-import { binary, ensureBinary, type Outcome, type RunOptions, runBinary } from "./binary.ts";
+import {
+  binary,
+  ensureBinary,
+  type Outcome,
+  type RunOptions,
+  runBinary,
+  runProcess,
+} from "./binary.ts";
 
 export interface CliDaemon extends AsyncDisposable {
   url: string;
@@ -16,6 +23,9 @@ export interface CliDaemon extends AsyncDisposable {
   run(args: string[], options?: RunOptions): Promise<Outcome>;
   /** Its output; throws with everything it said when it fails. */
   ok(...args: string[]): Promise<string>;
+  /** Runs a bash script, in which `$B` is the binary. */
+  shell(script: string, cwd: string): Promise<Omit<Outcome, "bytes">>;
+  destroyAll(): Promise<void>;
   /** Ends the daemon in good order and returns its exit code and log. */
   stop(
     signal?: "SIGTERM" | "SIGINT" | "SIGQUIT" | "SIGKILL",
@@ -63,6 +73,11 @@ export async function startCliDaemon(
   };
   const run = (args: string[], options: RunOptions = {}) =>
     runBinary(args, { ...options, env: { ...env, ...options.env } });
+  const ok = async (...args: string[]) => {
+    const { code, stdout, stderr } = await run(args);
+    if (code !== 0) throw new Error(`bhatti ${args.join(" ")}: exit ${code}\n${stderr}`);
+    return stdout;
+  };
   const stop: CliDaemon["stop"] = async (signal = "SIGTERM") => {
     child.kill(signal);
     return { code: await child.exited, log: await log.ended };
@@ -74,10 +89,15 @@ export async function startCliDaemon(
     dataDir,
     env,
     run,
-    async ok(...args) {
-      const { code, stdout, stderr } = await run(args);
-      if (code !== 0) throw new Error(`bhatti ${args.join(" ")}: exit ${code}\n${stderr}`);
-      return stdout;
+    ok,
+    async shell(script, cwd) {
+      const options = { cwd, env: { ...env, B: binary } };
+      const { bytes: _, ...outcome } = await runProcess(["bash", "-c", script], options);
+      return outcome;
+    },
+    async destroyAll() {
+      for (const { name } of JSON.parse(await ok("list", "--json")))
+        await ok("destroy", name, "-y");
     },
     stop,
     async [Symbol.asyncDispose]() {

@@ -1,10 +1,32 @@
 /** Sessions as a client of the API sees them. */
 import type { Session } from "../../src/contract/sessions.ts";
 import { ExecSocketClient } from "./exec-socket.ts";
-import type { FakeDaemon } from "./fake-daemon.ts";
+import { type FakeDaemon, startFakeDaemon } from "./fake-daemon.ts";
 import { until } from "./until.ts";
 
 export const size = { rows: 24, cols: 80 };
+
+export const sessions = "/sandboxes/dev/sessions";
+
+/** A daemon with the sandbox `dev`. */
+export async function withSandbox(request: object = {}) {
+  const daemon = await startFakeDaemon();
+  await daemon.create({ name: "dev", ...request });
+  return daemon;
+}
+
+export async function startDetached(daemon: FakeDaemon, ...cmd: string[]) {
+  const { body } = await daemon.call<{ session_id: string; output_file: string }>(
+    "POST",
+    "/sandboxes/dev/exec",
+    { cmd, detach: true },
+  );
+  return body;
+}
+
+export function logOf(daemon: FakeDaemon, id: string, query = "") {
+  return daemon.fetch(`${sessions}/${id}/log${query}`);
+}
 
 export async function listSessions(daemon: FakeDaemon, query = ""): Promise<Session[]> {
   return (await daemon.call<Session[]>("GET", `/sandboxes/dev/sessions${query}`)).body;

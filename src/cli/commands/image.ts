@@ -1,6 +1,5 @@
 /** `bhatti image …`: builds images from recipes on the daemon's host, and lists them. */
 import type { Received } from "../../client/answer.ts";
-import { operationMs } from "../../contract/deadlines.ts";
 import { imageToWire } from "../../contract/image-wire.ts";
 import type { Image } from "../../contract/images.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
@@ -41,8 +40,7 @@ export const buildImage = command({
       kind: "image.build",
       userId: null,
       target: { kind: "image", id: null, name: described.imageName },
-      what: `Building image "${described.imageName}"`,
-      milliseconds: operationMs["image.build"]({ memoryMB: 0 }),
+      size: { memoryMB: 0 },
     });
     const build = async () => {
       const built = await images.buildImage({
