@@ -129,7 +129,7 @@ export async function running(daemon: BenchDaemon): Promise<Row[]> {
   };
   const exec = (...words: string[]) => ["exec", "dev", "--", ...words];
   const rows = [
-    await cli("exec true, CLI", 16, "12.5 / 14", exec("true")),
+    ...(await besideCurl(daemon, exec("true"))),
     await cli("exec echo hello, CLI", undefined, "12.5 / 14", exec("echo", "hello")),
     await cli("exec cat /etc/hostname, CLI", undefined, "12.5 / 14", exec("cat", "/etc/hostname")),
     await cli("exec ls -laR /usr/bin, CLI", undefined, "16 / 18", exec("ls", "-laR", "/usr/bin")),
@@ -176,6 +176,26 @@ export async function running(daemon: BenchDaemon): Promise<Row[]> {
     ),
   );
   return rows;
+}
+
+/** `exec true` by the CLI and the same request by curl, in turn. */
+async function besideCurl(daemon: BenchDaemon, exec: string[]): Promise<Row[]> {
+  const curl = [
+    ...["curl", "--silent", "--fail", "--output", "/dev/null", "--json", '{"cmd":["true"]}'],
+    ...["--header", `Authorization: Bearer ${daemon.key}`, `${daemon.url}/sandboxes/dev/exec`],
+  ];
+  const request = async () => {
+    const code = await Bun.spawn(curl, { stdin: "ignore" }).exited;
+    if (code !== 0) throw new Error(`curl: exit ${code}`);
+  };
+  const byCurl: Samples = { milliseconds: [], failures: 0 };
+  for (let warm = 0; warm < 3; warm += 1) await daemon.cli(...exec);
+  const byCli = await measure(100, async () => {
+    byCurl.milliseconds.push(await timed(request));
+    return await timed(() => daemon.cli(...exec));
+  });
+  const how = "n = 100 after 3, wall time of the process, in turn";
+  return [row("exec true, CLI", how, byCli, 16, "12.5 / 14"), row("exec true, curl", how, byCurl)];
 }
 
 function row(name: string, how: string, samples: Samples, goal?: number, published?: string): Row {

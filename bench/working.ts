@@ -6,6 +6,7 @@ import { type BenchDaemon, binary } from "./daemon.ts";
 import { residentMB } from "./memory.ts";
 import type { Row } from "./scenarios.ts";
 import { measure, timed } from "./statistics.ts";
+import { unreadAnswers } from "./unread.ts";
 
 const megabyte = 1_000_000;
 const name = "work";
@@ -23,7 +24,8 @@ export async function working(
       ...(await largeFiles(daemon, folder)),
       await directory(daemon, folder),
     ];
-    return { rows, figures: await slowReader(daemon) };
+    const figures = { ...(await unreadAnswers(daemon, name)), ...(await slowReader(daemon)) };
+    return { rows, figures };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
