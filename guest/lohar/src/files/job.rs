@@ -204,6 +204,14 @@ impl Job {
         true
     }
 
+    /// What has come is not to be kept.
+    pub fn wrong_size(&mut self) -> Failure {
+        self.ended = false;
+        let size = self.expected.unwrap_or(0);
+        let message = format!("Expected {size} bytes, got {}", self.received);
+        Failure::new("size_mismatch", message)
+    }
+
     /// Nobody is interested any more: the worker ends with what it does.
     pub fn let_go(&mut self, staff: &Staff) {
         self.stream = None;

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 
+use rustix::event::epoll::EventFlags;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::pipe::{pipe_with, PipeFlags};
@@ -14,10 +15,10 @@ use super::staff::Staff;
 use super::worker::Ends;
 use super::write::GO_AHEAD;
 use crate::machine::Machine;
-use crate::protocol::messages::{Failure, Nothing, OpenWrite, User};
+use crate::protocol::messages::{parse, Failure, Nothing, OpenWrite, User};
 use crate::reactor::poller::Role;
+use crate::reactor::stream_handler::StreamHandler;
 use crate::reactor::wires::{Target, Wires};
-use crate::server::streams::parse;
 use crate::sessions::credit::Credit;
 use crate::sessions::input::Input;
 
@@ -46,11 +47,10 @@ impl Jobs {
     pub fn open_write(
         &mut self,
         stream: u32,
-        payload: &[u8],
+        open: OpenWrite,
         wires: &mut Wires,
         machine: &mut Machine,
     ) -> Result<(), Failure> {
-        let open: OpenWrite = parse(payload)?;
         let user = open.user.unwrap_or(User::Lohar);
         let owner = match open.owner {
             Some(owner) => Some(machine.accounts.identity(owner)?),
@@ -125,43 +125,37 @@ impl Jobs {
         Ok(())
     }
 
-    pub fn receive(&mut self, key: u32, bytes: &[u8], wires: &mut Wires) {
+    pub fn give_up(&mut self) {
+        self.staff.dismiss_idle();
+        for job in self.jobs.values_mut() {
+            job.input.close();
+        }
+    }
+
+    /// False when the pid is none of ours. What it worked on learns of it from its pipes.
+    pub fn exited(&mut self, pid: i32) -> bool {
+        self.staff.exited(pid)
+    }
+}
+
+impl StreamHandler for Jobs {
+    fn takes_input(&self, _key: u32, _stream: u32) -> bool {
+        true
+    }
+
+    fn receive(&mut self, key: u32, bytes: &[u8]) -> Result<(), Failure> {
         let Some(job) = self.jobs.get_mut(&key) else {
-            return;
+            return Ok(());
         };
         job.received += bytes.len() as u64;
-        if job
-            .expected
-            .is_some_and(|size| job.ended || job.received > size)
-        {
-            return self.refuse_size(key, wires);
+        let is_wrong = |size| job.ended || job.received > size;
+        if job.expected.is_some_and(is_wrong) {
+            return Err(job.wrong_size());
         }
-        if !job.input.receive(bytes) {
-            return self.fail(key, &too_much(), wires);
-        }
-        wires.feed_later(Target::File(key));
+        job.input.receive(bytes)
     }
 
-    pub fn end(&mut self, key: u32, wires: &mut Wires) {
-        let Some(job) = self.jobs.get_mut(&key) else {
-            return;
-        };
-        if job.expected.is_some_and(|size| job.received != size) {
-            return self.refuse_size(key, wires);
-        }
-        if !std::mem::replace(&mut job.ended, true) {
-            if let Err(failure) = job.employ(&mut self.staff) {
-                return self.fail(key, &failure, wires);
-            }
-            if job.expected.is_some() {
-                job.input.push_byte(GO_AHEAD);
-            }
-            job.input.end();
-            self.pump_input(key, wires);
-        }
-    }
-
-    pub fn pump_input(&mut self, key: u32, wires: &mut Wires) {
+    fn pump_input(&mut self, key: u32, wires: &mut Wires) {
         if let Some(job) = self.jobs.get_mut(&key) {
             let grant = job.input.pump(&wires.poller, key);
             if let (Some(grant), Some(stream)) = (grant, job.stream) {
@@ -170,13 +164,40 @@ impl Jobs {
         }
     }
 
-    pub fn credit(&mut self, key: u32, bytes: u32) {
+    fn end(&mut self, key: u32, wires: &mut Wires) -> Result<(), Failure> {
+        let Some(job) = self.jobs.get_mut(&key).filter(|job| !job.ended) else {
+            return Ok(());
+        };
+        if job.expected.is_some_and(|size| job.received != size) {
+            return Err(job.wrong_size());
+        }
+        job.employ(&mut self.staff)?;
+        job.ended = true;
+        if job.expected.is_some() {
+            job.input.push_byte(GO_AHEAD);
+        }
+        job.input.end();
+        self.pump_input(key, wires);
+        Ok(())
+    }
+
+    fn credit(&mut self, key: u32, _stream: u32, bytes: u32, _wires: &mut Wires) {
         if let Some(job) = self.jobs.get_mut(&key) {
             job.credit.add(bytes);
         }
     }
 
-    pub fn event(&mut self, key: u32, role: Role, wires: &mut Wires) {
+    /// Gives up what has not ended.
+    fn close(&mut self, key: u32, _stream: u32, _wires: &mut Wires) {
+        if let Some(job) = self.jobs.get_mut(&key) {
+            job.let_go(&self.staff);
+            if job.silent {
+                self.jobs.remove(&key);
+            }
+        }
+    }
+
+    fn event(&mut self, key: u32, role: Role, _flags: EventFlags, wires: &mut Wires) {
         match (role, self.jobs.get_mut(&key)) {
             (Role::Input, Some(_)) => self.pump_input(key, wires),
             (Role::Messages, Some(job)) => {
@@ -196,12 +217,11 @@ impl Jobs {
         }
     }
 
-    pub fn has_work(&self, wires: &Wires) -> bool {
+    fn has_work(&self, wires: &Wires) -> bool {
         self.jobs.values().any(|job| job.is_due(wires))
     }
 
-    /// Sends one piece of each; true when there may be more.
-    pub fn pump(&mut self, wires: &mut Wires) -> bool {
+    fn pump(&mut self, wires: &mut Wires) -> bool {
         let mut over = Vec::new();
         for (&key, job) in &mut self.jobs {
             if job.is_due(wires) {
@@ -216,56 +236,6 @@ impl Jobs {
         }
         self.has_work(wires)
     }
-
-    /// The host is gone: what has not ended is given up.
-    pub fn detach(&mut self, key: u32) {
-        if let Some(job) = self.jobs.get_mut(&key) {
-            job.let_go(&self.staff);
-            self.forget_if_over(key);
-        }
-    }
-
-    pub fn give_up(&mut self) {
-        self.staff.dismiss_idle();
-        for job in self.jobs.values_mut() {
-            job.input.close();
-        }
-    }
-
-    /// False when the pid is none of ours. What it worked on learns of it from its pipes.
-    pub fn exited(&mut self, pid: i32) -> bool {
-        self.staff.exited(pid)
-    }
-
-    fn refuse_size(&mut self, key: u32, wires: &mut Wires) {
-        if let Some(job) = self.jobs.get(&key) {
-            let size = job.expected.unwrap_or(0);
-            let message = format!("Expected {size} bytes, got {}", job.received);
-            self.fail(key, &Failure::new("size_mismatch", message), wires);
-        }
-    }
-
-    fn fail(&mut self, key: u32, failure: &Failure, wires: &mut Wires) {
-        let Some(job) = self.jobs.get_mut(&key) else {
-            return;
-        };
-        if let Some(stream) = job.stream.take() {
-            wires.fail(stream, failure);
-        }
-        job.ended = false;
-        job.let_go(&self.staff);
-        self.forget_if_over(key);
-    }
-
-    fn forget_if_over(&mut self, key: u32) {
-        if self.jobs.get(&key).is_some_and(|job| job.silent) {
-            self.jobs.remove(&key);
-        }
-    }
-}
-
-pub fn too_much() -> Failure {
-    Failure::new("protocol", "More data than there was credit for")
 }
 
 /// Lohar's ends, which never wait, and the worker's.

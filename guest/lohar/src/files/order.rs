@@ -9,8 +9,7 @@ use super::place::{Owner, Trust};
 use super::read::Part;
 use crate::accounts::Identity;
 use crate::protocol::byte_text;
-use crate::protocol::messages::{Failure, Keep, OpenWrite, User};
-use crate::server::streams::parse;
+use crate::protocol::messages::{parse, Failure, Keep, OpenWrite, User};
 
 #[derive(Deserialize)]
 pub struct OpenFile {

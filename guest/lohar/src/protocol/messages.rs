@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub fn parse<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Failure> {
+    serde_json::from_slice(payload).map_err(|error| Failure::bad_request(error.to_string()))
+}
+
 #[derive(Deserialize)]
 pub struct Request<'a> {
     pub id: u64,

@@ -2,5 +2,6 @@
 
 pub mod clock;
 pub mod poller;
+pub mod stream_handler;
 pub mod timers;
 pub mod wires;

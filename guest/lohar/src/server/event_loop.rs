@@ -27,9 +27,8 @@ pub fn run(guest: &mut Guest, line: &mut Line, signals: &Signals) -> io::Result<
             return Ok(());
         }
         // Asked after the flush, which makes room for output that waits.
-        let busy = line.is_readable()
-            || guest.sessions.has_work(&guest.wires)
-            || guest.files.has_work(&guest.wires);
+        let (handlers, wires) = guest.handlers();
+        let busy = line.is_readable() || handlers.iter().any(|handler| handler.has_work(wires));
         let wait = if busy { Some(0) } else { guest.time_to_next() };
         guest.wires.poller.wait(&mut events, wait)?;
         let mut children = false;
@@ -47,10 +46,10 @@ pub fn run(guest: &mut Guest, line: &mut Line, signals: &Signals) -> io::Result<
                     }
                 }
                 Some((key, role)) => {
-                    guest.files.event(key, role, &mut guest.wires);
-                    guest
-                        .sessions
-                        .event(key, role, event.flags, &mut guest.wires);
+                    let (handlers, wires) = guest.handlers();
+                    for handler in handlers {
+                        handler.event(key, role, event.flags, wires);
+                    }
                 }
                 None => {}
             }
@@ -65,8 +64,8 @@ pub fn run(guest: &mut Guest, line: &mut Line, signals: &Signals) -> io::Result<
         }
         guest.expire();
         for _ in 0..PUMPS {
-            let more = guest.sessions.pump(&mut guest.wires);
-            if !(guest.files.pump(&mut guest.wires) || more) {
+            let (handlers, wires) = guest.handlers();
+            if !handlers.map(|handler| handler.pump(wires)).contains(&true) {
                 break;
             }
         }

@@ -10,7 +10,7 @@ use crate::protocol::assembly::{Assembled, Assembly};
 use crate::protocol::decoder::{Event, Nonce};
 use crate::protocol::frame::{kind, Frame};
 use crate::protocol::messages::{Failure, Hello};
-use crate::reactor::wires::{Target, Wires};
+use crate::reactor::wires::Wires;
 use crate::sessions::table::Sessions;
 
 pub struct Guest {
@@ -23,7 +23,7 @@ pub struct Guest {
     /// Helpers that sync the disks, with the request that waits for each, if it still does.
     pub syncs: HashMap<i32, Option<u64>>,
     pub init_started: bool,
-    assembly: Assembly,
+    pub(super) assembly: Assembly,
     nonce: Option<Nonce>,
 }
 
@@ -61,8 +61,9 @@ impl Guest {
         self.assembly.clear();
         self.freezer.forget_requests();
         self.syncs.values_mut().for_each(|request| *request = None);
-        for (stream, target) in std::mem::take(&mut self.wires.streams) {
-            self.close(stream, target);
+        let open: Vec<u32> = self.wires.streams.keys().copied().collect();
+        for stream in open {
+            self.close_stream(stream);
         }
     }
 
@@ -86,7 +87,9 @@ impl Guest {
 
     fn dispatch(&mut self, frame: &Frame<'_>) {
         match frame.kind {
-            kind::DATA | kind::END | kind::CREDIT | kind::CLOSE => self.stream_frame(frame),
+            kind::DATA | kind::END | kind::CREDIT | kind::CLOSE => {
+                self.stream_frame(frame.stream, frame.kind, frame.payload);
+            }
             kind::REQUEST | kind::OPEN | kind::CONTROL if self.assembly.is_whole(frame) => {
                 self.message(frame.stream, frame.kind, frame.payload);
             }
@@ -111,7 +114,7 @@ impl Guest {
         match kind {
             kind::REQUEST if stream == 0 => self.request(payload),
             kind::OPEN => self.open(stream, payload),
-            kind::CONTROL => self.control(stream, payload),
+            kind::CONTROL => self.stream_frame(stream, kind, payload),
             _ => {}
         }
     }
@@ -121,27 +124,6 @@ impl Guest {
             self.refuse(None, failure);
         } else {
             self.break_stream(frame.stream, failure);
-        }
-    }
-
-    /// Tells the host that a stream failed, and lets go of what it belonged to.
-    pub fn break_stream(&mut self, stream: u32, failure: &Failure) {
-        if let Some(target) = self.wires.streams.remove(&stream) {
-            self.close(stream, target);
-        }
-        self.assembly.forget_stream(stream);
-        self.wires.fail(stream, failure);
-    }
-
-    pub fn forget_parts(&mut self, stream: u32) {
-        self.assembly.forget_stream(stream);
-    }
-
-    pub fn close(&mut self, stream: u32, target: Target) {
-        match target {
-            Target::Process(key) => self.sessions.detach(key, stream, &mut self.wires),
-            Target::Log(key) => self.sessions.close_log(key),
-            Target::File(key) => self.files.detach(key),
         }
     }
 }
@@ -155,6 +137,8 @@ mod tests {
     use crate::protocol::decoder::Decoder;
     use crate::protocol::frame::append;
     use crate::random::Random;
+    use crate::reactor::stream_handler::StreamHandler;
+    use crate::reactor::wires::Target;
 
     const MESSAGES: [&str; 21] = [
         r#"{"id":1,"method":"ping","params":{}}"#,

@@ -4,10 +4,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::guest::Guest;
-use super::streams::parse;
 use crate::protocol::frame::kind;
 use crate::protocol::messages::{
-    Configure, Failure, Kill, MountRoot, Nothing, Processes, Reply, ReplyError, Request, Stage,
+    parse, Configure, Failure, Kill, MountRoot, Nothing, Processes, Reply, ReplyError, Request,
+    Stage,
 };
 use crate::sessions::init;
 use crate::{activity, stats, timer_check};

@@ -1,13 +1,10 @@
 //! Frames of the streams: OPEN, DATA, END, CREDIT, CONTROL, CLOSE.
 
 use super::guest::Guest;
-use crate::files::jobs::too_much;
-use crate::protocol::frame::{kind, Frame};
-use crate::protocol::messages::{
-    Control, Failure, OpenAttach, OpenExec, OpenKind, OpenLog, Size, Stage,
-};
-use crate::reactor::wires::Target;
-use crate::sessions::signals;
+use crate::protocol::frame::kind;
+use crate::protocol::messages::{parse, Failure, OpenKind, Stage};
+use crate::reactor::stream_handler::StreamHandler;
+use crate::reactor::wires::{Target, Wires};
 
 const MAX_STREAMS: usize = 256;
 const STDIN: u8 = 0;
@@ -35,160 +32,89 @@ impl Guest {
             return Err(Failure::new("shutting_down", "The guest is shutting down"));
         }
         let open: OpenKind = parse(payload)?;
+        let (sessions, files) = (&mut self.sessions, &mut self.files);
+        let (wires, machine) = (&mut self.wires, &mut self.machine);
         match open.kind.as_str() {
-            "exec" => {
-                let open: OpenExec = parse(payload)?;
-                self.sessions
-                    .open(stream, open, &mut self.wires, &mut self.machine)
-            }
-            "attach" => {
-                let open: OpenAttach = parse(payload)?;
-                self.sessions.attach(stream, &open, &mut self.wires)
-            }
-            "log" => {
-                let open: OpenLog = parse(payload)?;
-                self.sessions
-                    .open_log(stream, &open, &mut self.wires, &self.machine)
-            }
-            "write" => {
-                let (wires, machine) = (&mut self.wires, &mut self.machine);
-                self.files.open_write(stream, payload, wires, machine)
-            }
-            "file" => {
-                let (wires, machine) = (&mut self.wires, &mut self.machine);
-                self.files.open_file(stream, payload, wires, machine)
-            }
+            "exec" => sessions.open(stream, parse(payload)?, wires, machine),
+            "attach" => sessions.attach(stream, &parse(payload)?, wires),
+            "log" => sessions.open_log(stream, &parse(payload)?, wires, machine),
+            "write" => files.open_write(stream, parse(payload)?, wires, machine),
+            "file" => files.open_file(stream, payload, wires, machine),
             other => Err(Failure::bad_request(format!("Unknown kind '{other}'"))),
         }
     }
 
+    /// What handles the streams of a target, and its key there.
+    fn handler(&mut self, target: Target) -> (&mut dyn StreamHandler, u32, &mut Wires) {
+        let (handler, key): (&mut dyn StreamHandler, u32) = match target {
+            Target::Process(key) => (&mut self.sessions, key),
+            Target::Log(key) => (&mut self.sessions.readers, key),
+            Target::File(key) => (&mut self.files, key),
+        };
+        (handler, key, &mut self.wires)
+    }
+
+    /// The handlers that have events and output. Sessions pump the streams of their logs.
+    pub fn handlers(&mut self) -> ([&mut dyn StreamHandler; 2], &mut Wires) {
+        ([&mut self.sessions, &mut self.files], &mut self.wires)
+    }
+
     /// Frames of streams that are not open are late, and ignored.
-    pub fn stream_frame(&mut self, frame: &Frame<'_>) {
-        let stream = frame.stream;
+    pub fn stream_frame(&mut self, stream: u32, kind: u8, payload: &[u8]) {
         let Some(&target) = self.wires.streams.get(&stream) else {
             return;
         };
-        if matches!(frame.kind, kind::DATA | kind::END) && !self.takes_input(stream, target) {
-            return self.refuse_watcher(stream);
-        }
-        match (frame.kind, frame.payload) {
-            (kind::DATA, [STDIN, bytes @ ..]) if !bytes.is_empty() => {
-                self.receive(stream, target, bytes);
+        let (handler, key, wires) = self.handler(target);
+        let outcome = match (kind, payload) {
+            (kind::DATA | kind::END | kind::CONTROL, _) if !handler.takes_input(key, stream) => {
+                let message = "This stream accepts no input";
+                Err(Failure::new("protocol", message))
             }
-            (kind::END, [STDIN]) => self.end(target),
+            (kind::DATA, [STDIN, bytes @ ..]) if !bytes.is_empty() => handler
+                .receive(key, bytes)
+                .map(|()| wires.feed_later(target)),
+            (kind::END, [STDIN]) => handler.end(key, wires),
+            (kind::CONTROL, message) => {
+                handler.control(key, message, wires);
+                Ok(())
+            }
             (kind::CREDIT, &[a, b, c, d]) => {
-                let bytes = u32::from_le_bytes([a, b, c, d]);
-                match target {
-                    Target::Process(key) => {
-                        self.sessions.credit(key, stream, bytes, &mut self.wires);
-                    }
-                    Target::Log(key) => self.sessions.credit_log(key, bytes),
-                    Target::File(key) => self.files.credit(key, bytes),
-                }
+                handler.credit(key, stream, u32::from_le_bytes([a, b, c, d]), wires);
+                Ok(())
             }
             (kind::CLOSE, _) => {
-                self.wires.streams.remove(&stream);
-                self.forget_parts(stream);
-                self.close(stream, target);
+                self.close_stream(stream);
+                Ok(())
             }
             _ => {
-                let message = format!("Malformed frame of type {}", frame.kind);
-                self.break_stream(stream, &Failure::new("protocol", message));
+                let message = format!("Malformed frame of type {kind}");
+                Err(Failure::new("protocol", message))
             }
+        };
+        if let Err(failure) = outcome {
+            self.break_stream(stream, &failure);
         }
     }
 
-    /// Those that only look on do not.
-    fn takes_input(&mut self, stream: u32, target: Target) -> bool {
-        match target {
-            Target::Process(key) => {
-                let process = self.sessions.get(key);
-                process.map_or(true, |process| process.stream() == Some(stream))
-            }
-            Target::Log(_) => false,
-            Target::File(_) => true,
+    pub fn close_stream(&mut self, stream: u32) {
+        if let Some(target) = self.wires.streams.remove(&stream) {
+            let (handler, key, wires) = self.handler(target);
+            handler.close(key, stream, wires);
         }
+        self.assembly.forget_stream(stream);
     }
 
-    fn refuse_watcher(&mut self, stream: u32) {
-        let message = "This stream accepts no input";
-        self.break_stream(stream, &Failure::new("protocol", message));
+    /// Closes a stream and reports why.
+    pub fn break_stream(&mut self, stream: u32, failure: &Failure) {
+        self.close_stream(stream);
+        self.wires.fail(stream, failure);
     }
 
-    fn receive(&mut self, stream: u32, target: Target, bytes: &[u8]) {
-        match target {
-            Target::File(key) => self.files.receive(key, bytes, &mut self.wires),
-            Target::Log(_) => {}
-            Target::Process(key) => {
-                let Some(process) = self.sessions.get(key) else {
-                    return;
-                };
-                if process.input.receive(bytes) {
-                    self.wires.feed_later(target);
-                } else {
-                    self.break_stream(stream, &too_much());
-                }
-            }
-        }
-    }
-
-    /// Passes on what has come in this round.
+    /// Passes on the input of this round.
     pub fn feed(&mut self) {
         for target in std::mem::take(&mut self.wires.fed) {
-            match target {
-                Target::Process(key) => self.sessions.pump_input(key, &mut self.wires),
-                Target::File(key) => self.files.pump_input(key, &mut self.wires),
-                Target::Log(_) => {}
-            }
+            let (handler, key, wires) = self.handler(target);
+            handler.pump_input(key, wires);
         }
     }
-
-    fn end(&mut self, target: Target) {
-        match target {
-            Target::File(key) => self.files.end(key, &mut self.wires),
-            Target::Log(_) => {}
-            Target::Process(key) => {
-                if let Some(process) = self.sessions.get(key) {
-                    process.input.end();
-                    self.sessions.pump_input(key, &mut self.wires);
-                }
-            }
-        }
-    }
-
-    /// There is no answer to this message, so what cannot be done is left undone.
-    pub fn control(&mut self, stream: u32, payload: &[u8]) {
-        let Some(&target) = self.wires.streams.get(&stream) else {
-            return;
-        };
-        if !self.takes_input(stream, target) {
-            return self.refuse_watcher(stream);
-        }
-        let Target::Process(key) = target else {
-            return;
-        };
-        let (Ok(control), Some(process)) = (parse::<Control>(payload), self.sessions.get(key))
-        else {
-            return;
-        };
-        match (control.kind.as_str(), control.rows, control.cols) {
-            ("resize", Some(rows), Some(cols)) => {
-                // A terminal that is about to get its size back shall get this one.
-                if let Some((_, size)) = &mut process.redraw {
-                    *size = Size { rows, cols };
-                }
-                process.resize(Size { rows, cols }, &mut self.wires);
-            }
-            ("signal", ..) => {
-                if let Some(signal) = control.signal.as_deref().and_then(signals::number) {
-                    process.signal(signal);
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-pub fn parse<'a, T: serde::Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Failure> {
-    serde_json::from_slice(payload).map_err(|error| Failure::bad_request(error.to_string()))
 }

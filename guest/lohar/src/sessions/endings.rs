@@ -152,6 +152,7 @@ mod tests {
 
     use super::*;
     use crate::protocol::messages::OpenExec;
+    use crate::reactor::stream_handler::StreamHandler;
     use crate::sessions::credit::WINDOW;
     use crate::sessions::output::Output;
 
@@ -218,7 +219,7 @@ mod tests {
         assert!(alive);
 
         drop(write);
-        sessions.get(KEY).unwrap().credit.add(WINDOW);
+        sessions.processes.get_mut(&KEY).unwrap().credit.add(WINDOW);
         sessions.advance(KEY, &mut wires);
         while sessions.pump(&mut wires) {}
         sessions.expired(KEY, Timer::Silence, &mut wires);
@@ -273,7 +274,7 @@ mod tests {
                 break;
             }
             let _ = rustix::io::write(&write, &[b'y'; 3000]);
-            if let Some(process) = sessions.get(KEY) {
+            if let Some(process) = sessions.processes.get_mut(&KEY) {
                 process.outputs[0].as_mut().unwrap().ready = true;
             }
             sessions.advance(KEY, &mut wires);
@@ -282,6 +283,6 @@ mod tests {
         }
         assert!(told.contains(r#"{"exit_code":0,"reason":"exited"}"#));
         // What the grandchildren hold stays open, so that they can go on writing.
-        assert!(sessions.get(KEY).is_some());
+        assert!(sessions.processes.get_mut(&KEY).is_some());
     }
 }

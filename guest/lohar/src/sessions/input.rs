@@ -7,6 +7,7 @@ use rustix::io::Errno;
 
 use super::credit::Window;
 use super::output::widen_pipe;
+use crate::protocol::messages::Failure;
 use crate::reactor::poller::{Poller, Role};
 
 /// What streams that are gone may have left in a queue for the next one to be taken.
@@ -87,15 +88,16 @@ impl Input {
         }
     }
 
-    /// False when the host has sent more than it may.
-    pub fn receive(&mut self, bytes: &[u8]) -> bool {
+    /// Errors: protocol, when the host has sent more than it may.
+    pub fn receive(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         if !self.window.receive(bytes.len()) {
-            return false;
+            let message = "More data than there was credit for";
+            return Err(Failure::new("protocol", message));
         }
         if !self.ended {
             self.queue.extend_from_slice(bytes);
         }
-        true
+        Ok(())
     }
 
     /// A byte of our own, which no credit pays for.
@@ -194,8 +196,8 @@ mod tests {
         // Nobody reads: the pipe takes some of the first, the rest is in the queue.
         for stream in b'a'..=b'f' {
             assert!(input.renew());
-            assert!(input.receive(&whole(stream)));
-            assert!(!input.receive(b"!"));
+            assert!(input.receive(&whole(stream)).is_ok());
+            assert!(input.receive(b"!").is_err());
             input.pump(&poller, 1);
         }
         assert!(!input.renew());

@@ -1,5 +1,7 @@
 //! Streams that read the logs of sessions, those of sessions that are only known by their log included.
 
+use std::collections::HashMap;
+
 use super::attach::not_found;
 use super::log_folder::is_name;
 use super::log_reader::{LogReader, Source, Start, Step};
@@ -8,8 +10,24 @@ use super::table::Sessions;
 use crate::machine::Machine;
 use crate::protocol::frame::kind;
 use crate::protocol::messages::{Failure, Nothing, OpenLog, OpenedLog};
+use crate::reactor::stream_handler::StreamHandler;
 use crate::reactor::wires::{Target, Wires};
 use crate::reason::{reason, reason_of};
+
+pub type LogReaders = HashMap<u32, LogReader>;
+
+/// They take no input. `Sessions` pumps their output.
+impl StreamHandler for LogReaders {
+    fn credit(&mut self, key: u32, _stream: u32, bytes: u32, _wires: &mut Wires) {
+        if let Some(reader) = self.get_mut(&key) {
+            reader.credit.add(bytes);
+        }
+    }
+
+    fn close(&mut self, key: u32, _stream: u32, _wires: &mut Wires) {
+        self.remove(&key);
+    }
+}
 
 impl Sessions {
     pub fn open_log(
@@ -39,16 +57,6 @@ impl Sessions {
             .json(stream, kind::OPENED, &OpenedLog { offset });
         self.readers.insert(key, reader);
         Ok(())
-    }
-
-    pub fn close_log(&mut self, key: u32) {
-        self.readers.remove(&key);
-    }
-
-    pub fn credit_log(&mut self, key: u32, bytes: u32) {
-        if let Some(reader) = self.readers.get_mut(&key) {
-            reader.credit.add(bytes);
-        }
     }
 
     /// What still writes a log of this name, or did.

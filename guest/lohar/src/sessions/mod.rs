@@ -3,7 +3,6 @@
 pub mod attach;
 pub mod command;
 pub mod credit;
-pub mod detach;
 pub mod ended;
 pub mod endings;
 pub mod init;
@@ -28,5 +27,6 @@ pub mod shared;
 pub mod signals;
 pub mod spawn;
 pub mod start;
+pub mod streams;
 pub mod table;
 pub mod terminal;

@@ -2,10 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use rustix::event::epoll::EventFlags;
-
 use super::ended::Ended;
-use super::log_reader::LogReader;
+use super::logs::LogReaders;
 use super::names::Names;
 use super::process::{Process, SILENCE};
 use super::start::Starter;
@@ -14,7 +12,7 @@ use crate::protocol::frame::kind;
 use crate::protocol::messages::{Failure, Opened, ProcessInfo};
 use crate::protocol::outgoing::MAX_DATA;
 use crate::reactor::clock;
-use crate::reactor::poller::Role;
+use crate::reactor::stream_handler::StreamHandler;
 use crate::reactor::timers::Timer;
 use crate::reactor::wires::{Target, Wires};
 
@@ -24,16 +22,16 @@ pub struct Sessions {
     pub(super) processes: HashMap<u32, Process>,
     pub(super) keys_by_pid: HashMap<i32, u32>,
     /// Those with output to read and room for it; each gives one piece per turn.
-    queue: VecDeque<u32>,
+    pub(super) queue: VecDeque<u32>,
     pub(super) ended: Ended,
     /// Sessions that have ended and are known still, those that ended first in front.
     pub(super) past: VecDeque<u32>,
-    pub(super) readers: HashMap<u32, LogReader>,
+    pub readers: LogReaders,
     pub names: Names,
     /// Sessions so far.
     pub(super) opened: u32,
     starter: Starter,
-    scratch: Box<[u8]>,
+    pub(super) scratch: Box<[u8]>,
     /// Nothing may start while the guest is frozen: we would sleep with the frozen child until its `execve`.
     pub frozen: bool,
 }
@@ -46,7 +44,7 @@ impl Sessions {
             queue: VecDeque::new(),
             ended: Ended::default(),
             past: VecDeque::new(),
-            readers: HashMap::new(),
+            readers: LogReaders::new(),
             names: Names::default(),
             opened: 0,
             starter: Starter::new()?,
@@ -150,10 +148,6 @@ impl Sessions {
         }
     }
 
-    pub fn get(&mut self, key: u32) -> Option<&mut Process> {
-        self.processes.get_mut(&key)
-    }
-
     /// In the order in which they were started, but for commands that have ended, which come first.
     pub fn list(&self) -> Vec<ProcessInfo> {
         let is_told = |process: &Process| match &process.shared {
@@ -168,16 +162,6 @@ impl Sessions {
         known.sort_unstable_by_key(|(&key, _)| key);
         let known = known.into_iter().map(|(_, process)| process.info());
         self.ended.iter().cloned().chain(known).collect()
-    }
-
-    /// Passes queued input on, and credit for it back.
-    pub fn pump_input(&mut self, key: u32, wires: &mut Wires) {
-        if let Some(process) = self.processes.get_mut(&key) {
-            let grant = process.input.pump(&wires.poller, key);
-            if let (Some(grant), Some(stream)) = (grant, process.stream()) {
-                wires.outgoing.credit(stream, grant);
-            }
-        }
     }
 
     /// Puts a process whose output can go somewhere into the queue, or finishes it when all is told.
@@ -211,63 +195,6 @@ impl Sessions {
             process.silence = Some(until);
             wires.timers.add(until, key, Timer::Silence);
         }
-    }
-
-    /// One turn for every process in the queue; true when another turn would find work.
-    pub fn pump(&mut self, wires: &mut Wires) -> bool {
-        let mut moved = false;
-        for _ in 0..self.queue.len() {
-            let Some(key) = self.queue.pop_front() else {
-                break;
-            };
-            let Some(process) = self.processes.get_mut(&key) else {
-                continue;
-            };
-            process.queued = false;
-            let pumped = process.pump(wires, &mut self.scratch);
-            moved |= pumped;
-            if pumped && process.shared.is_some() {
-                self.wake_readers(key);
-            }
-            self.advance(key, wires);
-        }
-        moved |= self.pump_readers(wires);
-        moved && !(self.queue.is_empty() && self.readers.is_empty())
-    }
-
-    /// Whether a turn would find work now.
-    pub fn has_work(&self, wires: &Wires) -> bool {
-        let can_read_ahead = |key| {
-            let process = self.processes.get(key);
-            process.is_some_and(Process::can_read_ahead)
-        };
-        if wires.outgoing.has_room() {
-            return !self.queue.is_empty() || self.readers.values().any(LogReader::is_due);
-        }
-        self.queue.iter().any(can_read_ahead)
-    }
-
-    pub fn event(&mut self, key: u32, role: Role, flags: EventFlags, wires: &mut Wires) {
-        let Some(process) = self.processes.get_mut(&key) else {
-            return;
-        };
-        let slot = match role {
-            Role::Stdout | Role::Terminal => &mut process.outputs[0],
-            Role::Stderr => &mut process.outputs[1],
-            _ => return self.pump_input(key, wires),
-        };
-        if let Some(output) = slot {
-            if !output.notice(flags) {
-                *slot = None;
-            }
-        }
-        if let Some(at) = process.silence.take() {
-            wires.timers.remove(at, key, Timer::Silence);
-        }
-        if role == Role::Terminal && flags.contains(EventFlags::OUT) {
-            self.pump_input(key, wires);
-        }
-        self.advance(key, wires);
     }
 
     /// For the test mode, where not every process of the machine is ours.
