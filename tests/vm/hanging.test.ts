@@ -51,7 +51,7 @@ test("a guest whose agent does not answer is not put to sleep, and says why; for
   await exec("dev", "echo kept > /workspace/file; sync");
   // No signal stops PID 1, the freezer does.
   const freeze =
-    "mkdir /sys/fs/cgroup/mute && echo 1 > /sys/fs/cgroup/mute/cgroup.procs && (sleep 1; echo 1 > /sys/fs/cgroup/mute/cgroup.freeze) > /dev/null 2>&1 &";
+    "cd /sys/fs/cgroup && mkdir mute && echo 1 > mute/cgroup.freeze && (sleep 1; echo 1 > mute/cgroup.procs) > /dev/null 2>&1 &";
   await daemon.ok("exec", "dev", "--", "sudo", "sh", "-c", freeze);
   // One that is not mute yet goes to sleep, and is mute when it has been woken.
   let stopped = await daemon.run(["stop", "dev"]);
@@ -59,7 +59,9 @@ test("a guest whose agent does not answer is not put to sleep, and says why; for
     await daemon.run(["start", "dev"]);
     await Bun.sleep(1000);
   }
-  expect(stopped.stderr).toContain("did not respond");
+  expect(stopped.code).toBe(1);
+  expect(stopped.stderr).toContain("The guest did not respond within 5 s");
+  expect(stopped.stderr).toContain("bhatti start --force");
   expect(await show(daemon, "dev")).toMatchObject({ status: "running" });
   await daemon.ok("edit", "dev", "--idle-warm", "1s");
   const isTold = async () =>
@@ -69,4 +71,16 @@ test("a guest whose agent does not answer is not put to sleep, and says why; for
   expect(startTimeOf(await machinePid(daemon, "dev"))).toBeDefined();
   await daemon.ok("start", "dev", "--force");
   expect(await exec("dev", "cat /workspace/file")).toBe("kept\n");
+});
+
+test("stop and start work after root in the guest has moved the agent among the user processes", async () => {
+  await create("dev");
+  const pid = (await exec("dev", "sleep 777 > /dev/null 2>&1 & echo $!")).trim();
+  const move = "echo 1 > /sys/fs/cgroup/user/cgroup.procs; cat /proc/1/cgroup";
+  const asRoot = ["exec", "dev", "--user", "root", "--", "sh", "-c"];
+  expect(await daemon.ok(...asRoot, move)).toBe("0::/user\n");
+  await daemon.ok("stop", "dev");
+  await daemon.ok("start", "dev");
+  expect(await daemon.ok(...asRoot, "cat /proc/1/cgroup")).toBe("0::/\n");
+  expect(await exec("dev", `cat /proc/${pid}/comm`)).toBe("sleep\n");
 });

@@ -14,6 +14,15 @@ pub struct Cgroup {
     events: OwnedFd,
     cpu: Option<OwnedFd>,
     memory_events: Option<OwnedFd>,
+    pub own: OwnCgroup,
+}
+
+/// The cgroup of lohar itself. Both files stay open, as root may unmount their file systems.
+pub struct OwnCgroup {
+    /// `/proc/self/cgroup`.
+    membership: OwnedFd,
+    /// `cgroup.procs` of the root cgroup.
+    root: OwnedFd,
 }
 
 /// Without it processes run, but cannot be frozen.
@@ -29,17 +38,21 @@ pub fn prepare() -> Option<Cgroup> {
     made.ok()
 }
 
-fn open() -> rustix::io::Result<Cgroup> {
+fn open() -> std::io::Result<Cgroup> {
     let path = format!("{ROOT}/user");
     match rustix::fs::mkdir(&path, Mode::from_raw_mode(0o755)) {
         Ok(()) | Err(Errno::EXIST) => {}
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     }
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
     let directory = rustix::fs::open(&path, flags, Mode::empty())?;
     let file =
         |name, flags| rustix::fs::openat(&directory, name, flags | OFlags::CLOEXEC, Mode::empty());
     Ok(Cgroup {
+        own: OwnCgroup {
+            membership: fs::File::open("/proc/self/cgroup")?.into(),
+            root: fs::File::create(format!("{ROOT}/cgroup.procs"))?.into(),
+        },
         freeze: file("cgroup.freeze", OFlags::WRONLY)?,
         events: file("cgroup.events", OFlags::RDONLY)?,
         cpu: file("cpu.stat", OFlags::RDONLY).ok(),
@@ -78,6 +91,21 @@ impl Cgroup {
     }
 }
 
+impl OwnCgroup {
+    /// Moves lohar to the root cgroup, the only one that cannot be frozen, if root in the guest has moved it elsewhere: in
+    /// the cgroup of user processes it would freeze itself.
+    pub fn leave_for_root(&self) -> rustix::io::Result<()> {
+        let mut buffer = [0; 4096];
+        let count = rustix::io::pread(&self.membership, &mut buffer, 0)?;
+        // Every fork in the guest waits for a move, so only a necessary one is made.
+        let mut lines = buffer[..count].split(|&byte| byte == b'\n');
+        if lines.any(|line| line == b"0::/") {
+            return Ok(());
+        }
+        rustix::io::pwrite(&self.root, b"0", 0).map(drop)
+    }
+}
+
 /// The number in the line that starts with `name`.
 fn number_after(file: &OwnedFd, name: &str) -> Option<u64> {
     let mut buffer = [0; 256];
@@ -107,5 +135,34 @@ mod tests {
         }
         assert_eq!(number_after(&file, "user_usec "), Some(7));
         assert_eq!(number_after(&file, "nice_usec "), None);
+    }
+
+    #[test]
+    fn lohar_leaves_every_cgroup_but_the_root() {
+        for (membership, written) in [
+            ("0::/\n", ""),
+            ("1:freezer:/\n0::/\n", ""),
+            ("0::/user\n", "0"),
+            ("0::/user/a\n", "0"),
+            ("1:freezer:/\n0::/user\n", "0"),
+        ] {
+            let own = OwnCgroup {
+                membership: file_of(membership),
+                root: file_of(""),
+            };
+            own.leave_for_root().unwrap();
+            let mut buffer = [0; 8];
+            let count = rustix::io::pread(&own.root, &mut buffer, 0).unwrap();
+            assert_eq!(buffer[..count], *written.as_bytes(), "{membership}");
+        }
+    }
+
+    #[test]
+    fn a_cgroup_that_lohar_cannot_leave_is_an_error() {
+        let own = OwnCgroup {
+            membership: file_of("0::/user\n"),
+            root: fs::File::open("/dev/null").unwrap().into(),
+        };
+        assert_eq!(own.leave_for_root().unwrap_err(), Errno::BADF);
     }
 }

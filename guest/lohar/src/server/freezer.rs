@@ -32,6 +32,13 @@ impl Guest {
             self.reply(id, &Nothing {});
             return Ok(());
         }
+        if let Some(cgroup) = &self.machine.cgroup {
+            cgroup.own.leave_for_root().map_err(|error| {
+                let reason = reason(error);
+                let message = format!("The agent cannot return to the root cgroup: {reason}");
+                Failure::new("freeze_failed", message)
+            })?;
+        }
         self.change_cgroup(true)?;
         self.sessions.frozen = true;
         self.freezer.waiting.push(id);
