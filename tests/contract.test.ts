@@ -64,6 +64,53 @@ test.each(all.map((endpoint) => [endpoint.id, endpoint] as const))(
   },
 );
 
+interface DocumentedSchema {
+  $ref?: string;
+  items?: DocumentedSchema;
+  anyOf?: DocumentedSchema[];
+}
+
+function isNamed({ $ref, items, anyOf }: DocumentedSchema): boolean {
+  const parts = anyOf ?? (items ? [items] : []);
+  return $ref !== undefined || (parts.length > 0 && parts.every(isNamed));
+}
+
+/** Every schema of an operation but those of its parameters, with its place. */
+function schemasOf(operation: Record<string, unknown>): [string, DocumentedSchema][] {
+  const { requestBody, responses, "x-websocket": messages } = operation;
+  const bodies = Object.entries({ request: requestBody, ...Object(responses) });
+  const contents = bodies.flatMap(([part, body]) =>
+    Object.entries<{ schema: DocumentedSchema }>(Object(Object(body).content)).map(
+      ([type, { schema }]): [string, DocumentedSchema] => [`${part} ${type}`, schema],
+    ),
+  );
+  const frames = Object.entries<DocumentedSchema | DocumentedSchema[]>(Object(messages));
+  return [
+    ...contents,
+    ...frames.flatMap(([part, schemas]) =>
+      [schemas].flat().map((schema): [string, DocumentedSchema] => [part, schema]),
+    ),
+  ];
+}
+
+test("only bytes, a page and the OpenAPI document itself have a schema without a name", () => {
+  const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
+  const inline = operations.flatMap((operation) =>
+    schemasOf(operation)
+      .filter(([, schema]) => !isNamed(schema))
+      .map(([place]) => `${operation["operationId"]}: ${place}`),
+  );
+  expect(inline.sort()).toEqual([
+    "file.pull: 200 application/x-tar",
+    "file.push: request application/x-tar",
+    "file.read: 200 application/octet-stream",
+    "file.write: request application/octet-stream",
+    "openapi.get: 200 application/json",
+    "session.log: 200 application/octet-stream",
+    "share.page: 200 text/html",
+  ]);
+});
+
 test("replies are what their schemas say", async () => {
   const reply = async (method: string, path: string, body?: object) =>
     (await daemon.call<unknown>(method, path, body)).body;

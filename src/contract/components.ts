@@ -1,5 +1,6 @@
 /** The schemas that the OpenAPI document names, and how an endpoint's schema refers to them. */
 import { globalRegistry, z } from "zod";
+import { Cancelled, Deleted, Destroyed, Done } from "./acknowledgements.ts";
 import {
   AttachStart,
   ExecBody,
@@ -16,9 +17,12 @@ import {
 } from "./exec.ts";
 import { CopyFile, FileChange, FileEntry, MakeDirectory, MoveFile, Transferred } from "./files.ts";
 import { Health, Version } from "./health.ts";
+import { Image } from "./images.ts";
 import { ForkSandbox, StartSandbox } from "./lifecycle.ts";
 import { Environment, Labels, SandboxName } from "./names.ts";
+import { OperationError, OperationResult } from "./operation-outcome.ts";
 import { Operation, OperationKind, OperationState, Task } from "./operations.ts";
+import { OutputTaken } from "./output-window.ts";
 import {
   Activity,
   CreateSandbox,
@@ -29,7 +33,7 @@ import {
   Thermal,
   Usage,
 } from "./sandboxes.ts";
-import { KillSession, LogEvent, PipedStart, Session } from "./sessions.ts";
+import { KilledSession, KillSession, LogEvent, PipedStart, Session } from "./sessions.ts";
 import { Share, ShareAuth, ShareControl, ShareEvent, ShareSandbox } from "./shares.ts";
 import {
   CreateSnapshot,
@@ -64,7 +68,14 @@ const named = {
   Operation,
   OperationKind,
   OperationState,
+  OperationResult,
+  OperationError,
   Task,
+  Image,
+  Done,
+  Deleted,
+  Destroyed,
+  Cancelled,
   Template,
   ListedTemplate,
   CreateTemplate,
@@ -83,7 +94,9 @@ const named = {
   PipedStart,
   Session,
   KillSession,
+  KilledSession,
   LogEvent,
+  OutputTaken,
   FileEntry,
   FileChange,
   MakeDirectory,

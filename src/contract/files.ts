@@ -1,5 +1,6 @@
 /** The file endpoints. Whoever asks acts as the sandbox's user, uid 1000, unless root is asked for. */
 import { z } from "zod";
+import { Done } from "./acknowledgements.ts";
 import { endpoint } from "./endpoint.ts";
 import { ByteText, Flag, SandboxRef } from "./names.ts";
 import { pathErrors, wakeErrors, wakeHeaders } from "./sandboxes.ts";
@@ -54,8 +55,6 @@ export const Transferred = z.object({
 export type Transferred = z.infer<typeof Transferred>;
 
 const fileErrors = ["sandbox_not_found", ...pathErrors, ...wakeErrors] as const;
-
-const done = z.object({ status: z.literal("ok") });
 
 const fileHeaders = {
   "X-File-Size": "Size of the whole file in bytes",
@@ -124,7 +123,7 @@ export const fileEndpoints = {
       ),
     }),
     bodyType: "application/octet-stream",
-    result: done,
+    result: Done,
     headers: wakeHeaders,
     errors: [...fileErrors, "is_directory", "file_too_large"],
   }),
@@ -135,7 +134,7 @@ export const fileEndpoints = {
       ...at,
       recursive: Flag.describe("true: remove a directory with its contents"),
     }),
-    result: done,
+    result: Done,
     headers: wakeHeaders,
     errors: [...fileErrors, "directory_not_empty"],
   }),
@@ -154,7 +153,7 @@ export const fileEndpoints = {
     summary: "Create a directory",
     params: SandboxRef,
     body: MakeDirectory,
-    result: done,
+    result: Done,
     status: 201,
     headers: wakeHeaders,
     errors: [...fileErrors, "path_exists"],
@@ -164,7 +163,7 @@ export const fileEndpoints = {
     description: "Moves into `to` if it is a directory, and replaces it if it is a file.",
     params: SandboxRef,
     body: MoveFile,
-    result: done,
+    result: Done,
     headers: wakeHeaders,
     errors: [...fileErrors, "is_directory", "path_exists", "directory_not_empty"],
   }),
@@ -173,7 +172,7 @@ export const fileEndpoints = {
     description: "Copies into `to` if it is a directory, and replaces it if it is a file.",
     params: SandboxRef,
     body: CopyFile,
-    result: done,
+    result: Done,
     headers: wakeHeaders,
     errors: [...fileErrors, "is_directory", "path_exists"],
   }),

@@ -1,5 +1,6 @@
 /** The endpoints of operations: list, get, cancel, and their alias for clients that know tasks. */
 import { z } from "zod";
+import { Cancelled } from "./acknowledgements.ts";
 import { maximumWaitSeconds } from "./deadlines.ts";
 import { endpoint } from "./endpoint.ts";
 import { operationKinds, operationStates, operationTargets } from "./operation-kinds.ts";
@@ -113,7 +114,7 @@ export const operationEndpoints = {
   "task.cancel": endpoint("task.cancel", {
     summary: "Cancel a task",
     params: OperationId,
-    result: z.object({ status: z.literal("cancelled") }),
+    result: Cancelled,
     errors: ["operation_not_found", "operation_ended", "operation_elsewhere"],
   }),
 };

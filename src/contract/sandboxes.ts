@@ -1,5 +1,6 @@
 /** The sandbox endpoints: create, list, get, edit, destroy. */
 import { z } from "zod";
+import { Destroyed } from "./acknowledgements.ts";
 import { endpoint } from "./endpoint.ts";
 import { maximumInitBytes } from "./limits.ts";
 import { Environment, KernelText, LabelKey, Labels, SandboxName, SandboxRef } from "./names.ts";
@@ -258,7 +259,7 @@ export const sandboxEndpoints = {
     summary: "Destroy a sandbox",
     description: "Deletes its disk, memory and processes. Its snapshots are kept.",
     params: SandboxRef,
-    result: z.object({ status: z.literal("destroyed") }),
+    result: Destroyed,
     errors: ["sandbox_not_found", "disk_full"],
   }),
 };

@@ -37,6 +37,8 @@ export const KillSession = z
   .strictObject({ signal: SignalName.default("KILL").describe("Default: KILL") })
   .prefault({});
 
+export const KilledSession = z.object({ session_id: z.string(), signal: z.string() });
+
 const ByteCount = z.string().regex(/^\d{1,12}$/, { error: "must be a number of bytes" });
 
 /** JSON text frames of a log's WebSocket; `end` or `error` is the last. Binary frames between them are its bytes. */
@@ -105,7 +107,7 @@ export const sessionEndpoints = {
     summary: "Send a signal to a session",
     params: SessionRef,
     body: KillSession,
-    result: z.object({ session_id: z.string(), signal: z.string() }),
+    result: KilledSession,
     errors: [...sessionErrors, "session_ended", ...wakeErrors],
   }),
   "session.log": endpoint("session.log", {

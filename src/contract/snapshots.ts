@@ -1,5 +1,6 @@
 /** The snapshot endpoints: create, list, get, delete, resume, restore. */
 import { z } from "zod";
+import { Deleted } from "./acknowledgements.ts";
 import { endpoint } from "./endpoint.ts";
 import { SandboxName, SandboxRef } from "./names.ts";
 import { Sandbox, wakeErrors } from "./sandboxes.ts";
@@ -78,7 +79,7 @@ export const snapshotEndpoints = {
     summary: "Delete a snapshot",
     description: "Sandboxes created from it are kept.",
     params: SnapshotRef,
-    result: z.object({ status: z.literal("deleted") }),
+    result: Deleted,
     errors: ["snapshot_not_found", "snapshot_in_use", "disk_full"],
   }),
   "snapshot.resume": endpoint("snapshot.resume", {

@@ -1,5 +1,6 @@
 /** The template endpoints: create, list, get, delete. */
 import { z } from "zod";
+import { Deleted } from "./acknowledgements.ts";
 import { endpoint } from "./endpoint.ts";
 import { SandboxName } from "./names.ts";
 import { notYet, SandboxFields } from "./sandboxes.ts";
@@ -82,7 +83,7 @@ export const templateEndpoints = {
     summary: "Delete a template",
     description: "Sandboxes created from it are kept.",
     params: TemplateRef,
-    result: z.object({ status: z.literal("deleted") }),
+    result: Deleted,
     errors: ["template_not_found", "disk_full"],
   }),
 };
