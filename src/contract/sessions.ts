@@ -57,6 +57,13 @@ export const LogEvent = z.discriminatedUnion("type", [
 export type LogEvent = z.infer<typeof LogEvent>;
 
 const sessionErrors = ["sandbox_not_found", "session_not_found", "guest_busy"] as const;
+const legacySocketErrors = [
+  ...sessionErrors,
+  "session_limit",
+  "session_taken",
+  "connection_lost",
+  ...wakeErrors,
+] as const;
 
 /** First message of `exec.piped` when no session is named. */
 export const PipedStart = ExecStart.pick({
@@ -77,7 +84,7 @@ export const sessionEndpoints = {
     result: ExecEvent,
     status: 101,
     rate: "exec",
-    errors: [...sessionErrors, "session_limit", ...wakeErrors],
+    errors: [...legacySocketErrors],
   }),
   "exec.piped": endpoint("exec.piped", {
     summary: "Run a command without a terminal over a WebSocket (legacy clients)",
@@ -89,7 +96,7 @@ export const sessionEndpoints = {
     messages: { first: [PipedStart] },
     status: 101,
     rate: "exec",
-    errors: [...sessionErrors, "session_limit", ...wakeErrors],
+    errors: [...legacySocketErrors],
   }),
   "session.list": endpoint("session.list", {
     summary: "List the sessions of a sandbox",

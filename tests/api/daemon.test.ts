@@ -1,12 +1,15 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ServerConfig } from "../../src/config/schema.ts";
 import { startDaemon } from "../../src/daemon/daemon.ts";
 import { FakeEngine } from "../../src/engine/fake/fake-engine.ts";
+import { FakeHost } from "../../src/engine/fake/fake-host.ts";
 import { BhattiError } from "../../src/errors/bhatti-error.ts";
 import { createLogger, silentLogger } from "../../src/observability/log.ts";
 import { openOperator } from "../../src/operator/operator.ts";
+import { noteUndocumented } from "../../src/server/failure.ts";
 import { ExecSocketClient } from "../support/exec-socket.ts";
 import { startFakeDaemon } from "../support/fake-daemon.ts";
 import { until } from "../support/until.ts";
@@ -55,12 +58,27 @@ test("a port that is taken is named, and nothing stays held", async () => {
   using folder = temporaryFolder();
   const dataDir = folder.path;
   const config = { ...daemon.config, listen, dataDir };
-  const error = await failureOf(startDaemon(config, dependencies(new FakeEngine())));
+  await using host = new FakeHost();
+  const start = (config: ServerConfig) =>
+    startDaemon(config, dependencies(new FakeEngine({}, host)));
+  const error = await failureOf(start(config));
   expect(error?.message).toBe(`Cannot listen on ${listen}: address already in use`);
   expect(error?.hint).toContain("listen:");
   const free = { ...config, listen: "127.0.0.1:0" };
-  const other = await startDaemon(free, dependencies(new FakeEngine()));
+  const other = await start(free);
   await other.stop();
+});
+
+test("a test whose daemon answered with an undocumented error fails when the daemon is disposed of", async () => {
+  const end = async (undocumentedErrors?: "expected") => {
+    const daemon = await startFakeDaemon({ ...(undocumentedErrors && { undocumentedErrors }) });
+    const log = createLogger({ level: "debug", write: (line) => void daemon.logLines.push(line) });
+    noteUndocumented("guest_busy", new Set(["name_taken"]), log);
+    await daemon[Symbol.asyncDispose]();
+    return daemon.dataDir;
+  };
+  await expect(end()).rejects.toThrow("guest_busy");
+  expect(existsSync(await end("expected"))).toBe(false);
 });
 
 test("only its owner may look into the data directory", async () => {

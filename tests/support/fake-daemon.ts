@@ -39,6 +39,8 @@ export interface FakeDaemonOptions {
   attachments?: Attachments;
   /** Where its data directory is made. */
   folder?: string;
+  /** It may answer with errors that `/openapi.json` does not list for the endpoint. */
+  undocumentedErrors?: "expected";
 }
 
 export interface Reply<T> {
@@ -241,10 +243,14 @@ export class FakeDaemon implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await using undo = new AsyncDisposableStack();
+    undo.defer(() => rmSync(this.dataDir, { recursive: true, force: true }));
+    undo.use(this.engine.host);
+    undo.defer(() => this.operator.close());
+    undo.defer(() => Promise.all(this.#dying).then(() => {}));
     await this.stop();
-    await Promise.all(this.#dying);
-    this.operator.close();
-    await this.engine.host[Symbol.asyncDispose]();
-    rmSync(this.dataDir, { recursive: true, force: true });
+    if (this.#options.undocumentedErrors === "expected") return;
+    const lines = this.logLines.filter((line) => line.includes('"msg":"undocumented error"'));
+    if (lines.length > 0) throw new Error(`/openapi.json lacks errors: ${lines.join("")}`);
   }
 }
