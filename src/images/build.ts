@@ -1,12 +1,15 @@
 /** Builds an image from a recipe: a script that fills a directory. */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { makeExt4 } from "../disks/ext4.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import { makeDurable } from "../host/atomic-file.ts";
-import { isAlive, run, startTimeOf } from "../host/process.ts";
+import { run } from "../host/process.ts";
+import { makeProcessFolder, processFolders } from "../host/process-folder.ts";
+
+const buildPrefix = ".build-";
 
 export interface ImageBuild {
   /** Path of the script. */
@@ -59,9 +62,10 @@ export async function buildImage(build: ImageBuild): Promise<BuiltImage> {
   const { imageName, source, sizeMB: wantedMB } = await describeRecipe(build.recipe, build.name);
   const images = join(build.dataDir, "images");
   await mkdir(images, { recursive: true });
-  await removeAbandoned(images);
-  const { pid } = process;
-  const scratch = await mkdtemp(join(images, `.build-${pid}-${startTimeOf(pid)}-`));
+  for (const { path, isAbandoned } of processFolders(images, buildPrefix)) {
+    if (isAbandoned) await rm(path, { recursive: true, force: true });
+  }
+  const scratch = makeProcessFolder(images, buildPrefix);
   try {
     const root = join(scratch, "root");
     await mkdir(root, { mode: 0o755 });
@@ -84,15 +88,6 @@ export async function buildImage(build: ImageBuild): Promise<BuiltImage> {
     return { name: imageName, digest: `sha256:${digest}`, path, sizeMB, source };
   } finally {
     await rm(scratch, { recursive: true, force: true });
-  }
-}
-
-/** Folders of builds that were killed. */
-async function removeAbandoned(images: string): Promise<void> {
-  for (const name of await readdir(images)) {
-    const [, pid, startTime] = name.match(/^\.build-(\d+)-(\d+)-/) ?? [];
-    if (pid === undefined || isAlive({ pid: Number(pid), startTime: Number(startTime) })) continue;
-    await rm(join(images, name), { recursive: true, force: true });
   }
 }
 
