@@ -1,12 +1,22 @@
 /** The runner of `make test`: whatever happens to it or to a job, the sum says so. */
 import { expect, test } from "bun:test";
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { countBun, countCargo, countCheck } from "../scripts/testing/counts.ts";
 import { type Job, jobs, quickTests } from "../scripts/testing/jobs.ts";
+import { machineHomes, socketFolder, sweep } from "../scripts/testing/leftovers.ts";
 import { type Outcome, runJobs } from "../scripts/testing/runner.ts";
 import { longestFirst, readTimes, writeTimes } from "../scripts/testing/times.ts";
+import { makeProcessFolder } from "../src/host/process-folder.ts";
 
 const root = resolve(import.meta.dirname, "..");
 
@@ -92,6 +102,7 @@ async function outcomesOf(list: readonly Job[], limitMs: number): Promise<Outcom
   await runJobs(list, {
     root: place.folder,
     folder: join(place.folder, "output"),
+    scratch: place.folder,
     lanes: 2,
     limitMs,
     signal: new AbortController().signal,
@@ -130,6 +141,45 @@ test("a job that hangs is killed at its limit, and has failed", async () => {
   ]);
 });
 
+test("a job that leaves a temporary file has failed, and the file is removed", async () => {
+  const [outcome] = await outcomesOf(
+    [job("a", 'touch "$TMPDIR/kept"; echo " 1 pass"; echo "$TMPDIR"')],
+    300_000,
+  );
+  const scratch = outcome?.output.split("\n")[1] ?? "";
+  expect(outcome).toMatchObject({ passed: 1, failed: 1 });
+  expect(outcome?.output).toEndWith(`The job left temporary files: ${scratch}/kept\n`);
+  expect(existsSync(scratch)).toBe(false);
+});
+
+test("a job that fails is not blamed for temporary files, and they are removed", async () => {
+  const [outcome] = await outcomesOf([job("a", 'touch "$TMPDIR/kept"; exit 1')], 300_000);
+  expect(outcome).toMatchObject({ passed: 0, failed: 1, output: "" });
+});
+
+test("a sweep removes folders of runs that were killed, with their processes and sockets, and no others", async () => {
+  using place = scratch();
+  const homes = join(place.folder, machineHomes.parent);
+  mkdirSync(homes, { recursive: true });
+  const ended = Bun.spawn(["true"]);
+  await ended.exited;
+  const abandoned = join(homes, `${machineHomes.prefix}${ended.pid}-1-abcdef`);
+  mkdirSync(join(abandoned, "data"), { recursive: true });
+  writeFileSync(join(abandoned, "data/bhatti.db"), "");
+  const sockets = socketFolder(join(abandoned, "data"));
+  mkdirSync(sockets, { recursive: true });
+  const orphan = Bun.spawn(["sleep", "1000"], { env: { TMPDIR: abandoned }, stderr: "ignore" });
+  const own = makeProcessFolder(homes, machineHomes.prefix);
+  const running = Bun.spawn(["sleep", "1000"], { env: { TMPDIR: own }, stderr: "ignore" });
+  expect(await sweep(place.folder)).toContain(abandoned);
+  await orphan.exited;
+  expect(orphan.signalCode).toBe("SIGKILL");
+  expect([abandoned, sockets, own].map((path) => existsSync(path))).toEqual([false, false, true]);
+  running.kill("SIGTERM");
+  await running.exited;
+  expect(running.signalCode).toBe("SIGTERM");
+});
+
 test("a stopped runner ends its jobs and starts no other", async () => {
   using place = scratch();
   const stopped = new AbortController();
@@ -137,6 +187,7 @@ test("a stopped runner ends its jobs and starts no other", async () => {
   const running = runJobs([job("a", "echo started; sleep 1000"), job("b", "true")], {
     root: place.folder,
     folder: place.folder,
+    scratch: place.folder,
     lanes: 1,
     limitMs: 60_000,
     signal: stopped.signal,

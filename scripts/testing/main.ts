@@ -2,10 +2,11 @@
  * Runs all tests: `bun scripts/testing/main.ts TALLY [--quick]`. Prints the output of each job when it has ended. The file
  * TALLY holds the sum so far, and a line `done` at the end.
  */
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { jobs, quickTests } from "./jobs.ts";
+import { makeScratch, sweep } from "./leftovers.ts";
 import { type Outcome, runJobs } from "./runner.ts";
 import { longestFirst, readTimes, writeTimes } from "./times.ts";
 
@@ -37,9 +38,13 @@ function writeTally(...more: string[]): void {
 const stopped = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stopped.abort());
 
+const swept = await sweep(root);
+if (swept.length > 0) console.log(`Removed what killed runs left: ${swept.join(", ")}`);
+const scratch = makeScratch();
 await runJobs(longestFirst(jobs(files), times), {
   root,
   folder: join(root, ".bhatti/tests/output"),
+  scratch,
   // Tests wait for half of their time; more lanes only slow down those that emulate a processor.
   lanes: Math.min(availableParallelism() + 1, 6),
   // Only a hang takes that long.
@@ -47,6 +52,7 @@ await runJobs(longestFirst(jobs(files), times), {
   signal: stopped.signal,
   onOutcome,
 });
+rmSync(scratch, { recursive: true, force: true });
 writeTimes(ownTimes, times);
 const left = new Set(all.filter((file) => !files.includes(file)).map((file) => file.split("/")[1]));
 if (left.size > 0) {

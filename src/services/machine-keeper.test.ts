@@ -9,6 +9,7 @@ test("a machine that cannot be kept is not left running with nobody to know of i
   using store = openStore(":memory:");
   const keeper = new MachineKeeper(store, { record() {} }, silentLogger);
   const engine = new FakeEngine();
+  await using _ = engine.host;
   const image = { name: "tiny", digest: "sha256:0", path: "/nowhere" };
   const hardware = { cpus: 1, memoryMB: 64 };
   const config = { epoch: 1, hardware, identity: {}, nics: [], volumes: [] };

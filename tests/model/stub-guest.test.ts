@@ -1,5 +1,5 @@
 /** What the model relies on of a guest, on the real agent and on the stub alike. */
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import type { Guest, GuestProcess } from "../../src/agent/guest.ts";
 import type { FakeGuest } from "../../src/engine/fake/fake-guest.ts";
 import { FakeHost } from "../../src/engine/fake/fake-host.ts";
@@ -7,6 +7,7 @@ import { generous } from "../support/lohar.ts";
 import { programs, StubGuest } from "./stub-guest.ts";
 
 const host = new FakeHost();
+afterAll(() => host[Symbol.asyncDispose]());
 const made: FakeGuest[] = [];
 afterEach(async () => {
   await Promise.all(made.splice(0).map((guest) => guest.remove()));

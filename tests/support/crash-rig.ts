@@ -1,12 +1,13 @@
 /** A daemon that ends where it is told to, and a sandbox in it that remembers what it was promised to keep. */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { socketFolder } from "../../scripts/testing/leftovers.ts";
 import type { Operation } from "../../src/contract/operations.ts";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import type { Snapshot } from "../../src/contract/snapshots.ts";
 import { startTimeOf } from "../../src/host/process.ts";
 import { ensureFaultBinary, faultBinary } from "./binary.ts";
-import { contradictions, machineProcesses, runtimeFolder } from "./host-state.ts";
+import { contradictions, machineProcesses } from "./host-state.ts";
 import { type MachineDaemon, startMachineDaemon } from "./machine-daemon.ts";
 import { until } from "./until.ts";
 
@@ -143,7 +144,7 @@ export class CrashRig implements AsyncDisposable {
     this.killMachines();
     const running = () => machineProcesses(this.daemon).length > 0;
     await until("QEMU is gone", () => !running());
-    const folder = runtimeFolder(this.daemon);
+    const folder = socketFolder(this.daemon.dataDir);
     for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
   }
 

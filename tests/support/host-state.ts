@@ -1,8 +1,8 @@
 /** Whether rows, processes, files and sockets of a daemon tell the same story. */
 import { Database } from "bun:sqlite";
-import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { socketFolder } from "../../scripts/testing/leftovers.ts";
 import type { MachineDaemon } from "./machine-daemon.ts";
 
 interface SandboxRow {
@@ -52,15 +52,13 @@ export function machineProcesses(daemon: MachineDaemon): MachineProcess[] {
   });
 }
 
-export function runtimeFolder({ dataDir, runtimeDir }: MachineDaemon): string {
-  return join(runtimeDir, createHash("sha256").update(dataDir).digest("hex").slice(0, 8));
-}
-
 function aboutProcesses(daemon: MachineDaemon, rows: SandboxRow[]): string[] {
   const processes = machineProcesses(daemon);
   const running = new Set(processes.map(({ machine }) => machine));
   const known = new Set(rows.map((row) => row.engine_id));
-  const sockets = namesIn(runtimeFolder(daemon)).filter((name) => /^[0-9a-f]{16}$/.test(name));
+  const sockets = namesIn(socketFolder(daemon.dataDir)).filter((name) =>
+    /^[0-9a-f]{16}$/.test(name),
+  );
   return [
     ...processes.flatMap(({ pid, machine }) => {
       const written = textOf(join(daemon.dataDir, "sandboxes", machine, "qemu.pid")).trim();

@@ -1,9 +1,9 @@
 /** What a daemon's machines leave on the host: to compare before and after. */
 
 import { Database } from "bun:sqlite";
-import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { socketFolder } from "../../scripts/testing/leftovers.ts";
 import type { MachineDaemon } from "./machine-daemon.ts";
 import { until } from "./until.ts";
 
@@ -34,7 +34,7 @@ export async function footprint(daemon: MachineDaemon): Promise<Footprint> {
 async function isBuildingGolden(daemon: MachineDaemon): Promise<boolean> {
   // Without a daemon nobody builds: what is left is what we look for.
   if (daemon.pid < 0) return false;
-  const names = await readdir(runtimeOf(daemon)).catch(() => []);
+  const names = await readdir(socketFolder(daemon.dataDir)).catch(() => []);
   return names.some((name) => name.startsWith("golden-"));
 }
 
@@ -43,19 +43,15 @@ async function processesOf(daemon: MachineDaemon): Promise<string[]> {
   for (const pid of await readdir("/proc")) {
     if (!/^\d+$/.test(pid)) continue;
     const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-    const isOurs = command.includes(`${daemon.dataDir}/`) || command.includes(runtimeOf(daemon));
+    const isOurs =
+      command.includes(`${daemon.dataDir}/`) || command.includes(socketFolder(daemon.dataDir));
     if (command.startsWith("qemu") && isOurs) found.push(command.replaceAll("\0", " "));
   }
   return found.sort();
 }
 
 async function socketsOf(daemon: MachineDaemon): Promise<string[]> {
-  return (await readdir(runtimeOf(daemon)).catch(() => [])).sort();
-}
-
-function runtimeOf(daemon: MachineDaemon): string {
-  const tag = createHash("sha256").update(daemon.dataDir).digest("hex").slice(0, 8);
-  return join(daemon.runtimeDir, tag);
+  return (await readdir(socketFolder(daemon.dataDir)).catch(() => [])).sort();
 }
 
 async function filesBelow(directory: string): Promise<string[]> {

@@ -1,7 +1,9 @@
 /** The compiled binary as a daemon on real machines, with a data directory, a port and a user of its own. */
 import { existsSync, readFileSync } from "node:fs";
-import { link, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { link, mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { machineHomes } from "../../scripts/testing/leftovers.ts";
+import { makeProcessFolder } from "../../src/host/process-folder.ts";
 import { openOperator } from "../../src/operator/operator.ts";
 import type { NewUser } from "../../src/services/users.ts";
 import { borrowGoldens, lendGoldens } from "./golden-share.ts";
@@ -73,8 +75,9 @@ export async function startMachineDaemon(options: DaemonOptions = {}): Promise<M
 
 /** Everything but a running daemon. */
 export async function prepareDaemon(options: DaemonOptions = {}): Promise<MachineDaemon> {
-  await mkdir(join(state, "tests"), { recursive: true });
-  const home = await mkdtemp(join(state, "tests/run-"));
+  const homes = join(root, machineHomes.parent);
+  await mkdir(homes, { recursive: true });
+  const home = makeProcessFolder(homes, machineHomes.prefix);
   const dataDir = options.dataDir ?? join(home, "data");
   const key = await prepareData(dataDir, options.images ?? ["tiny"], options.user);
   const sharesGoldens = options.golden !== "own";

@@ -1,15 +1,18 @@
 /** What is asked of a machine may be given up at any moment: then it is as it was, or as it was to be, never between. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { machineHomes } from "../../scripts/testing/leftovers.ts";
 import type { Engine, Machine } from "../../src/engine/engine.ts";
 import { openQemuEngine } from "../../src/engine/qemu/qemu-engine.ts";
 import { DiskReserve } from "../../src/host/disk-reserve.ts";
+import { makeProcessFolder } from "../../src/host/process-folder.ts";
 import { silentLogger } from "../../src/observability/log.ts";
 import { openOperator } from "../../src/operator/operator.ts";
 import { hardware, plainConfig } from "../support/machine-config.ts";
 
-const state = resolve(import.meta.dirname, "../../.bhatti");
+const clone = resolve(import.meta.dirname, "../..");
+const state = join(clone, ".bhatti");
 const soon = () => AbortSignal.timeout(60_000);
 
 let home: string;
@@ -17,8 +20,9 @@ let engine: Engine;
 let machine: Machine;
 
 beforeAll(async () => {
-  await mkdir(join(state, "tests"), { recursive: true });
-  home = await mkdtemp(join(state, "tests/engine-"));
+  const homes = join(clone, machineHomes.parent);
+  await mkdir(homes, { recursive: true });
+  home = makeProcessFolder(homes, machineHomes.prefix);
   using operator = await openOperator(join(state, "data"));
   const image = operator.images.list(null).find(({ name }) => name === "tiny");
   if (!image) throw new Error("There is no image tiny: run scripts/setup.sh first");
@@ -27,7 +31,7 @@ beforeAll(async () => {
     hostId: "host_test",
     dataDir: home,
     reserve: new DiskReserve(home),
-    runtimeDir: join("/run/bhatti", `test-${process.pid}`),
+    runtimeDir: "/run/bhatti",
     kernel: join(state, "kernel"),
     accelerator: "tcg",
     poolSize: 0,
@@ -43,7 +47,6 @@ afterAll(async () => {
   await engine.destroy(machine.id);
   await engine.close();
   await rm(home, { recursive: true, force: true });
-  await rm(join("/run/bhatti", `test-${process.pid}`), { recursive: true, force: true });
 });
 
 async function inGuest(script: string): Promise<string> {

@@ -4,12 +4,17 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { extractAgent } from "../../agent/agent-binary.ts";
+import { makeProcessFolder } from "../../host/process-folder.ts";
 import type { Listed, SnapshotKind } from "../engine.ts";
 import type { MachineSpec } from "../machine-spec.ts";
 import type { FakeBody } from "./fake-body.ts";
 import type { FakeGuest } from "./fake-guest.ts";
 import type { FakeMachine } from "./fake-machine.ts";
 import { LoharGuest } from "./lohar-guest.ts";
+
+/** In memory a guest's files are made and removed three times as fast. */
+export const fakeHostParent = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+export const fakeHostPrefix = "bhatti-fake-";
 
 export interface FakeSnapshot {
   kind: SnapshotKind;
@@ -19,7 +24,7 @@ export interface FakeSnapshot {
 }
 
 export interface FakeHostOptions {
-  /** Where guests have their files, in place of whatever is there; a temporary one unless given. */
+  /** Where guests have their files, in place of whatever is there; a temporary folder unless given. */
   folder?: string;
   /** Makes guests, instead of those with the real agent. */
   newGuest?(): FakeGuest;
@@ -40,9 +45,7 @@ export class FakeHost implements AsyncDisposable {
 
   constructor(options: FakeHostOptions = {}) {
     this.#options = options;
-    // In memory a guest's files are made and removed three times as fast.
-    const parent = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
-    this.#folder = options.folder ?? join(parent, `bhatti-fake-${crypto.randomUUID().slice(0, 8)}`);
+    this.#folder = options.folder ?? makeProcessFolder(fakeHostParent, fakeHostPrefix);
     if (options.folder !== undefined) rmSync(options.folder, { recursive: true, force: true });
   }
 
