@@ -8,6 +8,7 @@ import {
   UpgradeRefused,
   type WebSocketChannel,
 } from "../client/transport.ts";
+import { catalogue } from "../errors/catalogue.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -23,6 +24,8 @@ const lowWater = 256 * 1024;
 /** Unsent bytes above which a sender waits. */
 const sendWater = 1024 * 1024;
 const sendPollMs = 2;
+
+const upgradeRequired = catalogue.upgrade_required.status;
 
 /**
  * Proxies and TLS are the runtime's, as for `fetch`. The runtime does not pass on what a server answers instead of an
@@ -47,14 +50,20 @@ export function webSocketConnector(fetch: Fetch, env: Environment = {}): Connect
   };
 }
 
-/** Throws as `fetch` does when there is no server at all. */
+/**
+ * Returns undefined when the server refuses this request only because it is no handshake: the handshake failed for a
+ * reason that has passed. Throws as `fetch` does when there is no server at all.
+ */
 async function refusal(
   fetch: Fetch,
   url: string,
   headers: Record<string, string>,
   signal: AbortSignal | undefined,
-): Promise<UpgradeRefused> {
-  return new UpgradeRefused(await fetch(url, { headers, ...(signal && { signal }) }));
+): Promise<UpgradeRefused | undefined> {
+  const response = await fetch(url, { headers, ...(signal && { signal }) });
+  if (response.status !== upgradeRequired) return new UpgradeRefused(response);
+  await response.body?.cancel();
+  return undefined;
 }
 
 /** `fetch` reads these variables by itself, a WebSocket does not. */

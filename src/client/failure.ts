@@ -57,6 +57,7 @@ const phrases: Record<number, string> = {
   405: "Method Not Allowed",
   409: "Conflict",
   413: "Content Too Large",
+  426: "Upgrade Required",
   429: "Too Many Requests",
   499: "Client Closed Request",
   500: "Internal Server Error",

@@ -75,12 +75,13 @@ const operationErrors = ["operation_limit", "timeout"] as const;
 
 /** Returns every code that an endpoint may answer. */
 export function errorsOf(endpoint: EndpointShape): Set<ErrorCode> {
-  const { errors, body, isOperation, public: isPublic } = endpoint;
+  const { errors, body, isOperation, public: isPublic, status } = endpoint;
   return new Set([
     ...publicErrors,
     ...(isPublic ? [] : commonErrors),
     ...(isOperation ? operationErrors : []),
     ...(body ? (["body_too_large"] as const) : []),
+    ...(status === 101 ? (["upgrade_required"] as const) : []),
     ...errors,
   ]);
 }

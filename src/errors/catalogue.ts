@@ -9,6 +9,7 @@ export const catalogue = {
   not_found: { status: 404, hint: undefined },
   method_not_allowed: { status: 405, hint: undefined },
   body_too_large: { status: 413, hint: undefined },
+  upgrade_required: { status: 426, hint: undefined },
   unread_limit: {
     status: 429,
     hint: "Read pending responses, or stream output: Accept: application/x-ndjson",

@@ -195,8 +195,12 @@ test("the handshake needs the key", async () => {
   await expect(socket.opened).rejects.toThrow();
   await socket.closed;
   const plain = await sandbox.daemon.call("GET", "/sandboxes/dev/exec/stream");
-  expect(plain.status).toBe(400);
-  expect(plain.body.error).toBe("this endpoint requires a WebSocket upgrade");
+  expect(plain.status).toBe(426);
+  expect(plain.headers.get("upgrade")).toBe("websocket");
+  expect(plain.body).toMatchObject({
+    error: "this endpoint requires a WebSocket upgrade",
+    code: "upgrade_required",
+  });
 });
 
 test("a machine that is lost is the last event", async () => {

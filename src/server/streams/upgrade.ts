@@ -26,7 +26,9 @@ export function upgrade(
 ): Response {
   const request = context.req.raw;
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-    throw new BhattiError("bad_request", "this endpoint requires a WebSocket upgrade");
+    context.header("Upgrade", "websocket");
+    context.header("Connection", "Upgrade");
+    throw new BhattiError("upgrade_required", "this endpoint requires a WebSocket upgrade");
   }
   const headers = { "X-Bhatti-Version": version, "X-Request-Id": context.get("requestId") };
   const served = serve();
