@@ -129,7 +129,7 @@ test("a call is given up when the daemon no longer answers anything, long before
     token: "t",
     fetch: (address, init) => fetch(address, init),
     connectWebSocket: webSocketConnector(fetch),
-    life: { ask: 10, answer: 500 },
+    life: { ask: 10, answer: 500, again: 10 },
   });
   expect(await errorOf(client.call("sandbox.stop", { params: { ref: "dev" } }))).toMatchObject({
     code: "daemon_unreachable",
@@ -137,6 +137,55 @@ test("a call is given up when the daemon no longer answers anything, long before
   });
   expect(healthChecks).toBe(3);
   server.stop(true);
+});
+
+test("a call survives probes of the daemon that fail", async () => {
+  let probes = 0;
+  const client = new Client({
+    url: "http://127.0.0.1:1",
+    token: "t",
+    fetch: async (address, { signal }) => {
+      if (!address.endsWith("/health")) {
+        const answer = Promise.withResolvers<Response>();
+        signal?.addEventListener("abort", () => answer.reject(signal.reason));
+        answered.promise.then(() => answer.resolve(new Response("[]")));
+        return await answer.promise;
+      }
+      probes += 1;
+      if (probes === 5) answered.resolve();
+      if (probes % 2 === 0) return new Response("{}");
+      throw new Error("the connection was reset");
+    },
+    connectWebSocket: webSocketConnector(fetch),
+    life: { ask: 1, answer: 60_000, again: 1 },
+  });
+  const answered = Promise.withResolvers<void>();
+  expect((await client.call("sandbox.list", { query: {} })).result).toEqual([]);
+  expect(probes).toBe(5);
+});
+
+test("a call is given up when every probe of the daemon fails for too long", async () => {
+  let probes = 0;
+  const client = new Client({
+    url: "http://127.0.0.1:1",
+    token: "t",
+    fetch: (address, { signal }) => {
+      if (address.endsWith("/health")) {
+        probes += 1;
+        throw new Error("the connection was refused");
+      }
+      const { promise, reject } = Promise.withResolvers<Response>();
+      signal?.addEventListener("abort", () => reject(signal.reason));
+      return promise;
+    },
+    connectWebSocket: webSocketConnector(fetch),
+    life: { ask: 1, answer: 200, again: 10 },
+  });
+  expect(await errorOf(client.call("sandbox.list", { query: {} }))).toMatchObject({
+    code: "daemon_unreachable",
+    message: "the daemon at http://127.0.0.1:1 did not respond within 0.2 s",
+  });
+  expect(probes).toBeGreaterThan(1);
 });
 
 test("a lost connection leads to the operation that it may have started", async () => {

@@ -1,7 +1,7 @@
 /** Typed calls to a daemon. Knows methods and paths, never the schemas: those cost more to load than a call takes. */
 import { abortable, reasonOf } from "../async/deadline.ts";
 import type { Input, Result } from "../contract/all.ts";
-import { operationMs, patienceMs, socketMs } from "../contract/deadlines.ts";
+import { type lifeMs, operationMs, patienceMs, socketMs } from "../contract/deadlines.ts";
 import { type EndpointId, paths } from "../contract/paths.ts";
 import type { BhattiError } from "../errors/bhatti-error.ts";
 import { answerIn, type Received } from "./answer.ts";
@@ -25,7 +25,7 @@ export interface ClientOptions {
   /** Called before each wait for the daemon's rate limit. `totalMs`: of all waits of this request. */
   onRateLimit?: (totalMs: number) => void;
   /** Instead of the contract's `lifeMs`. */
-  life?: { ask: number; answer: number };
+  life?: typeof lifeMs;
 }
 
 export interface Answer<T> {

@@ -6,8 +6,7 @@ export interface PatienceOptions {
   url: string;
   fetch: Fetch;
   milliseconds: number;
-  /** How often the daemon is asked meanwhile, and how soon it has to answer. */
-  life?: { ask: number; answer: number };
+  life?: typeof lifeMs;
 }
 
 export class Patience implements Disposable {
@@ -20,16 +19,19 @@ export class Patience implements Disposable {
 
   constructor({ url, fetch, milliseconds, life = lifeMs }: PatienceOptions) {
     this.#deadline = setTimeout(() => this.#end(milliseconds), milliseconds);
-    const ask = async () => {
-      const signal = AbortSignal.any([AbortSignal.timeout(life.answer), this.#answered.signal]);
+    // One probe may fail although the daemon works, as when a connection is reset.
+    const ask = async (since = performance.now()) => {
+      const left = life.answer - (performance.now() - since);
+      if (left <= 0) return this.#end(life.answer);
+      const signal = AbortSignal.any([AbortSignal.timeout(left), this.#answered.signal]);
       try {
         await (await fetch(`${url}/health`, { signal })).body?.cancel();
-        if (!this.#answered.signal.aborted) this.#life = setTimeout(ask, life.ask);
+        this.#schedule(ask, life.ask);
       } catch {
-        this.#end(life.answer);
+        this.#schedule(() => ask(since), life.again);
       }
     };
-    this.#life = setTimeout(ask, life.ask);
+    this.#schedule(ask, life.ask);
   }
 
   /** Aborted when it is over; never once it is disposed of. */
@@ -41,6 +43,10 @@ export class Patience implements Disposable {
     clearTimeout(this.#deadline);
     clearTimeout(this.#life);
     this.#answered.abort();
+  }
+
+  #schedule(ask: () => Promise<void>, milliseconds: number): void {
+    if (!this.#answered.signal.aborted) this.#life = setTimeout(() => ask(), milliseconds);
   }
 
   #end(silentMs: number): void {

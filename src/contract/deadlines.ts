@@ -136,8 +136,11 @@ export const silenceMs = { sandbox: 120_000, client: 300_000, daemon: 150_000 };
 /** Signs of life on WebSockets: how often the daemon asks, and when either side takes the other for gone. */
 export const socketMs = { ping: 30_000, silence: 90_000 };
 
-/** While a client waits for an answer: how often it asks whether the daemon is there, and when it takes it for gone. */
-export const lifeMs = { ask: 30_000, answer: 60_000 };
+/**
+ * While a client waits for an answer: the interval between its probes of the daemon, the time without a successful probe
+ * after which it gives up, and the interval after a failed one.
+ */
+export const lifeMs = { ask: 30_000, answer: 60_000, again: 1_000 };
 
 /** For the network, and for a client and a daemon on a busy host. */
 const marginMs = 15_000;
