@@ -150,9 +150,9 @@ export class QemuMachine implements Machine {
   }
 
   async holdForSpace(): Promise<void> {
-    if (this.#over || this.#isLetGo || !this.isAwake || this.isStalled) return;
-    this.#stall.begin();
-    await this.qmp.execute("stop", {}, AbortSignal.timeout(deadlineMs.hold));
+    if (this.#over || this.#isLetGo || !this.isAwake) return;
+    const stop = (signal: AbortSignal) => this.qmp.execute("stop", {}, signal);
+    await this.#stall.hold(stop, AbortSignal.timeout(deadlineMs.hold));
   }
 
   /** Ends the process without asking the guest; the disk stays. */

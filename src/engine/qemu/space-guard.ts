@@ -18,7 +18,8 @@ const nearMs = 150;
 const farMs = 1_000;
 const farFactor = 8;
 
-export interface GuardedMachine {
+interface GuardedMachine {
+  readonly id: string;
   readonly paths: { ram: string };
   readonly isAwake: boolean;
   /** Stops its processors until the guard says that there is space. */
@@ -28,7 +29,8 @@ export interface GuardedMachine {
 export interface SpaceGuardOptions {
   /** Where memory files are. */
   directory: string;
-  reserve: DiskReserve;
+  reserve: Pick<DiskReserve, "fill" | "releaseIfShort">;
+  spaceOf?: typeof diskSpaceOf;
   machines(): Iterable<GuardedMachine>;
   log: EngineLog;
 }
@@ -38,6 +40,8 @@ export class SpaceGuard {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
   #isLow = false;
+  /** Those that could not be paused, which is logged once. */
+  readonly #unpaused = new WeakSet<GuardedMachine>();
 
   constructor(options: SpaceGuardOptions) {
     this.#options = options;
@@ -62,7 +66,8 @@ export class SpaceGuard {
   async #look(): Promise<void> {
     let delay = nearMs;
     try {
-      const space = await diskSpaceOf(this.#options.directory);
+      const { directory, spaceOf = diskSpaceOf } = this.#options;
+      const space = await spaceOf(directory);
       const limit = limitOf(space);
       await this.#turn(space.free < (this.#isLow ? limit * resumeFactor : limit), space);
       if (space.free > limit * farFactor) delay = farMs;
@@ -89,9 +94,18 @@ export class SpaceGuard {
     await reserve.releaseIfShort();
   }
 
+  /** Never throws: one machine that cannot be paused leaves the others, and the reserve, to be handled. */
   async #hold(machine: GuardedMachine): Promise<void> {
-    if (await isAllocated(machine.paths.ram)) return;
-    await machine.holdForSpace();
+    try {
+      if (await isAllocated(machine.paths.ram)) return;
+      await machine.holdForSpace();
+      this.#unpaused.delete(machine);
+    } catch (error) {
+      if (this.#unpaused.has(machine)) return;
+      this.#unpaused.add(machine);
+      const fields = { machine: machine.id, error: messageOf(error) };
+      this.#options.log.warn("cannot pause a VM although the disk is nearly full", fields);
+    }
   }
 }
 

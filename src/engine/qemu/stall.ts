@@ -1,4 +1,5 @@
 /** Pauses a guest while the host's disk is full. It resumes when there is space, and loses nothing. */
+import { abortable } from "../../async/deadline.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 
 const retryMs = 2_000;
@@ -11,6 +12,8 @@ export class Stall {
   #retry: ReturnType<typeof setTimeout> | undefined;
   #isTrying = false;
   #isOver = false;
+  #stopping: Promise<void> | undefined;
+  readonly #stopped = new AbortController();
   readonly #waiting = new Set<AbortController>();
 
   /** Should the disk still be full after `goOn`, QEMU pauses the guest again and says so. */
@@ -33,9 +36,24 @@ export class Stall {
     for (const waiting of this.#waiting) waiting.abort(full());
   }
 
-  /** Nobody tries again. */
+  /**
+   * Begins once `stop` has paused the guest, even after `signal` has ended this wait: such a guest must resume later too.
+   * Calls share one attempt; a failed one can be repeated.
+   */
+  async hold(stop: (signal: AbortSignal) => Promise<unknown>, signal: AbortSignal): Promise<void> {
+    if (this.isStalled) return;
+    this.#stopping ??= stop(this.#stopped.signal)
+      .then(() => this.begin())
+      .finally(() => {
+        this.#stopping = undefined;
+      });
+    await abortable(this.#stopping, signal);
+  }
+
+  /** Ends all attempts to pause or resume the guest. */
   end(): void {
     this.#isOver = true;
+    this.#stopped.abort();
     clearTimeout(this.#retry);
   }
 

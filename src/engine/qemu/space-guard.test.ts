@@ -1,0 +1,55 @@
+import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { SpaceGuard } from "./space-guard.ts";
+
+test("a VM that cannot be paused leaves the others and the reserve to the guard", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "space-guard-"));
+  const ram = join(directory, "ram");
+  writeFileSync(ram, "");
+  truncateSync(ram, 1024 * 1024); // sparse: its guest may touch new memory
+  const attempts = { hanging: 0, healthy: 0 };
+  const machine = (id: keyof typeof attempts, fails: boolean) => ({
+    id,
+    paths: { ram },
+    isAwake: true,
+    async holdForSpace() {
+      attempts[id] += 1;
+      if (fails) throw new Error("QMP does not answer");
+    },
+  });
+  const warnings: [string, unknown][] = [];
+  const released = Promise.withResolvers<void>();
+  let releases = 0;
+  const guard = new SpaceGuard({
+    directory,
+    spaceOf: async () => ({ free: 0, total: 1e12 }),
+    reserve: {
+      fill: async () => {},
+      async releaseIfShort() {
+        releases += 1;
+        if (releases === 2) released.resolve();
+        return true;
+      },
+    },
+    machines: () => [machines.hanging, machines.healthy],
+    log: {
+      debug() {},
+      info() {},
+      warn: (message, fields) => void warnings.push([message, fields]),
+    },
+  });
+  const machines = { hanging: machine("hanging", true), healthy: machine("healthy", false) };
+  guard.start();
+  await released.promise;
+  guard.close();
+  rmSync(directory, { recursive: true });
+  expect(attempts).toEqual({ hanging: 2, healthy: 2 });
+  expect(warnings.slice(1)).toEqual([
+    [
+      "cannot pause a VM although the disk is nearly full",
+      { machine: "hanging", error: "QMP does not answer" },
+    ],
+  ]);
+});
