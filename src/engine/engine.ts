@@ -111,6 +111,8 @@ export interface Machine {
   readonly isPaused: boolean;
   /** Whether it is awake but held until the host's disk has room. */
   readonly isStalled: boolean;
+  /** Called when the host's disk is full and the machine is held for it, and when it runs again. */
+  onStall: (isStalled: boolean) => void;
   /**
    * Syncs its disk, freezes its user processes and stops its processors. On failure it runs on. Errors:
    * guest_unresponsive or timeout when the agent does not answer: without it nothing may be stopped.

@@ -14,6 +14,8 @@ const eventTypes = [
   "thermal.pause",
   "thermal.snapshot",
   "thermal.snapshot_failed",
+  "thermal.disk_full",
+  "thermal.disk_free",
   "thermal.wake",
   "thermal.wake_failed",
   "shell.session",

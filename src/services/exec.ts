@@ -1,12 +1,13 @@
 /** Commands in sandboxes: from a user's words to a process in the guest. */
 import type { ExecRequest } from "../agent/guest.ts";
 import { stepMs } from "../contract/deadlines.ts";
+import { BhattiError } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import type { User } from "../store/users.ts";
 import { beginInGuest } from "./in-guest.ts";
 import { type RunningCommand, runningCommand } from "./running-command.ts";
-import type { Sandboxes } from "./sandboxes.ts";
+import type { Sandboxes, SandboxRecord } from "./sandboxes.ts";
 import { tellOfSession } from "./session-story.ts";
 
 export type { ExecRequest };
@@ -43,6 +44,7 @@ export class Exec {
     const { sandboxes } = this.#options;
     const sandbox = sandboxes.get(user, ref);
     const started = performance.now();
+    const overdue = new AbortController();
     const { value, use, explain } = await beginInGuest(
       sandboxes,
       sandbox,
@@ -50,14 +52,19 @@ export class Exec {
         use: "exec",
         what: "running the command",
         isSession: request.session === true || request.tty !== undefined,
-        begin: (guest, both) => guest.exec(request, both),
+        begin: (guest, both) => guest.exec(request, AbortSignal.any([both, overdue.signal])),
       },
       signal,
     );
     const running = runningCommand(value, factsOf(request, use.warning), explain);
     const end = () => use[Symbol.dispose]();
     value.result.then(end, end);
-    this.#watch(running, sandbox.id, request.timeoutMs, started);
+    // Released, a command has an unknown end; one that the host's full disk holds up has a reason.
+    const giveUp = () => {
+      if (use.machine.isStalled) overdue.abort(overdueError(sandbox));
+      else running.release();
+    };
+    this.#watch(running, { sandbox: sandbox.id, timeoutMs: request.timeoutMs, started, giveUp });
     if (request.session && request.stdin && !request.tty) {
       tellOfSession(this.#options, { sandbox, running, how: "started" });
     }
@@ -78,7 +85,7 @@ export class Exec {
     return { session, pid, outputFile, warning };
   }
 
-  #watch(process: RunningCommand, sandbox: string, timeoutMs: number, started: number): void {
+  #watch(process: RunningCommand, { sandbox, timeoutMs, started, giveUp }: Watched): void {
     const { session } = process;
     const log = (what: string, outcome: object) => {
       const ms = Math.round((performance.now() - started) * 10) / 10;
@@ -86,7 +93,7 @@ export class Exec {
     };
     const isLimited = timeoutMs > 0;
     // The guest enforces the timeout; this much later it is taken for dead.
-    const overdue = isLimited && setTimeout(() => process.release(), timeoutMs + stepMs.kill);
+    const overdue = isLimited && setTimeout(giveUp, timeoutMs + stepMs.kill);
     process.result
       .then(
         ({ exitCode, reason }) => {
@@ -97,6 +104,18 @@ export class Exec {
       )
       .finally(() => overdue && clearTimeout(overdue));
   }
+}
+
+interface Watched {
+  sandbox: string;
+  timeoutMs: number;
+  started: number;
+  giveUp(): void;
+}
+
+function overdueError({ name }: SandboxRecord): BhattiError {
+  const message = `Sandbox "${name}" did not report the end of the command after its timeout`;
+  return new BhattiError("guest_unresponsive", message);
 }
 
 function factsOf({ tty }: ExecRequest, warning: string | undefined) {

@@ -60,12 +60,11 @@ export async function beginInGuest<T>(
     return { value, use, explain };
   } catch (error) {
     use[Symbol.dispose]();
-    if (!isBhattiError(error, "timeout")) {
-      const what = `${ended} before ${task.what}`;
-      throw await explainLoss(error, machine, { what, ...hint });
-    }
     const late = `Sandbox "${name}" did not respond within ${beginMs / 1000} s`;
-    throw new BhattiError("guest_unresponsive", late, { cause: error });
+    const reason = isBhattiError(error, "timeout")
+      ? new BhattiError("guest_unresponsive", late, { cause: error })
+      : error;
+    throw await explainLoss(reason, machine, { what: `${ended} before ${task.what}`, ...hint });
   }
 }
 

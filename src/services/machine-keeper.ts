@@ -30,6 +30,8 @@ export class MachineKeeper {
     this.#change(actor.id, { status: "running", ...state, engineId, reason });
     actor.machine = machine;
     if (machine.origin.kind === "booted") this.#forgetSessions(actor.id);
+    machine.onStall = (isStalled) => this.#stalled(actor.id, isStalled);
+    if (machine.isStalled) this.#stalled(actor.id, true);
     void machine.ended.then((end) => this.#ended(actor, machine, end));
   }
 
@@ -66,6 +68,15 @@ export class MachineKeeper {
   endedWithDaemon(actor: SandboxActor, reason: string): void {
     const keepHot = this.#store.sandboxes.byId(actor.id)?.keepHot;
     this.detach(actor, keepHot ? "running" : "stopped", reason);
+  }
+
+  #stalled(id: string, isStalled: boolean): void {
+    if (isStalled) this.#log.warn("VM paused: the host disk is full", { sandbox: id });
+    else this.#log.info("VM resumed: the host disk has free space", { sandbox: id });
+    this.#events.record({
+      type: isStalled ? "thermal.disk_full" : "thermal.disk_free",
+      sandboxId: id,
+    });
   }
 
   #ended(actor: SandboxActor, machine: Machine, end: MachineEnd): void {

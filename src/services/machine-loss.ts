@@ -1,4 +1,4 @@
-/** The error that a lost line leaves behind says nothing; the machine's own end does, when that is what it was. */
+/** Replaces a generic error of a wait for a guest by the reason that its machine has: its end, or a full disk. */
 import { within } from "../async/deadline.ts";
 import type { Machine, MachineEnd } from "../engine/engine.ts";
 import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
@@ -20,6 +20,10 @@ export async function explainLoss(
   machine: Machine,
   { what, hint, goesOn }: LossWords,
 ): Promise<unknown> {
+  if (machine.isStalled && isBhattiError(error, "guest_unresponsive")) {
+    const why = "the VM is paused because the host disk is full";
+    return new BhattiError("disk_full", `${error.message}: ${why}`, { cause: error });
+  }
   if (!isBhattiError(error, "machine_lost")) return error;
   const end = await endOf(machine);
   if (end) {

@@ -1,6 +1,7 @@
 /** A machine of the fake engine, as the daemon that made it or took it over holds it. */
 import type { Guest } from "../../agent/guest.ts";
 import { abortable } from "../../async/deadline.ts";
+import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Machine, MachineEnd, MachineOrigin } from "../engine.ts";
 import type { MachineConfig } from "../machine-config.ts";
 import type { MachineSpec } from "../machine-spec.ts";
@@ -57,7 +58,18 @@ export class FakeMachine implements Machine {
     this.body.isDeaf = value;
   }
 
-  readonly isStalled = false;
+  onStall: (isStalled: boolean) => void = () => {};
+  #isStalled = false;
+
+  get isStalled(): boolean {
+    return this.#isStalled;
+  }
+
+  /** Holds it as if the host's disk were full, or no longer. Its processes run on. */
+  set isStalled(value: boolean) {
+    this.#isStalled = value;
+    this.onStall(value);
+  }
 
   get isPaused(): boolean {
     return this.body.isPaused;
@@ -79,6 +91,8 @@ export class FakeMachine implements Machine {
   async guest(signal: AbortSignal): Promise<Guest> {
     signal.throwIfAborted();
     this.body.checkRunning();
+    if (this.#isStalled)
+      throw new BhattiError("disk_full", "The VM is paused because the host disk is full");
     return await this.body.connect(signal, this.#parts.during);
   }
 

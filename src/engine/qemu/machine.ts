@@ -49,6 +49,7 @@ export class QemuMachine implements Machine {
   epoch: number;
   /** Told each time that somebody wants to talk to the guest. */
   onUse: () => void = () => {};
+  onStall: (isStalled: boolean) => void = () => {};
   /** Whether there is disk space for the memory that it may touch. */
   mayRun: () => Promise<boolean> = async () => true;
   /** What is done with its files when it is suspended, before anything else is. It does not fail. */
@@ -59,7 +60,10 @@ export class QemuMachine implements Machine {
   readonly #end = Promise.withResolvers<MachineEnd>();
   #over: MachineEnd | undefined;
   #isLetGo = false;
-  readonly #stall = new Stall((signal) => this.#goOn(signal));
+  readonly #stall = new Stall({
+    resume: (signal) => this.#goOn(signal),
+    report: (isStalled) => this.onStall(isStalled),
+  });
 
   constructor(parts: QemuMachineParts) {
     this.id = parts.id;

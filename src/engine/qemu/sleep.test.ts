@@ -19,7 +19,7 @@ test("a VM whose agent does not answer is not held still, and nothing else is as
   };
   const guest = { ping: asks("ping"), sync: asks("sync"), freeze: asks("freeze") };
   const machine = { guest: async () => guest as unknown as Guest } as unknown as SleepingMachine;
-  const sleep = new Sleep(machine, new Stall(silent), "awake");
+  const sleep = new Sleep(machine, new Stall({ resume: silent, report() {} }), "awake");
   const holding = sleep.holdStill(AbortSignal.timeout(60_000), async () => {
     asked.push("work");
   });

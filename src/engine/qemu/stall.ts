@@ -6,29 +6,47 @@ const retryMs = 2_000;
 const hostDiskFull =
   "The VM is paused because the host disk is full; it resumes when there is free space";
 
+export interface StallOptions {
+  /** Should the disk still be full afterwards, QEMU pauses the guest again, which begins the stall again. */
+  resume(signal: AbortSignal): Promise<unknown>;
+  /** Called once when a stall begins, and once when the guest has kept running after it. */
+  report(isStalled: boolean): void;
+}
+
 export class Stall {
-  readonly #goOn: (signal: AbortSignal) => Promise<unknown>;
+  readonly #options: StallOptions;
   /** Runs while the guest stands still. */
   #retry: ReturnType<typeof setTimeout> | undefined;
   #isTrying = false;
   #isOver = false;
   #stopping: Promise<void> | undefined;
   readonly #stopped = new AbortController();
+  #isReported = false;
+  /** Runs while the guest has resumed and may stall again at once. */
+  #settling: ReturnType<typeof setTimeout> | undefined;
   readonly #waiting = new Set<AbortController>();
 
-  /** Should the disk still be full after `goOn`, QEMU pauses the guest again and says so. */
-  constructor(goOn: (signal: AbortSignal) => Promise<unknown>) {
-    this.#goOn = goOn;
+  constructor(options: StallOptions) {
+    this.#options = options;
   }
 
   begin(): void {
+    clearTimeout(this.#settling);
+    if (!this.#isReported) {
+      this.#isReported = true;
+      this.#options.report(true);
+    }
     this.#retry ??= setTimeout(() => {
       this.#retry = undefined;
       this.#isTrying = true;
-      this.#goOn(AbortSignal.timeout(retryMs))
-        .catch(() => {
-          if (!this.#isOver) this.begin();
-        })
+      this.#options
+        .resume(AbortSignal.timeout(retryMs))
+        .then(
+          () => this.#settle(),
+          () => {
+            if (!this.#isOver) this.begin();
+          },
+        )
         .finally(() => {
           this.#isTrying = false;
         });
@@ -55,6 +73,16 @@ export class Stall {
     this.#isOver = true;
     this.#stopped.abort();
     clearTimeout(this.#retry);
+    clearTimeout(this.#settling);
+  }
+
+  #settle(): void {
+    if (this.#isOver || this.#retry !== undefined) return;
+    this.#settling = setTimeout(() => {
+      this.#isReported = false;
+      this.#options.report(false);
+    }, retryMs);
+    this.#settling.unref();
   }
 
   get isStalled(): boolean {
