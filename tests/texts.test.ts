@@ -12,7 +12,7 @@ import { catalogue } from "../src/errors/catalogue.ts";
 
 const vague = /\b(somebody|nobody|anybody|everybody|whoever|whatever|whom|told|tells)\b/i;
 const verbs =
-  "Attach Back Build Cancel Check Clone Configure Connect Copy Create Delete Destroy Detach Download Follow Fork Generate Get Import Kill List Manage Move Open Print Publish Pull Push Query Read Remove Rename Resize Restore Resume Revoke Rotate Run Save Send Set Share Show Snapshot Start Stop Suspend Unpublish Unshare Update Upload Wait Watch Write".split(
+  "Attach Back Build Cancel Check Clone Configure Connect Copy Create Delete Destroy Detach Download Follow Fork Forward Generate Get Import Kill List Manage Move Open Print Publish Pull Push Query Read Remove Rename Resize Restore Resume Revoke Rotate Run Save Send Set Share Show Snapshot Start Stop Suspend Unpublish Unshare Update Upload Wait Watch Write".split(
     " ",
   );
 

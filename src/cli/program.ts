@@ -179,6 +179,7 @@ export const entries: readonly Entry[] = [
   { name: "publish", summary: "Publish a port with a public URL", planned: "networking" },
   { name: "unpublish", summary: "Unpublish a port", planned: "networking" },
   { name: "ports", summary: "List the listening ports of a sandbox", planned: "networking" },
+  { name: "forward", summary: "Forward a local port to a sandbox", planned: "networking" },
   { name: "volume", summary: "Manage volumes and their backups", planned: "volumes" },
   { name: "secret", summary: "Manage secrets", planned: "secrets" },
   { name: "admin", summary: "Show the status, events and metrics", planned: "operator tools" },

@@ -19,6 +19,7 @@ test.each([
   ["image delete web -y", "image delete", "0.3.0"],
   ["image share web --user bob", "image share", "0.3.0"],
   ["image unshare web --user bob", "image unshare", "0.3.0"],
+  ["forward dev 3000", "forward", "0.2.0"],
   ["volume", "volume", "0.4.0"],
   ["volume create --name data --size 1024", "volume", "0.4.0"],
   ["volume backup-delete data b1 -y", "volume", "0.4.0"],
@@ -33,6 +34,18 @@ test.each([
   const { code, stderr } = await run(["--json", ...args]);
   expect(code).toBe(1);
   expect(JSON.parse(stderr)).toEqual({ error: message, code: "bad_usage" });
+});
+
+test.each([
+  ["volume", "data:/data:ro", "0.4.0"],
+  ["secret", "API_KEY", "0.5.0"],
+])("bhatti create --%s names the version that brings it", async (flag, value, version) => {
+  expect(await run(["create", "--name", "dev", `--${flag}`, value])).toMatchObject({
+    code: 1,
+    stdout: "",
+    stderr: `Error: --${flag} is planned for version ${version}\n`,
+  });
+  expect((await run(["create", "--help"])).stdout).not.toContain(`--${flag}`);
 });
 
 test("help lists planned commands apart, with their versions", async () => {

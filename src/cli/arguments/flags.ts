@@ -1,4 +1,6 @@
 /** The kinds of flags: each turns what was written into a value, or says which flag broke which rule. */
+import { type PlannedFeature, plannedVersions } from "../../contract/planned.ts";
+import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Flag } from "../command.ts";
 import { UsageError } from "../usage-error.ts";
 
@@ -104,6 +106,16 @@ export function fileMode(summary: string): Flag<string | undefined> {
 /** Every use, in order. */
 export function list(summary: string, words: Words = {}): Flag<readonly string[]> {
   return { summary, placeholder: "text", ...words, parse: (written) => written };
+}
+
+/** A flag that a later version brings. */
+export function planned(feature: PlannedFeature): Flag<undefined> {
+  const parse = (written: readonly string[], name: string): undefined => {
+    if (written.length === 0) return undefined;
+    const version = plannedVersions[feature];
+    throw new BhattiError("bad_usage", `--${name} is planned for version ${version}`);
+  };
+  return { summary: "Planned", placeholder: "text", hidden: true, parse };
 }
 
 export const confirmed = toggle("Do not ask for confirmation", { short: "y" });

@@ -6,7 +6,7 @@ import { BhattiError } from "../../errors/bhatti-error.ts";
 import { duration, durations, idleTimes } from "../arguments/duration.ts";
 import { environment, withLocalValues } from "../arguments/environment.ts";
 import { readFiles } from "../arguments/file.ts";
-import { badFlag, list, pairs, text, toggle, whole } from "../arguments/flags.ts";
+import { badFlag, list, pairs, planned, text, toggle, whole } from "../arguments/flags.ts";
 import { given } from "../arguments/given.ts";
 import { command } from "../command.ts";
 import type { Context } from "../context.ts";
@@ -53,6 +53,8 @@ export const create = command({
       max: 64,
       unit: "copies",
     }),
+    volume: planned("volumes"),
+    secret: planned("secrets"),
     hugepages: toggle("Not supported", { hidden: true }),
   },
   examples: [
