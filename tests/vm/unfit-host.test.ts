@@ -89,6 +89,11 @@ test("a full disk is named, and a create on it leaves nothing", async () => {
     expect(code).toBe(1);
     expect(stderr).toContain("Insufficient Storage");
     expect(await footprint(daemon)).toEqual(nothing);
+    // Its memory has room, but no golden snapshot does.
+    await fill(mount, 100 * 1024);
+    const small = await daemon.run(["create", "--name", "dev", "--memory", "72"]);
+    expect(small.stderr).toContain("A golden snapshot needs 128 MB of disk space");
+    expect(await footprint(daemon)).toEqual(nothing);
   } finally {
     await unmount(mount);
     await rm(mount, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 /** Makes one golden snapshot: boots a guest, lets it settle, freezes it and saves what it is. */
 import { mkdir, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Guest } from "../../agent/guest.ts";
 import { within } from "../../async/deadline.ts";
 import { chainOf, sizesOf } from "../../disks/chain.ts";
@@ -17,9 +17,12 @@ import { makeMemory } from "./memory-file.ts";
 import { saveState } from "./migration.ts";
 import type { GoldenPaths } from "./paths.ts";
 import type { Shape } from "./shape.ts";
+import { requireSpare } from "./space-guard.ts";
 
 /** A guest that was calibrated well measures 1.01 to 1.05, one that was not 1.3 and more. */
 const latenessLimit = 1.15;
+/** Of disk space. Snapshots of Debian and busybox take about 93 MB. */
+export const goldenBytes = 128 * 1024 * 1024;
 
 export interface GoldenBuild {
   key: string;
@@ -34,6 +37,7 @@ export interface GoldenBuild {
 
 export async function buildGolden(build: GoldenBuild): Promise<void> {
   const { paths, shape } = build;
+  await requireSpare("A golden snapshot", goldenBytes, dirname(paths.directory));
   try {
     await mkdir(paths.directory, { recursive: true, mode: 0o700 });
     await mkdir(build.sockets, { recursive: true, mode: 0o700 });

@@ -5,6 +5,7 @@ import type { ErrorCode } from "../../errors/catalogue.ts";
 import type { MachineConfig } from "../machine-config.ts";
 import type { MachineSpec } from "../machine-spec.ts";
 import { asEngineError } from "./engine-error.ts";
+import { goldenBytes } from "./golden-build.ts";
 import { type Golden, GoldenStore } from "./golden-store.ts";
 import type { EngineLog } from "./log.ts";
 import type { QemuMachine } from "./machine.ts";
@@ -14,6 +15,7 @@ import { Pool } from "./pool.ts";
 import type { Quiet } from "./quiet.ts";
 import { type Root, rootOnImage } from "./root.ts";
 import { bestShape } from "./shape.ts";
+import { requireSpare } from "./space-guard.ts";
 import { Workshop } from "./workshop.ts";
 
 /** The guest says no to what it is told: it would say so again. */
@@ -157,6 +159,7 @@ export class Provisioner {
 
   async #forPool(spec: MachineSpec, signal: AbortSignal): Promise<QemuMachine> {
     const golden = await this.#golden.obtain(await bestShape(spec));
+    await requireSpare("A pool VM", goldenBytes, this.#options.paths.ram);
     return await this.#clone(spec, golden, undefined, signal);
   }
 

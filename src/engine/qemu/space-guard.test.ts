@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { SpaceGuard } from "./space-guard.ts";
+import { checkSpare, SpaceGuard } from "./space-guard.ts";
 
 test("a VM that cannot be paused leaves the others and the reserve to the guard", async () => {
   const directory = mkdtempSync(join(tmpdir(), "space-guard-"));
@@ -52,4 +52,20 @@ test("a VM that cannot be paused leaves the others and the reserve to the guard"
       { machine: "hanging", error: "QMP does not answer" },
     ],
   ]);
+});
+
+const mb = 1024 * 1024;
+const check = (totalMB: number, freeMB: number) =>
+  checkSpare("A golden snapshot", 128 * mb, "/data", { total: totalMB * mb, free: freeMB * mb });
+
+test("work in the background needs its space beside the limit at which VMs are paused", () => {
+  expect(() => check(100_000, 384)).not.toThrow();
+  expect(() => check(100_000, 383)).toThrow(
+    'A golden snapshot needs 128 MB of disk space beside the 256 MB below which VMs are paused, but "/data" has 383 MB free',
+  );
+});
+
+test("on a small disk the limit is 5 % of its size", () => {
+  expect(() => check(1_000, 178)).not.toThrow();
+  expect(() => check(1_000, 177)).toThrow("beside the 50 MB");
 });

@@ -3,7 +3,7 @@
  * no block is free ends its QEMU by SIGBUS. What it writes to its disk needs no guard, QEMU pauses it by itself.
  */
 import { stat } from "node:fs/promises";
-import { messageOf } from "../../errors/bhatti-error.ts";
+import { BhattiError, messageOf } from "../../errors/bhatti-error.ts";
 import type { DiskReserve } from "../../host/disk-reserve.ts";
 import { type DiskSpace, diskSpaceOf, megabytes } from "../../host/disk-space.ts";
 import type { EngineLog } from "./log.ts";
@@ -107,6 +107,24 @@ export class SpaceGuard {
       this.#options.log.warn("cannot pause a VM although the disk is nearly full", fields);
     }
   }
+}
+
+/**
+ * Throws disk_full unless the disk of the directory has room for so much and stays above the limit at which machines
+ * are paused: for work that makes later creates fast, and must not stop machines that run.
+ */
+export async function requireSpare(what: string, bytes: number, directory: string): Promise<void> {
+  checkSpare(what, bytes, directory, await diskSpaceOf(directory));
+}
+
+export function checkSpare(what: string, bytes: number, directory: string, space: DiskSpace): void {
+  const limit = limitOf(space);
+  if (space.free >= bytes + limit) return;
+  const [needed, kept, free] = [bytes, limit, space.free].map(megabytes);
+  throw new BhattiError(
+    "disk_full",
+    `${what} needs ${needed} MB of disk space beside the ${kept} MB below which VMs are paused, but "${directory}" has ${free} MB free`,
+  );
 }
 
 function limitOf({ total }: DiskSpace): number {
