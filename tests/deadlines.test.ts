@@ -137,7 +137,7 @@ test("a client waits longer for a buffered exec than its command may run", () =>
   expect(patience({ detach: true })).toBeLessThan(patience({ timeout_sec: 1 }));
 });
 
-test("a client takes nobody for gone before the daemon does", () => {
+test("a client gives up on a connection no earlier than the daemon", () => {
   expect(silenceMs.daemon).toBeGreaterThan(silenceMs.sandbox);
   expect(socketMs.silence).toBeGreaterThan(2 * socketMs.ping);
 });

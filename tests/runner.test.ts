@@ -1,4 +1,4 @@
-/** The runner of `make test`: whatever happens to it or to a job, the sum says so. */
+/** The runner of `make test` reports every failure of a job or of its own in the sum. */
 import { expect, test } from "bun:test";
 import {
   chmodSync,

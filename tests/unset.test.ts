@@ -17,7 +17,7 @@ interface Json {
   items?: Json;
 }
 
-/** Fields whose null or zero value has a meaning of its own: each is documented, and not what such a client sends. */
+/** Fields with a null or zero value of their own meaning: documented, and not sent by Go clients as unset. */
 const meaningful = new Set([
   "sandbox.create idle_warm_s 0",
   "sandbox.create idle_cold_s 0",
@@ -149,7 +149,7 @@ test.each<[z.ZodType, unknown, string]>([
   [endpoints["exec.run"].body, { cmd: [] }, "cmd: must have at least one item"],
   [endpoints["exec.run"].body, { cmd: null }, "cmd: must be a list"],
   [endpoints["snapshot.create"].body, { name: "" }, "name: must be a letter or digit"],
-])("what is no value of the field's type, or is required, stays an error: %#", (...given) => {
+])("a value of another type, or an unset required field, is an error: %#", (...given) => {
   const [schema, request, message] = given;
   expect(() => parse(schema, request, "body")).toThrow(message);
 });

@@ -32,13 +32,13 @@ export interface CommandShape<F extends Flags, Argument extends string, Rest ext
   arguments: readonly Argument[];
   /** All words after the arguments; at least one is needed. */
   rest?: Rest;
-  /** They are the command line of another program, whose short flags are not ours. */
+  /** The command line of another program: its short flags are not parsed. */
   restIsCommand?: true;
   flags: F;
   /** Arguments that name files, which are bytes and need not be UTF-8. */
   byteArguments?: readonly (Argument | Rest)[];
   examples?: readonly string[];
-  /** The exit code when it fails, by its words, which may be wrong; 1 when absent. */
+  /** Exit code of a failure, derived from words that may be invalid; 1 by default. */
   failureExitCode?(words: readonly string[], env: System["env"]): number;
   /** Does the work; a number is the exit code. */
   run(context: Context, input: CommandInput<F, Argument, Rest>): Promise<number | undefined>;

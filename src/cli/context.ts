@@ -66,7 +66,7 @@ async function openClient(
   return client;
 }
 
-/** From the second wait on, which is when it is no longer short. */
+/** From the second wait on: the first is short. */
 const shortWaitMs = 2000;
 
 function sayOnce(remark: (line: string) => Promise<void>): (totalMs: number) => void {

@@ -10,13 +10,13 @@ import { UsageError } from "./usage-error.ts";
 const brokenPipe = 141;
 
 export interface Failure {
-  /** Undefined: the command's own for failures. */
+  /** Undefined: the command's exit code for failures. */
   exitCode?: number;
   /** What stderr gets; nothing when there is nobody to tell. */
   text: string;
 }
 
-/** `name`: which of several things failed. */
+/** `name`: the failed one of several objects. */
 export function failureFor(error: unknown, json: boolean, names: Names, name?: string): Failure {
   if (error instanceof OutputClosed) return { exitCode: brokenPipe, text: "" };
   const hint = hintOf(error, names);

@@ -1,4 +1,4 @@
-/** One command for several names, as docker has it. */
+/** Runs a command for several names, as docker does. */
 import type { Context } from "./context.ts";
 import { failureFor } from "./failure.ts";
 import { OutputClosed } from "./system.ts";
@@ -10,8 +10,8 @@ export interface Shown {
 }
 
 /**
- * Does the work for each name in turn, also after one that failed; the exit code is 1 then. `word` is the placeholder that
- * hints have for a name. With --json, several names give one array of what succeeded.
+ * Does the work for each name in turn and continues after failures; the exit code is 1 if one failed. `word` is the placeholder
+ * for a name in hints. With --json, prints several results as one array.
  */
 export async function forEach(
   context: Context,

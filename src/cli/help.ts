@@ -63,7 +63,7 @@ export function commandUsage(path: readonly string[], command: Command | undefin
   if (!command) return `${program} <command> [flags]`;
   const words = command.arguments.map((name) => `<${name}>`);
   const rest = command.rest ? [`<${command.rest}...>`] : [];
-  // Flags after the words of another program would be that program's.
+  // Flags after the words of another program belong to that program.
   const all = command.restIsCommand
     ? ["[flags]", ...words, "[--]", ...rest]
     : [...words, ...rest, "[flags]"];

@@ -1,4 +1,4 @@
-/** The words of our own command line, byte for byte: the runtime replaces what is not UTF-8 by U+FFFD. */
+/** Reads the own command line as bytes: the runtime replaces invalid UTF-8 by U+FFFD. */
 import { textOf } from "../contract/byte-text.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -8,11 +8,11 @@ const replaced = "\uFFFD";
 export async function ownWords(decoded: readonly string[]): Promise<string[]> {
   if (!decoded.some((word) => word.includes(replaced))) return [...decoded];
   const line = await bytesOfFile("/proc/self/cmdline");
-  // What precedes them is the program, and its runtime when it runs from source.
+  // The first words are the program, and the runtime if it runs from source.
   return line ? wordsIn(line).slice(-decoded.length).map(textOf) : [...decoded];
 }
 
-/** The value of a variable of our own environment. Throws UsageError when it is not UTF-8. */
+/** Returns the value of a local environment variable. Throws UsageError if it is not UTF-8. */
 export async function ownVariable(name: string, decoded: string): Promise<string> {
   if (!decoded.includes(replaced)) return decoded;
   const environment = await bytesOfFile("/proc/self/environ");

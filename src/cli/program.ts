@@ -54,7 +54,7 @@ export interface Entry {
   summary: string;
   command?: Command;
   commands?: readonly Entry[];
-  /** The feature that brings the command: until then it only names the version. */
+  /** The feature that will bring the command; until then it prints the version. */
   planned?: PlannedFeature;
 }
 

@@ -25,7 +25,7 @@ export async function run(words: readonly string[], system: System): Promise<num
   }
 }
 
-/** What is known of a command line when it fails. */
+/** Facts about a command line for the report of its failure. */
 interface Outcome {
   names: Names;
   failureExitCode: number;
@@ -199,7 +199,7 @@ function checkText(loaded: Command, { positional, flags }: ReturnType<typeof par
   for (const [name, written] of flags) for (const text of written) refused(`--${name}`, text);
 }
 
-/** Adds to a usage error the usage line, and a hint unless it has one. */
+/** Adds the usage line to a usage error, and a hint unless it has one. */
 async function withUsage(error: unknown, path: readonly string[], loaded: Command | undefined) {
   if (!(error instanceof UsageError)) return error;
   const program = ["bhatti", ...path].join(" ");

@@ -12,7 +12,7 @@ export interface TerminalSize {
 }
 
 export interface Output {
-  /** Takes the first write's set-up, which is 2 ms, ahead: while there is something to wait for. */
+  /** Does the set-up of the first write (2 ms) in advance, during another wait. */
   prepare(): void;
   /** Resolves when the bytes have been taken, so that who awaits it holds no more than one chunk. Throws OutputClosed. */
   write(data: string | Uint8Array): Promise<void>;
@@ -26,9 +26,9 @@ export interface FileInput {
 
 export interface Input {
   kind(): Promise<StdinKind>;
-  /** What is left of it, where it is a file and that can be known. */
+  /** Remaining bytes, if stdin is a file of known size. */
   file(): Promise<FileInput | undefined>;
-  /** The bytes as they come, or those of a file from a position. Ending the iteration lets go of stdin. */
+  /** The bytes as they arrive, or those of a file from a position. Ending the iteration releases stdin. */
   chunks(position?: number): AsyncIterable<Uint8Array> & { cancel(): void };
 }
 

@@ -12,7 +12,7 @@ import { catalogue } from "../errors/catalogue.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Bun's has more than the DOM's, whose types hide it. */
+/** Bun's WebSocket has methods that the DOM's types lack. */
 const RuntimeWebSocket = WebSocket as unknown as new (
   url: string,
   options: Bun.WebSocketOptions,
@@ -28,8 +28,8 @@ const sendPollMs = 2;
 const upgradeRequired = catalogue.upgrade_required.status;
 
 /**
- * Proxies and TLS are the runtime's, as for `fetch`. The runtime does not pass on what a server answers instead of an
- * upgrade, so `fetch` asks again for that answer.
+ * The runtime handles proxies and TLS, as for `fetch`. It hides the response of a refused upgrade, so `fetch` repeats the
+ * request to get it.
  */
 export function webSocketConnector(fetch: Fetch, env: Environment = {}): ConnectWebSocket {
   return async (url, { headers, silenceMs, signal }) => {
@@ -120,7 +120,7 @@ class Channel implements WebSocketChannel {
     this.#socket.close(1000);
   }
 
-  /** The connection is over, without a word. */
+  /** The connection ended without a close frame. */
   fail(): void {
     this.#opened.reject(new Error("the connection was closed"));
     this.#end();
@@ -137,7 +137,7 @@ class Channel implements WebSocketChannel {
     this.#heardAt = performance.now();
   }
 
-  /** Nothing is heard on a paused socket: there TCP has to notice. */
+  /** A paused socket receives no pings, so only TCP detects a dead peer. */
   #checkLife(silenceMs: number): void {
     if (this.#socket.isPaused) this.#heard();
     else if (performance.now() - this.#heardAt > silenceMs) this.fail();

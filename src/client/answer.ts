@@ -1,11 +1,11 @@
-/** What a daemon says, which may be of another version or another program: any field may be absent. */
+/** Parses answers of a daemon, which may be another version or another program: any field may be absent. */
 import type { Result } from "../contract/all.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import type { CallId } from "./client.ts";
 import { DaemonError } from "./failure.ts";
 import { listIn, recordIn } from "./json.ts";
 
-/** An answer without a promise that its fields are there. */
+/** An answer with every field optional. */
 export type Received<T> = T extends readonly (infer Item)[]
   ? Received<Item>[]
   : T extends object
@@ -14,7 +14,7 @@ export type Received<T> = T extends readonly (infer Item)[]
 
 type ListId = { [Id in CallId]: Result<Id> extends readonly unknown[] ? Id : never }[CallId];
 
-/** Calls that are answered by a list; all others by an object. */
+/** Calls that return a list; all others return an object. */
 const lists: Record<ListId, true> = {
   "sandbox.list": true,
   "sandbox.fork": true,
@@ -25,7 +25,7 @@ const lists: Record<ListId, true> = {
   "operation.list": true,
 };
 
-/** Undefined when the text is no such answer. */
+/** Undefined if the text is not such an answer. */
 export function answerIn(id: CallId, text: string): object | undefined {
   return Object.hasOwn(lists, id) ? listIn(text) : recordIn(text);
 }
@@ -34,8 +34,8 @@ export function answerIn(id: CallId, text: string): object | undefined {
 export type ReceivedEvent<T extends { type: string }> = Pick<T, "type"> & Received<Omit<T, "type">>;
 
 /**
- * A message of a stream, with the fields that are required of its type. Throws DaemonError for one of type `error`,
- * not_bhatti for what cannot be understood.
+ * Parses a message of a stream and requires the fields of its type. Throws DaemonError for type `error`, not_bhatti for an
+ * invalid message.
  */
 export function eventIn<Event extends { type: string }>(
   text: string,

@@ -52,7 +52,7 @@ export type CallId = Exclude<
 >;
 
 export interface Transfer {
-  /** What is sent, from its beginning each time that it is called; `size` bytes when that is known. */
+  /** Opens the body from its beginning at each call; `size` is its length in bytes, if known. */
   body?: () => ReadableStream<Uint8Array>;
   size?: number;
   /** Ends it, with the signal's reason. */
@@ -84,8 +84,8 @@ export class Client {
   }
 
   /**
-   * Waits for the daemon's rate limit, a minute at most. Throws DaemonError when the daemon refuses, BhattiError when there
-   * is no daemon to refuse or none that answers in that many milliseconds.
+   * Waits for the daemon's rate limit, a minute at most. Throws DaemonError for an error of the daemon, BhattiError
+   * if it is not reachable or does not answer within that many milliseconds.
    */
   call<Id extends CallId>(
     id: Id,
@@ -146,7 +146,7 @@ export class Client {
     }: Omit<Transfer, "body"> & { body: ReadableStream<Uint8Array> | undefined },
   ): Promise<Response> {
     const { method, url } = this.#request(id, input as Parts);
-    // What goes up takes as long as it takes.
+    // An upload has no deadline.
     using patience = body === undefined ? this.#patience(milliseconds) : undefined;
     const gone = (cause: unknown) =>
       signal?.aborted ? reasonOf(signal) : this.#gone(id, patience, cause);

@@ -17,12 +17,12 @@ export class DaemonError extends Error {
   override name = "DaemonError";
   readonly status: number;
   readonly statusText: string;
-  /** One of the catalogue's, unless the daemon is newer; `codeFor` gives it where the daemon names none. */
+  /** From the catalogue, unless the daemon is newer; from `codeFor` if the daemon sends none. */
   readonly code: string;
   readonly requestId: string | undefined;
   /** What the daemon says should be done, or the catalogue. */
   readonly hint: string | undefined;
-  /** Seconds until the same request may succeed, where only the rate limit is in its way. */
+  /** Seconds until the same request may succeed, for errors of the rate limit. */
   readonly retryAfter: number | undefined;
 
   constructor(status: number, body: ErrorBody, statusText = "") {
@@ -101,7 +101,7 @@ function errorBody(
   };
 }
 
-/** Daemons of the original name no codes: the first pattern that fits the message decides, then the status. */
+/** The original sends no codes: derives one from the message, else from the status. */
 const patterns: [pattern: RegExp, code: ErrorCode][] = [
   [/rate limit/i, "rate_limited"],
   [/not running/i, "sandbox_not_running"],
@@ -132,7 +132,7 @@ export function notBhatti(url: string, response: Response): BhattiError {
   );
 }
 
-/** For requests that start an operation: it is there, or was, although its answer was lost. */
+/** For requests that start an operation, which may have started although the answer was lost. */
 const operationHint = "The operation may have started; check it: bhatti operation list";
 
 /** A request that was given up, because nothing came back for too long. */

@@ -1,4 +1,4 @@
-/** JSON of another program. Fields and items that are null are left out: that says as much. */
+/** Parses JSON of another program. Omits fields and items that are null. */
 
 /** Undefined for anything but a list of objects. Go programs write an empty list as null. */
 export function listIn(text: string): object[] | undefined {

@@ -1,4 +1,4 @@
-/** A WebSocket of the daemon, from its first message on: that is where a rate limit shows, which waiting helps. */
+/** Opens a WebSocket of the daemon and waits for its first message, which may be a rate limit error, to retry. */
 import { abortable } from "../async/deadline.ts";
 import type { Input } from "../contract/all.ts";
 import type { Client, SocketId } from "./client.ts";
@@ -7,7 +7,7 @@ import { recordIn } from "./json.ts";
 import type { WebSocketChannel } from "./transport.ts";
 
 export interface SocketOptions {
-  /** Our first message. */
+  /** The first message. */
   opening?: object;
   /** Called when it is sent, while the daemon works on it. */
   onSent?: (() => void) | undefined;

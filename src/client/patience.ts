@@ -1,4 +1,4 @@
-/** Bounds the wait for one answer: by a deadline, and by whether the daemon still answers anything. */
+/** Bounds the wait for one answer, by a deadline and by health checks of the daemon. */
 import { lifeMs } from "../contract/deadlines.ts";
 import type { Fetch } from "./transport.ts";
 
@@ -10,7 +10,7 @@ export interface PatienceOptions {
 }
 
 export class Patience implements Disposable {
-  /** How long the daemon was silent, once that was too long. */
+  /** How long the daemon did not answer, once the limit is exceeded. */
   silentMs: number | undefined;
   readonly #over = new AbortController();
   readonly #answered = new AbortController();

@@ -1,8 +1,8 @@
-/** Repeats a request that the daemon's rate limit refused, when its Retry-After says so. */
+/** Retries a rate-limited request after its Retry-After. */
 import { pause } from "../async/deadline.ts";
 import { DaemonError } from "./failure.ts";
 
-/** Waits for one request, all together. */
+/** Limit of all waits of one request. */
 export const maximumWaitMs = 60_000;
 
 export interface RetryOptions {
@@ -25,7 +25,7 @@ export async function retryAfterLimit<T>(
     } catch (error) {
       const seconds = error instanceof DaemonError ? error.retryAfter : undefined;
       if (seconds === undefined) throw error;
-      // A daemon that says 0 must not be asked in a loop.
+      // Retry-After: 0 must not cause a busy loop.
       const waitMs = Math.max(seconds, 0.1) * 1000;
       waitedMs += waitMs;
       if (waitedMs >= maximumWaitMs) throw error;

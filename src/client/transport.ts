@@ -4,7 +4,7 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 /** A WebSocket that is read by pulling, so that a slow reader slows the sender. */
 export interface WebSocketChannel {
-  /** Resolves when little enough is unsent for more. */
+  /** Resolves when the send buffer has room. */
   send(message: string | Uint8Array<ArrayBuffer>): Promise<void>;
   /** Text and binary messages until the end; a loss of the connection ends it too, `close` frames or not. */
   messages: AsyncIterable<string | Uint8Array>;

@@ -28,10 +28,10 @@ export interface Limits {
   readPerMinute: number;
   readBurst: number;
   jsonBodyBytes: number;
-  /** What the answers of one user, and of all, may hold until their clients have read them. */
+  /** Maximum bytes of unread answers, per user and in total. */
   userAnswerBytes: number;
   answerBytes: number;
-  /** A client that takes nothing of its answer for so long is disconnected. */
+  /** A client that reads nothing of its answer for this time is disconnected. */
   stalledSeconds: number;
 }
 

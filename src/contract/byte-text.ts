@@ -1,6 +1,6 @@
 /**
- * Names of files and arguments are bytes, and strings are Unicode. In our strings a byte that is not part of UTF-8 is a
- * NUL and the byte's two hexadecimal digits: no name has a NUL of its own.
+ * Encodes file names and arguments, which are bytes, as strings: a byte that is not valid UTF-8 becomes a NUL and two
+ * hexadecimal digits, as names contain no NUL.
  */
 
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

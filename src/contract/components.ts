@@ -1,4 +1,4 @@
-/** The schemas that the OpenAPI document names, and how an endpoint's schema refers to them. */
+/** Named schemas of the OpenAPI document, and references to them. */
 import { globalRegistry, z } from "zod";
 import { Cancelled, Deleted, Destroyed, Done } from "./acknowledgements.ts";
 import {
@@ -118,14 +118,14 @@ export type Json = Record<string, unknown>;
 export class Components {
   readonly #schemas: Record<string, Json> = {};
 
-  /** In the order of their names. */
+  /** Sorted by name. */
   get schemas(): Record<string, Json> {
     return Object.fromEntries(
       Object.entries(this.#schemas).toSorted(([a], [b]) => (a < b ? -1 : 1)),
     );
   }
 
-  /** The schema, with references in place of the named ones in it. Answers may get new fields, requests may not. */
+  /** The JSON schema, with references to named schemas. Responses may gain fields, requests may not. */
   refer(schema: z.ZodType, io: "input" | "output"): Json {
     const {
       $schema: _,

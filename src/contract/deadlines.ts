@@ -8,7 +8,7 @@ import { maximumForks } from "./limits.ts";
 import type { OperationKind } from "./operation-kinds.ts";
 import type { EndpointId } from "./paths.ts";
 
-/** What the duration of an operation depends on. */
+/** The values that determine the duration of an operation. */
 export interface OperationSize {
   memoryMB: number;
   /** Machines made at once. */
@@ -24,7 +24,7 @@ const slowestMB = 4096;
 const transferMs = (megabytes: number) => msPerMB * Math.min(megabytes, slowestMB);
 
 export const stepMs = {
-  /** A machine from an image, by the slowest of all ways. */
+  /** A machine from an image, by the slowest path. */
   make: 540_000,
   /** A machine from its own disk. */
   boot: 220_000,
@@ -43,7 +43,7 @@ export const stepMs = {
     240_000 + transferMs(memoryMB * Math.ceil(count / atOnce)),
   /** A machine's process and files. */
   destroy: 60_000,
-  /** A machine that runs on without the daemon that started it. */
+  /** A machine that keeps running without the daemon that started it. */
   adopt: 15_000,
   /** After an abort, until the next job of the sandbox goes ahead. */
   undo: 15_000,
@@ -63,7 +63,7 @@ export function queueMs(memoryMB: number): number {
   return stepMs.capture(memoryMB) + stepMs.undo;
 }
 
-/** Until a sandbox can be used, whatever is being done to it. */
+/** Until a sandbox can be used, after all of its pending work. */
 export function useMs(memoryMB: number): number {
   return queueMs(memoryMB) + stepMs.wake;
 }
@@ -87,20 +87,20 @@ export const operationMs: Record<OperationKind, (size: OperationSize) => number>
 /** How long a create waits for another one of its name. */
 export const sameNameMs = operationMs["sandbox.create"]({ memoryMB: 0 }) + stepMs.undo;
 
-/** How long a destroy takes that comes second. */
+/** Maximum duration of a destroy during another one. */
 export const destroyMs = stepMs.undo + 2 * (stepMs.destroy + stepMs.undo);
 
 /** How long one request may wait for an operation's end. */
 export const maximumWaitSeconds = 300;
 
-/** What a client knows of the sandbox: nothing. */
+/** A client does not know the size of a sandbox. */
 const largest = { memoryMB: slowestMB, count: maximumForks };
 
 const answerMs = (kind: OperationKind) => operationMs[kind](largest) + stepMs.undo;
 const treeMs = useMs(slowestMB) + stepMs.tree;
 const briefMs = useMs(slowestMB) + stepMs.brief;
 
-/** When the daemon has answered, at the latest; endpoints that are not here answer at once. */
+/** Deadlines of the daemon's answers; endpoints that are not listed answer at once. */
 export const daemonMs: Partial<Record<EndpointId, number>> = {
   "sandbox.create": sameNameMs + Math.max(answerMs("sandbox.create"), answerMs("sandbox.fork")),
   "sandbox.edit": useMs(slowestMB),
@@ -128,12 +128,12 @@ export const daemonMs: Partial<Record<EndpointId, number>> = {
 };
 
 /**
- * Without a piece of a transfer, until it is cut off: by the daemon, which waits for either side, and by the client. A guest
- * may be busy between two pieces, with a disk that writes 100 MB back or a directory of 100,000 files.
+ * Idle timeouts of a transfer: the daemon's for either side, and the client's for the daemon. A guest may be busy between two
+ * chunks, with a disk that writes 100 MB back or a directory of 100,000 files.
  */
 export const silenceMs = { sandbox: 120_000, client: 300_000, daemon: 150_000 };
 
-/** Signs of life on WebSockets: how often the daemon asks, and when either side takes the other for gone. */
+/** WebSockets: interval of the daemon's pings, and the silence after which either side closes the connection. */
 export const socketMs = { ping: 30_000, silence: 90_000 };
 
 /**
@@ -152,7 +152,7 @@ export function patienceMs(id: EndpointId, body?: unknown): number {
   return answer + marginMs;
 }
 
-/** A buffered exec answers when the command has ended; a detached one when it runs. */
+/** A buffered exec answers when the command has ended, a detached one when it has started. */
 function execMs(body: unknown): number {
   const { detach, timeout_sec } = (body ?? {}) as { detach?: boolean; timeout_sec?: number };
   const runMs = detach ? 0 : (timeout_sec || defaultExecTimeoutSeconds) * 1000 + stepMs.kill;

@@ -3,7 +3,7 @@ import type { z } from "zod";
 import type { ErrorCode } from "../errors/catalogue.ts";
 import { type EndpointId, paths } from "./paths.ts";
 
-/** Requests that make machines or keep things, that work in a sandbox, and all others. */
+/** `create`: requests that create machines or stored objects; `exec`: work in a sandbox; `read`: all others. */
 export type RateClass = "create" | "exec" | "read";
 
 export interface EndpointShape {
@@ -24,11 +24,11 @@ export interface EndpointShape {
   resultType?: string;
   /** Other media types of a success, for requests that ask for them. */
   alsoResults?: Record<string, z.ZodType>;
-  /** Headers of a success, besides those of every answer, and what they say. */
+  /** Additional headers of a success, with their descriptions. */
   headers?: Record<string, string>;
-  /** Headers of the answer to HEAD, where it says something else than the answer to GET. */
+  /** Headers of the response to HEAD, if they differ from those of GET. */
   headHeaders?: Record<string, string>;
-  /** What the client of a WebSocket sends as JSON: the forms of its first message, and later ones. */
+  /** JSON messages of a WebSocket client: the forms of its first message, and later ones. */
   messages?: { first?: z.ZodType[]; client?: z.ZodType };
   /** Answers 202 with its operation to a request with `Prefer: respond-async`. */
   isOperation?: true;

@@ -1,4 +1,4 @@
-/** An image's record as the API writes it; apart from the schema, so that the command line starts without it. */
+/** Converts the row of an image for the API; apart from the schema, which the command line does not load. */
 import type { Image } from "./images.ts";
 
 interface ImageRecord {

@@ -4,7 +4,7 @@
 export const longestName = 63;
 /** Of one sandbox. */
 export const maximumLabels = 16;
-/** Of an init script: it is one argument of a shell, and Linux takes no longer one. */
+/** Of an init script, which is one argument of a shell: the limit of Linux. */
 export const maximumInitBytes = 131_071;
 /** Of one user: how many, and how much their settings may take together. */
 export const maximumTemplates = 100;

@@ -58,7 +58,7 @@ export type TemplateTraits = {
     : SandboxTraits[K];
 };
 
-/** As requests carry them: what is absent is not asked for. */
+/** As in requests: every field is optional. */
 export type WireTraits = {
   [K in TraitKey as Traits[K]["name"]]?: SandboxTraits[K] | undefined;
 };

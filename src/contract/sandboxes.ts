@@ -193,7 +193,7 @@ export const wakeHeaders = {
   "X-Bhatti-Warning": "What the sandbox lost when it was woken, and why",
 };
 
-/** What can be wrong with a path in it. */
+/** Errors of a path in a sandbox. */
 export const pathErrors = [
   "path_not_found",
   "not_directory",
@@ -203,7 +203,7 @@ export const pathErrors = [
   "guest_failed",
 ] as const;
 
-/** What can be in the way of copying it. */
+/** Errors of a fork. */
 export const forkErrors = [
   "sandbox_not_found",
   "sandbox_limit",

@@ -14,11 +14,11 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export interface OutputEncoder {
   /** The event for these bytes and those held back before; undefined when all are held back. */
   next(bytes: Uint8Array): Encoded | undefined;
-  /** What is still held back when the stream ends. */
+  /** Returns the bytes that are still incomplete when the stream ends. */
   rest(): Encoded | undefined;
 }
 
-/** Text alone: U+FFFD stands for what is not UTF-8. */
+/** Text only: U+FFFD replaces invalid UTF-8. */
 export class ReplacedText implements OutputEncoder {
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 

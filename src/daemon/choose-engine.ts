@@ -25,7 +25,7 @@ export async function openEngine(
     case "fake": {
       const { FakeEngine } = await import("../engine/fake/fake-engine.ts");
       const { FakeHost } = await import("../engine/fake/fake-host.ts");
-      // Not where real machines are: what is there is removed.
+      // Never in a directory with real machines, which it would remove.
       return new FakeEngine({}, new FakeHost({ folder: join(config.dataDir, "fake") }));
     }
     case "qemu": {

@@ -43,7 +43,7 @@ export interface DaemonDependencies {
   runtimeDir: string;
   /** Instead of the one that the configuration names; the daemon closes it. */
   engine?: Engine;
-  /** What sandboxes are connected to; nothing unless given. */
+  /** Network cards and volumes of sandboxes; none by default. */
   attachments?: Attachments;
   /** What idleness and times to live are measured by. */
   clock?: Clock;

@@ -16,7 +16,7 @@ export interface RootImage {
   diskSizeMB?: number;
 }
 
-/** What a machine is made of before it belongs to a sandbox. */
+/** Properties of a machine before it belongs to a sandbox. */
 export interface MachineSpec extends Hardware, RootImage {}
 
 export const MachineImage = z.object({

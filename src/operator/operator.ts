@@ -16,7 +16,7 @@ export type { ImageRecord, User, UserWithUsage };
 export interface Operator extends Disposable {
   users: Users;
   images: Images;
-  /** Those that this process runs; the daemon lists them too. */
+  /** Operations of this process; the daemon lists them too. */
   operations: Operations;
   close(): void;
 }

@@ -70,10 +70,10 @@ export function implement<E extends AnyEndpoint>(
     const { params, query, body } = endpoint;
     context.set("documentedErrors", errors);
     const admit = () => countAs(rate, context, limiter);
-    // A WebSocket client cannot read an HTTP refusal: there the limit is told on the socket.
+    // A WebSocket client cannot read an HTTP error: the limit is reported on the socket.
     if (status !== 101) admit();
     requirePercentEncoding(request.url);
-    // An operation that was accepted comes to its end whatever becomes of the key.
+    // An accepted operation continues after its key was revoked.
     const authorized = endpoint.isOperation ? undefined : context.get("whileAuthorized");
     const signal = () =>
       AbortSignal.any([request.signal, closing, ...(authorized ? [authorized] : [])]);
@@ -114,7 +114,7 @@ export function refuseOtherMethods({ app, limiter }: Binder, endpoints: AnyEndpo
   }
 }
 
-/** Public endpoints have no user whose requests could be counted. */
+/** Public endpoints have no user, so their requests are not counted. */
 export function countAs(rate: RateClass, context: RequestContext, limiter: RateLimiter): void {
   const user = context.get("user");
   if (user) limiter.check(user.id, rate);

@@ -1,4 +1,4 @@
-/** What guests last reported of their sessions and their disk and memory use. It outlives the machine and the daemon. */
+/** Last reported sessions and disk and memory use of guests; stored, so that it outlives the machine and the daemon. */
 import { z } from "zod";
 import type { Guest, GuestStats } from "../agent/guest.ts";
 import { fileOwners } from "../agent/guest-files.ts";
@@ -17,7 +17,7 @@ export interface RememberedSessions {
 
 const askMs = 3000;
 
-/** In the form in which it is kept. */
+/** As stored. */
 const Remembered = z.array(
   z.object({
     session: z.string(),
@@ -53,7 +53,7 @@ const KeptUsage = z.object({
   at: z.string(),
 });
 
-/** What the guest reports, and what is stored of it. */
+/** A kind of report, and how it is requested and stored. */
 interface Fact<T> {
   name: string;
   ask(guest: Guest, signal: AbortSignal): Promise<T>;

@@ -5,7 +5,7 @@ import { identityOf } from "./sandbox-identity.ts";
 
 export type ConfigOf = (sandbox: SandboxRecord) => MachineConfig;
 
-/** What sandboxes have beside their own hardware and identity. */
+/** Devices of sandboxes beside their hardware and identity. */
 export interface Attachments {
   nicsOf(sandbox: SandboxRecord): NicConfig[];
   volumesOf(sandbox: SandboxRecord): VolumeConfig[];

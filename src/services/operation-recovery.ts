@@ -19,7 +19,7 @@ export interface OperationRecoveryOptions {
 
 type End = Omit<OperationEnd, "endedAt" | "progress">;
 
-/** Once sandboxes and snapshots are recovered: what is left of its work is the truth then. */
+/** Runs after the recovery of sandboxes and snapshots, whose state determines the end of each operation. */
 export async function recoverOperations(options: OperationRecoveryOptions): Promise<void> {
   for (const record of options.operations.abandoned()) {
     options.operations.conclude(record, await endOf(options, record));
@@ -52,7 +52,7 @@ function endOfMaking({ store }: OperationRecoveryOptions, record: OperationRecor
   return interrupted(record, names ? `created sandboxes: ${names}` : undefined);
 }
 
-/** One whose machine is suspended has been stopped: only its row did not say so yet. */
+/** If its machine is suspended the sandbox has stopped, although its row does not say so. */
 async function endOfStop(options: OperationRecoveryOptions, record: OperationRecord): Promise<End> {
   const { store, engine, actors, keeper } = options;
   const sandbox = store.sandboxes.byId(record.target.id ?? "");

@@ -18,7 +18,7 @@ export function checkSandboxCount(user: User, count: number, asked = 1): void {
   );
 }
 
-/** Of a user, with what is being added. */
+/** Totals of a user, with the additions of the request. */
 export function checkTemplateUsage({ count, bytes }: TemplateUsage): void {
   if (count > maximumTemplates) {
     throw new BhattiError("template_limit", `template limit reached (${maximumTemplates})`);

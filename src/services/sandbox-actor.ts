@@ -58,7 +58,7 @@ export class SandboxActor {
     return await this.perform({ ...job, work });
   }
 
-  /** A part of a job during which nobody may use the machine. */
+  /** A part of a job that excludes uses of the machine. */
   async exclusively<T>(work: () => Promise<T>): Promise<T> {
     this.isExclusive = true;
     try {

@@ -130,7 +130,7 @@ export class SandboxCreates {
     }
   }
 
-  /** One that a fork or a snapshot makes: it is there in the end, or its name is free. */
+  /** Waits for a create by a fork or a snapshot: afterwards the sandbox exists or its name is free. */
   async #whenMade({ id }: SandboxRecord, signal: AbortSignal): Promise<SandboxRecord | undefined> {
     for (;;) {
       const sandbox = this.#options.store.sandboxes.byId(id);

@@ -117,7 +117,7 @@ export class Sandboxes {
     return this.#wake.use(sandbox, what, signal);
   }
 
-  /** Goes on without its caller: the guest stands still already. */
+  /** Continues without its caller: the guest is paused already. */
   stop(user: User, ref: string): Accepted<SandboxRecord> {
     const { store, operations, actors } = this.#options;
     const { id, name, status, memoryMB } = requireSandbox(store, this.get(user, ref).id);

@@ -18,7 +18,7 @@ const StateBefore = z.object({
   /** The target's status. */
   status: z.string().exactOptional(),
 });
-/** What recovery compares with the state after a crash. */
+/** State before the operation, which recovery compares with the state after a crash. */
 export type StateBefore = z.infer<typeof StateBefore>;
 
 const rows = new Records({

@@ -154,7 +154,7 @@ export class SandboxTable {
     return this.#sessionsOf.get(id) ?? undefined;
   }
 
-  /** `usage`: in whatever form it is kept. */
+  /** `usage`: as stored. */
   storeUsage(id: string, usage: string): void {
     this.#storeUsage.run({ id, usage });
   }

@@ -184,7 +184,7 @@ test("NDJSON: a client that leaves lets go of the command", async () => {
   const response = await sandbox.stream(["yes"], { signal: leaving.signal });
   await response.body?.getReader().read();
   leaving.abort();
-  await until("the command was let go", () => sandbox.daemon.logged('"lost"'));
+  await until("the command was released", () => sandbox.daemon.logged('"lost"'));
 });
 
 test("a client of a buffered exec that leaves lets go of the command", async () => {
@@ -198,7 +198,7 @@ test("a client of a buffered exec that leaves lets go of the command", async () 
   await until("the command runs", () => existsSync(begun));
   leaving.abort();
   await request;
-  await until("the command was let go", () => sandbox.daemon.logged('"exec ended"'));
+  await until("the command was released", () => sandbox.daemon.logged('"exec ended"'));
   expect((await sandbox.run(["sh", "-c", "kill -0 $(cat begun)"])).exit_code).toBe(0);
 });
 

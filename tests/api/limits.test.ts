@@ -127,7 +127,7 @@ test("each class of requests has its own bucket, for each user", async () => {
 
 test("the default limits leave room for 60 execs, 40 at once, and 60 file writes", async () => {
   const { limits } = defaultServerConfig;
-  // Its clock stands still, so nothing comes back meanwhile.
+  // Its clock is stopped, so no tokens are added meanwhile.
   await using daemon = await startFakeDaemon({ config: { limits }, clock: new ManualClock() });
   expect((await daemon.call("POST", "/sandboxes", { name: "dev" })).status).toBe(201);
   const exec = async () =>

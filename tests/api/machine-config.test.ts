@@ -25,7 +25,7 @@ function setEpoch(daemon: FakeDaemon, sandbox: string, epoch: number): void {
   expect(store.sandboxes.update(row.id, { ...row, epoch })).toBeTrue();
 }
 
-/** What the engine was given for the last start, and how the store numbers it. */
+/** Configuration that the engine got for the last start, and the number of that start in the store. */
 function lastStart(daemon: FakeDaemon, sandbox: string) {
   const { row, machine } = machineOf(daemon, sandbox);
   const { config, origin } = machine;

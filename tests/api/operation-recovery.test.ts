@@ -46,7 +46,7 @@ test.each([
   ["resume", "/snapshots/base/resume", { name: "copy" }, "nothing was left behind"],
   ["restore", "/snapshots/base/restore", { sandbox: "dev" }, "its sandbox is unchanged"],
   ["stop", "/sandboxes/dev/stop", undefined, "its sandbox is still running"],
-])("a %s that was cut short has failed, and says what is left", async (_, path, body, left) => {
+])("an interrupted %s has failed with the remaining state", async (_, path, body, left) => {
   const gate = new Gate();
   await using daemon = await startFakeDaemon({ engine: gate.steps });
   await daemon.create({ name: "dev" });
@@ -67,7 +67,7 @@ test.each([
   ["resume", "/snapshots/base/resume", { name: "copy" }],
   ["restore", "/snapshots/base/restore", { sandbox: "dev" }],
   ["stop", "/sandboxes/dev/stop", undefined],
-])("a %s whose end was not stored has succeeded", async (_, path, body) => {
+])("a %s with a result but no stored end has succeeded", async (_, path, body) => {
   await using daemon = await startFakeDaemon();
   await daemon.create({ name: "dev" });
   await daemon.call("POST", "/sandboxes/dev/checkpoint", { name: "base" });
@@ -79,7 +79,7 @@ test.each([
   expect((await operationsOf(daemon)).map(comparable)).toEqual(before.map(comparable));
 });
 
-test("a stop whose machine was suspended has succeeded, although its row did not say so", async () => {
+test("a stop with a suspended machine has succeeded, although its row was not updated", async () => {
   await using daemon = await startFakeDaemon();
   await daemon.create({ name: "dev", keep_hot: true });
   await daemon.call("POST", "/sandboxes/dev/stop");
@@ -91,7 +91,7 @@ test("a stop whose machine was suspended has succeeded, although its row did not
   });
 });
 
-test("a stop whose machine was lost has failed with the reason", async () => {
+test("a stop with a lost machine has failed with the reason", async () => {
   await using daemon = await startFakeDaemon();
   const { engine_id } = await daemon.create({ name: "dev" });
   await daemon.call("POST", "/sandboxes/dev/stop");

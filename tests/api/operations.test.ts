@@ -157,7 +157,7 @@ test("a cancelled create leaves nothing behind, and its client gets the reason",
   expect(again).toMatchObject({ status: 200, body: { state: "cancelled" } });
 });
 
-test("a pending operation is cancelled at once, and the one before it goes on", async () => {
+test("a pending operation is cancelled at once, and the running one continues", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   await using daemon = await startFakeDaemon({ engine: { onCapture: () => promise } });
   await daemon.create({ name: "dev" });

@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => daemon[Symbol.asyncDispose]());
 
-/** What a struct without `omitempty` sends in each create. */
+/** Fields that a struct without `omitempty` sends in each create. */
 const unset = `"image":"","cpus":0,"memory_mb":0,"disk_size_mb":0,"env":null,"init":"","keep_hot":false,
   "hugepages":false,"persistent_volumes":null,"new_volumes":null,"volumes":[],"secrets":[],"files":null,"labels":null`;
 

@@ -18,7 +18,7 @@ import {
 } from "../support/sessions.ts";
 import { until } from "../support/until.ts";
 
-test("a log: all of it, its end, and what comes until the session ends", async () => {
+test("a log is read whole, from its end, and followed until the session ends", async () => {
   await using daemon = await withSandbox();
   const { client, id } = await openSession(daemon, { cmd: ["cat"], stdin: true, session: true });
   client.stdin("one\n");
@@ -36,7 +36,7 @@ test("a log: all of it, its end, and what comes until the session ends", async (
   expect((await logOf(daemon, id, "?tail=x")).status).toBe(400);
 });
 
-test("a log of more than 20 MB starts with a whole line, and says what is no longer kept", async () => {
+test("a log of more than 20 MB starts with a whole line and reports the dropped bytes", async () => {
   await using daemon = await withSandbox();
   const write = "seq -f 'line %07.0f of many' 1 1200000";
   const { session_id } = await startDetached(daemon, "sh", "-c", write);
@@ -109,7 +109,7 @@ test("a log that is followed is cut by a stop, and does not start the sandbox ag
   expect((await daemon.call<Sandbox>("GET", "/sandboxes/dev")).body.status).toBe("stopped");
 });
 
-test("whoever stops following a log no longer keeps the sandbox at work", async () => {
+test("a client that stops following a log no longer keeps the sandbox hot", async () => {
   await using daemon = await withSandbox();
   const { session_id } = await startDetached(daemon, "sleep", "60");
   const reasonOf = async () =>

@@ -52,7 +52,7 @@ test.each(kinds)(
     });
     expect(before).toBeLessThan(32_000_000);
     connection.resume();
-    await until("it goes on", async () => (await produced()) > before + 1_000_000);
+    await until("output continues", async () => (await produced()) > before + 1_000_000);
   },
   120_000,
 );

@@ -82,7 +82,7 @@ test("answers of all users together are bounded", async () => {
   expect(refused.headers.get("retry-after")).toBe("5");
 }, 60_000);
 
-test("output beyond the room for unread answers is dropped, and that is told", async () => {
+test("output beyond the limit for unread answers is dropped and marked as truncated", async () => {
   await using daemon = await withSandbox({ userAnswerBytes: 2 * megabyte });
   const { status, body } = await daemon.call<{ stdout: string; truncated?: boolean }>(
     "POST",

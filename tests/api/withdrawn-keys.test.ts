@@ -1,4 +1,4 @@
-/** A key that was rotated or deleted ends what goes on under it, as a revoked share does. */
+/** Rotating or deleting a key disconnects its clients, as revoking a share does. */
 import { expect, test } from "bun:test";
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import type { Session } from "../../src/contract/sessions.ts";
@@ -26,7 +26,7 @@ test.each([
   ["a shell", { shell: "new", tty: { rows: 24, cols: 80 } }],
   ["a command with a terminal", { cmd: ["sleep", "600"], tty: { rows: 24, cols: 80 } }],
   ["a session", { cmd: ["sleep", "600"], session: true }],
-])("%s is detached and goes on when the key is rotated", async (_what, request) => {
+])("%s is detached and keeps running when the key is rotated", async (_what, request) => {
   await using sandbox = await withSandbox();
   const { daemon } = sandbox;
   const socket = await ExecSocketClient.start(daemon, "dev", request);
@@ -41,14 +41,14 @@ test.each([
     expect(await one.event("error")).toMatchObject({ code: "unauthorized", error: reason });
     expect(await one.closed).toBe(1008);
   }
-  await until("nobody is attached", async () => {
+  await until("the session is detached", async () => {
     const path = "/sandboxes/dev/sessions";
     const { body } = await daemon.call<Session[]>("GET", path, undefined, key);
     return body[0]?.running === true && !body[0].attached && body[0].watchers === 0;
   });
 });
 
-test("commands over WebSockets are let go of when their user is deleted", async () => {
+test("commands over WebSockets are released when their user is deleted", async () => {
   await using sandbox = await withSandbox();
   const { daemon } = sandbox;
   const { key } = daemon.operator.users.create({ name: "bob" });

@@ -44,7 +44,7 @@ test("file pull writes the local file or directory of that name", async () => {
   expect(names.toSorted()).toEqual(["a\xffb", "c\xff"]);
 });
 
-test("file pull writes through a link whose target has such a name", async () => {
+test("file pull writes through a link to such a name", async () => {
   await daemon.run(["file", "write", "dev", "tree/f"], { stdin: "odd" });
   writeFileSync(local(odd), "old");
   expect(await shell("ln -s $'a\\xffb' link; $B file pull dev tree/f link")).toMatchObject({

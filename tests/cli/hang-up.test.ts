@@ -1,4 +1,4 @@
-/** A terminal window that is closed ends the client, and keeps the session. */
+/** Closing a terminal window ends the client and keeps the session. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
@@ -78,7 +78,7 @@ const talkative = "cat /workspace/text; sleep 444";
 test.each([
   ["exec", () => ["-t", "-n", "dev", "--", "sh", "-c", talkative]],
   ["attach", (session: string) => ["--watch", "dev", session]],
-] as const)("SIGTERM ends %s although nobody takes its output", async (verb, words) => {
+] as const)("SIGTERM ends %s although its output is not read", async (verb, words) => {
   await daemon.run(["file", "write", "dev", "text"], { stdin: "x".repeat(200_000) });
   await daemon.ok("exec", "--detach", "dev", "--", "sh", "-c", talkative);
   const [session] = await sessions();

@@ -34,7 +34,7 @@ function build(body: string) {
 const ofAdmin = async () =>
   (await daemon.call<Operation[]>("GET", "/operations", undefined, admin)).body;
 
-/** One that waits in its recipe. */
+/** Starts a build that waits in its recipe. */
 async function waitingBuild() {
   const started = join(daemon.dataDir, "started");
   const child = build(`echo $$ > ${started}.new; mv ${started}.new ${started}; sleep 600`);

@@ -1,8 +1,8 @@
-/** Logs that are longer than what is kept, as a person sees them. */
+/** Logs of sessions with more output than is kept. */
 import { expect, test } from "bun:test";
 import { startCliDaemon } from "../support/cli-daemon.ts";
 
-test("logs of a session that wrote more than 20 MB says on stderr what is missing", async () => {
+test("logs of a session with more than 20 MB of output reports the missing bytes on stderr", async () => {
   await using daemon = await startCliDaemon();
   await daemon.ok("create", "--name", "dev");
   const write = "seq -f 'line %07.0f of many' 1 1200000";

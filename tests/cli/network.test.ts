@@ -20,7 +20,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Connects to the daemon whatever host is asked for, and remembers which was. */
+/** A proxy that connects to the daemon for every host, and records the requested one. */
 function startProxy() {
   const target = new URL(daemon.url);
   const asked: string[] = [];

@@ -96,7 +96,7 @@ test("operation inspect shows what it has made, or why it failed", async () => {
   });
 });
 
-test("operation cancel undoes a create, whose client gets the reason", async () => {
+test("operation cancel undoes a create, and its client gets the reason", async () => {
   const { gate, daemon: started } = await withGate();
   await using daemon = started;
   const release = gate.close();

@@ -1,4 +1,4 @@
-/** The command line against a daemon that answers as the original does, or leaves out whatever it can. */
+/** The command line against a daemon that answers as the original does, or omits optional fields. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +11,7 @@ writeFileSync(local, "content");
 const config = join(folder, "config.yaml");
 writeFileSync(config, "");
 
-/** What the server answers to each request, until another test says otherwise. */
+/** The answer of the server to each request; tests replace it. */
 let answer: () => Response;
 const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => answer() });
 beforeAll(ensureBinary);

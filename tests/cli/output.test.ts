@@ -71,7 +71,7 @@ test.each([
   expect(stderr).toBe(expected);
 });
 
-test("exec whose output fits nowhere fails even when its command does not wait for it", async () => {
+test("exec fails if its output cannot be written, even if its command does not wait for it", async () => {
   const { code } = await shell("$B exec dev -- sh -c 'echo err >&2' 2>/dev/full");
   expect(code).toBe(1);
 });

@@ -1,4 +1,4 @@
-/** Where file pull writes a file: to what the path names, as cp does. */
+/** Destinations of file pull: devices, FIFOs, links and files, as with cp. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import {
   lstatSync,
@@ -61,7 +61,7 @@ test("a FIFO gets the bytes, and stays", async () => {
   expect(lstatSync(join(folder, "p")).isFIFO()).toBe(true);
 });
 
-test("a FIFO whose reader goes away is an error", async () => {
+test("file pull into a FIFO fails when the reader closes it", async () => {
   const { code, stderr } = await shell("mkfifo p; head -c 1 p >/dev/null & $B file pull dev f p");
   expect(code).toBe(1);
   expect(stderr).toBe('Error: cannot write "p": Broken pipe\n');

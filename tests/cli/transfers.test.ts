@@ -1,4 +1,4 @@
-/** file push, pull, write and ls with what is special about files: modes, holes, times, sizes that change. */
+/** file push, pull, write and ls: modes, holes, times, sizes that change. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { chmod, utimes } from "node:fs/promises";
@@ -34,7 +34,7 @@ test("file write keeps the mode of a script, unless --mode gives one", async () 
   expect(await mode()).toBe("600");
 });
 
-test("file ls lists 10,000 entries and says that there are more, with --all all of them", async () => {
+test("file ls lists 10,000 entries and reports the truncation; --all lists all", async () => {
   await inside("mkdir many && cd many && seq -f %06g 1 10003 | xargs touch");
   const some = await file("ls", "many");
   expect(some.stdout.split("\n")).toHaveLength(10_001);

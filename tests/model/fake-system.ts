@@ -125,7 +125,7 @@ export class FakeSystem implements System {
     return body;
   }
 
-  /** Each machine and each kept state is somebody's, each row has what it refers to, and no operation runs on. */
+  /** Each machine and saved state has a row, each row has its machine, and no operation is left unfinished. */
   #checkRows(): void {
     const { machines, host } = this.#daemon.engine;
     using database = new Database(databasePath(this.#daemon.dataDir), { readonly: true });

@@ -1,4 +1,4 @@
-/** What the model relies on of a guest, on the real agent and on the stub alike. */
+/** Behaviour of guests that the model relies on, for the real agent and the stub. */
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import type { Guest, GuestProcess } from "../../src/agent/guest.ts";
 import type { FakeGuest } from "../../src/engine/fake/fake-guest.ts";
@@ -43,7 +43,7 @@ describe.each(kinds)("%s", (_kind, make) => {
     return { ...(await process.result), output };
   }
 
-  /** What is on its disk and in its memory; undefined where a program fails. */
+  /** Contents of its disk and memory; undefined if a program fails. */
   async function content(guest: FakeGuest) {
     const [file, value] = [
       await run(guest, programs.read(path)),
@@ -59,7 +59,7 @@ describe.each(kinds)("%s", (_kind, make) => {
     return guest;
   }
 
-  test("programs write and read files, and fail for what is not there", async () => {
+  test("programs write and read files, and fail for missing ones", async () => {
     const guest = newGuest();
     await guest.configure({ hostname: "dev" }, generous());
     const written = await run(guest, programs.write(path, "it's"));
@@ -115,7 +115,7 @@ describe.each(kinds)("%s", (_kind, make) => {
     await agent.ping(generous());
   });
 
-  test("shutdown ends it, and tells", async () => {
+  test("shutdown ends the guest and reports its end", async () => {
     const guest = await filled();
     const ended = Promise.withResolvers<object>();
     guest.onEnd = ended.resolve;

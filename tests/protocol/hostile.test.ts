@@ -9,7 +9,7 @@ import { generous, RealLohar, run } from "../support/lohar.ts";
 setDefaultTimeout(120_000);
 
 const script = join(import.meta.dir, "../support/hostile-guest.ts");
-/** What the runtime itself takes for more work, far below what any of the attacks sends. */
+/** Memory that the runtime itself may take, far less than each attack sends. */
 const growthBytes = 150_000_000;
 
 let lohar: RealLohar;

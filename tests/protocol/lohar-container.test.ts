@@ -1,4 +1,4 @@
-/** lohar in a container, as the fake engine runs it: what is the container's own, and what stays the host's. */
+/** lohar in a container, as the fake engine runs it: its own resources, and those of the host. */
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
@@ -38,7 +38,7 @@ test("a container has the user lohar, a host name and directories of its own", a
   expect([hostname(), readFileSync("/etc/passwd", "utf8")]).toEqual(ofHost);
 });
 
-test("a container's files have the usual modes, whatever the umask was", async () => {
+test("a container's files have the usual modes under any umask", async () => {
   const umask = process.umask(0o077);
   const starting = RealLohar.start("--root").finally(() => process.umask(umask));
   await using lohar = await starting;

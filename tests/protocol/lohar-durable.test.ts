@@ -1,4 +1,4 @@
-/** What lohar has answered is on the disk: a copy of the disk, made right after the answer, has it. */
+/** Changes that lohar has acknowledged are on the disk: a copy of the disk, made right after the answer, has them. */
 import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -23,7 +23,7 @@ async function mountDisk(name: string, place: string): Promise<void> {
   await runOnHost(["mount", "-o", "loop,commit=300", disk, place]);
 }
 
-/** What a machine finds that loses its power now and boots again: runs the script there. */
+/** Runs the script on the disk as after a power loss and a boot. */
 async function afterPowerLoss(name: string, script: string): Promise<string> {
   const copy = join(root, "copy");
   await runOnHost(["cp", join(root, name), copy]);

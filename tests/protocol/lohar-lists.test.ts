@@ -9,7 +9,7 @@ import { guest, here, useOneLohar } from "../support/one-lohar.ts";
 setDefaultTimeout(120_000);
 useOneLohar();
 
-test("a list is sorted, tells what there is and where links lead", async () => {
+test("a list is sorted and has the types of entries and the targets of links", async () => {
   await Bun.write(here("some/b"), "text");
   await mkdir(here("some/c"));
   await symlink("b", here("some/a"));

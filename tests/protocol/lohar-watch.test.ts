@@ -52,7 +52,7 @@ test("what happens to files is told in order", async () => {
   ]);
 });
 
-test("a write is one change, and its temporary file is seen by nobody", async () => {
+test("a write is one change, and its temporary file is not reported", async () => {
   const file = (path: string) => ({ path, mode: 0o644, user: "lohar" }) as const;
   const large = Buffer.alloc(3_000_000, "x");
   const changes = await changesOf(".", false, async () => {

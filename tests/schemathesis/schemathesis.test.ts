@@ -1,4 +1,4 @@
-/** No answer of the API is a fault or differs from its description, whatever is asked. */
+/** Random requests get no server fault and no undocumented answer. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

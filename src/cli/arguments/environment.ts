@@ -4,7 +4,7 @@ import { ownVariable } from "../own-words.ts";
 import type { System } from "../system.ts";
 import { badFlag } from "./flags.ts";
 
-/** A key without a value takes the one that it has in this program's own environment. */
+/** A key without a value gets the value from the local environment. */
 type Environment = Record<string, string | undefined>;
 
 /** What follows a comma that separates: another pair, or nothing. */
@@ -41,7 +41,7 @@ function addPair(pair: string, found: Environment, name: string): void {
   else if (pair) throw badFlag(name, `must be KEY=VALUE,... or KEY, got "${pair}"`);
 }
 
-/** Fills in local values. Leaves out what is not set here, as docker does. */
+/** Fills in local values. Omits variables that are not set locally, as docker does. */
 export async function withLocalValues(
   environment: Environment | undefined,
   env: System["env"],

@@ -1,4 +1,4 @@
-/** `bhatti operation …`: long work that runs, or ran in the last 24 hours. */
+/** `bhatti operation …`: long-running operations of the last 24 hours. */
 import type { Received } from "../../client/answer.ts";
 import type { Client } from "../../client/client.ts";
 import type { Operation } from "../../contract/operations.ts";
@@ -91,10 +91,10 @@ export const waitForOperation = command({
   },
 });
 
-/** Short enough for proxies that close silent connections. */
+/** Shorter than the idle timeout of common proxies. */
 const waitSeconds = 30;
 
-/** Without a timeout, until its end, which its deadline brings at last. */
+/** Without a timeout, waits until the operation ends, at the latest by its deadline. */
 async function untilEnded(
   { system }: Context,
   client: Client,

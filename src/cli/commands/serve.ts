@@ -29,7 +29,7 @@ export const serve = command({
     "BHATTI_LOG_LEVEL=debug BHATTI_CONFIG=./dev.yaml bhatti serve",
   ],
   async run(context, input) {
-    // Everything that the daemon writes, is closed to other users.
+    // Closes all files of the daemon to other users.
     process.umask(0o077);
     const level = logLevel(context.system.env["BHATTI_LOG_LEVEL"] || "info");
     const onShutdown = input["on-shutdown"];

@@ -1,4 +1,4 @@
-/** Where the bytes of one file go on this machine, as cp has it. */
+/** Resolves and opens the local destination of one file, as cp does. */
 import { constants, fstatSync, lstatSync, realpathSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { basename, dirname } from "node:path";
@@ -10,12 +10,12 @@ import { localError, writing } from "./local-error.ts";
 
 export type Destination =
   | { kind: "stdout" }
-  /** A device or a FIFO, whose bytes are written into it. */
+  /** A device or a FIFO: bytes are written into it. */
   | { kind: "special"; path: string }
-  /** A file that is replaced, or made; a symbolic link to one stays. */
+  /** A file to replace or create; a symbolic link to it is kept. */
   | { kind: "file"; directory: string; name: string };
 
-/** Throws local_io for a link that leads nowhere. */
+/** Throws local_io for a dangling link. */
 export function destinationOf(local: string): Destination {
   if (local === "-") return { kind: "stdout" };
   const path = bytesOf(local);
@@ -42,7 +42,7 @@ function isStdout({ dev, ino }: { dev: number; ino: number }): boolean {
   return stdout.dev === dev && stdout.ino === ino;
 }
 
-/** Opens what is there. A FIFO waits for its reader, and a write for whatever takes the bytes, until the signal. */
+/** Opens an existing file. Opening a FIFO waits for its reader, and a write for free buffer space, until the signal. */
 export async function openSpecial(path: string, signal: AbortSignal) {
   const failed = (cause: unknown) => localError(`cannot write "${path}"`, cause);
   const opening = open(bytesOf(path), constants.O_WRONLY | constants.O_NOCTTY).catch(

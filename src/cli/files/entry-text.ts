@@ -1,4 +1,4 @@
-/** What `file ls` and `file stat` print of an entry. */
+/** Formats an entry for `file ls` and `file stat`. */
 import type { Received } from "../../client/answer.ts";
 import { bytesOf, hasBytes } from "../../contract/byte-text.ts";
 import type { FileEntry } from "../../contract/files.ts";

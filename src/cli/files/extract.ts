@@ -11,9 +11,9 @@ export interface Extracted {
   skipped: number;
   /** Names of what could not be read there. */
   unreadable: string[];
-  /** Those of which only what was left could be read. */
+  /** Files that shrank while they were read. */
   shrunk: Shrunk[];
-  /** How many lost their set-user-ID or set-group-ID bit. */
+  /** Number of files without their set-user-ID or set-group-ID bit. */
   unprivileged: number;
 }
 

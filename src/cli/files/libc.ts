@@ -11,7 +11,7 @@ const second = 1_000_000_000n;
 
 let opened: ReturnType<typeof open> | undefined;
 
-/** Undefined on a system whose library has another name, where files are copied without holes. */
+/** Undefined on systems with another name of the library, where files are copied without holes. */
 function open() {
   try {
     return dlopen("libc.so.6", {

@@ -1,4 +1,4 @@
-/** What this machine's file system refuses, in words that name the local side: a sandbox has its own disk and errors. */
+/** Errors of the local file system; their messages name the local side, as sandboxes have disks of their own. */
 import { textOf } from "../../contract/byte-text.ts";
 import { BhattiError, messageOf } from "../../errors/bhatti-error.ts";
 

@@ -39,7 +39,7 @@ type Facts = Pick<TarEntry, "name" | "mode" | "mtime">;
 type FileFacts = Facts & Pick<TarItem, "size" | "extents">;
 
 export interface TreeOptions {
-  /** Keeps set-user-ID and set-group-ID bits, with which a sandbox's program would get the rights of whoever runs this. */
+  /** Keeps set-user-ID and set-group-ID bits, which give a sandbox's program the rights of the local user. */
   keepsSetId?: boolean;
 }
 
@@ -50,7 +50,7 @@ export class LocalTree {
   /** Whose modes and times are set when all is in them. */
   readonly #later: Facts[] = [];
   readonly #keepsSetId: boolean;
-  /** How many lost such a bit. */
+  /** Number of files without such a bit. */
   unprivileged = 0;
 
   /** The directory is made when it lacks. */
@@ -92,7 +92,7 @@ export class LocalTree {
     }
   }
 
-  /** Cuts off what a file has been filled up with. */
+  /** Removes the padding of a file. */
   shorten(name: Buffer, size: number): void {
     const path = this.#place(name);
     writing(path, () => {
@@ -194,7 +194,7 @@ function beside(path: Buffer): Buffer {
   return Buffer.concat([directory, Buffer.from(`.bhatti-${crypto.randomUUID()}`)]);
 }
 
-/** Such as /dev/null, which a file that takes its place would break for all. */
+/** Such as /dev/null, which must not be replaced by a file. */
 function refuseSpecial(path: Buffer, there: string): void {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (!stat || stat.isFile() || stat.isSymbolicLink() || stat.isDirectory()) return;

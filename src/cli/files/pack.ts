@@ -18,7 +18,7 @@ import { dataBytes, type Extent, extentsOf, mapOf } from "./sparse.ts";
 import { headerOf, padding, type TarEntry, type TarType, tarEnd } from "./tar-header.ts";
 
 export interface PackOptions {
-  /** Whether holes are left out, which agents of earlier versions refuse. */
+  /** Omits holes, which older agents refuse. */
   sparse: boolean;
 }
 
@@ -30,7 +30,7 @@ export interface PackProgress {
 }
 
 const pieceBytes = 262_144;
-/** Less than this is read before its header is sent. */
+/** Smaller files are read before their header is sent. */
 const smallBytes = 65_536;
 const maxUnsizedBytes = 16 * 1024 * 1024;
 const noTarget = Buffer.alloc(0);
@@ -137,7 +137,7 @@ class Packer {
         return;
       }
       const [told, blocks] = [Number(stat.size), Number(stat.blocks)];
-      // What the kernel makes up, as in /proc and /sys, has another size than it says.
+      // Files of /proc and /sys have another size than stat reports.
       const content = told < smallBytes ? contentOf(descriptor, told, path) : undefined;
       const size = content?.length ?? told;
       const isSparse = this.#options.sparse && !content;
@@ -181,7 +181,7 @@ class Packer {
   }
 }
 
-/** At most `size` bytes, or all that there is of a file that says it has none. */
+/** At most `size` bytes, or all bytes of a file that reports size 0. */
 function contentOf(descriptor: number, size: number, path: Buffer): Buffer {
   const pieces: Buffer[] = [];
   for (let bytes = 0; size === 0 || bytes < size; ) {

@@ -54,7 +54,7 @@ export async function pushInto(context: Context, local: string, place: Place): P
   }
 }
 
-/** By an agent of an earlier version. */
+/** The error of an older agent. */
 function isSparseRefused(error: unknown): boolean {
   const isRefusal = error instanceof DaemonError && error.code === "bad_request";
   return isRefusal && error.message.includes("sparse file, which is not supported");

@@ -16,7 +16,7 @@ export async function sendStdin(context: Context, target: Target): Promise<unkno
   const { stdin } = context.system;
   const file = await stdin.file();
   if (file && file.bytes > maximumFileBytes) throw tooLarge();
-  // A file whose length is known need not be read before it is sent. What the kernel makes up, as in /sys, lies about it.
+  // A file of known length is not read before it is sent. Files of /proc and /sys report a wrong length.
   const isKnown = file && file.bytes > smallBytes;
   const { size, pieces } = isKnown ? readAsSent(stdin, file) : await collect(stdin);
   const client = await context.client();

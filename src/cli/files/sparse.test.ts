@@ -109,7 +109,7 @@ test("GNU tar understands a packed sparse file, and its own is understood", asyn
   }
 });
 
-test("whatever has holes comes out as it was, into a file and as bytes", async () => {
+test("a sparse stream is restored exactly, as a file and as bytes", async () => {
   const part = fc.tuple(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 1, max: 3 }));
   const size = fc.integer({ min: 65_536, max: 300_000 });
   await fc.assert(
@@ -133,7 +133,7 @@ test("without holes wanted, a stream has all of it", () => {
   expect(packed(false).length).toBeGreaterThan(1_000_000);
 });
 
-test("whatever a map says, it is read or refused", async () => {
+test("a random sparse map is read or refused", async () => {
   const text = fc.oneof(
     fc
       .array(fc.oneof(fc.integer({ min: 0, max: 9 }), fc.constantFrom(-1, 1e15, 70_000)))

@@ -10,7 +10,7 @@ export interface Extent {
 const maxExtents = 65_536;
 const zeros = Buffer.alloc(262_144);
 
-/** Undefined for a file without holes. In many parts, the last one has what follows, holes included. */
+/** Undefined for a file without holes. Beyond the maximum number of parts, the last one includes holes. */
 export function extentsOf(
   descriptor: number,
   { size, blocks }: { size: number; blocks: number },
@@ -42,7 +42,7 @@ export function mapOf(extents: readonly Extent[]): Buffer {
 
 type Take = (bytes: number) => Promise<Buffer>;
 
-/** `take` gives the next bytes of the content. Throws bad_request unless it starts with the map of all of it. */
+/** `take` returns the next bytes of the content. Throws bad_request unless it starts with a complete map. */
 export async function readMap(
   take: Take,
   { size, content }: { size: number; content: number },
@@ -62,7 +62,7 @@ export async function readMap(
   return extents;
 }
 
-/** The count of parts and two numbers for each, in whole blocks, and how much of the content is left behind them. */
+/** Reads the map (the number of parts, then offset and length of each, in whole blocks) and the remaining length. */
 async function readNumbers(take: Take, content: number) {
   const numbers: number[] = [];
   let text = "";

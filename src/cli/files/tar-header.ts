@@ -36,7 +36,7 @@ type Field = keyof typeof fields;
 
 const largestOctal = 0o77777777777;
 export const second = 1_000_000_000n;
-/** For readers that do not know of sparse files. */
+/** For readers without support for sparse files. */
 const sparseName = Buffer.from("GNUSparseFile.0/sparse");
 
 /** A sparse file is stored as its map and its parts, which have so many bytes together. */

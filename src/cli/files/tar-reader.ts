@@ -16,7 +16,7 @@ import {
 export interface TarItem extends TarEntry {
   /** Must be read to its end before the next one is asked for. */
   content: AsyncIterable<Buffer>;
-  /** The parts of a sparse file whose bytes its content has. */
+  /** The data extents of a sparse file, in the order of its content. */
   extents?: Extent[];
 }
 
@@ -26,7 +26,7 @@ export interface LeftOut {
   special: number;
   /** Names of what the sender may not read. */
   unreadable: string[];
-  /** Files that ended before their size, whose other bytes are zeros in the stream. */
+  /** Files that ended before their size: the stream is padded with zeros. */
   shrunk: Shrunk[];
 }
 
@@ -63,7 +63,7 @@ export async function* readTar(
     for (;;) {
       const block = await input.take(blockBytes);
       if (isZero(block)) {
-        // The sender of a file that shrank fails behind the end, for readers that do not know of the note.
+        // The sender of a shrunk file fails after the end, for readers that ignore the note.
         return await input.drain().catch((error) => {
           if (leftOut.shrunk.length === 0) throw error;
         });
@@ -88,7 +88,7 @@ export async function* readTar(
   }
 }
 
-/** With how many bytes of the stream its content has. */
+/** With the length of its content in the stream. */
 async function itemOf(
   input: Input,
   { flag, ...header }: ReturnType<typeof readBlock>,
@@ -99,7 +99,7 @@ async function itemOf(
   const extents = sparse && (await mapIn(input, sparse.size, stored));
   const content = input.content(extents ? dataBytes(extents) : stored);
   const { name, size } = sparse ?? { name: entry.name, size: stored };
-  // What a symbolic link says is its own business; a hard link is a name of this stream.
+  // The target of a symbolic link is not checked; a hard link names an entry of this stream.
   const target = entry.type === "link" ? relative(entry.target) : entry.target;
   return {
     ...entry,

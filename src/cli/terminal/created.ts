@@ -1,4 +1,4 @@
-/** A sandbox that has been made, in the words of `create` and `snapshot resume`. */
+/** Text of `create` and `snapshot resume` for a new sandbox. */
 import type { Received } from "../../client/answer.ts";
 import type { Sandbox } from "../../contract/sandboxes.ts";
 

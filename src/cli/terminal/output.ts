@@ -5,7 +5,7 @@ import { type Output, OutputClosed } from "../system.ts";
 export interface Descriptor {
   /** As write(2): resolves with how many bytes were taken, rejects with the kernel's error. */
   write(bytes: Uint8Array): Promise<number>;
-  /** Waits, as nothing says when a descriptor that does not block takes bytes again. */
+  /** Polls: the runtime has no event for a non-blocking descriptor that becomes writable. */
   pause(milliseconds: number): Promise<void>;
 }
 
@@ -32,7 +32,7 @@ function orNothing(error: NodeJS.ErrnoException): number {
   throw error;
 }
 
-/** Throws OutputClosed when nobody reads it, local_io for all else. `name` is such as `standard output`. */
+/** Throws OutputClosed if its reader is gone, local_io for other errors. `name` is such as `standard output`. */
 export function openOutput(number: number, name: string): Output {
   let opened: Promise<StandardDescriptor> | undefined;
   let last: Promise<unknown> = Promise.resolve();
@@ -55,13 +55,13 @@ export function openOutput(number: number, name: string): Output {
     write(data) {
       if (data.length === 0) return Promise.resolve();
       const written = last.then(() => write(data));
-      last = written.catch(() => {}); // whoever wrote it sees the error
+      last = written.catch(() => {}); // the writer sees the error
       return written;
     },
   };
 }
 
-/** A write waits in a thread of its own, so that signals and the daemon's pings are heard meanwhile. */
+/** Writes block in threads, so that signals and pings are handled meanwhile. */
 export async function descriptorOf(number: number): Promise<Descriptor> {
   const { fstat, write } = await import("node:fs");
   fstat(number, () => {}); // starts the threads
@@ -89,7 +89,7 @@ async function openStandard(number: number): Promise<StandardDescriptor> {
     ...(wasClosed && { write: () => Promise.reject(badDescriptor()) }),
     hasNoReader(error) {
       const { code } = error as NodeJS.ErrnoException;
-      // So does a terminal fail whose window was closed, and a disk that is broken.
+      // Also the error of a closed terminal window and of a broken disk.
       return code === "EPIPE" || (code === "EIO" && fstatSync(number).isCharacterDevice());
     },
   };

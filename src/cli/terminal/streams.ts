@@ -84,7 +84,7 @@ function isDevNull(device: number): boolean {
 export function openTerminal(host: () => NodeJS.Process): LocalTerminal {
   return {
     size() {
-      // process.stdout has a pipe no longer block, for all who share it: only a terminal is looked at through it.
+      // process.stdout makes a pipe non-blocking for all processes that share it, so it is used only for terminals.
       if (!host().getBuiltinModule("node:tty").isatty(1)) return undefined;
       const [cols, rows] = host().stdout.getWindowSize();
       return cols > 0 && rows > 0 ? { rows, cols } : undefined;
@@ -110,7 +110,7 @@ function leaveRawMode(stdin: NodeJS.Process["stdin"]): void {
   try {
     stdin.setRawMode?.(false);
   } catch {
-    // A terminal whose window was closed has no modes any more.
+    // A terminal has no modes after its window was closed.
   }
 }
 

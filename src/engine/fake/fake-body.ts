@@ -1,4 +1,4 @@
-/** What a fake machine is, whoever holds it: a guest that runs or is paused, and what was saved of it. */
+/** State of a fake machine that outlives its daemon: a guest that runs or is paused, and its saved state. */
 import type { Guest } from "../../agent/guest.ts";
 import { abortable } from "../../async/deadline.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
@@ -16,14 +16,14 @@ export class FakeBody {
   readonly guest: FakeGuest;
   /** Its agent answers nothing. */
   isDeaf = false;
-  /** Its processors stand still. */
+  /** Its processors are stopped. */
   isPaused = false;
   /** Its user processes are frozen, or may be. */
   isFrozen = false;
   /** Its own files hold the very state that it is in, and how good they are. */
   saved: "whole" | "damaged" | "incompatible" | undefined;
   over: MachineEnd | undefined;
-  /** Told once, when it ends. */
+  /** Called once, when it ends. */
   onEnd: (end: MachineEnd) => void = () => {};
   /** Resolves when its processors run, or never will again. */
   #runs = Promise.withResolvers<void>();
@@ -41,7 +41,7 @@ export class FakeBody {
     return !this.over || (this.over.reason === "suspended" && this.saved === "whole");
   }
 
-  /** Waits while its processors stand still. Throws when its agent does not answer. */
+  /** Waits while its processors are stopped. Throws if its agent does not answer. */
   async answer(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     await abortable(this.#runs.promise, signal);

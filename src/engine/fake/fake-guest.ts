@@ -1,11 +1,11 @@
-/** What is inside a fake machine: a disk, a memory, and processes with an agent among them. */
+/** The inside of a fake machine: disk, memory, and processes including the agent. */
 import type { Guest, GuestConfiguration } from "../../agent/guest.ts";
 import type { MachineEnd } from "../engine.ts";
 
 export interface FakeGuest {
   /** Called when it ends by itself. */
   onEnd: (end: MachineEnd) => void;
-  /** Gives it an identity; what is left out stays as it is. */
+  /** Sets its identity; absent fields are unchanged. */
   configure(identity: GuestConfiguration, signal: AbortSignal): Promise<void>;
   /** The connection to its agent, made where there is none. */
   connect(signal: AbortSignal): Promise<Guest>;

@@ -24,7 +24,7 @@ export interface FakeSnapshot {
 }
 
 export interface FakeHostOptions {
-  /** Where guests have their files, in place of whatever is there; a temporary folder unless given. */
+  /** Directory for the guests' files, emptied first; a temporary one by default. */
   folder?: string;
   /** Makes guests, instead of those with the real agent. */
   newGuest?(): FakeGuest;

@@ -10,7 +10,7 @@ import type { FakeBody } from "./fake-body.ts";
 export interface FakeMachineParts {
   body: FakeBody;
   origin: MachineOrigin;
-  /** Takes the time that a step takes; throws when whoever takes it has been killed. */
+  /** Waits for the duration of a step; throws if its daemon has been killed. */
   step(): Promise<void>;
   /** Counts the work as under way. */
   during<T>(work: () => Promise<T>): Promise<T>;
@@ -40,7 +40,7 @@ export class FakeMachine implements Machine {
     return this.body.config.epoch;
   }
 
-  /** What its last start was given. */
+  /** Configuration of its last start. */
   get config(): MachineConfig {
     return this.body.config;
   }
@@ -65,7 +65,7 @@ export class FakeMachine implements Machine {
     return this.#isStalled;
   }
 
-  /** Holds it as if the host's disk were full, or no longer. Its processes run on. */
+  /** Stalls it as for a full host disk, or ends the stall. Its processes keep running. */
   set isStalled(value: boolean) {
     this.#isStalled = value;
     this.onStall(value);

@@ -1,4 +1,4 @@
-/** A guest whose every call passes a gate, which its machine's faults close. */
+/** A guest that passes every call through a gate, which its machine's faults close. */
 import type { Guest } from "../../agent/guest.ts";
 
 export type Gate = (signal: AbortSignal, call: () => unknown) => unknown;

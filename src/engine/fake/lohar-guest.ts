@@ -73,7 +73,7 @@ export class LoharGuest implements FakeGuest {
       started?.kill();
       await started?.exited;
     };
-    // One that did not start is gone as well.
+    // It may have failed to start.
     if (container) this.#gone = end().catch(() => {});
   }
 

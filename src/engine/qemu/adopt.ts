@@ -24,7 +24,7 @@ export interface Adoption {
 
 /**
  * Undefined when it does not run any more, was not whole yet, is of an earlier start, or is all in files already: then
- * it is ended. Throws when its QEMU runs but does not answer: a machine that may be somebody's work is not ended because the host was slow.
+ * it is ended. Throws if its QEMU runs but does not answer: a slow host is no reason to kill a user's machine.
  */
 export async function adoptMachine(
   { engine, platform, id, config }: Adoption,

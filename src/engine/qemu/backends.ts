@@ -7,7 +7,7 @@ import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { MachineConfig } from "../machine-config.ts";
 import type { MachinePaths } from "./paths.ts";
 
-/** What a machine's devices are connected to; a machine of the pool is connected to nothing until it is handed out. */
+/** Host side of a machine's devices; a machine of the pool has none until it is handed out. */
 export type Attachments = Pick<MachineConfig, "nics" | "volumes">;
 
 export const noAttachments: Attachments = { nics: [], volumes: [] };

@@ -1,5 +1,5 @@
 /**
- * How long each step of the engine may take, in milliseconds. What is made of them has to be shorter than the deadlines
+ * How long each step of the engine may take, in milliseconds. Their sums must be shorter than the deadlines
  * of contract/deadlines.ts: tests/deadlines.test.ts adds them up.
  */
 export const deadlineMs = {

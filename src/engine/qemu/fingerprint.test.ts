@@ -86,7 +86,7 @@ test("an option that is not classified is refused", () => {
 });
 
 test.each<[string, Partial<PreparedPlatform>, boolean, boolean]>([
-  // What changed, whether saved states stay loadable, whether golden snapshots stay usable.
+  // The change, whether saved states stay loadable, whether golden snapshots stay usable.
   ["paths", { kernel: "/other", initramfs: "/other", modules: "/other", tool: "/o" }, true, true],
   ["the owner", { hostId: "host_2" }, true, true],
   ["the reason for the accelerator", { acceleratorReason: "asked for" }, true, true],

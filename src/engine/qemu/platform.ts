@@ -17,7 +17,7 @@ import type { EnginePaths } from "./paths.ts";
 import { readRecordFile } from "./record-file.ts";
 
 export interface PreparedPlatform extends Platform {
-  /** Id of the host that owns what is made here. */
+  /** Id of the host that owns the files of this engine. */
   hostId: string;
   /** The guest agent as a program of this host. */
   tool: string;

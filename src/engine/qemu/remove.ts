@@ -17,7 +17,7 @@ export async function removeMachine(engine: EnginePaths, id: string): Promise<vo
   if (dirname(paths.ram) !== paths.directory) {
     await rm(dirname(paths.ram), { recursive: true, force: true });
   }
-  // Last: as long as anything is left, its owner file says whose it is.
+  // Last: remaining files keep their owner file.
   await discard(engine, paths.directory, id);
 }
 
@@ -49,7 +49,7 @@ export async function discard(engine: EnginePaths, directory: string, id: string
   await rm(target, { recursive: true, force: true });
 }
 
-/** For a disk on which even a rename finds no room. The owner file goes last: what is left still has an owner. */
+/** For a disk on which even a rename finds no room. The owner file goes last, so that remaining files have an owner. */
 async function removeInPlace(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     if (name === ownerName) continue;

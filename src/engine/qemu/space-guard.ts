@@ -1,6 +1,6 @@
 /**
  * Pauses machines before the disk of their memory is full. Memory files are sparse: a guest that touches new memory when
- * no block is free ends its QEMU by SIGBUS. What it writes to its disk needs no guard, QEMU pauses it by itself.
+ * no block is free ends its QEMU by SIGBUS. Writes to its disk need no guard: QEMU itself pauses the guest.
  */
 import { stat } from "node:fs/promises";
 import { BhattiError, messageOf } from "../../errors/bhatti-error.ts";

@@ -91,7 +91,7 @@ async function* releasing(
   held.release();
 }
 
-/** What a request that changed something is answered cannot be refused any more. */
+/** The answer to a request that has taken effect cannot be refused. */
 function reserved({ context, budget }: Answering, bytes: number): AnswerReservation {
   const owner = context.get("user")?.id ?? "";
   return context.req.method === "GET"

@@ -1,4 +1,4 @@
-/** Ends what goes on under an API key once the key has been rotated or deleted, by this process or another one. */
+/** Aborts the requests of an API key once the key has been rotated or deleted, by this process or another one. */
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { Users } from "../../services/users.ts";
 

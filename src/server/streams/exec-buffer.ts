@@ -7,7 +7,7 @@ import type { AnswerReservation } from "../answers/answer-budget.ts";
 import { ByteBlocks } from "../answers/byte-blocks.ts";
 import { LongText } from "../answers/json-pieces.ts";
 
-/** An `ExecResult` whose output becomes text while it is sent. A client that goes away releases the command. */
+/** An `ExecResult` that encodes its output while it is sent. A client that disconnects releases the command. */
 export async function collectOutput(
   command: RunningCommand,
   reservation: AnswerReservation,
@@ -47,7 +47,7 @@ class CollectedOutput {
     return this.#isTruncated;
   }
 
-  /** What follows dropped output is dropped too. */
+  /** Output after dropped output is dropped too. */
   add({ channel, chunk }: ExecOutput): void {
     const bytes = chunk.subarray(1, 1 + this.#room);
     if (this.#isTruncated || !this.#reservation.grow(bytes.length)) {

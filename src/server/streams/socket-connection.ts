@@ -31,7 +31,7 @@ export interface SocketOptions {
   documentedErrors?: ReadonlySet<ErrorCode> | undefined;
   /** Throws when the client may not talk now. */
   admit(): void;
-  /** Aborted, with the reason for the client, when it may not go on. */
+  /** Aborted when the connection must end, with the reason for the client. */
   authorized?: AbortSignal | undefined;
   /** Whether the client has to speak first, and soon. */
   clientBegins: boolean;
@@ -147,7 +147,7 @@ export class SocketConnection implements ServedSocket {
     await this.window.add(message.length - overhead);
   }
 
-  /** Whatever was sent before arrives: closing at once would drop what is still buffered (Bun 1.4.5). */
+  /** Flushes sent messages first: closing at once drops buffered data (Bun 1.4.5). */
   end(code: number): void {
     const socket = this.#socket;
     this.closed();
@@ -170,8 +170,8 @@ export class SocketConnection implements ServedSocket {
 }
 
 /**
- * More than this is never buffered for a client: those that send pings, or what is answered, without reading are cut. Output
- * waits for its client after each message, so it stays far below.
+ * Maximum bytes buffered for a client: one that sends pings or requests without reading is disconnected. Output waits for its
+ * client after each message, so it stays far below.
  */
 export const maxBufferedBytes = 1_048_576;
 

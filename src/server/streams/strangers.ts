@@ -1,4 +1,4 @@
-/** Counts, by address, the connections whose clients have not shown a right to be there yet. */
+/** Counts unauthenticated connections by address. */
 export class Strangers {
   readonly #limit: number;
   readonly #byAddress = new Map<string, number>();

@@ -147,7 +147,7 @@ function authOf(message: string | Buffer): ShareAuth | undefined {
   try {
     return parse(ShareAuth, parseJson(message, "first message"), "first message");
   } catch {
-    return undefined; // whatever is wrong with it is not told
+    return undefined; // the client gets no details
   }
 }
 

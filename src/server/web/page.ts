@@ -2,7 +2,7 @@
 import type { ShellAssets } from "./assets.ts";
 
 export class ShellPage {
-  /** What lies between the places where the nonce goes; all answers share it. */
+  /** The parts of the page between the nonces, shared by all answers. */
   #pieces: Promise<Uint8Array[]> | undefined;
 
   async content(): Promise<{ content: Uint8Array[]; headers: Record<string, string> }> {
