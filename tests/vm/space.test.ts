@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "../../src/host/process.ts";
 import { fillDisk, fillToTheLastBlock, freeDisk } from "../support/fill-disk.ts";
+import { follow } from "../support/follow.ts";
 import { type MachineDaemon, startMachineDaemon } from "../support/machine-daemon.ts";
 import { inGuest, show } from "../support/sandbox-state.ts";
 import { unmount } from "../support/unmount.ts";
@@ -36,10 +37,13 @@ const touchMemory = "head -c 150000000 /dev/zero | tail -c 150000000 | wc -c";
 
 test("a guest that touches new memory on a full disk is paused, says why, and resumes when there is space", async () => {
   await inGuest(daemon, "dev", "echo kept > /tmp/file");
+  const script = `echo begun; sleep 1; ${touchMemory}`;
+  const touching = daemon.spawn(["exec", "dev", "--", "sh", "-c", script]);
+  const output = follow(touching.stdout);
+  // Begun before the disk is full: afterwards it would be refused.
+  await until("the command runs", () => output.text.includes("begun"));
   await fillDisk(mount, 60 << 20);
-  // It stands still in the middle of the command, so nothing waits for that.
-  const touching = daemon.spawn(["exec", "dev", "--", "sh", "-c", touchMemory]);
-  // Looking at it asks the guest nothing; a command that is under way stands still with the machine.
+  // Showing the sandbox does not ask the guest, which is paused in the middle of the command.
   const isHeld = async () => (await show(daemon, "dev")).activity.reason.includes("disk is full");
   await until("the machine is paused", isHeld);
   expect(await show(daemon, "dev")).toMatchObject({ status: "running" });
@@ -49,8 +53,9 @@ test("a guest that touches new memory on a full disk is paused, says why, and re
   await freeDisk(mount);
   const resumes = async () => (await daemon.run(["exec", "dev", "--", "true"])).code === 0;
   await until("the machine resumes", resumes);
-  expect(await new Response(touching.stdout).text()).toBe("150000000\n");
   expect(await touching.exited).toBe(0);
+  await output.ended;
+  expect(output.text).toBe("begun\n150000000\n");
   expect(await inGuest(daemon, "dev", "cat /tmp/file")).toBe("kept\n");
 }, 300_000);
 
