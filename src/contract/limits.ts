@@ -6,7 +6,7 @@ export const longestName = 63;
 export const maximumLabels = 16;
 /** Of an init script, which is one argument of a shell: the limit of Linux. */
 export const maximumInitBytes = 131_071;
-/** Of one user: how many, and how much their settings may take together. */
+/** Per user: number of templates, and total bytes of their settings. */
 export const maximumTemplates = 100;
 export const maximumTemplateBytes = 4 * 1024 * 1024;
 /** At once. */

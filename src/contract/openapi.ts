@@ -32,7 +32,7 @@ export function openApiDocument(endpoints: AnyEndpoint[], version: string): Json
         RetryAfter: header("Seconds until the same request may succeed", "integer"),
       },
       responses: {
-        // The HTTP server itself answers so, before there is a request.
+        // An answer of the HTTP server itself.
         headers_too_large: { description: "The request's header fields are too large" },
         ...Object.fromEntries(endpoints.flatMap(failuresOf)),
       },
@@ -83,7 +83,7 @@ function operationOf(endpoint: AnyEndpoint, components: Components): Json {
   };
 }
 
-/** A HEAD request of its own: its answer has other headers than that of the GET. */
+/** Describes HEAD, with other headers than GET. */
 function headOf(endpoint: AnyEndpoint, get: Json): Json {
   const bodyless = ({ content: _, ...response }: Json) => response;
   const errors = Object.entries(Object(get["responses"]))
@@ -151,7 +151,7 @@ function successContent(endpoint: AnyEndpoint, components: Components): Json {
   return { content: { [resultType]: { schema }, ...Object.fromEntries(also) } };
 }
 
-/** OpenAPI has no words for WebSockets. */
+/** An extension: OpenAPI does not describe WebSockets. */
 function messagesOf(endpoint: AnyEndpoint, components: Components): Json {
   if (endpoint.status !== 101) return {};
   const { first = [], client } = endpoint.messages ?? {};

@@ -1,4 +1,4 @@
-/** The endpoints of operations: list, get, cancel, and their alias for clients that know tasks. */
+/** The endpoints of operations: list, get, cancel, and the task endpoints of the original. */
 import { z } from "zod";
 import { Cancelled } from "./acknowledgements.ts";
 import { maximumWaitSeconds } from "./deadlines.ts";
@@ -31,7 +31,7 @@ export const Operation = z.object({
 });
 export type Operation = z.infer<typeof Operation>;
 
-/** An operation as clients of earlier programs know it. */
+/** An operation in the format of the original. */
 export const Task = z.object({
   id: z.string(),
   user_id: z.string(),

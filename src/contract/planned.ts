@@ -1,4 +1,4 @@
-/** Features that a later version brings, and which one. */
+/** Planned features and their versions. */
 export const plannedVersions = {
   networking: "0.2.0",
   images: "0.3.0",

@@ -7,7 +7,7 @@ interface Trait {
   /** On the wire and in the tables. */
   name: string;
   kind: keyof Kinds;
-  /** Where it is kept beside the sandbox itself. */
+  /** Stored in these too, beside the sandbox. */
   in: readonly ("template" | "snapshot")[];
   /** Not part of a sandbox's answers. */
   hidden?: true;
@@ -69,7 +69,7 @@ export function traitKeysIn(place: "template" | "snapshot"): TraitKey[] {
   return traitKeys.filter((key) => (sandboxTraits[key] as Trait).in.includes(place));
 }
 
-/** The settings alone, of something that has more. */
+/** Picks the settings from a larger object. */
 export function traitsOf(from: SandboxTraits): SandboxTraits {
   return picked(from, traitKeys) as SandboxTraits;
 }
@@ -93,7 +93,7 @@ const unsetByKind: Kinds = {
   "optional whole": null,
 };
 
-/** The settings of a sandbox for which nothing is asked. */
+/** Default settings of a sandbox. */
 export const unsetTraits = Object.fromEntries(
   traitKeys.map((key) => [key, unsetByKind[sandboxTraits[key].kind]]),
 ) as unknown as SandboxTraits;
@@ -113,7 +113,7 @@ export function mergedTraits(
   return { ...last, ...under, ...over, ...merged } as SandboxTraits;
 }
 
-/** Without those that ask for nothing. A flag and a number of seconds always ask for something. */
+/** Omits settings with default values. A flag and a number of seconds always count. */
 function setOf(traits: object): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(traits).filter(([key, value]) => {

@@ -55,7 +55,7 @@ export const Template = z.object({
 });
 export type Template = z.infer<typeof Template>;
 
-/** The one to be shown has the rest of it. */
+/** Without the fields that only GET of one template returns. */
 export const ListedTemplate = Template.omit({ env: true, init: true });
 export type ListedTemplate = z.infer<typeof ListedTemplate>;
 

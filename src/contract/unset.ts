@@ -11,7 +11,7 @@ export function zeroMeans(meaning: string): Record<typeof zeroKey, string> {
   return { [zeroKey]: meaning };
 }
 
-/** A null in place of the whole request stands for an empty one. */
+/** Treats null as an empty request. */
 export function withoutUnset(schema: z.core.$ZodType, request: unknown): unknown {
   return strip(schema, request === null ? {} : request);
 }
@@ -38,7 +38,7 @@ function strip(schema: z.core.$ZodType, value: unknown): unknown {
 function stripFields(shape: z.core.$ZodShape, record: Record<string, unknown>) {
   const fields = Object.entries(record).flatMap(([name, raw]) => {
     const schema = Object.hasOwn(shape, name) ? shape[name] : undefined;
-    if (!schema) return [[name, raw]]; // for the schema to refuse
+    if (!schema) return [[name, raw]]; // refused by the schema
     const value = strip(schema, raw);
     return isUnset(schema, value) ? [] : [[name, value]];
   });
@@ -52,7 +52,7 @@ function isUnset(schema: z.core.$ZodType, value: unknown): boolean {
 }
 
 interface FieldTraits {
-  /** Without the layers that only say whether it may be absent. */
+  /** Unwraps optional, nullable and default layers. */
   leaf: z.core.$ZodTypes;
   takesNull: boolean;
   hasMeaning: boolean;

@@ -7,9 +7,9 @@ import type { DiskReserve } from "../host/disk-reserve.ts";
 import type { Logger } from "../observability/log.ts";
 
 export interface EngineDependencies {
-  /** Disk space of the data directory that is given back when there is no other. */
+  /** Disk space of the data directory, freed when the disk is full. */
   reserve: DiskReserve;
-  /** Id of the host that owns what the engine makes. */
+  /** Id of the host that owns the files of the engine. */
   hostId: string;
   runtimeDir: string;
   log: Logger;

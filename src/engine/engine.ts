@@ -109,9 +109,9 @@ export interface Machine {
   readonly isAwake: boolean;
   /** Whether its processors stand still. */
   readonly isPaused: boolean;
-  /** Whether it is awake but held until the host's disk has room. */
+  /** Whether it is awake but paused until the host's disk has room. */
   readonly isStalled: boolean;
-  /** Called when the host's disk is full and the machine is held for it, and when it runs again. */
+  /** Called when the machine is paused because the host's disk is full, and when it runs again. */
   onStall: (isStalled: boolean) => void;
   /**
    * Syncs its disk, freezes its user processes and stops its processors. On failure it runs on. Errors:

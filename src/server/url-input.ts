@@ -1,4 +1,4 @@
-/** Refuses URLs that the router would take literally: `%FF` is no UTF-8, and must not name a file of that name. */
+/** Refuses invalid escapes such as `%FF`, which is not UTF-8: the router would take them literally. */
 import { BhattiError } from "../errors/bhatti-error.ts";
 
 /** Throws bad_request that names the path or the query parameter. */

@@ -59,7 +59,7 @@ export class Exec {
     const running = runningCommand(value, factsOf(request, use.warning), explain);
     const end = () => use[Symbol.dispose]();
     value.result.then(end, end);
-    // Released, a command has an unknown end; one that the host's full disk holds up has a reason.
+    // The end of a released command is unknown; a full host disk is a known reason.
     const giveUp = () => {
       if (use.machine.isStalled) overdue.abort(overdueError(sandbox));
       else running.release();
@@ -92,7 +92,7 @@ export class Exec {
       this.#options.log.debug(what, { sandbox, session, ms, ...outcome });
     };
     const isLimited = timeoutMs > 0;
-    // The guest enforces the timeout; this much later it is taken for dead.
+    // The guest enforces the timeout; this much later the daemon gives up on it.
     const overdue = isLimited && setTimeout(giveUp, timeoutMs + stepMs.kill);
     process.result
       .then(

@@ -18,7 +18,7 @@ import { sandboxOf } from "./sandbox-lookup.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 import { undoClaim } from "./undo-claim.ts";
 
-/** Settings that are absent are the source's, but for `keepHot`, which is false. */
+/** Absent settings are copied from the source, except `keepHot`, which is false. */
 export interface ForkRequest extends Partial<SandboxTraits> {
   /** With a count above 1, `name-1` to `name-N`. */
   name?: string | undefined;
@@ -40,7 +40,7 @@ export class Forks {
     this.#options = options;
   }
 
-  /** One child; the user's sandbox of that name if there is one already, as a create does. */
+  /** Creates one child, or returns the existing sandbox of that name, as a create does. */
   async createOne(
     user: User,
     ref: string,

@@ -88,7 +88,7 @@ export class LastKnown {
     ]);
   }
 
-  /** As they are while no client can be attached to them. */
+  /** Marks them as detached: a paused machine has no clients. */
   sessions(id: string): RememberedSessions | undefined {
     const kept = this.#store.sandboxes.sessionsOf(id);
     if (!kept) return undefined;
@@ -113,7 +113,7 @@ export class LastKnown {
     }
   }
 
-  /** Undefined for what cannot be read, such as what a later version stored: it is not worth failing for. */
+  /** Undefined if it cannot be parsed, such as that of a later version. */
   #parsed<S extends z.ZodType>(id: string, schema: S, json: string): z.output<S> | undefined {
     try {
       return schema.parse(JSON.parse(json));

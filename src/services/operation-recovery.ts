@@ -1,4 +1,4 @@
-/** After a start: gives each operation that an earlier daemon left unfinished the end that it really had. */
+/** Runs at start-up: stores the actual end of each operation that an earlier daemon left unfinished. */
 import type { Engine } from "../engine/engine.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import type { OperationEnd, OperationRecord } from "../store/operations.ts";

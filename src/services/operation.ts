@@ -1,4 +1,4 @@
-/** One operation that this process runs: its signal, its progress, and its end, which is final. */
+/** One operation of this process: its signal, progress and final state. */
 import { reasonOf } from "../async/deadline.ts";
 import type { OperationKind } from "../contract/operation-kinds.ts";
 import type { OperationError, OperationResult } from "../contract/operation-outcome.ts";
@@ -19,7 +19,7 @@ export function mapOutcome<T, U>(
   change: (value: T) => U,
 ): Accepted<U> {
   const changed = outcome.then(change);
-  changed.catch(() => {}); // as of the outcome itself
+  changed.catch(() => {}); // like the outcome itself
   return { ...rest, outcome: changed };
 }
 
@@ -141,7 +141,7 @@ export class Operation {
     return { [Symbol.dispose]: () => clearTimeout(timer) };
   }
 
-  /** The reason of an abort says more than what the work made of it. */
+  /** The reason of an abort replaces the error that it caused. */
   #explained(error: unknown): unknown {
     if (!this.#signal.aborted || (isBhattiError(error) && error.code !== "cancelled")) return error;
     if (isBhattiError(this.#signal.reason)) return reasonOf(this.#signal);
@@ -156,7 +156,7 @@ export class Operation {
   }
 }
 
-/** Unforeseen errors say nothing about the inside, as in answers; the log has them. */
+/** Unexpected errors reveal no internals, as in responses; the log has them. */
 export function errorOf(error: unknown): OperationError {
   if (!isBhattiError(error)) return { code: "internal", message: "internal error" };
   const { code, message, hint } = error;

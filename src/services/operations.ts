@@ -1,4 +1,4 @@
-/** Long work as users see it: accepted, run by this process or another one, and retained for a day after its end. */
+/** Operations: accepted, run by this process or another one, and retained for a day after their end. */
 import type { Clock } from "../async/clock.ts";
 import { pause } from "../async/deadline.ts";
 import { type OperationSize, operationMs, stepMs } from "../contract/deadlines.ts";
@@ -48,7 +48,7 @@ const lookAgainMs = 500;
 
 export class Operations {
   readonly #options: OperationsOptions;
-  /** Those of this process, until their end is stored. */
+  /** Operations of this process, until their end is stored. */
   readonly #live = new Map<string, Operation>();
   readonly #journal: OperationJournal;
   #sweeping: Disposable | undefined;
@@ -103,14 +103,14 @@ export class Operations {
     );
   }
 
-  /** Another user's is as good as none. Errors: operation_not_found. */
+  /** Errors: operation_not_found, also for those of other users. */
   get(user: User, id: string): OperationRecord {
     const record = this.#live.get(id)?.record ?? this.#options.store.operations.byId(id);
     if (record && mayShow(user, record) && !this.#isOld(record)) return record;
     throw new BhattiError("operation_not_found", "operation not found");
   }
 
-  /** As `get`, once it has ended or after so long. */
+  /** As `get`, after its end or the timeout. */
   async wait(
     user: User,
     id: string,
@@ -158,7 +158,7 @@ export class Operations {
       .filter(({ id, runner }) => !this.#live.has(id) && !isRunning(runner));
   }
 
-  /** The end of one that was abandoned. */
+  /** Stores the end of an abandoned operation. */
   conclude(record: OperationRecord, end: Omit<OperationEnd, "endedAt" | "progress">): void {
     const endedAt = new Date().toISOString();
     const { id, kind, target } = record;
@@ -169,7 +169,7 @@ export class Operations {
     this.#ended({ ...record, ...end, progress: "", endedAt });
   }
 
-  /** From now on removes old ones, stores ends that could not be stored, and ends those of processes that died. */
+  /** Starts the sweep: removes old rows, retries ends that could not be stored, and ends operations of dead processes. */
   start(): void {
     this.#sweep();
     this.#sweeping = this.#options.clock.timer(sweepMs, () => this.start());
@@ -187,7 +187,7 @@ export class Operations {
     }
   }
 
-  /** Aborts all but those that are better finished. */
+  /** Aborts all operations except stops. */
   close(reason: BhattiError): void {
     this.#sweeping?.[Symbol.dispose]();
     for (const operation of this.#live.values()) {
@@ -259,7 +259,7 @@ export class Operations {
   }
 }
 
-/** The end of an operation that was cut short; `left` is what its user finds. */
+/** The end of an interrupted operation; `left` describes the remaining state. */
 export function interrupted({ kind, state }: OperationRecord, left?: string) {
   const when = state === "pending" ? "before the operation began" : "during the operation";
   const nothing = kind === "image.build" ? "no image was registered" : "nothing was left behind";
@@ -268,7 +268,7 @@ export function interrupted({ kind, state }: OperationRecord, left?: string) {
   return { state: "failed", result: null, error } as const;
 }
 
-/** Resolves with the promise, or after so long. */
+/** Resolves with the promise, or after the timeout. */
 async function settledOr(promise: Promise<void>, milliseconds: number, signal: AbortSignal) {
   const settled = new AbortController();
   const over = pause(milliseconds, AbortSignal.any([signal, settled.signal]));

@@ -18,7 +18,7 @@ import { undoClaim } from "./undo-claim.ts";
 const lookAgainMs = 20;
 
 export interface CreatesOptions extends SandboxesOptions {
-  /** Called for each sandbox that has been made. */
+  /** Called for each new sandbox. */
   onMade(id: string): void;
 }
 

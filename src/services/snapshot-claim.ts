@@ -1,4 +1,4 @@
-/** Takes the name of a new snapshot within the user's limit: the checks and the row are one transaction. */
+/** Reserves the name of a new snapshot within the user's limit: checks and row are one transaction. */
 import { BhattiError } from "../errors/bhatti-error.ts";
 import { isUniqueViolation } from "../store/database.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";

@@ -1,4 +1,4 @@
-/** Disk and memory use of a sandbox: measured in a guest that runs, last known otherwise. Never wakes it. */
+/** Returns disk and memory use of a sandbox: current if its guest runs, else last known. Never wakes it. */
 import { within } from "../async/deadline.ts";
 import type { Logger } from "../observability/log.ts";
 import type { LastKnown, Usage } from "./last-known.ts";

@@ -23,7 +23,7 @@ export interface NewUser {
 
 export interface Authenticated {
   user: User;
-  /** Stands for the key that was used. */
+  /** Identifies the key of the request. */
   keyHash: string;
 }
 
@@ -34,7 +34,7 @@ export interface UserWithUsage extends User {
 export class Users {
   readonly #store: Store;
   readonly #events: EventSink;
-  /** How often this process has withdrawn keys. */
+  /** Number of keys that this process has revoked. */
   #withdrawals = 0;
 
   constructor(store: Store, events: EventSink) {
@@ -117,7 +117,7 @@ export class Users {
     return this.#store.keys.has(keyHash);
   }
 
-  /** Differs whenever a key may have been withdrawn. Cheaper than asking for keys. */
+  /** Changes whenever a key may have been revoked. Cheaper than reading keys. */
   keysVersion(): string {
     return `${this.#store.version()}.${this.#withdrawals}`;
   }

@@ -10,9 +10,9 @@ export interface EventRecord {
   meta: Record<string, unknown>;
 }
 
-/** Of each user, so that one who does much does not push out the events of others. */
+/** Per user, so that a busy user does not displace the events of others. */
 const retainedEvents = 50_000;
-/** Events until the oldest are deleted again, as counting takes a millisecond. */
+/** Number of events between two deletions, as counting takes a millisecond. */
 const trimInterval = 1000;
 
 export class EventTable {

@@ -30,7 +30,7 @@ const records = new Records({
   destroyRequestedAt: nullable(text("destroy_requested_at")),
   ...sandboxTraitColumns,
 });
-/** A sandbox as it is stored: its settings, and what became of it. */
+/** A sandbox as stored: its settings and its state. */
 export type SandboxRecord = ReturnType<typeof records.parse>;
 
 /** Lists leave out the settings that may be long. */
@@ -38,11 +38,11 @@ const listed = records.without("env", "init");
 export type ListedSandbox = ReturnType<typeof listed.parse>;
 
 const changing = ["status", "thermal", "statusReason", "engineId", "epoch", "stoppedAt"] as const;
-/** The fields that change over a sandbox's life without its user's doing. */
+/** Fields that the daemon changes. */
 export type SandboxChange = Pick<SandboxRecord, (typeof changing)[number]>;
 
 const editable = ["name", "expiresAt", ...traitKeys] as const;
-/** The fields that its user may change. */
+/** Fields that the user may change. */
 export type SandboxEdit = Pick<SandboxRecord, (typeof editable)[number]>;
 
 /** What ran in a sandbox, in whatever form it is kept, and when (RFC 3339). */

@@ -15,7 +15,7 @@ type ColumnsOf<T> = { [K in keyof T]: Column<T[K]> };
 
 export const sandboxTraitColumns = columnsOf(traitKeys) as ColumnsOf<SandboxTraits>;
 export const snapshotTraitColumns = columnsOf(traitKeysIn("snapshot")) as ColumnsOf<SnapshotTraits>;
-/** A template may leave to the defaults what a sandbox always has. */
+/** Nullable in templates, where the default applies. */
 export const templateTraitColumns = columnsOf(traitKeysIn("template"), {
   mayLackValues: true,
 }) as ColumnsOf<TemplateTraits>;

@@ -30,7 +30,7 @@ export class Container {
 
   /** The folder gets a socket and a log. */
   static async start(program: string, folder: string, root: string): Promise<Container> {
-    // Nothing of an earlier one must answer.
+    // A stale socket must not answer.
     rmSync(join(folder, "agent"), { force: true });
     const log = openSync(join(folder, "log"), "w");
     try {

@@ -7,15 +7,15 @@ export interface FakeGuest {
   onEnd: (end: MachineEnd) => void;
   /** Sets its identity; absent fields are unchanged. */
   configure(identity: GuestConfiguration, signal: AbortSignal): Promise<void>;
-  /** The connection to its agent, made where there is none. */
+  /** Returns the connection to its agent; connects if necessary. */
   connect(signal: AbortSignal): Promise<Guest>;
-  /** Ends the connection; its processes run on. */
+  /** Closes the connection; its processes keep running. */
   disconnect(): void;
-  /** Ends its processes in good order. */
+  /** Shuts its processes down. */
   shutdown(signal: AbortSignal): Promise<void>;
-  /** Ends its processes at once; its memory is gone, its disk stays. */
+  /** Kills its processes; its memory is lost, its disk is kept. */
   kill(): void;
-  /** Gives its disk, and its memory if that is wanted, to one that has not been used yet. */
+  /** Copies its disk, and optionally its memory, to an unused guest. */
   copyTo(other: FakeGuest, withMemory: boolean): Promise<void>;
   /** Ends its processes and removes its files. */
   remove(): Promise<void>;

@@ -26,7 +26,7 @@ export interface FakeSnapshot {
 export interface FakeHostOptions {
   /** Directory for the guests' files, emptied first; a temporary one by default. */
   folder?: string;
-  /** Makes guests, instead of those with the real agent. */
+  /** Creates guests, by default with the real agent. */
   newGuest?(): FakeGuest;
 }
 

@@ -1,6 +1,6 @@
 /**
  * A guest of the fake engine: the real agent in a container. Its root directory is its disk, and the files in its
- * `/dev/shm` are its memory. The agent is started when it is needed first.
+ * `/dev/shm` are its memory. The agent starts on first use.
  */
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
@@ -27,7 +27,7 @@ export class LoharGuest implements FakeGuest {
   readonly #options: LoharGuestOptions;
   #identity: GuestConfiguration = {};
   #container: Promise<Container> | undefined;
-  /** When no earlier container has processes any more. */
+  /** Settles when no earlier container has processes. */
   #gone: Promise<unknown> = Promise.resolve();
   #hasMemory = true;
 

@@ -12,7 +12,7 @@ export type Attachments = Pick<MachineConfig, "nics" | "volumes">;
 
 export const noAttachments: Attachments = { nics: [], volumes: [] };
 
-/** Errors: host_unfit for a kind of back end that this engine does not have. */
+/** Errors: host_unfit for unsupported back ends. */
 export async function acquireBackends(
   paths: MachinePaths,
   attachments: Attachments,
@@ -22,14 +22,14 @@ export async function acquireBackends(
   return ownedBackends(paths);
 }
 
-/** Connects a machine of the pool when it is handed out. */
+/** Acquires the back ends of a pool machine when it is handed out. */
 export function checkAttachments({ nics, volumes }: Attachments): void {
   const [kind] = [...nics.map(() => "network cards"), ...volumes.map(() => "volumes")];
   if (kind === undefined) return;
   throw new BhattiError("host_unfit", `This engine cannot attach ${kind} to machines yet`);
 }
 
-/** Those of a machine that runs already. */
+/** Returns the back ends of a running machine. */
 export function ownedBackends({ sockets }: MachinePaths): AsyncDisposableStack {
   const scope = new AsyncDisposableStack();
   scope.defer(() => rm(sockets, { recursive: true, force: true }));

@@ -3,7 +3,7 @@
  * guest; back ends, paths, buffer sizes and confinement may differ.
  */
 
-/** `whole`: the guest sees the value; `device`: all of it but the references to back ends; `presence`: only that it is there. */
+/** `whole`: the guest sees the value; `device`: all of it but the references to back ends; `presence`: only whether it is present. */
 type Visibility = "whole" | "device" | "presence" | "none";
 
 /** Every option that `qemuArguments` may use: a new one has to be classified here. */

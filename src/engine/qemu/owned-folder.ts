@@ -1,4 +1,4 @@
-/** Folders that say which host they belong to, so that no other host's recovery removes them. */
+/** Folders with an owner file that names their host, so that no other host's recovery removes them. */
 import { mkdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
@@ -9,10 +9,10 @@ const Owner = z.object({ host: z.string() });
 
 export const ownerName = "owner.json";
 
-/** A folder under such a name was being made when its daemon died; nothing refers to it. */
+/** Prefix of incomplete folders: the daemon died while creating them, and nothing refers to them. */
 export const unfinishedPrefix = ".new-";
 
-/** Makes the folder together with its owner file: it never exists without. */
+/** Creates the folder atomically with its owner file. */
 export async function makeOwnedFolder(directory: string, host: string): Promise<void> {
   const unfinished = join(dirname(directory), `${unfinishedPrefix}${basename(directory)}`);
   await rm(unfinished, { recursive: true, force: true });

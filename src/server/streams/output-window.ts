@@ -1,4 +1,4 @@
-/** Bounds the output on its way to a client that reports what it has processed, as it cannot pause its WebSocket. */
+/** Limits the output in flight to a client that acknowledges output, as it cannot pause its WebSocket. */
 export class OutputWindow {
   readonly #over: AbortSignal;
   #limit = Number.POSITIVE_INFINITY;

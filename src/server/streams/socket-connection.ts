@@ -27,7 +27,7 @@ export interface SocketOptions {
   requestId: string;
   clock: Clock;
   log: Logger;
-  /** Codes that the endpoint's description has. */
+  /** Error codes that the endpoint documents. */
   documentedErrors?: ReadonlySet<ErrorCode> | undefined;
   /** Throws when the client may not talk now. */
   admit(): void;
@@ -39,7 +39,7 @@ export interface SocketOptions {
 }
 
 const firstMessageMs = 10_000;
-/** How long a client may take to read why it failed. */
+/** How long a client may take to read the error. */
 const lastMessageMs = 10_000;
 /** Close codes of RFC 6455. */
 export const closeCodes = { done: 1000, refused: 1008, failed: 1011 } as const;

@@ -3,7 +3,7 @@ export class Strangers {
   readonly #limit: number;
   readonly #byAddress = new Map<string, number>();
 
-  /** Of one address. */
+  /** Per address. */
   constructor(limit: number) {
     this.#limit = limit;
   }
