@@ -1,14 +1,14 @@
 /**
  * Encodes file names and arguments, which are bytes, as strings: a byte that is not valid UTF-8 becomes a NUL and two
- * hexadecimal digits, as names contain no NUL.
+ * hexadecimal digits, as names contain no NUL. ASCII is never escaped: a name from a guest could hide a slash otherwise.
  */
 
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-const byteEscape = /\0([0-9a-f]{2})/g;
+const byteEscape = /\0([89a-f][0-9a-f])/g;
 
 export function textOf(bytes: Uint8Array): string {
   const whole = decoded(bytes);
-  if (whole !== undefined && !whole.includes("\0")) return whole;
+  if (whole !== undefined) return whole;
   let text = "";
   for (let at = 0; at < bytes.length; ) {
     const length = sequenceLength(bytes[at] ?? 0);
@@ -27,7 +27,7 @@ export function bytesOf(text: string): Buffer {
   );
 }
 
-/** Whether it stands for bytes that are not UTF-8. */
+/** Whether it has bytes that are not UTF-8, or a NUL that no name can have. */
 export function hasBytes(text: string): boolean {
   return text.includes("\0");
 }
@@ -45,9 +45,8 @@ function decoded(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** By its first byte; 0 for a byte that begins none, NUL too. */
+/** By its first byte; 0 for a byte that begins none. */
 function sequenceLength(first: number): number {
-  if (first === 0) return 0;
   if (first < 0x80) return 1;
   if (first < 0xc2) return 0;
   if (first < 0xe0) return 2;

@@ -1,6 +1,6 @@
 /** The command line against a daemon that answers as the original does, or omits optional fields. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ensureBinary, type Outcome, runBinary } from "../support/binary.ts";
@@ -192,3 +192,19 @@ test.each(commands.map((args) => [args.join(" "), args] as const))(
     }
   },
 );
+
+test("pull takes the local name from the command line, not from the sandbox", async () => {
+  const into = join(folder, "into");
+  mkdirSync(into);
+  const tar = new Bun.Archive({ "ours.txt": "content" });
+  const replies = [
+    json({ path: "/workspace/\u00002e\u00002e\u00002fvictim", is_dir: false, size: 7 }),
+    () => new Response(bytes),
+  ];
+  const bytes = await tar.bytes();
+  const { code } = await run(["file", "pull", "dev", "ours.txt", `${into}/`], () =>
+    (replies.shift() ?? json({}))(),
+  );
+  expect(code).toBe(0);
+  expect(readdirSync(into)).toEqual(["ours.txt"]);
+});

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BhattiError } from "../../errors/bhatti-error.ts";
-import { extractInto } from "./extract.ts";
+import { extractFile, extractInto } from "./extract.ts";
 import { headerOf, noteOf, padding, shrankKey, type TarType, tarEnd } from "./tar-header.ts";
 
 let folder: string;
@@ -53,6 +53,17 @@ async function* inPieces(bytes: Buffer, size = 77) {
 }
 
 const extract = (bytes: Buffer) => extractInto(into, inPieces(bytes), { files: 0, bytes: 0 });
+test.each(["../victim", "..", ".", "a/../../victim", "\u00002e\u00002e\u00002fvictim", ""])(
+  "a file is not written under the name %j",
+  async (name) => {
+    const tar = inPieces(tarOf([["x", "file", "x"]]));
+    const extracting = extractFile({ directory: into, name }, tar, { files: 0, bytes: 0 });
+    await expect(extracting).rejects.toMatchObject({ code: "unsafe_path" });
+    expect(readdirSync(folder).toSorted()).toEqual(["into", "outside"]);
+    expect(readdirSync(into)).toEqual([]);
+  },
+);
+
 const codeOf = (bytes: Buffer) =>
   extract(bytes).then(
     () => "done",

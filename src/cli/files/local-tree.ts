@@ -61,6 +61,7 @@ export class LocalTree {
   }
 
   directory(entry: Facts): void {
+    refuseUnsafe(entry.name);
     this.#enter(entry.name);
     this.#later.push(entry);
   }
@@ -148,7 +149,7 @@ export class LocalTree {
   }
 
   #place(name: Buffer): Buffer {
-    if (name.length === 0) throw new BhattiError("unsafe_path", "an entry has no name");
+    refuseUnsafe(name);
     const slash = name.lastIndexOf("/");
     this.#enter(name.subarray(0, Math.max(slash, 0)));
     return this.#pathOf(name);
@@ -180,6 +181,14 @@ export class LocalTree {
   #pathOf(name: Buffer): Buffer {
     return Buffer.concat([this.#root, Buffer.from("/"), name]);
   }
+}
+
+/** Only names below the root: no reader of names is trusted to have checked them. */
+function refuseUnsafe(name: Buffer): void {
+  const isUnsafe = (part: string) =>
+    part === "" || part === "." || part === ".." || part.includes("\0");
+  if (!name.toString("latin1").split("/").some(isUnsafe)) return;
+  throw new BhattiError("unsafe_path", `"${name}" from the sandbox is no name in the directory`);
 }
 
 /** As a number one before 1970 is taken for now (Bun 1.4.5). */

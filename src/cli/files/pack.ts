@@ -190,7 +190,7 @@ function contentOf(descriptor: number, size: number, path: Buffer): Buffer {
     if (count === 0) break;
     bytes += count;
     if (bytes > maxUnsizedBytes) {
-      const rule = "it does not say how long it is, and is longer than 16 MiB";
+      const rule = "its size is unknown, and it has more than 16 MiB";
       throw new BhattiError("local_io", `cannot read "${path}": ${rule}`);
     }
     pieces.push(piece.subarray(0, count));

@@ -43,7 +43,7 @@ export async function pullFrom(
     );
   }
   const into = isDirectory || local.endsWith("/");
-  const target = there.is_dir || !into ? local : join(local, basename(there.path ?? place.path));
+  const target = there.is_dir || !into ? local : join(local, basename(place.path));
   const destination = there.is_dir ? undefined : destinationOf(target);
   const progress = await showProgress(context, () =>
     there.is_dir || there.size === undefined ? undefined : { files: 1, bytes: there.size },
