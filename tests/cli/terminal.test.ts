@@ -51,6 +51,19 @@ test("-t passes keys on as they are typed, and puts the terminal back", async ()
   expect(run.screen()).toMatch(/\secho\s/);
 });
 
+test("-t takes single keys although its output goes to a pipe", async () => {
+  await daemon.ok("create", "--name", "dev");
+  const command = "stty raw -echo; echo ready; head -c 2; echo; echo over";
+  const script = `${binary} exec dev -it -- sh -c '${command}' | cat; stty -a`;
+  const run = runInTerminal(["bash", "-c", script], daemon.env);
+  await run.shows("ready");
+  run.type("a\x03");
+  await run.shows("a\x03");
+  await run.shows("over");
+  await run.exited;
+  expect(run.screen()).toMatch(/(^|\s)icanon/);
+});
+
 test("-i passes on what is typed, a line at a time", async () => {
   await daemon.ok("create", "--name", "dev");
   const run = inTerminal("exec", "-i", "dev", "--", "wc", "-c");

@@ -14,7 +14,7 @@ import { describeReattached } from "./reattached.ts";
 import { Screen } from "./screen.ts";
 import { forwardBytes, forwardKeys, type KeyMode } from "./session-input.ts";
 
-export interface SessionPlan {
+interface SessionPlan {
   sandbox: string;
   /** An `ExecStart` gets all keys and, as a local command would, signals and the end of stdin. */
   start: ShellStart | AttachStart | ExecStart;
@@ -201,8 +201,8 @@ class Follower implements Disposable {
 
   #forwardInput({ tty }: SessionEvent): void {
     const { context, leave, plan, screen } = this.#options;
-    const { stdin, terminal } = context.system;
-    if (tty && plan.stdin === "terminal" && terminal.size()) {
+    const { stdin } = context.system;
+    if (tty && plan.stdin === "terminal") {
       screen.enter();
       const keys = {
         detach: () => leave.abort(new Left()),
