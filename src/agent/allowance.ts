@@ -19,7 +19,10 @@ export class Allowance {
     this.#left = Math.min(burst, this.#left + ((now - this.#at) * perSecond) / 1000);
     this.#at = now;
     if (this.#left < 1) {
-      throw new ProtocolError("flood", `The guest sends ${this.#what} without end`);
+      throw new ProtocolError(
+        "flood",
+        `The guest sends more than ${perSecond} ${this.#what} a second`,
+      );
     }
     this.#left -= 1;
   }

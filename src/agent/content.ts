@@ -1,27 +1,27 @@
 /** Streams of bytes to and from the guest: files, archives and logs. */
-import type { z } from "zod";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import { octal } from "./file-mode.ts";
 import type { GuestFile, SizedContent } from "./guest.ts";
 import type { LogRequest, ReadLog } from "./guest-sessions.ts";
-import { GuestStream } from "./guest-stream.ts";
+import { GuestStream, type StreamPlan } from "./guest-stream.ts";
 import type { Line } from "./line.ts";
 import { nothing, openedLogMessage, writtenMessage } from "./messages.ts";
 
-export interface ContentSchemas<Opened, Result> {
-  opened: z.ZodType<Opened>;
-  result: z.ZodType<Result>;
-}
+/** What kind of stream it is: its messages, and whether it has output. */
+export type ContentPlan<Opened, Result> = Pick<
+  StreamPlan<Opened, Result>,
+  "opened" | "result" | "hasOutput"
+>;
 
 /** Consumers of a stream that is released get `cancelled`, so that they do not take a part of the content for all. */
 export function openContent<Opened, Result>(
   line: Line,
   message: object & { kind: string },
-  schemas: ContentSchemas<Opened, Result>,
+  plan: ContentPlan<Opened, Result>,
   signal: AbortSignal,
 ): GuestStream<Opened, Result> {
   const refusal = () => new BhattiError("cancelled", "The file transfer was released");
-  return new GuestStream(line, { message, ...schemas, refusal }, signal);
+  return new GuestStream(line, { message, ...plan, refusal }, signal);
 }
 
 /** Resolves when the guest has found the log. The signal ends the attempt and, afterwards, the reading. */
@@ -31,7 +31,8 @@ export async function readLog(
   signal: AbortSignal,
 ): Promise<ReadLog> {
   const message = { kind: "log", session, follow, tail, from };
-  const stream = openContent(line, message, { opened: openedLogMessage, result: nothing }, signal);
+  const plan = { opened: openedLogMessage, result: nothing, hasOutput: true };
+  const stream = openContent(line, message, plan, signal);
   return { ...(await stream.opened), ...stream.content };
 }
 
@@ -44,8 +45,8 @@ export async function writeFile(
 ): Promise<void> {
   const isBytes = content instanceof Uint8Array;
   const expected = isBytes ? content.length : content.size;
-  const schemas = { opened: nothing, result: writtenMessage };
-  const stream = openContent(line, writeMessage(file, expected), schemas, signal);
+  const plan = { opened: nothing, result: writtenMessage, hasOutput: false };
+  const stream = openContent(line, writeMessage(file, expected), plan, signal);
   void stream.send(isBytes ? [content] : content);
   const { size } = await stream.result;
   if (size === expected) return;

@@ -2,7 +2,7 @@
 
 import type { z } from "zod";
 import type { Pieces } from "../async/pieces.ts";
-import { type ContentSchemas, openContent } from "./content.ts";
+import { type ContentPlan, openContent } from "./content.ts";
 import {
   changeMessage,
   entryLine,
@@ -44,16 +44,22 @@ export class LoharFiles implements GuestFiles {
   async read(at: GuestPath, selection: FileSelection, signal: AbortSignal): Promise<OpenedFile> {
     const { offset, limit, maxBytes } = selection;
     const open = { op: "read", ...where(at), offset, limit, max_bytes: maxBytes };
-    const stream = this.#open(open, { opened: openedFileMessage, result: readMessage }, signal);
+    const plan = { opened: openedFileMessage, result: readMessage, hasOutput: true };
+    const stream = this.#open(open, plan, signal);
     const file = await stream.opened;
-    return { ...file, ...stream.content };
+    const { release } = stream.content;
+    return {
+      ...file,
+      release,
+      [Symbol.asyncIterator]: () => this.#atMost(file.bytes, stream.content),
+    };
   }
 
   async list(at: GuestPath & ListPage, signal: AbortSignal): Promise<FileList> {
     const { after, maxBytes = maximumListBytes } = at;
     const open = { op: "list", ...where(at), after, max_bytes: maxBytes };
-    const schemas = { opened: openedListMessage, result: listedMessage };
-    const stream = this.#open(open, schemas, signal);
+    const plan = { opened: openedListMessage, result: listedMessage, hasOutput: true };
+    const stream = this.#open(open, plan, signal);
     const { path } = await stream.opened;
     const start = path.endsWith("/") ? path : `${path}/`;
     const entries: FileEntry[] = [];
@@ -71,7 +77,8 @@ export class LoharFiles implements GuestFiles {
 
   stat(at: GuestPath & { follow?: boolean }, signal: AbortSignal): Promise<FileEntry> {
     const open = { op: "stat", ...where(at), follow: at.follow };
-    return this.#open(open, { opened: nothing, result: entryMessage }, signal).result;
+    const plan = { opened: nothing, result: entryMessage, hasOutput: false };
+    return this.#open(open, plan, signal).result;
   }
 
   makeDirectory(
@@ -96,8 +103,8 @@ export class LoharFiles implements GuestFiles {
   }
 
   async pack(at: GuestPath & { sparse?: boolean }, signal: AbortSignal): Promise<GuestBytes> {
-    const schemas = { opened: nothing, result: transferMessage };
-    const stream = this.#open({ op: "pack", ...where(at), sparse: at.sparse }, schemas, signal);
+    const plan = { opened: nothing, result: transferMessage, hasOutput: true };
+    const stream = this.#open({ op: "pack", ...where(at), sparse: at.sparse }, plan, signal);
     await stream.opened;
     return stream.content;
   }
@@ -107,8 +114,8 @@ export class LoharFiles implements GuestFiles {
     content: AsyncIterable<Uint8Array>,
     signal: AbortSignal,
   ): Promise<TransferResult> {
-    const schemas = { opened: nothing, result: transferMessage };
-    const stream = this.#open({ op: "unpack", ...where(at) }, schemas, signal);
+    const plan = { opened: nothing, result: transferMessage, hasOutput: false };
+    const stream = this.#open({ op: "unpack", ...where(at) }, plan, signal);
     await stream.opened;
     void stream.send(content);
     return await stream.result;
@@ -119,7 +126,8 @@ export class LoharFiles implements GuestFiles {
     signal: AbortSignal,
   ): Promise<Pieces<FileChange>> {
     const open = { op: "watch", ...where(at), recursive: at.recursive };
-    const stream = this.#open(open, { opened: nothing, result: nothing }, signal);
+    const plan = { opened: nothing, result: nothing, hasOutput: true };
+    const stream = this.#open(open, plan, signal);
     await stream.opened;
     return {
       release: () => stream.release(),
@@ -129,6 +137,19 @@ export class LoharFiles implements GuestFiles {
 
   async *#changesOf(content: GuestBytes): AsyncGenerator<FileChange, undefined> {
     for await (const { value } of this.#linesOf(content, changeMessage, "change")) yield value;
+  }
+
+  /** A guest that sends more than it announced loses its connection. */
+  async *#atMost(limit: number | undefined, content: GuestBytes) {
+    let bytes = 0;
+    for await (const piece of content) {
+      bytes += piece.length;
+      if (limit !== undefined && bytes > limit) {
+        const message = `The guest sent more than the ${limit} bytes that it announced`;
+        throw this.#line.fail(new ProtocolError("too_long", message));
+      }
+      yield piece;
+    }
   }
 
   /** A guest that breaks the rules of a line loses its connection. */
@@ -145,15 +166,15 @@ export class LoharFiles implements GuestFiles {
   }
 
   async #do(open: object, signal: AbortSignal): Promise<void> {
-    await this.#open(open, { opened: nothing, result: nothing }, signal).result;
+    await this.#open(open, { opened: nothing, result: nothing, hasOutput: false }, signal).result;
   }
 
   #open<Opened, Result>(
     open: object,
-    schemas: ContentSchemas<Opened, Result>,
+    plan: ContentPlan<Opened, Result>,
     signal: AbortSignal,
   ): GuestStream<Opened, Result> {
-    return openContent(this.#line, { kind: "file", ...open }, schemas, signal);
+    return openContent(this.#line, { kind: "file", ...open }, plan, signal);
   }
 }
 

@@ -12,7 +12,7 @@ import { Outgoing } from "./outgoing.ts";
 import { OutputQueue, outputChannel } from "./output-queue.ts";
 
 /** Why a stream takes no more input. */
-export type InputEnd = "ended" | "released" | "closed";
+type InputEnd = "ended" | "released" | "closed";
 
 export interface StreamPlan<Opened, Result> {
   /** Content of the OPEN frame. */
@@ -25,6 +25,8 @@ export interface StreamPlan<Opened, Result> {
   released?: Result;
   /** The error for input after the given event. */
   refusal(end: InputEnd): BhattiError;
+  /** Whether the guest may send DATA. */
+  hasOutput: boolean;
   /** Takes a CONTROL frame; without it the guest may send none. Throws a ProtocolError. */
   onControl?(payload: Uint8Array): void;
 }
@@ -48,7 +50,8 @@ export class GuestStream<Opened, Result> implements AsyncIterable<ExecOutput>, S
   readonly #onAbort = () => this.#release(reasonOf(this.#signal));
   /** Channels of output that have ended. */
   readonly #ended = new Set<number>();
-  #state: "opening" | "open" | "over" = "opening";
+  /** `draining`: the result is here, and output waits for its consumer. */
+  #state: "opening" | "open" | "draining" | "over" = "opening";
 
   /** Throws the signal's reason, or why the line is closed. */
   constructor(line: Line, plan: StreamPlan<Opened, Result>, signal: AbortSignal) {
@@ -104,7 +107,7 @@ export class GuestStream<Opened, Result> implements AsyncIterable<ExecOutput>, S
   async send(content: AsyncIterable<Uint8Array> | Uint8Array[]): Promise<void> {
     try {
       for await (const piece of content) {
-        if (this.#state === "over") return;
+        if (this.#state === "draining" || this.#state === "over") return;
         await this.write(piece);
       }
     } catch (error) {
@@ -182,6 +185,9 @@ export class GuestStream<Opened, Result> implements AsyncIterable<ExecOutput>, S
   }
 
   #expectOutput(channel: number): void {
+    if (!this.#plan.hasOutput) {
+      throw new ProtocolError("bad_order", `The guest sent output on ${this}, which has none`);
+    }
     if (this.#state === "open" && !this.#ended.has(channel)) return;
     throw new ProtocolError("bad_order", "Output came before the start or after the end");
   }
@@ -197,16 +203,22 @@ export class GuestStream<Opened, Result> implements AsyncIterable<ExecOutput>, S
   #onResult(payload: Uint8Array): void {
     if (this.#state !== "open") throw new ProtocolError("bad_order", "A result came too early");
     const result = parseMessage(this.#plan.result, "result", payload);
-    this.#finish(this.#plan.refusal("ended"));
-    this.#output.end(() => this.#result.resolve(result));
+    this.#state = "draining";
+    this.#input.stop(this.#plan.refusal("ended"));
+    this.#output.end(() => {
+      this.#finish(this.#plan.refusal("ended"));
+      this.#result.resolve(result);
+    });
   }
 
   #release(reason: Error | undefined): void {
-    if (this.#state !== "over") {
+    if (this.#state === "opening" || this.#state === "open") {
       this.#line.release(this.#id);
       const { released, refusal } = this.#plan;
       if (reason || released === undefined) this.#fail(reason ?? refusal("released"));
       else this.#endAs(released);
+    } else if (reason) {
+      this.#fail(reason);
     }
     this.#output.clear();
   }

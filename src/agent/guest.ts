@@ -1,4 +1,4 @@
-/** What a guest can be asked to do, whoever answers: lohar in a VM, lohar on a socket, or the fake engine's script. */
+/** What a guest can be asked to do, answered by lohar in a VM or on a socket. */
 import type { FileOwner, GuestFiles } from "./guest-files.ts";
 import type {
   AttachedSession,

@@ -42,5 +42,5 @@ function joined(begun: GrowingBytes | undefined, piece: Uint8Array): GrowingByte
 }
 
 function tooLong(what: string): ProtocolError {
-  return new ProtocolError("too_long", `The guest's ${what} has no end`);
+  return new ProtocolError("too_long", `The guest's ${what} exceeds ${maxLineBytes / 1024} KiB`);
 }

@@ -15,12 +15,13 @@ import type {
   GuestStats,
   SizedContent,
 } from "./guest.ts";
-import type { GuestBytes, GuestFiles } from "./guest-files.ts";
+import type { GuestFiles } from "./guest-files.ts";
 import type {
   AttachedSession,
   AttachRequest,
   GuestProcessInfo,
   LogRequest,
+  ReadLog,
 } from "./guest-sessions.ts";
 import { Line } from "./line.ts";
 import {
@@ -160,7 +161,7 @@ class Lohar implements Guest {
     return attachSession(this.#line, request, signal);
   }
 
-  readLog(request: LogRequest, signal: AbortSignal): Promise<GuestBytes> {
+  readLog(request: LogRequest, signal: AbortSignal): Promise<ReadLog> {
     return readLog(this.#line, request, signal);
   }
 

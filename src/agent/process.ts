@@ -22,7 +22,11 @@ export async function startExec(
   const tty = request.tty !== undefined;
   const stdin = request.stdin || tty; // a terminal always has a keyboard
   const message = execMessage(request, stdin);
-  const stream = new GuestStream(line, { message, opened: openedExecMessage, ...process }, signal);
+  const stream = new GuestStream(
+    line,
+    { message, opened: openedExecMessage, ...processPlan },
+    signal,
+  );
   const opened = await stream.opened;
   if (!stdin) stream.refuseInput(inputRefusal("was not requested"));
   return asProcess(stream, { ...opened, tty, stdin, offset: 0, prelude: "" });
@@ -37,7 +41,7 @@ export async function attachSession(
   const { session, mode, ifDetached, from, tty, resized } = request;
   const sizes = resized && true;
   const message = { kind: "attach", session, mode, if_detached: ifDetached, from, tty, sizes };
-  const plan = { message, opened: attachedMessage, ...process, ...takesSizes(resized) };
+  const plan = { message, opened: attachedMessage, ...processPlan, ...takesSizes(resized) };
   const stream = new GuestStream(line, plan, signal);
   const attached = await stream.opened;
   const isReadOnly = mode === "watch";
@@ -57,7 +61,8 @@ const inputEnds = {
   closed: "was closed",
 } as const;
 
-const process: Pick<StreamPlan<unknown, ExecResult>, "result" | "released" | "refusal"> = {
+const processPlan: Omit<StreamPlan<unknown, ExecResult>, "message" | "opened"> = {
+  hasOutput: true,
   result: execResultMessage,
   released: { exitCode: -1, reason: "lost" },
   refusal: (end) => inputRefusal(inputEnds[end]),

@@ -158,6 +158,19 @@ describe("letting go of a process", () => {
     });
   });
 
+  test("by its signal rejects the result when output waits for its consumer", async () => {
+    await withFakeGuest(async (guest, host) => {
+      const controller = new AbortController();
+      const { stream, process } = await startOn(guest, host, {}, controller.signal);
+      guest.output(stream, 1, "one");
+      guest.message(stream, FrameType.result, { exit_code: 0, reason: "exited" });
+      await roundTrip(guest, host);
+      controller.abort();
+      expect(await codeOf(process.result)).toBe("cancelled");
+      expect(await codeOf(process[Symbol.asyncIterator]().next())).toBe("cancelled");
+    });
+  });
+
   test("ends the loop over its output, and what is under way is dropped", async () => {
     await withFakeGuest(async (guest, host) => {
       const { stream, process } = await startOn(guest, host);

@@ -56,20 +56,44 @@ async function servedUntil(over: Promise<unknown>) {
   return { commands, most };
 }
 
+const at = { path: "/d", user: "lohar" } as const;
+const file = { ...at, mode: 0o644 };
+const command = { argv: ["true"], stdin: false, timeoutMs: 0 };
+
+/** One use of each kind of stream, to its end. */
+const uses: Record<string, (guest: Guest) => Promise<unknown>> = {
+  exec: async (guest) => Array.fromAsync(await guest.exec(command, generous())),
+  log: async (guest) => Array.fromAsync(await guest.readLog({ session: "s" }, generous())),
+  write: (guest) => guest.writeFile(file, Buffer.from("x"), generous()),
+  read: async (guest) => Array.fromAsync(await guest.files.read(at, {}, generous())),
+  list: (guest) => guest.files.list(at, generous()),
+  stat: (guest) => guest.files.stat(at, generous()),
+  pack: async (guest) => Array.fromAsync(await guest.files.pack(at, generous())),
+};
+
+const attacksOnAll = {
+  lengths: "A frame was cut off",
+  unknown: "frames of unknown types a second",
+  replies: "not requested",
+  unfinished: "too long",
+};
+
 test.each([
-  ["names", "The guest's entry"],
-  ["lengths", "A frame was cut off"],
-  ["unknown", "unknown types without end"],
-  ["replies", "not requested"],
-  ["unfinished", "too long"],
+  ["names", "list", "The guest's entry"],
+  ["content", "read", "more than the 1 bytes that it announced"],
+  ["content", "stat", "which has none"],
+  ["content", "write", "which has none"],
+  ...Object.entries(attacksOnAll).flatMap(([attack, why]) =>
+    Object.keys(uses).map((use) => [attack, use, why] as const),
+  ),
 ])(
-  "an attack with %s costs the guest its connection, and nobody else anything",
-  async (kind, why) => {
+  "an attack with %s on %s costs the guest its connection, and nobody else anything",
+  async (kind, use, why) => {
     await run(other, ["true"]);
     Bun.gc(true);
     const before = process.memoryUsage.rss();
     await using attack = await attacked(kind);
-    const failure = failureOf(attack.guest.files.list({ path: "/d", user: "lohar" }, generous()));
+    const failure = failureOf(uses[use]?.(attack.guest) ?? Promise.resolve());
     const { commands, most } = await servedUntil(attack.guest.closed);
     expect(await failure).toMatchObject({ code: "machine_lost" });
     expect((await failure).message).toContain(why);

@@ -45,7 +45,7 @@ test("a list without end is truncated at the byte limit", async () => {
 
 test.each([
   ["an entry that is malformed", "{}\n", "entry is malformed"],
-  ["an entry without end", `["${"a".repeat(30_000)}`, "entry has no end"],
+  ["an entry without end", `["${"a".repeat(30_000)}`, "entry exceeds 128 KiB"],
 ])("a guest that lists %s loses its connection", async (_which, text, words) => {
   await withFakeGuest(async (guest, host) => {
     const listing = host.files.list({ path: "/d", user: "lohar" }, generous());

@@ -270,7 +270,7 @@ fn extents(file: &OwnedFd, size: u64) -> rustix::io::Result<Option<Vec<Extent>>>
 }
 
 fn too_long() -> Refusal {
-    let why = "It does not say how long it is, and is longer than 16 MiB";
+    let why = "The size of the file is unknown, and it has more than 16 MiB";
     Refusal::Rule("bad_request", why)
 }
 
