@@ -62,7 +62,7 @@ export const lifecycleEndpoints = {
   "sandbox.start": endpoint("sandbox.start", {
     summary: "Resume a stopped sandbox",
     description:
-      "Succeeds if the sandbox is already running. If it lost its memory, X-Bhatti-Warning says why.",
+      "Succeeds if the sandbox is already running and its guest responds. If it lost its memory, X-Bhatti-Warning says why.",
     params: SandboxRef,
     body: StartSandbox,
     result: Sandbox,

@@ -29,7 +29,8 @@ export interface LifecycleOptions {
 
 /** Why one that was lost, and is stopped then, starts from its disk. */
 const memoryIsGone = "no saved state";
-const answerMs = 3_000;
+/** As for a stop. */
+const answerMs = 5_000;
 
 export class Lifecycle {
   readonly #options: LifecycleOptions;
@@ -109,7 +110,9 @@ export class Lifecycle {
     actor.activity.saw("started");
     const { machine } = actor;
     // One that stands still cannot answer; whether it does shows when it is woken.
-    if (force && machine && !machine.isPaused && !(await answers(machine, signal))) {
+    const isAsked = machine && !machine.isPaused && (force || !machine.isStalled);
+    if (isAsked && !(await answers(machine, signal))) {
+      if (!force) throw unresponsive(sandbox);
       await this.#giveUp(actor, machine);
     }
     // With force the rest of the time is for a boot.
@@ -152,6 +155,14 @@ export class Lifecycle {
     }
     return state === "suspended" ? "all" : "disk";
   }
+}
+
+function unresponsive({ name }: SandboxRecord): BhattiError {
+  return new BhattiError(
+    "guest_unresponsive",
+    `The guest of sandbox "${name}" did not respond within ${answerMs / 1000} s`,
+    { hint: `Boot from disk, which discards its memory: bhatti start --force ${name}` },
+  );
 }
 
 async function answers(machine: Machine, signal: AbortSignal): Promise<boolean> {

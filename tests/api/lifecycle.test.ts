@@ -232,6 +232,14 @@ test("start --force gives up the memory only of a guest that does not answer", a
   expect(await outputOf(daemon, "dev", ...recall("k"))).toBe("1");
   const machine = daemon.engine.machines.get(engine_id);
   if (machine) machine.isDeaf = true;
+  expect(await post(daemon, "/sandboxes/dev/start")).toMatchObject({
+    status: 504,
+    body: {
+      code: "guest_unresponsive",
+      error: 'The guest of sandbox "dev" did not respond within 5 s',
+      hint: expect.stringContaining("bhatti start --force dev"),
+    },
+  });
   expect((await post(daemon, "/sandboxes/dev/start", { force: true })).status).toBe(200);
   expect(await outputOf(daemon, "dev", ...recall("k"))).toBe("");
 });

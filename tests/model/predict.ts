@@ -83,7 +83,7 @@ const effects: Effects = {
     sandbox.usedAt = state.now;
     sandbox.calmSince = state.now;
     try {
-      if (force && isHot(sandbox)) ask(sandbox);
+      if (isHot(sandbox)) ask(sandbox);
       if (!isHot(sandbox) || sandbox.isAsleep) wake(state, sandbox);
     } catch (error) {
       if (!force) throw error;

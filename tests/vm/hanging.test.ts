@@ -69,6 +69,9 @@ test("a guest whose agent does not answer is not put to sleep, and says why; for
   await until("why it stays hot is told", isTold);
   expect(await show(daemon, "dev")).toMatchObject({ status: "running", thermal: "hot" });
   expect(startTimeOf(await machinePid(daemon, "dev"))).toBeDefined();
+  const started = await daemon.run(["start", "dev"]);
+  expect(started.code).toBe(1);
+  expect(started.stderr).toContain('The guest of sandbox "dev" did not respond within 5 s');
   await daemon.ok("start", "dev", "--force");
   expect(await exec("dev", "cat /workspace/file")).toBe("kept\n");
 });
