@@ -5,8 +5,11 @@ import { configSources } from "./settings.ts";
 
 export async function dataDirectory({ flags, system, remark }: Context): Promise<string> {
   if (flags["data-dir"]) return await absolutePath(flags["data-dir"]);
-  const warn = (message: string) => void remark(`Warning: ${message}`);
-  return (await loadServerConfig(await configSources(system, warn))).dataDir;
+  return (await loadServerConfig(await configSources(system, warnOf({ remark })))).dataDir;
+}
+
+function warnOf({ remark }: Pick<Context, "remark">): (message: string) => void {
+  return (message) => void remark(`Warning: ${message}`);
 }
 
 export async function absolutePath(path: string): Promise<string> {
@@ -17,5 +20,5 @@ export async function absolutePath(path: string): Promise<string> {
 /** Opens the database there, without the daemon. */
 export async function openLocal(context: Context, options: { create?: boolean } = {}) {
   const { openOperator } = await import("../operator/operator.ts");
-  return await openOperator(await dataDirectory(context), options);
+  return await openOperator(await dataDirectory(context), { ...options, warn: warnOf(context) });
 }

@@ -4,8 +4,8 @@ import { systemClock } from "../async/clock.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import { prepareDataDirectory } from "../host/data-directory.ts";
 import { daemonRunner, isRunning, processRunner } from "../host/runner.ts";
-import { type Event, type EventSink, stamp } from "../observability/events.ts";
-import { silentLogger } from "../observability/log.ts";
+import { EventRecorder } from "../observability/events.ts";
+import { createLogger } from "../observability/log.ts";
 import { type ImageRecord, Images } from "../services/images.ts";
 import { Operations } from "../services/operations.ts";
 import { type User, Users, type UserWithUsage } from "../services/users.ts";
@@ -21,27 +21,42 @@ export interface Operator extends Disposable {
   close(): void;
 }
 
-/** `create` makes a data directory that is not there yet; without it that is an error. */
+export interface OperatorOptions {
+  /** Creates a data directory that does not exist, which is an error otherwise. */
+  create?: boolean;
+  /** Called for what fails without failing the command, such as recording an event. */
+  warn?(message: string): void;
+}
+
 export async function openOperator(
   dataDir: string,
-  options: { create?: boolean } = {},
+  { create = false, warn = () => {} }: OperatorOptions = {},
 ): Promise<Operator> {
   const path = databasePath(dataDir);
-  if (options.create) await prepareDataDirectory(dataDir);
+  if (create) await prepareDataDirectory(dataDir);
   else if (!existsSync(path)) throw nothingThere(dataDir);
   const store = openStore(path);
-  const events: EventSink = { record: (event: Event) => store.events.insertAll([stamp(event)]) };
-  const close = () => store[Symbol.dispose]();
+  const log = createLogger({ level: "warn", write: (line) => warn(messageIn(line)) });
+  const events = new EventRecorder({ write: (batch) => store.events.insertAll(batch), log });
+  const close = () => {
+    events[Symbol.dispose]();
+    store[Symbol.dispose]();
+  };
   return {
     users: new Users(store, events),
     images: new Images(store, events, dataDir),
     operations: new Operations({
-      ...{ store, events, log: silentLogger, clock: systemClock, runner: processRunner() },
+      ...{ store, events, log, clock: systemClock, runner: processRunner() },
       isRunning: (runner) => runner === daemonRunner || isRunning(runner),
     }),
     close,
     [Symbol.dispose]: close,
   };
+}
+
+function messageIn(line: string): string {
+  const { msg, error } = JSON.parse(line) as { msg: string; error?: { message: string } };
+  return error ? `${msg}: ${error.message}` : msg;
 }
 
 function nothingThere(dataDir: string): BhattiError {

@@ -5,8 +5,8 @@ import type { OperationEnd, OperationRecord } from "../store/operations.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { Store } from "../store/store.ts";
 import type { MachineKeeper } from "./machine-keeper.ts";
-import { errorOf } from "./operation.ts";
-import { interrupted, type Operations } from "./operations.ts";
+import { errorOf, interrupted } from "./operation.ts";
+import type { Operations } from "./operations.ts";
 import type { SandboxActors } from "./sandbox-actor.ts";
 
 export interface OperationRecoveryOptions {

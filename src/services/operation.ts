@@ -162,3 +162,12 @@ export function errorOf(error: unknown): OperationError {
   const { code, message, hint } = error;
   return { code, message, ...(hint !== undefined && { hint }) };
 }
+
+/** The end of an interrupted operation; `left` describes the remaining state. */
+export function interrupted({ kind, state }: OperationRecord, left?: string) {
+  const when = state === "pending" ? "before the operation began" : "during the operation";
+  const nothing = kind === "image.build" ? "no image was registered" : "nothing was left behind";
+  const reason = `The process exited ${when}: ${left ?? nothing}`;
+  const error = errorOf(new BhattiError("interrupted", reason));
+  return { state: "failed", result: null, error } as const;
+}

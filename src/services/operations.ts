@@ -10,7 +10,7 @@ import type { OperationEnd, OperationRecord } from "../store/operations.ts";
 import type { Store } from "../store/store.ts";
 import type { User } from "../store/users.ts";
 import { newOperationId } from "./identifiers.ts";
-import { errorOf, Operation, type OperationJournal } from "./operation.ts";
+import { interrupted, Operation, type OperationJournal } from "./operation.ts";
 
 export type { OperationRecord };
 
@@ -48,8 +48,10 @@ const lookAgainMs = 500;
 
 export class Operations {
   readonly #options: OperationsOptions;
-  /** Operations of this process, until their end is stored. */
+  /** Operations of this process, until they end. */
   readonly #live = new Map<string, Operation>();
+  /** Ended operations whose end could not be stored yet. */
+  readonly #unstored = new Map<string, OperationRecord>();
   readonly #journal: OperationJournal;
   #sweeping: Disposable | undefined;
 
@@ -105,7 +107,7 @@ export class Operations {
 
   /** Errors: operation_not_found, also for those of other users. */
   get(user: User, id: string): OperationRecord {
-    const record = this.#live.get(id)?.record ?? this.#options.store.operations.byId(id);
+    const record = this.#inMemory(id) ?? this.#options.store.operations.byId(id);
     if (record && mayShow(user, record) && !this.#isOld(record)) return record;
     throw new BhattiError("operation_not_found", "operation not found");
   }
@@ -155,7 +157,11 @@ export class Operations {
     const { store, isRunning } = this.#options;
     return store.operations
       .unfinished()
-      .filter(({ id, runner }) => !this.#live.has(id) && !isRunning(runner));
+      .filter(({ id, runner }) => !this.#inMemory(id) && !isRunning(runner));
+  }
+
+  #inMemory(id: string): OperationRecord | undefined {
+    return this.#live.get(id)?.record ?? this.#unstored.get(id);
   }
 
   /** Stores the end of an abandoned operation. */
@@ -176,9 +182,12 @@ export class Operations {
   }
 
   #sweep(): void {
-    const { store, log, clock } = this.#options;
-    for (const { record } of this.#live.values()) if (record.endedAt !== null) this.#store(record);
-    for (const record of this.abandoned()) this.conclude(record, interrupted(record));
+    const { store, log, clock, runner } = this.#options;
+    for (const record of this.#unstored.values()) this.#store(record);
+    // Recovery alone knows the ends of an earlier daemon's operations.
+    for (const record of this.abandoned()) {
+      if (record.runner !== runner) this.conclude(record, interrupted(record));
+    }
     try {
       store.operations.deleteEndedBefore(new Date(clock.now() - retainedMs).toISOString());
       store.operations.deleteOldest(maximumRetained);
@@ -205,7 +214,7 @@ export class Operations {
     const own = operations.ofUser(user.id);
     const all = user.role === "admin" ? [...own, ...operations.ofUser(null)] : own;
     return all
-      .map((record) => this.#live.get(record.id)?.record ?? record)
+      .map((record) => this.#inMemory(record.id) ?? record)
       .filter((record) => !this.#isOld(record))
       .toSorted((a, b) => b.createdAt.localeCompare(a.createdAt));
   }
@@ -233,6 +242,7 @@ export class Operations {
   }
 
   #ended(record: OperationRecord): void {
+    this.#live.delete(record.id);
     this.#store(record);
     const { state, error, createdAt, endedAt } = record;
     const ms = Date.parse(endedAt ?? createdAt) - Date.parse(createdAt);
@@ -240,13 +250,14 @@ export class Operations {
     this.#options.events.record({ type: "operation.ended", ...aboutOf(record), meta });
   }
 
-  /** Until that works it stays in memory, for the next sweep. */
+  /** Retains it in memory for the next sweep until that succeeds. */
   #store(record: OperationRecord): void {
     const { id, state, progress, result, error, endedAt } = record;
     if (endedAt === null || state === "pending" || state === "running") return;
+    this.#unstored.set(id, record);
     this.#attempt(id, () => {
       this.#options.store.operations.end(id, { state, progress, result, error, endedAt });
-      this.#live.delete(id);
+      this.#unstored.delete(id);
     });
   }
 
@@ -257,15 +268,6 @@ export class Operations {
       this.#options.log.warn("cannot store the state of an operation", { operation: id, error });
     }
   }
-}
-
-/** The end of an interrupted operation; `left` describes the remaining state. */
-export function interrupted({ kind, state }: OperationRecord, left?: string) {
-  const when = state === "pending" ? "before the operation began" : "during the operation";
-  const nothing = kind === "image.build" ? "no image was registered" : "nothing was left behind";
-  const reason = `The process exited ${when}: ${left ?? nothing}`;
-  const error = errorOf(new BhattiError("interrupted", reason));
-  return { state: "failed", result: null, error } as const;
 }
 
 /** Resolves with the promise, or after the timeout. */
