@@ -64,6 +64,21 @@ export function pause(milliseconds: number, signal: AbortSignal): Promise<void> 
   return abortable(promise, signal).finally(() => clearTimeout(timer));
 }
 
+/** Resolves with the promise, or after the timeout. */
+export async function settledOr(
+  promise: Promise<void>,
+  milliseconds: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const settled = new AbortController();
+  const over = pause(milliseconds, AbortSignal.any([signal, settled.signal]));
+  try {
+    await Promise.race([promise, over]);
+  } finally {
+    settled.abort();
+  }
+}
+
 export function reasonOf(signal: AbortSignal): Error {
   const reason: unknown = signal.reason;
   if (reason instanceof BhattiError) return reason;

@@ -54,8 +54,8 @@ export class Forks {
         const existing =
           name === undefined
             ? undefined
-            : await this.#options.sandboxes.existing(user, name, signal);
-        if (existing) return { outcome: Promise.resolve({ sandbox: existing, existing: true }) };
+            : await this.#options.sandboxes.existing(user, name, caller, signal);
+        if (existing) return existing;
         try {
           const accepted = this.create(user, ref, { ...request, count: 1 }, caller);
           return mapOutcome(accepted, ([sandbox]) => {

@@ -1,6 +1,6 @@
 /** Operations: accepted, run by this process or another one, and retained for a day after their end. */
 import type { Clock } from "../async/clock.ts";
-import { pause } from "../async/deadline.ts";
+import { pause, settledOr } from "../async/deadline.ts";
 import { type OperationSize, operationMs, stepMs } from "../contract/deadlines.ts";
 import type { OperationKind } from "../contract/operation-kinds.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
@@ -93,6 +93,14 @@ export class Operations {
       store.operations.insert(record);
     });
     return new Operation(record, this.#journal, log);
+  }
+
+  /** Returns the operation of this process that creates the sandbox. */
+  creating(sandboxId: string): Operation | undefined {
+    return this.#live.values().find(({ record: { kind, target, before } }) => {
+      const isTarget = kind === "sandbox.create" || kind === "snapshot.resume";
+      return (isTarget && target.id === sandboxId) || before.sandboxes?.includes(sandboxId);
+    });
   }
 
   /** Newest first. */
@@ -267,17 +275,6 @@ export class Operations {
     } catch (error) {
       this.#options.log.warn("cannot store the state of an operation", { operation: id, error });
     }
-  }
-}
-
-/** Resolves with the promise, or after the timeout. */
-async function settledOr(promise: Promise<void>, milliseconds: number, signal: AbortSignal) {
-  const settled = new AbortController();
-  const over = pause(milliseconds, AbortSignal.any([signal, settled.signal]));
-  try {
-    await Promise.race([promise, over]);
-  } finally {
-    settled.abort();
   }
 }
 

@@ -10,6 +10,7 @@ import type { FoundImage } from "./images.ts";
 import { type Accepted, mapOutcome, type Operation } from "./operation.ts";
 import { claimSandbox } from "./sandbox-claim.ts";
 import { type CreationOrder, type MakingStory, makeMachine } from "./sandbox-creation.ts";
+import { requireSandbox } from "./sandbox-lookup.ts";
 import { fillDefaults, type SandboxPlan, type SandboxRequest } from "./sandbox-plan.ts";
 import type { SandboxesOptions } from "./sandboxes.ts";
 import { requireTemplate } from "./templates.ts";
@@ -53,25 +54,26 @@ export class SandboxCreates {
       for (;;) {
         const { claim, operation } = this.#claim(user, plan);
         if (operation) return this.#begin(claim.sandbox, plan, claim.image, operation, caller);
-        const pending = this.#pending.get(claim.sandbox.id);
-        if (pending && !caller) return mapOutcome(pending, asExisting);
-        const sandbox = await this.#existing(claim.sandbox, signal);
-        if (sandbox)
-          return mapOutcome({ ...pending, outcome: Promise.resolve(sandbox) }, asExisting);
+        const existing = await this.#existing(claim.sandbox, caller, signal);
+        if (existing) return existing;
       }
     });
   }
 
-  /** The user's sandbox of that name, once it has been made; undefined when the name is free. */
+  /**
+   * The user's sandbox of that name, once it has been made, or without a caller the operation that creates it; undefined
+   * when the name is free.
+   */
   async existing(
     user: User,
     name: string,
+    caller: AbortSignal | undefined,
     signal: AbortSignal,
-  ): Promise<SandboxRecord | undefined> {
+  ): Promise<Accepted<Created> | undefined> {
     for (;;) {
       const row = this.#options.store.sandboxes.byName(user.id, name);
-      const sandbox = row && (await this.#existing(row, signal));
-      if (sandbox || !row) return sandbox;
+      const existing = row && (await this.#existing(row, caller, signal));
+      if (existing || !row) return existing;
     }
   }
 
@@ -111,7 +113,25 @@ export class SandboxCreates {
   }
 
   /** Undefined when it is gone by the time that its name is free to take. */
-  async #existing(sandbox: SandboxRecord, signal: AbortSignal): Promise<SandboxRecord | undefined> {
+  async #existing(
+    sandbox: SandboxRecord,
+    caller: AbortSignal | undefined,
+    signal: AbortSignal,
+  ): Promise<Accepted<Created> | undefined> {
+    const { store, operations } = this.#options;
+    const { id, destroyRequestedAt } = sandbox;
+    const operation = operations.creating(id);
+    const accepted = (outcome: Promise<SandboxRecord>) =>
+      mapOutcome({ ...(operation && { operation: operation.record.id }), outcome }, asExisting);
+    if (operation && !caller && destroyRequestedAt === null) {
+      return accepted(operation.ended.then(() => requireSandbox(store, id)));
+    }
+    const found = await this.#whenFree(sandbox, signal);
+    return found && accepted(Promise.resolve(found));
+  }
+
+  /** Waits until the sandbox is not being created or destroyed. */
+  async #whenFree(sandbox: SandboxRecord, signal: AbortSignal): Promise<SandboxRecord | undefined> {
     const { store, actors, log } = this.#options;
     if (sandbox.destroyRequestedAt !== null) {
       log.debug("create waits for a destroy of the same name", { sandbox: sandbox.id });

@@ -76,9 +76,14 @@ export class Sandboxes {
     return this.#creates.create(user, request, caller);
   }
 
-  /** The user's sandbox of that name, once it has been made; undefined when the name is free. */
-  existing(user: User, name: string, signal: AbortSignal): Promise<SandboxRecord | undefined> {
-    return this.#creates.existing(user, name, signal);
+  /** See SandboxCreates. */
+  existing(
+    user: User,
+    name: string,
+    caller: AbortSignal | undefined,
+    signal: AbortSignal,
+  ): Promise<Accepted<Created> | undefined> {
+    return this.#creates.existing(user, name, caller, signal);
   }
 
   list(user: User, labels: ReadonlyMap<string, string> = new Map()): ListedSandbox[] {

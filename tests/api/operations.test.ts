@@ -137,6 +137,34 @@ test("a second create of a name joins the operation of the first", async () => {
   expect(headers.get("x-bhatti-operation")).toBe(first.body.id);
 });
 
+test("a fork joins the operation that creates a sandbox of its name, and a create that of a fork", async () => {
+  const gate = new Gate();
+  await using daemon = await startFakeDaemon({ engine: { ...gate.creates, ...gate.steps } });
+  await daemon.create({ name: "base" });
+  const release = gate.close();
+  const create = { name: "dev" };
+  const fork = { name: "dev", from: "base" };
+  const created = await beginOperation(daemon, "/sandboxes", create);
+  expect(await beginOperation(daemon, "/sandboxes", fork)).toMatchObject({
+    status: 202,
+    body: { id: created.body.id, kind: "sandbox.create" },
+  });
+  const other = { name: "other", from: "base" };
+  const forked = await beginOperation(daemon, "/sandboxes", other);
+  expect(forked.body.kind).toBe("sandbox.fork");
+  for (const request of [other, { name: "other" }]) {
+    expect(await beginOperation(daemon, "/sandboxes", request)).toMatchObject({
+      status: 202,
+      body: { id: forked.body.id },
+    });
+  }
+  release();
+  for (const { body } of [created, forked]) {
+    const ended = await operationOf(daemon, body.id, "?wait=60");
+    expect(ended).toMatchObject({ state: "succeeded" });
+  }
+});
+
 test("a cancelled create leaves nothing behind, and its client gets the reason", async () => {
   const gate = new Gate();
   gate.close();
