@@ -58,9 +58,21 @@ export const stepMs = {
   cancel: 30_000,
 } as const;
 
+const restoreMs = (memoryMB: number) => stepMs.clone(memoryMB) + stepMs.destroy;
+
 /** Until a sandbox is free: its longest job, and the undo of it. */
 export function queueMs(memoryMB: number): number {
-  return stepMs.capture(memoryMB) + stepMs.undo;
+  const jobs = [
+    stepMs.make,
+    stepMs.clone(memoryMB, maximumForks),
+    stepMs.start,
+    stepMs.wake,
+    stepMs.suspend(memoryMB),
+    stepMs.capture(memoryMB),
+    restoreMs(memoryMB),
+    stepMs.destroy,
+  ];
+  return Math.max(...jobs) + stepMs.undo;
 }
 
 /** Until a sandbox can be used, after all of its pending work. */
@@ -80,7 +92,7 @@ export const operationMs: Record<OperationKind, (size: OperationSize) => number>
   "sandbox.stop": ({ memoryMB }) => queueMs(memoryMB) + stepMs.suspend(memoryMB),
   "snapshot.create": ({ memoryMB }) => queueMs(memoryMB) + stepMs.capture(memoryMB),
   "snapshot.resume": ({ memoryMB }) => stepMs.clone(memoryMB),
-  "snapshot.restore": ({ memoryMB }) => queueMs(memoryMB) + stepMs.clone(memoryMB) + stepMs.destroy,
+  "snapshot.restore": ({ memoryMB }) => queueMs(memoryMB) + restoreMs(memoryMB),
   "image.build": () => 14_400_000,
 };
 

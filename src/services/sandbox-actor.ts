@@ -1,6 +1,7 @@
 /** One sandbox's owner: its machine, and its queue of lifecycle jobs, which run one at a time, in order. */
 import { type Clock, systemClock } from "../async/clock.ts";
 import { abortable, reasonOf } from "../async/deadline.ts";
+import { stepMs } from "../contract/deadlines.ts";
 import type { Machine } from "../engine/engine.ts";
 import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
 import { Activity } from "./activity.ts";
@@ -105,15 +106,12 @@ export class SandboxActor {
   }
 }
 
-/** How long a job may take to undo its steps before the next one goes ahead without it. */
-const undoMs = 15_000;
-
 /** The outcome of `work`, also after the signal, for it undoes its steps then; but not for ever. */
 async function settledOrOverdue<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: overdue, reject } = Promise.withResolvers<never>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const onAbort = () => {
-    timer = setTimeout(() => reject(reasonOf(signal)), undoMs);
+    timer = setTimeout(() => reject(reasonOf(signal)), stepMs.undo);
   };
   signal.addEventListener("abort", onAbort, { once: true });
   try {
