@@ -6,7 +6,7 @@ import { machineHomes } from "../../scripts/testing/leftovers.ts";
 import { makeProcessFolder } from "../../src/host/process-folder.ts";
 import { openOperator } from "../../src/operator/operator.ts";
 import type { NewUser } from "../../src/services/users.ts";
-import { borrowGoldens, lendGoldens } from "./golden-share.ts";
+import { borrowGoldens, copyGoldens, lendGoldens } from "./golden-share.ts";
 import { until } from "./until.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -38,6 +38,8 @@ export interface MachineDaemon extends AsyncDisposable {
   /** Runs it and returns its output; throws with everything it said when it fails. */
   ok(...args: string[]): Promise<string>;
   json<T>(...args: string[]): Promise<T>;
+  /** Sends a GET request, which takes much less processor time than a command: for what is polled. */
+  get<T>(path: string): Promise<T>;
   /** Starts it and leaves it to the caller, who may send it signals. */
   spawn(args: string[]): Bun.Subprocess<"ignore", "pipe", "pipe">;
   /** What is written so far. */
@@ -55,8 +57,11 @@ export interface DaemonOptions {
   accelerator?: string;
   kernel?: string;
   images?: string[];
-  /** Golden snapshots that other tests made are used, and it leaves its own to them, unless it is about them. */
-  golden?: "shared" | "own";
+  /**
+   * Uses the golden snapshots that other tests made, and leaves its own to them. A test that is about them has its own, or
+   * copies of those for machines of these sizes in MB, as a test needs that damages them or has another file system.
+   */
+  golden?: "shared" | "own" | { copiesOf: number[] };
   /** The user's limits. */
   user?: Partial<NewUser>;
   /** Where the data goes; a folder below .bhatti otherwise. */
@@ -80,8 +85,9 @@ export async function prepareDaemon(options: DaemonOptions = {}): Promise<Machin
   const home = makeProcessFolder(homes, machineHomes.prefix);
   const dataDir = options.dataDir ?? join(home, "data");
   const key = await prepareData(dataDir, options.images ?? ["tiny"], options.user);
-  const sharesGoldens = options.golden !== "own";
-  if (sharesGoldens) await borrowGoldens(goldenShare, dataDir);
+  const { golden = "shared" } = options;
+  if (golden === "shared") await borrowGoldens(goldenShare, dataDir);
+  else if (golden !== "own") await copyGoldens(goldenShare, dataDir, golden.copiesOf);
   const config = join(home, "config.yaml");
   const logFile = join(home, "daemon.log");
   const program = options.binary ?? binary;
@@ -145,6 +151,12 @@ export async function prepareDaemon(options: DaemonOptions = {}): Promise<Machin
     async json(...args) {
       return JSON.parse(await self.ok(...args, "--json"));
     },
+    async get(path) {
+      const answer = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${key}` } });
+      const text = await answer.text();
+      if (!answer.ok) throw new Error(`GET ${path}: ${answer.status} ${text}`);
+      return JSON.parse(text);
+    },
     spawn: (args) =>
       Bun.spawn([program, ...args], { env, stdin: "ignore", stdout: "pipe", stderr: "pipe" }),
     log: () => (existsSync(logFile) ? readFileSync(logFile, "utf8") : ""),
@@ -183,7 +195,7 @@ export async function prepareDaemon(options: DaemonOptions = {}): Promise<Machin
       if (!daemon) await self.restart().catch(() => {});
       await destroyAll(self);
       await self.kill("SIGTERM");
-      if (sharesGoldens) await lendGoldens(dataDir, goldenShare);
+      if (golden === "shared") await lendGoldens(dataDir, goldenShare);
       await rm(home, { recursive: true, force: true });
     },
   };

@@ -3,6 +3,7 @@ import { afterEach, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { defaultMemoryMB } from "../../src/contract/sandboxes.ts";
 import { startTimeOf } from "../../src/host/process.ts";
 import { footprint } from "../support/leaks.ts";
 import { type MachineDaemon, startMachineDaemon } from "../support/machine-daemon.ts";
@@ -142,7 +143,7 @@ test("on_shutdown: keep, which is the default, leaves the machines running, and 
 });
 
 test("a create whose client is interrupted leaves nothing", async () => {
-  daemon = await startMachineDaemon({ golden: "own" });
+  daemon = await startMachineDaemon({ golden: { copiesOf: [defaultMemoryMB] } });
   const client = daemon.spawn(["create", "--name", "dev", "--memory", "300"]);
   const isUnderWay = async () => (await daemon.run(["inspect", "dev"])).code === 0;
   await until("the create is under way", isUnderWay);
@@ -151,7 +152,7 @@ test("a create whose client is interrupted leaves nothing", async () => {
   const isGone = async () => (await daemon.run(["inspect", "dev"])).code !== 0;
   await until("the sandbox is gone", isGone);
   expect(await footprint(daemon)).toEqual({ processes: [], sockets: [], files: [], rows: 0 });
-  await daemon.ok("create", "--name", "dev", "--memory", "300");
+  await daemon.ok("create", "--name", "dev");
 });
 
 test("a signal to the CLI reaches the command in the guest", async () => {
@@ -166,7 +167,7 @@ test("a signal to the CLI reaches the command in the guest", async () => {
 });
 
 test("a daemon that is killed while it makes a golden snapshot leaves no guest behind", async () => {
-  daemon = await startMachineDaemon({ golden: "own" });
+  daemon = await startMachineDaemon({ golden: { copiesOf: [defaultMemoryMB] } });
   const create = daemon.run(["create", "--name", "dev", "--memory", "300"]);
   const pids: number[] = [];
   await until("a guest is being made", () => {
@@ -179,5 +180,5 @@ test("a daemon that is killed while it makes a golden snapshot leaves no guest b
   await daemon.restart();
   for (const pid of pids) expect(startTimeOf(pid)).toBeUndefined();
   expect(await footprint(daemon)).toEqual({ processes: [], sockets: [], files: [], rows: 0 });
-  await daemon.ok("create", "--name", "dev", "--memory", "300");
+  await daemon.ok("create", "--name", "dev");
 });

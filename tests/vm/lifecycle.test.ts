@@ -41,19 +41,19 @@ test("a sandbox is created, listed, used and destroyed, and leaves nothing", asy
   const before = await footprint(daemon);
   expect(before).toEqual({ processes: [], sockets: [], files: [], rows: 0 });
 
-  expect(await daemon.ok("create", "--name", "dev", "--memory", "512")).toContain(
-    "sandbox/dev created (1 vCPU, 512 MB",
+  expect(await daemon.ok("create", "--name", "dev", "--memory", "256")).toContain(
+    "sandbox/dev created (1 vCPU, 256 MB",
   );
   expect(await daemon.ok("list")).toContain("dev");
   expect(await daemon.ok("exec", "dev", "--", "echo", "hello")).toBe("hello\n");
   const shown = await daemon.json<Shown>("inspect", "dev");
-  expect(shown).toMatchObject({ name: "dev", status: "running", cpus: 1, memory_mb: 512 });
+  expect(shown).toMatchObject({ name: "dev", status: "running", cpus: 1, memory_mb: 256 });
   const during = await footprint(daemon);
   expect(during.processes).toHaveLength(1);
   expect(during.rows).toBe(1);
   const { disk_used_mb, memory_used_mb, memory_free_mb } = shown.usage;
   expect(Math.min(disk_used_mb, memory_used_mb, memory_free_mb)).toBeGreaterThan(0);
-  expect(memory_used_mb + memory_free_mb).toBeLessThanOrEqual(512);
+  expect(memory_used_mb + memory_free_mb).toBeLessThanOrEqual(256);
   await daemon.ok("stop", "dev");
   const stopped = await daemon.json<Shown & { thermal: string }>("inspect", "dev");
   expect(stopped).toMatchObject({ status: "stopped", thermal: "cold" });

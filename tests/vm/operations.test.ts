@@ -1,7 +1,7 @@
 /** Operations on real machines: cancelled anywhere, they leave what there was before. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Operation } from "../../src/contract/operations.ts";
-import type { Sandbox } from "../../src/contract/sandboxes.ts";
+import { defaultMemoryMB, type Sandbox } from "../../src/contract/sandboxes.ts";
 import { ensureBinary } from "../support/binary.ts";
 import { contradictions } from "../support/host-state.ts";
 import { footprint } from "../support/leaks.ts";
@@ -13,8 +13,8 @@ const minutes = 60_000;
 let daemon: MachineDaemon;
 beforeAll(async () => {
   await ensureBinary();
-  // Another run's would have the sizes that are to boot here.
-  daemon = await startMachineDaemon({ golden: "own" });
+  // Other tests' would have the sizes that are to boot here.
+  daemon = await startMachineDaemon({ golden: { copiesOf: [defaultMemoryMB] } });
 }, 5 * minutes);
 afterAll(() => daemon[Symbol.asyncDispose](), minutes);
 
