@@ -91,7 +91,7 @@ export class CrashRig implements AsyncDisposable {
   }
 
   async sandboxes(): Promise<Sandbox[]> {
-    return await this.daemon.json<Sandbox[]>("list");
+    return await this.daemon.get<Sandbox[]>("/sandboxes");
   }
 
   async isThere(): Promise<boolean> {
@@ -99,7 +99,7 @@ export class CrashRig implements AsyncDisposable {
   }
 
   async snapshots(): Promise<Snapshot[]> {
-    return await this.daemon.json<Snapshot[]>("snapshot", "list");
+    return await this.daemon.get<Snapshot[]>("/snapshots");
   }
 
   async guest(script: string, sandbox = this.id): Promise<string> {
@@ -107,7 +107,7 @@ export class CrashRig implements AsyncDisposable {
   }
 
   async shown(sandbox = this.id): Promise<Sandbox> {
-    return await this.daemon.json<Sandbox>("inspect", sandbox);
+    return await this.daemon.get<Sandbox>(`/sandboxes/${sandbox}`);
   }
 
   async becomes(thermal: "warm" | "cold"): Promise<void> {

@@ -8,7 +8,7 @@ import { until } from "./until.ts";
 type State = Partial<Pick<Sandbox, "status" | "thermal">>;
 
 export async function show(daemon: MachineDaemon, name: string): Promise<Sandbox> {
-  return await daemon.json<Sandbox>("inspect", name);
+  return await daemon.get<Sandbox>(`/sandboxes/${name}`);
 }
 
 /** What is shown of it once it is as wanted. */
