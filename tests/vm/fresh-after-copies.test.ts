@@ -21,7 +21,7 @@ async function createRunning(name: string, program: string): Promise<void> {
   const file = `${daemon.dataDir}/${name}.py`;
   await Bun.write(file, program);
   await daemon.ok(
-    ...["create", "--name", name, "--memory", "192", "--file", `${file}:/workspace/program.py`],
+    ...["create", "--name", name, "--memory", "256", "--file", `${file}:/workspace/program.py`],
   );
   await exec(
     name,
@@ -116,7 +116,7 @@ test("a program that looks at the clock all the time sees no old time after a sl
   for (let cycle = 0; cycle < 3; cycle += 1) {
     await daemon.ok("stop", "watch");
     const stood = now();
-    await Bun.sleep(1500);
+    await Bun.sleep(500);
     sleeps.push([stood, now()]);
     await daemon.ok("start", "watch");
     await exec("watch", "sleep 0.5");
@@ -130,7 +130,7 @@ test("what goes on from one moment shares what was before it, and nothing after"
   await createRunning("source", stamper);
   await daemon.ok("snapshot", "create", "source", "--name", "moment");
   const kept = now();
-  await Bun.sleep(1500);
+  await Bun.sleep(500);
   const asked = now();
   const names = ["source", "first", "second"];
   await Promise.all(
@@ -154,10 +154,10 @@ function commonPrefix(left: string[], right: string[]): number {
 }
 
 test("a guest that wakes has the host's time", async () => {
-  await daemon.ok("create", "--name", "clock", "--memory", "192");
+  await daemon.ok("create", "--name", "clock", "--memory", "256");
   for (let cycle = 0; cycle < 3; cycle += 1) {
     await daemon.ok("stop", "clock");
-    await Bun.sleep(1000);
+    await Bun.sleep(500);
     const before = now();
     const guest = Number(await exec("clock", "date +%s.%N"));
     expect(guest).toBeGreaterThan(before - tolerance);
