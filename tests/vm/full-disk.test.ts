@@ -3,7 +3,6 @@ import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { defaultMemoryMB } from "../../src/contract/sandboxes.ts";
 import { run } from "../../src/host/process.ts";
 import { fillDisk, fillToTheLastBlock, freeDisk } from "../support/fill-disk.ts";
 import { footprint } from "../support/leaks.ts";
@@ -17,10 +16,7 @@ let small: MachineDaemon;
 beforeAll(async () => {
   mount = await mkdtemp(join(tmpdir(), "bhatti-full-"));
   await run(["mount", "-t", "tmpfs", "-o", "size=1g", "tmpfs", mount]);
-  small = await startMachineDaemon({
-    dataDir: join(mount, "data"),
-    golden: { copiesOf: [defaultMemoryMB, 256] },
-  });
+  small = await startMachineDaemon({ dataDir: join(mount, "data") });
   await small.ok("create", "--name", "dev", "--memory", "256");
   // All of its memory is on the disk already, so that it can run on.
   const ram = join(await machineFolder(small, "dev"), "ram");
