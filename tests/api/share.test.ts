@@ -201,7 +201,7 @@ test("ten connections a second from one address", async () => {
   const admitted = async () => {
     const attempts = Array.from({ length: 50 }, () => fetch(`${daemon.url}/_shell/x/ws`));
     const statuses = (await Promise.all(attempts)).map(({ status }) => status);
-    const those = statuses.filter((status) => status === 400).length;
+    const those = statuses.filter((status) => status === 426).length;
     expect(statuses.filter((status) => status === 429)).toHaveLength(50 - those);
     return those;
   };
