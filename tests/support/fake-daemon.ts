@@ -7,9 +7,10 @@ import { defaultServerConfig, type ServerConfig } from "../../src/config/schema.
 import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import { type Daemon, startDaemon } from "../../src/daemon/daemon.ts";
 import { FakeEngine, type FakeEngineOptions } from "../../src/engine/fake/fake-engine.ts";
-import { FakeHost, type FakeHostOptions } from "../../src/engine/fake/fake-host.ts";
+import { FakeHost, type FakeHostOptions, fakeHostPrefix } from "../../src/engine/fake/fake-host.ts";
 import type { FakeMachine } from "../../src/engine/fake/fake-machine.ts";
 import { LoharGuest } from "../../src/engine/fake/lohar-guest.ts";
+import { makeProcessFolder } from "../../src/host/process-folder.ts";
 import { createLogger } from "../../src/observability/log.ts";
 import { type Operator, openOperator } from "../../src/operator/operator.ts";
 import type { Attachments } from "../../src/services/machine-config.ts";
@@ -62,8 +63,10 @@ export async function startFakeDaemon(options: FakeDaemonOptions = {}): Promise<
   return fake;
 }
 
-function newDataDir(folder = tmpdir()): string {
-  return mkdtempSync(join(folder, "bhatti-test-"));
+/** The runner removes what is left in its temporary folder, and elsewhere what names a process that has ended. */
+function newDataDir(folder?: string): string {
+  if (folder !== undefined) return makeProcessFolder(folder, fakeHostPrefix);
+  return mkdtempSync(join(tmpdir(), "bhatti-test-"));
 }
 
 /** Of the event loop. */
