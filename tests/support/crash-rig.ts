@@ -111,7 +111,11 @@ export class CrashRig implements AsyncDisposable {
   }
 
   async becomes(thermal: "warm" | "cold"): Promise<void> {
-    const isSo = async () => ((await this.shown()).thermal ?? "cold") === thermal;
+    // A list asks the guest nothing.
+    const isSo = async () => {
+      const found = (await this.sandboxes()).find(({ id }) => id === this.id);
+      return (found?.thermal ?? "cold") === thermal;
+    };
     await until(`the sandbox is ${thermal}`, isSo);
   }
 

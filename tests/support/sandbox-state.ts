@@ -11,6 +11,14 @@ export async function show(daemon: MachineDaemon, name: string): Promise<Sandbox
   return await daemon.get<Sandbox>(`/sandboxes/${name}`);
 }
 
+/** The sandbox as it is listed, which asks its guest nothing. */
+export async function listed(daemon: MachineDaemon, name: string): Promise<Sandbox> {
+  const all = await daemon.get<Sandbox[]>("/sandboxes");
+  const found = all.find((sandbox) => sandbox.name === name);
+  if (!found) throw new Error(`There is no sandbox "${name}"`);
+  return found;
+}
+
 /** What is shown of it once it is as wanted. */
 export async function becomes(
   daemon: MachineDaemon,
@@ -20,7 +28,7 @@ export async function becomes(
 ): Promise<Sandbox> {
   let shown: Sandbox | undefined;
   const isSo = async () => {
-    shown = await show(daemon, name);
+    shown = await listed(daemon, name);
     await Bun.sleep(20);
     return (
       (wanted.status ?? shown.status) === shown.status &&

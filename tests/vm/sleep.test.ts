@@ -2,14 +2,17 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { startTimeOf } from "../../src/host/process.ts";
 import { type MachineDaemon, startMachineDaemon } from "../support/machine-daemon.ts";
-import { becomes, inGuest, machinePid, show } from "../support/sandbox-state.ts";
+import { becomes, inGuest, listed, machinePid, show } from "../support/sandbox-state.ts";
 import { until } from "../support/until.ts";
 
 let daemon: MachineDaemon;
+/** A sandbox with the daemon's idle times, which shows that they have passed. */
+const reference = "reference";
 beforeAll(async () => {
   daemon = await startMachineDaemon({
-    config: ["thermal:", "  warm_after: 1s", "  cold_after: 3s"],
+    config: ["thermal:", "  warm_after: 1s", "  cold_after: 2s"],
   });
+  await create(reference);
 });
 afterAll(() => daemon[Symbol.asyncDispose]());
 
@@ -33,8 +36,8 @@ test("files, processes, their memory and their ports are there after a stop and 
   await create("dev", "--keep-hot");
   await exec("dev", "echo kept > /workspace/file; httpd -p 127.0.0.1:8080 -h /workspace");
   await exec("dev", counter);
-  await exec("dev", "(sleep 1; echo later > /workspace/later) > /dev/null 2>&1 &");
-  await exec("dev", "sleep 1");
+  const later = "while [ ! -e go ]; do sleep 0.05; done; echo later > later";
+  await exec("dev", `(${later}) > /dev/null 2>&1 &`);
   const before = await count("dev");
   await daemon.ok("stop", "dev");
   expect(await show(daemon, "dev")).toMatchObject({ status: "stopped", thermal: "cold" });
@@ -44,7 +47,8 @@ test("files, processes, their memory and their ports are there after a stop and 
   expect(after).toBeGreaterThan(before);
   expect(await count("dev")).toBeGreaterThan(after);
   expect(await exec("dev", "wget -qO- http://127.0.0.1:8080/file")).toBe("kept\n");
-  expect(await exec("dev", "while [ ! -s later ]; do sleep 0.05; done; cat later")).toBe("later\n");
+  const waits = "touch go; while [ ! -s later ]; do sleep 0.05; done; cat later";
+  expect(await exec("dev", waits)).toBe("later\n");
 });
 
 test("stop and start may be asked for twice", async () => {
@@ -95,13 +99,14 @@ test("a command that runs while its sandbox is stopped goes on in it, and its cl
 
 test("the init script does not run again when its sandbox wakes, but when it boots from its disk", async () => {
   const runs = "cat /workspace/runs";
-  await create("once", "--init", "echo run >> /workspace/runs; sync");
+  const boot = "cat /proc/sys/kernel/random/boot_id";
+  await create("once", "--init", `${boot} >> /workspace/runs; sync`);
   const ran = async () => (await daemon.run(["exec", "once", "--", "sh", "-c", runs])).code === 0;
   await until("the init script ran", ran);
   await daemon.ok("stop", "once");
   await daemon.ok("start", "once");
-  await exec("once", "sleep 0.5");
-  expect(await exec("once", runs)).toBe("run\n");
+  const first = await exec("once", boot);
+  expect(await exec("once", runs)).toBe(first);
   await daemon.run([
     "exec",
     "once",
@@ -112,8 +117,11 @@ test("the init script does not run again when its sandbox wakes, but when it boo
     "sync; echo o > /proc/sysrq-trigger",
   ]);
   await becomes(daemon, "once", { status: "stopped" });
-  const ranTwice = async () => (await exec("once", runs)) === "run\nrun\n";
-  await until("the init script ran again", ranTwice);
+  const second = await exec("once", boot);
+  expect(second).not.toBe(first);
+  const ranAgain = async () => (await exec("once", runs)).endsWith(second);
+  await until("the init script ran again", ranAgain);
+  expect(await exec("once", runs)).toBe(`${first}${second}`);
   await destroy("once");
 });
 
@@ -130,8 +138,9 @@ test("an idle sandbox becomes warm and then cold by itself, and says when; looki
   expect(warm.activity.reason).toContain("idle since");
   const pid = await machinePid(daemon, "idle");
   await daemon.ok("edit", "idle", "--idle-cold", "3s");
-  // All the while it is looked at.
-  const cold = await becomes(daemon, "idle", { thermal: "cold" });
+  const isCold = async () => (await show(daemon, "idle")).thermal === "cold";
+  await until("it is cold although it is looked at", isCold);
+  const cold = await show(daemon, "idle");
   expect(cold).toMatchObject({ status: "running", activity: { reason: "idle" } });
   expect(cold.activity.next).toBeUndefined();
   expect(startTimeOf(pid)).toBeUndefined();
@@ -166,14 +175,20 @@ test("a warm sandbox can be stopped, and started", async () => {
   expect(await count("idle")).toBeGreaterThan(0);
 });
 
-/** For as long as its idle times would have made it cold, and more. */
-async function staysHot(name: string): Promise<void> {
-  const deadline = performance.now() + 4000;
-  while (performance.now() < deadline) {
-    expect((await show(daemon, name)).thermal).toBe("hot");
-    await Bun.sleep(200);
-  }
+/** Until the reference, used after it, has become warm or cold. */
+async function stays(name: string, thermal: "hot" | "warm", end: "warm" | "cold") {
+  await exec(reference, "true");
+  const shown: unknown[] = [];
+  const look = async () => {
+    shown.push((await listed(daemon, name)).thermal);
+    return (await listed(daemon, reference)).thermal === end;
+  };
+  await until(`the reference is ${end}`, look);
+  shown.push((await show(daemon, name)).thermal);
+  expect(new Set(shown)).toEqual(new Set([thermal]));
 }
+
+const staysHot = (name: string) => stays(name, "hot", "warm");
 
 test("a command that runs keeps its sandbox hot", async () => {
   await exec("idle", "mkfifo /tmp/fifo");
@@ -217,8 +232,7 @@ test("its own idle times win over the daemon's, also when they are changed", asy
   await daemon.ok("edit", "idle", "--idle-warm", "2s", "--idle-cold", "never");
   await exec("idle", "true");
   await becomes(daemon, "idle", { thermal: "warm" });
-  await Bun.sleep(4000);
-  expect(await show(daemon, "idle")).toMatchObject({ thermal: "warm" });
+  await stays("idle", "warm", "cold");
   await daemon.ok("edit", "idle", "--idle-cold", "default");
   await becomes(daemon, "idle", { thermal: "cold" });
 });
