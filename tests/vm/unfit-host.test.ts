@@ -90,8 +90,8 @@ test("a full disk is named, and a create on it leaves nothing", async () => {
     expect(stderr).toContain("Insufficient Storage");
     expect(await footprint(daemon)).toEqual(nothing);
     // Its memory has room, but no golden snapshot does.
-    await fill(mount, 100 * 1024);
-    const small = await daemon.run(["create", "--name", "dev", "--memory", "72"]);
+    await fill(mount, 133 * 1024);
+    const small = await daemon.run(["create", "--name", "dev", "--memory", "129"]);
     expect(small.stderr).toContain("A golden snapshot needs 128 MB of disk space");
     expect(await footprint(daemon)).toEqual(nothing);
   } finally {
