@@ -1,6 +1,8 @@
 /** Keeps what a sandbox is at this moment, for a snapshot or for its forks. */
+import { within } from "../async/deadline.ts";
 import { stepMs } from "../contract/deadlines.ts";
 import type { Engine, SnapshotFacts, SnapshotKind } from "../engine/engine.ts";
+import type { Logger } from "../observability/log.ts";
 import type { Store } from "../store/store.ts";
 import type { Operation } from "./operation.ts";
 import type { SandboxActors } from "./sandbox-actor.ts";
@@ -37,4 +39,18 @@ export async function capture(
       return await engine.capture(engineId, { cpus, memoryMB }, snapshot, kind, until);
     },
   });
+}
+
+/** Never fails: files that cannot be removed are logged, and removed at the next start. */
+export async function removeCapture(
+  { engine, log }: { engine: Pick<Engine, "removeSnapshot">; log: Logger },
+  id: string,
+  milliseconds: number = stepMs.destroy,
+): Promise<void> {
+  try {
+    const what = "Removing the files of a snapshot";
+    await within(milliseconds, what, undefined, () => engine.removeSnapshot(id));
+  } catch (error) {
+    log.error("cannot remove the files of a snapshot", { snapshot: id, error });
+  }
 }

@@ -6,7 +6,7 @@ import type { SandboxTraits } from "../contract/sandbox-traits.ts";
 import { isBhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { User } from "../store/users.ts";
-import { capture } from "./capture.ts";
+import { capture, removeCapture } from "./capture.ts";
 import { expiryAfter } from "./expiry.ts";
 import { newSnapshotId } from "./identifiers.ts";
 import { type Accepted, mapOutcome, type Operation } from "./operation.ts";
@@ -142,16 +142,8 @@ export class Forks {
 
   /** What they are made from goes when they are made, or could not be. */
   #snapshot(): AsyncDisposable & { id: string } {
-    const { engine, log } = this.#options;
     const id = newSnapshotId();
-    return {
-      id,
-      async [Symbol.asyncDispose]() {
-        await engine.removeSnapshot(id).catch((error: unknown) => {
-          log.error("cannot remove the source state of a fork", { snapshot: id, error });
-        });
-      },
-    };
+    return { id, [Symbol.asyncDispose]: () => removeCapture(this.#options, id) };
   }
 
   /** In its queue: its user may have begun to use it. One that cannot be removed stays listed, for its user to destroy. */

@@ -1,7 +1,5 @@
 /** Snapshots: what is kept of a sandbox under a name, and the sandboxes that are made from it. */
-import { within } from "../async/deadline.ts";
 import { faultPoint } from "../async/fault-point.ts";
-import { stepMs } from "../contract/deadlines.ts";
 import type { Engine } from "../engine/engine.ts";
 import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
@@ -10,7 +8,7 @@ import type { SandboxRecord } from "../store/sandboxes.ts";
 import type { ListedSnapshot, SnapshotKind, SnapshotRecord } from "../store/snapshots.ts";
 import type { Store } from "../store/store.ts";
 import type { User } from "../store/users.ts";
-import { capture } from "./capture.ts";
+import { capture, removeCapture } from "./capture.ts";
 import type { Accepted, Operation } from "./operation.ts";
 import type { Operations } from "./operations.ts";
 import type { SandboxActors } from "./sandbox-actor.ts";
@@ -97,7 +95,7 @@ export class Snapshots {
       return { ...snapshot, status: "ready", sizeMB, pausedMs };
     } catch (error) {
       // The files go first: on a disk that is full they make the room that the row's removal needs.
-      await this.#removeFiles(snapshot.id);
+      await removeCapture(this.#options, snapshot.id);
       try {
         store.snapshots.delete(snapshot.id);
       } catch (cause) {
@@ -140,11 +138,11 @@ export class Snapshots {
       store.snapshots.delete(id);
     } catch (error) {
       if (!isBhattiError(error, "disk_full")) throw error;
-      await this.#removeFiles(id); // which makes room
+      await removeCapture(this.#options, id); // which makes room
       store.snapshots.delete(id);
     }
     faultPoint("snapshot.row-gone");
-    await this.#removeFiles(id);
+    await removeCapture(this.#options, id);
     events.record({ type: "snapshot.deleted", userId: user.id, meta: { name } });
   }
 
@@ -224,29 +222,19 @@ export class Snapshots {
     for (const { id, name, status } of store.snapshots.all()) {
       if (status === "ready") known.add(id);
       else {
-        await this.#removeFiles(id);
+        await removeCapture(this.#options, id);
         store.snapshots.delete(id);
         log.warn("removed a partial snapshot", { snapshot: id, name });
       }
     }
     for (const { id, isOwn } of found) {
       if (known.has(id)) continue;
-      if (isOwn) await this.#removeFiles(id);
+      if (isOwn) await removeCapture(this.#options, id);
       else
         log.warn("keeping a snapshot created by another host or an earlier version", {
           snapshot: id,
         });
     }
-  }
-
-  async #removeFiles(id: string): Promise<void> {
-    const { engine, log } = this.#options;
-    const what = "Removing the files of a snapshot";
-    await within(stepMs.destroy, what, undefined, () => engine.removeSnapshot(id)).catch(
-      (error: unknown) => {
-        log.error("cannot remove the files of a snapshot", { snapshot: id, error });
-      },
-    );
   }
 
   /** Its files stay until the use is disposed of. */
