@@ -13,7 +13,7 @@ export function execRequestOf(fields: Fields, defaultTimeoutSeconds: number): Ex
     cwd: fields.workdir,
     user: fields.user,
     tty: fields.tty,
-    stdin: fields.stdin ?? fields.tty !== undefined,
+    stdin: fields.stdin ?? false,
     timeoutMs: (fields.timeout_sec ?? defaultTimeoutSeconds) * 1000,
     session: fields.session,
     maxIdleMs: fields.max_idle_sec ? fields.max_idle_sec * 1000 : undefined,

@@ -12,11 +12,19 @@ export function sandboxOf({ sandboxes }: Store, user: User, ref: string): Sandbo
   return found;
 }
 
-/** One on its way out is as good as none. */
+/** As `sandboxOf`, but a sandbox whose destroy was requested counts as not found. */
+export function presentSandboxOf(store: Store, user: User, ref: string): SandboxRecord {
+  return present(sandboxOf(store, user, ref));
+}
+
+/** A sandbox whose destroy was requested counts as not found. */
 export function requireSandbox({ sandboxes }: Store, id: string): SandboxRecord {
-  const found = sandboxes.byId(id);
-  if (!found || found.destroyRequestedAt !== null) throw notFound();
-  return found;
+  return present(sandboxes.byId(id));
+}
+
+function present(sandbox: SandboxRecord | undefined): SandboxRecord {
+  if (!sandbox || sandbox.destroyRequestedAt !== null) throw notFound();
+  return sandbox;
 }
 
 export function diskGone({ name }: SandboxRecord): BhattiError {

@@ -18,7 +18,7 @@ import type { Operations } from "./operations.ts";
 import type { SandboxActor, SandboxActors } from "./sandbox-actor.ts";
 import { type Created, SandboxCreates } from "./sandbox-creates.ts";
 import { editSandbox, type SandboxChangeRequest } from "./sandbox-edit.ts";
-import { requireSandbox, sandboxOf } from "./sandbox-lookup.ts";
+import { presentSandboxOf, requireSandbox, sandboxOf } from "./sandbox-lookup.ts";
 import type { SandboxDefaults, SandboxRequest } from "./sandbox-plan.ts";
 import { suspendAll } from "./suspend-all.ts";
 import { type Condition, Thermal, type ThermalSettings } from "./thermal.ts";
@@ -125,7 +125,7 @@ export class Sandboxes {
   /** Continues without its caller: the guest is paused already. */
   stop(user: User, ref: string): Accepted<SandboxRecord> {
     const { store, operations, actors } = this.#options;
-    const { id, name, status, memoryMB } = requireSandbox(store, this.get(user, ref).id);
+    const { id, name, status, memoryMB } = presentSandboxOf(store, user, ref);
     const operation = operations.accept({
       kind: "sandbox.stop",
       userId: user.id,
@@ -151,10 +151,12 @@ export class Sandboxes {
     ref: string,
     { force }: { force: boolean },
   ): Promise<{ sandbox: SandboxRecord; warning: string | undefined }> {
-    const { id } = this.get(user, ref);
+    const { store } = this.#options;
+    const before = presentSandboxOf(store, user, ref);
+    const { id } = before;
     try {
-      const warning = await this.#lifecycle.start(requireSandbox(this.#options.store, id), force);
-      return { sandbox: requireSandbox(this.#options.store, id), warning };
+      const warning = await this.#lifecycle.start(before, force);
+      return { sandbox: requireSandbox(store, id), warning };
     } finally {
       this.watch(id);
     }

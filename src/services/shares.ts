@@ -10,7 +10,7 @@ import type { Store } from "../store/store.ts";
 import type { User } from "../store/users.ts";
 import { expiryAfter } from "./expiry.ts";
 import { newShareToken, sha256Hex } from "./identifiers.ts";
-import { requireSandbox, sandboxOf } from "./sandbox-lookup.ts";
+import { presentSandboxOf, sandboxOf } from "./sandbox-lookup.ts";
 import { WebSession } from "./web-session.ts";
 
 export type { ShareRecord };
@@ -53,7 +53,7 @@ export class Shares {
     const { store, events, clock } = this.#options;
     const token = newShareToken();
     const share = store.transaction(() => {
-      const { id } = requireSandbox(store, sandboxOf(store, user, ref).id);
+      const { id } = presentSandboxOf(store, user, ref);
       const now = clock.now();
       const made: ShareRecord = {
         sandboxId: id,

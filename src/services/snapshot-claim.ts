@@ -1,4 +1,5 @@
 /** Reserves the name of a new snapshot within the user's limit: checks and row are one transaction. */
+import { snapshotTraitsOf } from "../contract/sandbox-traits.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 import { isUniqueViolation } from "../store/database.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
@@ -22,14 +23,8 @@ export function claimSnapshot(
     status: "creating",
     sourceId: sandbox.id,
     sourceName: sandbox.name,
-    image: sandbox.image,
     imageDigest: sandbox.imageDigest,
-    cpus: sandbox.cpus,
-    memoryMB: sandbox.memoryMB,
-    diskSizeMB: sandbox.diskSizeMB,
-    env: sandbox.env,
-    init: sandbox.init,
-    labels: sandbox.labels,
+    ...snapshotTraitsOf(sandbox),
     sizeMB: 0,
     pausedMs: 0,
     createdAt: new Date().toISOString(),
