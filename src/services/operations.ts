@@ -24,7 +24,7 @@ export interface OperationsOptions {
   isRunning(runner: string): boolean;
 }
 
-export interface OperationRequest extends Pick<OperationRecord, "kind" | "userId" | "target"> {
+interface OperationRequest extends Pick<OperationRecord, "kind" | "userId" | "target"> {
   /** Its deadline depends on it. */
   size: OperationSize;
   /** It waits for other work on its target; `Operation.start` ends the wait. */
@@ -32,7 +32,7 @@ export interface OperationRequest extends Pick<OperationRecord, "kind" | "userId
   before?: OperationRecord["before"];
 }
 
-export interface OperationFilter {
+interface OperationFilter {
   states?: readonly OperationRecord["state"][] | undefined;
   kinds?: readonly OperationKind[] | undefined;
   /** Name or id, such as `dev` or `sandbox/dev`. */

@@ -9,7 +9,7 @@ import { exitCodeOf } from "./exit-code.ts";
 import { forwardSignals, type SignalForwarding } from "./signals.ts";
 import { forwardStdin } from "./stdin.ts";
 
-export interface CommandPlan {
+interface CommandPlan {
   sandbox: string;
   start: ExecStart;
   sink: ExecSink;

@@ -11,7 +11,7 @@ const detaching: readonly Signal[] = ["SIGTERM", "SIGHUP"];
 /** A terminal that is stopped with Ctrl+S takes no last words. */
 const lastWordsMs = 1000;
 
-export interface SignalTarget {
+interface SignalTarget {
   /** Without a connection a signal ends this client. */
   readonly isConnected: boolean;
   control(message: ExecControl): void;
