@@ -1,4 +1,5 @@
 /** What comes out of a sandbox piece by piece: the sandbox stays awake until that has ended or is let go of. */
+import { reasonOf } from "../async/deadline.ts";
 import type { Pieces } from "../async/pieces.ts";
 import type { Silence } from "./silence.ts";
 
@@ -14,10 +15,18 @@ export interface HeldStreamOptions {
 export class HeldStream<T> implements Pieces<T> {
   readonly #source: Pieces<T>;
   readonly #options: HeldStreamOptions;
+  /** Whether the reader waits for the sandbox, not the other way round. */
+  #isRead = false;
 
   constructor(source: Pieces<T>, options: HeldStreamOptions) {
     this.#source = source;
     this.#options = options;
+    const { silence, explain } = options;
+    silence?.signal.addEventListener("abort", () => {
+      if (this.#isRead) return; // `next` fails with the reason
+      void explain(reasonOf(silence.signal));
+      this.release();
+    });
   }
 
   [Symbol.asyncIterator](): AsyncIterator<T> {
@@ -25,6 +34,8 @@ export class HeldStream<T> implements Pieces<T> {
     const { silence, explain } = this.#options;
     return {
       next: async () => {
+        if (silence?.signal.aborted) throw reasonOf(silence.signal);
+        this.#isRead = true;
         silence?.expect("sandbox");
         try {
           const next = await pieces.next();
@@ -35,7 +46,8 @@ export class HeldStream<T> implements Pieces<T> {
           this.release();
           throw told;
         } finally {
-          silence?.rest(); // the reader's own pace is its own business
+          this.#isRead = false;
+          silence?.expect("client");
         }
       },
       return: async () => {

@@ -26,14 +26,9 @@ export class Silence implements Disposable {
     this.#timer = setTimeout(() => this.#ended.abort(this.#error(side)), silenceMs[side]);
   }
 
-  /** Nobody is expected to do anything. */
-  rest(): void {
-    clearTimeout(this.#timer);
-  }
-
   [Symbol.dispose](): void {
     this.#isOver = true;
-    this.rest();
+    clearTimeout(this.#timer);
   }
 
   #error(side: Side): BhattiError {
@@ -43,6 +38,6 @@ export class Silence implements Disposable {
           "guest_unresponsive",
           `Sandbox "${this.#name}" did not continue the transfer for ${seconds} s`,
         )
-      : new BhattiError("timeout", `the client sent nothing for ${seconds} s`);
+      : new BhattiError("timeout", `the client did not continue the transfer for ${seconds} s`);
   }
 }
