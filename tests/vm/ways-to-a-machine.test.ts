@@ -3,6 +3,7 @@ import { afterEach, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { readdir, readFile, truncate } from "node:fs/promises";
 import { join } from "node:path";
+import { defaultMemoryMB } from "../../src/contract/sandboxes.ts";
 import { type MachineDaemon, startMachineDaemon } from "../support/machine-daemon.ts";
 import { until } from "../support/until.ts";
 
@@ -78,13 +79,12 @@ test("golden snapshots outlive the daemon", async () => {
 test.each(["state", "ram", "golden.json"])(
   "a golden snapshot whose %s is cut off is found out, and the machine boots cold",
   async (file) => {
-    daemon = await startMachineDaemon({ golden: "own" });
+    daemon = await startMachineDaemon({ golden: { copiesOf: [defaultMemoryMB] } });
     await daemon.ok("create", "--name", "one");
-    await until(
-      "both snapshots are made",
-      async () => (await count("golden snapshot created")) === 2,
-    );
     const golden = join(daemon.dataDir, "golden");
+    const complete = async () =>
+      [...new Bun.Glob("*/golden.json").scanSync({ cwd: golden })].length === 2;
+    await until("both snapshots are there", complete);
     for (const name of await readdir(golden)) await truncate(join(golden, name, file), 100);
     await daemon.ok("create", "--name", "two");
     await hello("two");
