@@ -90,7 +90,7 @@ impl Drop for Draft<'_> {
     }
 }
 
-/// Under a name that is nobody else's while this process lives; one with its number may have left it behind.
+/// Creates a temporary file. Its name has the pid, so only an earlier process of that pid can have left one.
 fn anew<T>(
     directory: &OwnedFd,
     temporary: &CString,
@@ -118,7 +118,7 @@ fn temporary_name(name: &CString) -> rustix::io::Result<CString> {
     to_name(format!(".{start}.{}{TEMPORARY}", std::process::id()).as_bytes())
 }
 
-/// What is not shown to anybody: it is there for a moment, and becomes another name.
+/// Whether this is the name of a temporary file, which lists and watches leave out.
 pub fn is_temporary(name: &[u8]) -> bool {
     let number = name
         .strip_prefix(b".")
@@ -147,7 +147,7 @@ pub fn other(
 }
 
 fn replace(directory: &OwnedFd, temporary: &CString, name: &CString) -> Result<(), Refusal> {
-    // Somebody has it open, or it is a device that everybody needs.
+    // A device or a socket may be in use by other processes.
     if is_special(directory, name) {
         return Err(Refusal::Rule(
             "exists",

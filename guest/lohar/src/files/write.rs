@@ -61,7 +61,7 @@ fn put(path: &Path, wanted: &Wanted, trust: Trust, content: &OwnedFd) -> Result<
     let place = Place::find_or_make(path, trust, Last::Target, Some(Lacking { owner }))?;
     let old = match place.stat() {
         Ok(stat) if is_directory(&stat) => return Err(Errno::ISDIR.into()),
-        // Somebody else has it open, or it is a device that everybody needs.
+        // A device or a socket may be in use by other processes.
         Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile => {
             return Err(not_regular());
         }
@@ -100,7 +100,7 @@ fn dress(file: &OwnedFd, wanted: &Wanted, old: Option<&Stat>) -> rustix::io::Res
     };
     if let Some(Owner { uid, gid }) = owner {
         match fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))) {
-            // Who may replace a file that is somebody else's has it then.
+            // Without the right to keep the previous owner, the file belongs to the writer.
             Err(Errno::PERM) if wanted.owner.is_none() => {}
             outcome => outcome?,
         }
@@ -182,7 +182,7 @@ impl Aligned {
     }
 
     fn bytes(&mut self) -> &mut [u8] {
-        // SAFETY: allocated with this size and zeroed, and nobody else's.
+        // SAFETY: allocated with this size and zeroed, and not shared.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.layout.size()) }
     }
 }

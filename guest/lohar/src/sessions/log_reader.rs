@@ -23,9 +23,9 @@ pub struct LogReader {
     files: VecDeque<File>,
     /// The generation that is read after them.
     next: u64,
-    /// The offset of the first byte that is told; unknown of what was put aside by somebody who is not known any more.
+    /// The offset of the first byte sent; unknown for logs rotated by an older agent.
     pub offset: Option<u64>,
-    /// How much more is told; without it there is no end.
+    /// Remaining bytes to send; None without a limit.
     left: Option<u64>,
     /// Follows the log: about a gap that the file itself does not mention.
     note: Option<Vec<u8>>,

@@ -158,7 +158,7 @@ impl StreamHandler for Sessions {
 }
 
 impl Sessions {
-    /// A stream lets go of a session, which goes on.
+    /// Detaches a stream from a session, which keeps running.
     pub(super) fn leave(&mut self, key: u32, stream: u32, wires: &mut Wires) {
         let Some(process) = self.processes.get_mut(&key) else {
             return;

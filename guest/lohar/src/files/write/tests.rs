@@ -6,8 +6,8 @@ use rustix::fs::{mknodat, CWD};
 use super::*;
 use crate::files::scratch::Scratch;
 
-/// Without root's rights only one's own files can be given away, to oneself.
-fn somebody() -> Owner {
+/// An owner that this process may set: without root's rights only its own user.
+fn other_owner() -> Owner {
     let gid = rustix::process::getgid().as_raw();
     match rustix::process::getuid().as_raw() {
         0 => Owner {
@@ -50,9 +50,9 @@ fn what_is_made_gets_the_owner_and_what_exists_keeps_its_own() {
     let own = owner_of(root.path());
     let file = root.join("made/too/file");
 
-    assert!(put_text(&file, "text\n", 0o4750, Some(somebody())));
+    assert!(put_text(&file, "text\n", 0o4750, Some(other_owner())));
     for path in [&file, &root.join("made/too"), &root.join("made")] {
-        assert_eq!(owner_of(path), somebody(), "{}", path.display());
+        assert_eq!(owner_of(path), other_owner(), "{}", path.display());
     }
     assert_eq!(owner_of(root.path()), own);
     assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o4750);
@@ -62,7 +62,7 @@ fn what_is_made_gets_the_owner_and_what_exists_keeps_its_own() {
         &root.join("mine"),
         "text\n",
         0o644,
-        Some(somebody())
+        Some(other_owner())
     ));
     assert_eq!(owner_of(&root.join("mine")), own);
     // Whoever writes without naming an owner asks for himself.
@@ -74,14 +74,14 @@ fn what_is_made_gets_the_owner_and_what_exists_keeps_its_own() {
 fn an_existing_file_keeps_what_it_is_asked_to() {
     let root = Scratch::new("keep");
     let file = root.join("file");
-    assert!(put_text(&file, "text\n", 0o4751, Some(somebody())));
+    assert!(put_text(&file, "text\n", 0o4751, Some(other_owner())));
     let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
     assert!(put_kept(&file, "text\n", 0o600, None, Keep::All));
     let is_root = geteuid().is_root();
     assert_eq!(mode(&file), if is_root { 0o4751 } else { 0o751 });
-    assert_eq!(owner_of(&file), somebody());
+    assert_eq!(owner_of(&file), other_owner());
     assert!(put_kept(&file, "text\n", 0o600, None, Keep::Owner));
-    assert_eq!((mode(&file), owner_of(&file)), (0o600, somebody()));
+    assert_eq!((mode(&file), owner_of(&file)), (0o600, other_owner()));
     assert!(put_text(&file, "text\n", 0o644, None));
     assert_eq!(owner_of(&file), owner_of(root.path()));
     let new = root.join("new");
@@ -99,7 +99,7 @@ fn what_a_link_leads_to_keeps_its_owner() {
         &root.join("link"),
         "text\n",
         0o600,
-        Some(somebody())
+        Some(other_owner())
     ));
     assert!(root.join("link").is_symlink());
     assert_eq!(owner_of(&root.join("file")), own);

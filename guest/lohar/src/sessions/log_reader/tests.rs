@@ -41,8 +41,8 @@ fn source(log: &SessionLog, ended: bool) -> Source {
     }
 }
 
-/// Reads until nothing moves; what was told and the last step.
-fn told(reader: &mut LogReader, source: Option<Source>) -> (usize, Vec<u8>, Step) {
+/// Reads until the reader waits or ends. Returns the number of bytes, the bytes, and the last step.
+fn read_all(reader: &mut LogReader, source: Option<Source>) -> (usize, Vec<u8>, Step) {
     let mut outgoing = Outgoing::default();
     let mut all = Vec::new();
     loop {
@@ -74,26 +74,29 @@ fn a_follower_gets_every_byte_once_however_often_the_log_is_put_aside() {
             written += piece.len() as u64;
             log.write(&piece);
         }
-        let (count, all, step) = told(&mut reader, Some(source(&log, false)));
+        let (count, all, step) = read_all(&mut reader, Some(source(&log, false)));
         assert_eq!(step, Step::Waits);
         assert_eq!(all, bytes(read, count));
         read += count as u64;
         assert_eq!(read, written);
     }
-    assert_eq!(told(&mut reader, Some(source(&log, true))).2, Step::Over);
+    assert_eq!(
+        read_all(&mut reader, Some(source(&log, true))).2,
+        Step::Over
+    );
     assert!(log.bytes() > MOST && log.bytes() <= 2 * MOST);
     let sizes = ["sess-1.log", "sess-1.log.1"]
         .map(|name| std::fs::metadata(logs.path.join(name)).unwrap().len());
     assert_eq!(sizes.iter().sum::<u64>(), log.bytes());
     assert!(sizes.iter().all(|&size| size <= MOST));
     // Both parts, and the end of them.
-    let (_, all, step) = told(&mut logs.reader(None, false, Start::Oldest), None);
+    let (_, all, step) = read_all(&mut logs.reader(None, false, Start::Oldest), None);
     assert_eq!(
         (all == bytes(written - log.bytes(), all.len()), step),
         (true, Step::Over)
     );
     let tail = sizes[0] + 5;
-    let (count, all, _) = told(&mut logs.reader(None, true, Start::Tail(tail)), None);
+    let (count, all, _) = read_all(&mut logs.reader(None, true, Start::Tail(tail)), None);
     assert_eq!(all, bytes(written - tail, count));
     assert_eq!(count as u64, tail);
 }
@@ -105,7 +108,7 @@ fn what_comes_after_the_opening_is_for_followers() {
     log.write(b"before");
     let mut reader = logs.reader(Some(&log), false, Start::Oldest);
     log.write(b", after");
-    let (_, all, step) = told(&mut reader, Some(source(&log, false)));
+    let (_, all, step) = read_all(&mut reader, Some(source(&log, false)));
     assert_eq!((&all[..], step), (&b"before"[..], Step::Over));
 }
 
@@ -120,10 +123,13 @@ fn a_log_that_cannot_be_written_goes_on_when_it_can() {
         std::fs::create_dir_all(&logs.path).unwrap();
         logs.reader(Some(&log), true, Start::Oldest)
     };
-    assert_eq!(told(&mut reader, Some(source(&log, false))).2, Step::Waits);
+    assert_eq!(
+        read_all(&mut reader, Some(source(&log, false))).2,
+        Step::Waits
+    );
     log.try_again();
     log.write(b"kept");
-    let (_, all, step) = told(&mut reader, Some(source(&log, true)));
+    let (_, all, step) = read_all(&mut reader, Some(source(&log, true)));
     let gap = "[bhatti: 4 bytes lost: No such file or directory]\n";
     assert_eq!(String::from_utf8_lossy(&all), format!("{gap}kept"));
     assert_eq!(step, Step::Over);
@@ -139,15 +145,15 @@ fn the_note_about_a_gap_at_the_end_follows_the_log() {
     let note = "\n[bhatti: 4 bytes lost: disk full]\n";
     for follow in [false, true] {
         let mut reader = logs.reader(Some(&log), follow, Start::Oldest);
-        let (_, all, step) = told(&mut reader, Some(source(&log, true)));
+        let (_, all, step) = read_all(&mut reader, Some(source(&log, true)));
         assert_eq!(String::from_utf8_lossy(&all), format!("kept{note}"));
         assert_eq!(step, Step::Over);
     }
-    for told_before in 0..=note.len() {
-        let start = Start::From(4 + told_before as u64);
+    for read_before in 0..=note.len() {
+        let start = Start::From(4 + read_before as u64);
         let mut reader = logs.reader(Some(&log), true, start);
-        let (_, all, _) = told(&mut reader, Some(source(&log, true)));
-        assert_eq!(String::from_utf8_lossy(&all), note[told_before..]);
+        let (_, all, _) = read_all(&mut reader, Some(source(&log, true)));
+        assert_eq!(String::from_utf8_lossy(&all), note[read_before..]);
     }
 }
 
@@ -165,7 +171,7 @@ fn whoever_comes_back_goes_on_at_the_byte_where_it_was() {
         }
         let mut reader = logs.reader(Some(&log), true, Start::From(read));
         assert_eq!(reader.offset, Some(read));
-        let (count, all, step) = told(&mut reader, Some(source(&log, false)));
+        let (count, all, step) = read_all(&mut reader, Some(source(&log, false)));
         assert_eq!(step, Step::Waits);
         assert!(all == bytes(read, count));
         read += count as u64;
@@ -176,7 +182,7 @@ fn whoever_comes_back_goes_on_at_the_byte_where_it_was() {
     let mut late = logs.reader(Some(&log), true, Start::From(kept - 1));
     assert_eq!(late.offset, Some(kept));
     assert_eq!(
-        told(&mut late, Some(source(&log, true))).0 as u64,
+        read_all(&mut late, Some(source(&log, true))).0 as u64,
         log.bytes()
     );
     let tail = logs.reader(Some(&log), true, Start::Tail(7));
@@ -192,7 +198,7 @@ fn a_log_that_was_never_put_aside_has_its_offsets_without_its_session() {
     SessionLog::new(logs.folder.clone(), "sess-1", None).write(b"one\ntwo\n");
     let mut reader = logs.reader(None, true, Start::From(4));
     assert_eq!(reader.offset, Some(4));
-    assert_eq!(told(&mut reader, None).1, b"two\n");
+    assert_eq!(read_all(&mut reader, None).1, b"two\n");
 }
 
 #[test]
@@ -203,7 +209,7 @@ fn a_follower_that_is_far_too_slow_hears_that_it_misses_something() {
     while log.generation < 3 {
         log.write(&[b'x'; 32_768]);
     }
-    let (count, _, step) = told(&mut reader, Some(source(&log, false)));
+    let (count, _, step) = read_all(&mut reader, Some(source(&log, false)));
     assert_eq!(step, Step::Missed);
     assert!(count as u64 <= MOST);
     let again = logs.reader(Some(&log), true, Start::From(count as u64));
