@@ -48,7 +48,9 @@ export class Activity {
   get uses(): string {
     const counts = new Map<string, number>();
     for (const { what } of this.#uses) counts.set(what, (counts.get(what) ?? 0) + 1);
-    const told = counts.entries().map(([what, count]) => (count > 1 ? `${what} (${count})` : what));
-    return [...told].join(", ");
+    const shown = counts
+      .entries()
+      .map(([what, count]) => (count > 1 ? `${what} (${count})` : what));
+    return [...shown].join(", ");
   }
 }

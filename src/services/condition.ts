@@ -40,7 +40,7 @@ export interface Cooling {
   afterMs: number;
 }
 
-/** What becomes of it when nobody uses it; undefined: nothing. One that would be cold as soon as warm is not warm first. */
+/** Returns the next transition of an idle sandbox. Skips warm if cold is due no later. */
 export function coolingOf(
   sandbox: ListedSandbox,
   machine: { isPaused: boolean },

@@ -12,7 +12,7 @@ import { tellOfSession } from "./session-story.ts";
 
 export type { ExecRequest };
 
-/** A session that was started for nobody to listen to. */
+/** A session that was started without a client. */
 export interface Detached {
   session: string;
   pid: number;
@@ -71,7 +71,7 @@ export class Exec {
     return running;
   }
 
-  /** Resolves when it runs; nobody listens to it from then on, but its log. */
+  /** Resolves when it runs; its output goes to its log only. */
   async detach(
     user: User,
     ref: string,

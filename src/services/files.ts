@@ -110,7 +110,7 @@ export class Files {
     return (await this.#open(place, signal, begin)).stream;
   }
 
-  /** Changes until the signal, or until it is let go of. */
+  /** Streams changes until the signal or its release. */
   async watch(
     place: Place,
     at: GuestPath & { recursive?: boolean },
@@ -190,16 +190,16 @@ export class Files {
     }
   }
 
-  /** A stream that has begun has no other place for what ends it than the log. */
+  /** Logs the error of a started stream, whose response cannot carry it. */
   #noted({ id }: SandboxRecord, { use, explain }: Held): Held {
     return {
       use,
       explain: async (error) => {
-        const told = await explain(error);
-        // That its client leaves is nobody's fault.
-        const level = isBhattiError(told, "cancelled") ? "debug" : "warn";
-        this.#log[level]("file transfer aborted", { sandbox: id, error: told });
-        return told;
+        const explained = await explain(error);
+        // A client that disconnects is no fault.
+        const level = isBhattiError(explained, "cancelled") ? "debug" : "warn";
+        this.#log[level]("file transfer aborted", { sandbox: id, error: explained });
+        return explained;
       },
     };
   }

@@ -1,14 +1,14 @@
-/** What comes out of a sandbox piece by piece: the sandbox stays awake until that has ended or is let go of. */
+/** A byte stream out of a sandbox, which keeps it hot until the stream ends or is released. */
 import { reasonOf } from "../async/deadline.ts";
 import type { Pieces } from "../async/pieces.ts";
 import type { Silence } from "./silence.ts";
 
 export interface HeldStreamOptions {
-  /** Ended with the stream: what keeps the sandbox awake. */
+  /** Keeps the sandbox hot; disposed of with the stream. */
   use: Disposable;
-  /** Absent where it is normal that nothing comes. */
+  /** Absent for streams that may be idle, such as a watch. */
   silence?: Silence;
-  /** Gives the error to tell instead. */
+  /** Returns the error to report instead. */
   explain(error: unknown): Promise<unknown>;
 }
 
@@ -42,9 +42,9 @@ export class HeldStream<T> implements Pieces<T> {
           if (next.done) this.#end();
           return next;
         } catch (error) {
-          const told = await explain(error);
+          const explained = await explain(error);
           this.release();
-          throw told;
+          throw explained;
         } finally {
           this.#isRead = false;
           silence?.expect("client");

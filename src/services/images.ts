@@ -39,8 +39,8 @@ export class Images {
   }
 
   /**
-   * Makes the file known as the operator's image of that name, in place of an earlier one. The earlier one's file
-   * stays, for machines may still run on it: removing what nobody uses comes with image management.
+   * Registers the file as the operator's image of that name, replacing an earlier one. Keeps the earlier file, as
+   * machines may still use it; image management will remove unused ones.
    */
   register(image: NewImage): ImageRecord {
     const record: ImageRecord = {

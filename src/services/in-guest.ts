@@ -1,4 +1,4 @@
-/** Whatever is done in a sandbox's guest: its machine is woken and kept hot for it, and its end explains a lost line. */
+/** Runs a task in a sandbox's guest: wakes it, keeps it hot meanwhile, and explains a lost connection. */
 import type { Guest } from "../agent/guest.ts";
 import { within } from "../async/deadline.ts";
 import { stepMs } from "../contract/deadlines.ts";
@@ -12,13 +12,13 @@ export interface Task<T> {
   use: string;
   /** For messages, such as `the command ran`. */
   what: string;
-  /** It outlives its stream: when the line alone is lost, whoever had it may take it up again. */
+  /** The task outlives its stream: clients can reattach after a lost connection. */
   isSession?: boolean;
-  /** Nothing of it goes on in the guest when nobody hears of it any more. */
+  /** The guest ends the task with its stream. */
   endsWithStream?: boolean;
-  /** How long the guest may take to begin with it; 20 s without it. */
+  /** Deadline for the guest to begin; default 20 s. */
   beginMs?: number;
-  /** Told what its user should know about how the sandbox came to run for it. */
+  /** Called with the reason if the sandbox lost its memory. */
   warn?: ((text: string) => void) | undefined;
   /** Resolves when it has begun. */
   begin(guest: Guest, signal: AbortSignal): Promise<T>;
@@ -28,7 +28,7 @@ export interface Begun<T> {
   value: T;
   /** To be disposed of when it is over. */
   use: MachineUse;
-  /** The error to tell instead of one that the line to the guest left behind. */
+  /** Replaces the error of a lost connection by its cause. */
   explain(error: unknown): Promise<unknown>;
 }
 

@@ -83,7 +83,7 @@ export class Lifecycle {
     const { machine } = actor;
     const started = performance.now();
     const kept = machine ? "all" : await this.#keptOf(sandbox);
-    // Of one that stands still it is known since it does.
+    // A paused machine was asked before it was paused.
     if (machine?.isAwake) await this.#options.lastKnown.ask(actor, machine, signal);
     await machine?.suspend(signal);
     faultPoint("cold.suspended");
@@ -109,7 +109,7 @@ export class Lifecycle {
     actor.failure = undefined;
     actor.activity.saw("started");
     const { machine } = actor;
-    // One that stands still cannot answer; whether it does shows when it is woken.
+    // A paused machine cannot answer until it is woken.
     const isAsked = machine && !machine.isPaused && (force || !machine.isStalled);
     if (isAsked && !(await answers(machine, signal))) {
       if (!force) throw unresponsive(sandbox);

@@ -19,7 +19,7 @@ export function newShell(tty: TerminalSize, maxIdleMs?: number): ExecRequest {
   };
 }
 
-/** A login shell is told as what it is, not as how it was found. */
+/** Returns the command for display: `login shell` for every login shell. */
 export function commandText(command: readonly string[]): string {
   return isLoginShell(command) ? "login shell" : command.join(" ");
 }

@@ -5,7 +5,7 @@ import { openStore } from "../store/store.ts";
 import { MachineKeeper } from "./machine-keeper.ts";
 import { SandboxActors } from "./sandbox-actor.ts";
 
-test("a machine that cannot be kept is not left running with nobody to know of it", async () => {
+test("a machine whose row cannot be written is ended", async () => {
   using store = openStore(":memory:");
   const keeper = new MachineKeeper(store, { record() {} }, silentLogger);
   const engine = new FakeEngine();

@@ -21,8 +21,8 @@ export class MachineKeeper {
   }
 
   /**
-   * The row is written first: nobody can use the machine before it is known. `reason` is what its user should know
-   * about how it came to run.
+   * Writes the row before the machine can be used. `reason` tells the sandbox's user why it runs, such as after a loss
+   * of its memory.
    */
   attach(actor: SandboxActor, machine: Machine, reason?: string): void {
     const { id: engineId, isAwake } = machine;
@@ -35,7 +35,7 @@ export class MachineKeeper {
     void machine.ended.then((end) => this.#ended(actor, machine, end));
   }
 
-  /** As `attach`; a machine that cannot be kept is not left running with nobody to know of it. */
+  /** As `attach`, but ends the machine if its row cannot be written. */
   async attachOrHalt(actor: SandboxActor, machine: Machine, reason?: string): Promise<void> {
     try {
       this.attach(actor, machine, reason);
@@ -80,7 +80,7 @@ export class MachineKeeper {
   }
 
   #ended(actor: SandboxActor, machine: Machine, end: MachineEnd): void {
-    if (actor.machine !== machine) return; // somebody has taken care of it already
+    if (actor.machine !== machine) return; // another job has handled its end
     actor.machine = undefined;
     if (end.reason === "destroyed") return;
     if (end.reason === "suspended") {
@@ -111,12 +111,12 @@ export class MachineKeeper {
     try {
       this.#change(id, { thermal: "cold" });
     } catch (error) {
-      // Whoever suspended it fails as well, and says so.
+      // The suspend fails as well, and reports it.
       this.#log.error("cannot store that a sandbox is cold", { sandbox: id, error });
     }
   }
 
-  /** They ended with its memory. What is told of a sandbox that sleeps must not keep anything from its work. */
+  /** The sessions ended with its memory. Never throws: the list is informative only. */
   #forgetSessions(id: string): void {
     try {
       this.#store.sandboxes.forgetSessions(id);
@@ -125,7 +125,7 @@ export class MachineKeeper {
     }
   }
 
-  /** Such as when the disk is full: until it can be stored, or somebody else has taken care of the sandbox. */
+  /** Retries a write that failed, as on a full disk, until it succeeds or the sandbox has changed. */
   #storeLater(actor: SandboxActor, status: "stopped" | "unknown", reason: string): void {
     const retry = setTimeout(() => {
       const row = this.#store.sandboxes.byId(actor.id);

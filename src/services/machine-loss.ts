@@ -8,7 +8,7 @@ export interface LossWords {
   what: string;
   /** What to do when the machine was suspended. */
   hint?: string;
-  /** What to say when the line alone was lost, to whoever may come back to what it had. */
+  /** The message if only the connection was lost and the client can reattach. */
   goesOn?: string | undefined;
 }
 

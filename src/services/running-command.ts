@@ -9,16 +9,16 @@ export interface CommandFacts {
   readonly tty: boolean;
   /** It was there before. */
   readonly reattached: boolean;
-  /** The number, within all of its output, of the first byte that is told. */
+  /** The offset of the first byte sent, counted from the start of its output. */
   readonly offset: number;
-  /** What puts a fresh terminal into the state that the output expects. */
+  /** Sets a fresh terminal to the modes that the output expects. */
   readonly prelude: string;
 }
 
-/** Its output must be consumed, or it must be released: a session goes on then. */
+/** Must be consumed to its end or released; a released session keeps running. */
 export interface RunningCommand extends GuestProcess, CommandFacts {}
 
-/** `explain` gives the error to tell instead. */
+/** `explain` returns the error to report instead. */
 export function runningCommand(
   process: GuestProcess,
   facts: CommandFacts,

@@ -22,11 +22,11 @@ export class SandboxActor {
   activity: Activity;
   /** A job is changing the machine's power state: every use waits for its end. */
   isExclusive = false;
-  /** The attempt to wake it that is under way; everybody who needs it shares its outcome. */
+  /** The running attempt to wake it; all waiting uses share its outcome. */
   waking: Promise<Machine> | undefined;
-  /** Why it could not be woken the last time, and until when that is the answer. */
+  /** The last permanent wake failure, and until when it is cached. */
   failure: { error: BhattiError; until: number } | undefined;
-  /** That it lost its memory, and why, until somebody who uses it has been told. */
+  /** Why it lost its memory, until a client has been warned. */
   untold: string | undefined;
   #queued = 0;
   #last: Promise<unknown> = Promise.resolve();
@@ -53,7 +53,7 @@ export class SandboxActor {
     }
   }
 
-  /** As `perform`, while nobody may use the machine. */
+  /** As `perform`, and excludes uses of the machine meanwhile. */
   async performExclusively<T>(job: Job<T>): Promise<T> {
     const work = (signal: AbortSignal) => this.exclusively(() => job.work(signal));
     return await this.perform({ ...job, work });

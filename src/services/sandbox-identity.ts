@@ -1,4 +1,4 @@
-/** Who a sandbox's machine is told to be. */
+/** The identity of a sandbox's machine. */
 import type { GuestConfiguration } from "../agent/guest.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
 import { hardwareAddressOf, machineIdOf } from "./identifiers.ts";

@@ -6,9 +6,9 @@ export type { SandboxStatus, Thermal };
 
 /** What its user asked for. What the host does about it is `thermal`: a sandbox that runs may be hot, warm or cold. */
 const transitions: Record<SandboxStatus, readonly SandboxStatus[]> = {
-  /** Its machine is being made; nobody but its creator may use it. A failed create removes the row. */
+  /** Its machine is being made; only the create may use it. A failed create removes the row. */
   creating: ["running"],
-  /** Hot: its machine runs. Warm: it stands still. Cold: it has no process, all is in files. Each wakes on use. */
+  /** Hot: its machine runs. Warm: it is paused. Cold: it is suspended to disk and has no process. Each wakes on use. */
   running: ["stopped", "unknown"],
   /** It was stopped, and is cold. Use wakes it. */
   stopped: ["running", "unknown"],

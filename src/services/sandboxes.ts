@@ -107,7 +107,7 @@ export class Sandboxes {
     if (actor.isBusy) log.debug("destroy waits for a running operation", { sandbox: id });
     this.#intend(id); // jobs that wait for their turn fail at once
     if (destroyRequestedAt === null) {
-      // Whatever is being made of it or done to it is for nothing now.
+      // Aborts the running job, whose result is no longer needed.
       actor.cancel(new BhattiError("cancelled", `Sandbox "${name}" was destroyed`));
     }
     await actor.perform({
@@ -193,7 +193,7 @@ export class Sandboxes {
   async remove(id: string, actor: SandboxActor): Promise<void> {
     const { store, engine, events, log, actors } = this.#options;
     const sandbox = store.sandboxes.byId(id);
-    if (!sandbox) return; // whoever came first did it
+    if (!sandbox) return; // removed by an earlier job
     this.#intend(id);
     this.#options.onDestroy?.(id);
     faultPoint("destroy.stored");

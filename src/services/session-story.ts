@@ -1,4 +1,4 @@
-/** What is told of a client's time with a session, once that is over. */
+/** Logs when a client attaches to a session and detaches, and records it as an event. */
 import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import type { RunningCommand } from "./running-command.ts";
@@ -7,7 +7,7 @@ import type { SandboxRecord } from "./sandboxes.ts";
 export interface SessionStory {
   sandbox: SandboxRecord;
   running: RunningCommand;
-  /** For the log: `started`, `taken up`, `watched`. */
+  /** For the log: `started`, `attached` or `watched`. */
   how: string;
 }
 

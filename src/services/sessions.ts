@@ -1,4 +1,4 @@
-/** Sessions: what runs in sandboxes without anybody having to stay connected to it. */
+/** Sessions: processes in sandboxes that run without an attached client. */
 import type { Guest, GuestProcess, TerminalSize } from "../agent/guest.ts";
 import {
   type AttachedSession,
@@ -129,7 +129,7 @@ export class Sessions {
     return this.#running(sandbox, begun, how);
   }
 
-  /** A login shell: one that is there and that nobody has, or a new one. The signal as in `attach`. */
+  /** Attaches to the newest detached login shell, or starts one. The signal as in `attach`. */
   async shell(
     user: User,
     ref: string,

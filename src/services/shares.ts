@@ -48,7 +48,7 @@ export class Shares {
     this.#options = options;
   }
 
-  /** An earlier link of the sandbox is dead from here on, and whoever came by it is disconnected. */
+  /** Revokes an earlier link of the sandbox and disconnects its clients. */
   create(user: User, ref: string, request: ShareRequest): NewShare {
     const { store, events, clock } = this.#options;
     const token = newShareToken();
@@ -73,7 +73,7 @@ export class Shares {
     return { ...share, token };
   }
 
-  /** The one that lets somebody in. */
+  /** Returns the valid link of the sandbox. */
   of(sandboxId: string): ShareRecord | undefined {
     const { store, clock } = this.#options;
     const share = store.shares.of(sandboxId);
@@ -89,15 +89,14 @@ export class Shares {
     events.record({ type: "share.revoked", userId: user.id, sandboxId: id });
   }
 
-  /** The sandbox is on its way out. */
+  /** Disconnects the clients of a sandbox that is being destroyed. */
   close(sandboxId: string): void {
     this.#cut(sandboxId, "the sandbox was destroyed");
   }
 
   /**
-   * Lets in who has the token, until the session is disposed of. Whatever is wrong otherwise – no such sandbox, no
-   * share, another token, one whose time is over – is one and the same `unauthorized`; `session_limit` is told only
-   * to who has the token.
+   * Opens a session, which lasts until it is disposed of. Throws the same `unauthorized` for an unknown sandbox, a
+   * missing or expired link and a wrong token; `session_limit` only with the right token.
    */
   open(sandboxId: string, token: string, ip: string): WebSession {
     const { store, clock } = this.#options;

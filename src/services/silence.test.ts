@@ -4,7 +4,7 @@ import { Silence } from "./silence.ts";
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
-test("a side whose turn it is may be silent for so long, and then it is named", () => {
+test("the timeout applies to the side whose turn it is, and names it", () => {
   const silence = new Silence("dev");
   silence.expect("client");
   jest.advanceTimersByTime(299_999);
@@ -18,7 +18,7 @@ test("a side whose turn it is may be silent for so long, and then it is named", 
   });
 });
 
-test("nobody is waited for after the end, whoever hears of it late", () => {
+test("no timeout starts after the end of the transfer", () => {
   const silence = new Silence("dev");
   silence[Symbol.dispose]();
   silence.expect("client");

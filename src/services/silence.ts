@@ -19,7 +19,7 @@ export class Silence implements Disposable {
     return this.#ended.signal;
   }
 
-  /** From now on it is this side's turn. After the transfer it is nobody's: who is slow to see its end waits alone. */
+  /** Starts the timeout of one side; does nothing after the end of the transfer. */
   expect(side: Side): void {
     clearTimeout(this.#timer);
     if (this.#isOver) return;

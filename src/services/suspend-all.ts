@@ -1,4 +1,4 @@
-/** Suspends every machine when the daemon ends and is told not to leave them running. */
+/** Suspends every machine when the daemon exits with `on_shutdown: stop` or by SIGQUIT. */
 import { settledWithin, within } from "../async/deadline.ts";
 import { stepMs } from "../contract/deadlines.ts";
 import type { Engine, Machine } from "../engine/engine.ts";
@@ -29,7 +29,7 @@ const haltMs = 15_000;
 /** Each writes its memory to the disk. */
 const atOnce = 4;
 
-/** What became of each is in the log: whoever stops the daemon reads it there. */
+/** Logs the outcome of each sandbox, for the operator. */
 export async function suspendAll(options: SuspendAllOptions): Promise<void> {
   const actors = new Map(options.actors.map((actor) => [actor.id, actor]));
   await inParallel(options.store.sandboxes.all(), atOnce, async (sandbox) => {
@@ -71,7 +71,7 @@ async function suspend(
   signal: AbortSignal,
 ): Promise<boolean> {
   const { machine } = actor;
-  if (!machine) return false; // whoever was before us in the queue has ended it
+  if (!machine) return false; // an earlier job has ended it
   try {
     // Writing to the disk heeds no signal: what succeeds late has succeeded, and must not be cut short.
     await settledWithin(limit, "Suspending to disk", signal, (both) =>
@@ -84,7 +84,7 @@ async function suspend(
       if (reason === "suspended") return true; // late, or its row could not be written
       throw new Error(`its VM exited: ${detail}`, { cause: error });
     }
-    // It may still be written, by now without anybody who waits for it: its machine is for the next daemon.
+    // Its state may still be being written: leave the machine to the next daemon.
     if (signal.aborted) throw error;
     const fields = { sandbox: actor.id, machine: machine.id, error };
     log.warn("cannot suspend a sandbox; shutting down its guest", fields);

@@ -1,6 +1,6 @@
 /**
- * Idle sandboxes cool: hot → warm (processors stand still) → cold (all of it in files). Each has a timer of its own, so
- * that a slow one keeps no other waiting.
+ * Pauses idle sandboxes (hot → warm) and suspends them to disk (→ cold). Each has its own timer, so that a slow one
+ * delays no other.
  */
 import type { Clock } from "../async/clock.ts";
 import { within } from "../async/deadline.ts";
@@ -80,7 +80,7 @@ export class Thermal {
     const watch = this.#watches.get(id) ?? { failures: 0 };
     this.#watches.set(id, watch);
     const actor = this.#options.actors.of(id);
-    // What was used up since then was for somebody who is known to have used it.
+    // The guest's work since then belongs to a known use.
     if (watch.base && actor.activity.lastAt > watch.base.seenAt) delete watch.base;
     actor.activity.onIdle = () => this.watch(id);
     this.#setTimer(watch, "expiry", this.#untilExpiry(sandbox), () => this.#expire(id));
@@ -235,7 +235,7 @@ export class Thermal {
     if (!sandbox || !machine) return;
     if (isStuck(sandbox, machine)) {
       watch.trouble = `wake failed: ${messageOf(error)}`;
-      return; // whoever wakes it has told of it
+      return; // the wake has logged it
     }
     const to = this.#cooling(sandbox, machine)?.to ?? "cooler"; // edited meanwhile
     watch.trouble = `cannot become ${to}: ${messageOf(error)}`;

@@ -13,7 +13,7 @@ export interface ClaimParts {
   log: Logger;
 }
 
-/** Idempotent: only whoever removes the row tells of it. Never throws: `error` is the one that counts. */
+/** Idempotent: only the call that removes the row records the failure. Never throws, so that `error` is reported. */
 export function undoClaim(parts: ClaimParts, sandbox: SandboxRecord, error: unknown): void {
   const { store, actors, events, log } = parts;
   const { id, name, userId, image } = sandbox;

@@ -42,7 +42,7 @@ export class Users {
     this.#events = events;
   }
 
-  /** The key is told here and never again; only its hash is kept. */
+  /** Returns the key, of which only the hash is stored. */
   create(request: NewUser): { user: User; key: string } {
     const user: User = {
       id: newUserId(),

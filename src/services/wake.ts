@@ -1,4 +1,4 @@
-/** The one door to a machine that runs: it is made hot first, and stays so as long as somebody uses it. */
+/** Wakes sandboxes for their uses, and keeps them hot until the last use ends. */
 import { abortable, within } from "../async/deadline.ts";
 import { faultPoint } from "../async/fault-point.ts";
 import { stepMs, useMs } from "../contract/deadlines.ts";
@@ -50,7 +50,7 @@ export class Wake {
     const actor = this.#options.actors.of(sandbox.id);
     const before = actor.machine;
     const use = await this.#begin(sandbox, actor, what, signal);
-    // All who waited for it are told, or whoever comes first when nobody did.
+    // Warns all uses that waited for the boot, or the first one after it.
     const isBooted = use.machine !== before && use.machine.origin.kind === "booted";
     const reason = isBooted && this.#options.store.sandboxes.byId(sandbox.id)?.statusReason;
     const warning = reason || actor.untold;
@@ -58,7 +58,7 @@ export class Wake {
     return warning ? Object.assign(use, { warning }) : use;
   }
 
-  /** Wakes it although nobody uses it yet. */
+  /** Wakes it without a use. */
   async wake(sandbox: SandboxRecord): Promise<void> {
     const { signal } = new AbortController();
     using _ = await this.#begin(sandbox, this.#options.actors.of(sandbox.id), "wake", signal);
@@ -186,7 +186,7 @@ export class Wake {
     }
   }
 
-  /** It could not be taken over before; its memory is not given up as long as nobody says so. */
+  /** Adopts a machine that could not be adopted before. Its memory is discarded only by `start --force`. */
   async #takeOver(
     actor: SandboxActor,
     engineId: string,
@@ -230,7 +230,7 @@ export class Wake {
   }
 }
 
-/** The machine, if whoever wants it need not wait for anything. */
+/** Returns the machine if it can be used at once. */
 function readyMachine(actor: SandboxActor): Machine | undefined {
   return actor.machine?.isAwake && !actor.isExclusive ? actor.machine : undefined;
 }
