@@ -6,7 +6,7 @@ export interface Clock {
   now(): number;
   /** Milliseconds since some moment, for how long something took: it never jumps. */
   steady(): number;
-  /** Calls `work` once, so much later; whoever ends the process need not wait for that. Disposed of, it never does. */
+  /** Calls `work` once after the delay, unless disposed of. Does not keep the process alive. */
   timer(milliseconds: number, work: () => void): Disposable;
 }
 

@@ -12,7 +12,7 @@ declare const BHATTI_FAULTS: boolean | undefined;
  */
 export function faultPoint(name: string): void {
   if (typeof BHATTI_FAULTS === "boolean" && !BHATTI_FAULTS) return;
-  // biome-ignore lint/style/noProcessEnv: a setting of a test's binary, of which nobody above needs to know
+  // biome-ignore lint/style/noProcessEnv: a setting of test binaries only
   const folder = process.env["BHATTI_FAULT_DIR"];
   if (folder) pass(name, join(folder, "passed"), join(folder, "fatal"));
 }

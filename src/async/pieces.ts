@@ -1,7 +1,7 @@
 /** What comes piece by piece, at the pace at which it is taken. */
 import { reasonOf } from "./deadline.ts";
 
-/** Must be consumed to its end, or released: then whoever gives it stops, and nothing more comes. */
+/** Must be consumed to its end or released, which stops the source. */
 export interface Pieces<T> extends AsyncIterable<T> {
   release(): void;
 }

@@ -24,7 +24,7 @@ export interface Context {
 export function openContext(system: System, flags: GlobalFlags, names: Names): Context {
   const timing = flags.timing ? new Timing(system.now) : undefined;
   let client: Promise<Client> | undefined;
-  // Where nobody listens to remarks, they are not missed.
+  // Remarks are optional: a closed stderr is no error.
   const remark = (line: string) => system.stderr.write(`${shownText(line)}\n`).catch(() => {});
   return {
     system,

@@ -12,7 +12,7 @@ const brokenPipe = 141;
 export interface Failure {
   /** Undefined: the command's exit code for failures. */
   exitCode?: number;
-  /** What stderr gets; nothing when there is nobody to tell. */
+  /** Text for stderr; empty if it is closed. */
   text: string;
 }
 

@@ -20,7 +20,7 @@ export async function run(words: readonly string[], system: System): Promise<num
     return await dispatch(words, system, outcome);
   } catch (error) {
     const { exitCode, text } = failureFor(error, wantsJson(words), outcome.names);
-    await system.stderr.write(text).catch(() => {}); // nobody listens, so there is nobody to tell
+    await system.stderr.write(text).catch(() => {}); // stderr is closed
     return exitCode ?? outcome.failureExitCode;
   }
 }

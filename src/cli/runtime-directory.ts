@@ -17,7 +17,7 @@ export async function runtimeDirectory({
     });
   }
   const { uid, mode } = await lstat(path);
-  // In /tmp anybody could have made it first.
+  // In /tmp another user may have created it.
   if (uid === userId && (mode & 0o022) === 0) {
     await chmod(path, 0o700);
   } else {

@@ -10,7 +10,7 @@ test.each<[string, Record<string, string>, number, string]>([
   ["under sudo", { HOME: "/root", SUDO_USER: "ann" }, 0, "/home/ann"],
   ["sudo by root", { HOME: "/root", SUDO_USER: "root" }, 0, "/root"],
   ["sudo to another", { HOME: "/home/bo", SUDO_USER: "ann" }, 1000, "/home/bo"],
-  ["sudo by nobody known", { HOME: "/root", SUDO_USER: "gone" }, 0, "/root"],
+  ["sudo by an unknown user", { HOME: "/root", SUDO_USER: "gone" }, 0, "/root"],
   ["without a home", { SUDO_USER: "homeless" }, 0, "/root"],
 ])("home of %s", async (_name, env, userId, home) => {
   expect(await homeDirectory(env, userId, read)).toBe(home);

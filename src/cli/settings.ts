@@ -56,7 +56,7 @@ export async function configSources(
   return { env: system.env, home, read: readText, onWarning };
 }
 
-/** The home of whoever typed the command: under sudo that is not root. */
+/** Returns the user's home; under sudo, that of the invoking user. */
 export async function homeDirectory(
   env: System["env"],
   userId: number,
@@ -71,7 +71,7 @@ export interface InvokingUser {
   home: string;
 }
 
-/** Who called sudo; undefined when nobody did. */
+/** Returns the user who called sudo; undefined without sudo. */
 export async function invokingUser(
   env: System["env"],
   userId: number,

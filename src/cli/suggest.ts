@@ -1,4 +1,4 @@
-/** The word that somebody may have meant. */
+/** Suggests the word that the user may have meant. */
 
 /** The nearest of the words, or the one that begins like it; undefined when none is near. */
 export function closest(word: string, words: readonly string[]): string | undefined {

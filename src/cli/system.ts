@@ -52,14 +52,14 @@ export interface System {
   terminal: LocalTerminal;
   /** Takes a signal over from its default action until disposed. */
   onSignal(signal: Signal, listener: () => void): Disposable;
-  /** Ends the process by a signal, as if nobody had taken it over. */
+  /** Ends the process by the default action of a signal. */
   die(signal: Signal): void;
   fetch: Fetch;
   connectWebSocket: ConnectWebSocket;
   now(): number;
 }
 
-/** Nobody reads our output any more: the end, without a word. */
+/** Standard output is closed: the command ends without an error message. */
 export class OutputClosed extends Error {
   override name = "OutputClosed";
 }

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { Client } from "../client/client.ts";
 import { webSocketConnector } from "./web-socket.ts";
 
-/** Nobody listens there; a plain request is answered as by a daemon that has started in between. */
+/** The port is closed; a plain request is answered as by a daemon that has started in between. */
 function upgradeWhileStarting(status: number) {
   const client = new Client({
     url: "http://127.0.0.1:1",

@@ -10,7 +10,7 @@ test.each(statuses)("status %d has a phrase of ours", (status) => {
   expect(statusText).not.toBe("HM");
 });
 
-test("a status that nobody foresaw has the daemon's own phrase", async () => {
+test("an unknown status has the daemon's phrase", async () => {
   const body = '{"error":"short and stout","code":"teapot"}';
   const response = new Response(body, { status: 418, statusText: "I'm a Teapot" });
   expect(await failureOf(response, "http://x")).toMatchObject({ statusText: "I'm a Teapot" });

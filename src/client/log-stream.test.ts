@@ -79,13 +79,13 @@ test.each(["session_not_found", "machine_lost", "sandbox_not_running"])(
   },
 );
 
-test("where nobody knows how much there was before, a lost connection is the end", async () => {
+test("a log without a known offset ends with a lost connection", async () => {
   const { client, asked } = daemon([[begun(), "abc"]]);
   expect(await told(client)).toEqual(["abc", "connection_lost"]);
   expect(asked).toHaveLength(1);
 });
 
-test("nobody waits for ever", async () => {
+test("reconnecting a log ends after the timeout", async () => {
   const { client } = daemon([[begun(0), "abc"]]);
   expect(await told(client, 1)).toEqual(["abc", "lost", "connection_lost"]);
 });

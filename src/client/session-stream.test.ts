@@ -125,7 +125,7 @@ test("before there is a session nothing is tried again: that could make two", as
   expect(firstMessages).toHaveLength(1);
 });
 
-test("nobody waits for ever", async () => {
+test("reconnecting a session ends after the timeout", async () => {
   const { client } = daemon([[begun()]]);
   expect(await told(client, { patienceMs: 1 })).toEqual(["session", "lost", "connection_lost"]);
 });

@@ -6,7 +6,7 @@ import { type ConfigKey, defaultServerConfig, type Limits, type ServerConfig } f
 
 export interface ConfigSources {
   env: Readonly<Record<string, string | undefined>>;
-  /** The home of whoever is asking; under sudo, the invoking user's. */
+  /** The user's home; under sudo, the invoking user's. */
   home: string;
   read: ReadText;
   onWarning?: (message: string) => void;

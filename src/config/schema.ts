@@ -15,7 +15,7 @@ export interface ServerConfig {
   ramDir?: string;
   /** What happens to running machines when the daemon ends. */
   onShutdown: "keep" | "stop";
-  /** When a sandbox that nobody uses is paused, and when it gives its memory back. 0: never. */
+  /** Idle times until a sandbox is paused, and until it is suspended to disk. 0: never. */
   thermal: { warmAfterSeconds: number; coldAfterSeconds: number };
   limits: Limits;
 }

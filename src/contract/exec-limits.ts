@@ -22,5 +22,5 @@ export function truncationNote(keptBytes: number, last: number | undefined): str
  */
 export const stdinWindowBytes = 262_144;
 
-/** A terminal's, until somebody says otherwise. */
+/** Default size of a terminal. */
 export const usualTerminalSize = { rows: 24, cols: 80 };

@@ -122,7 +122,7 @@ export const EditSandbox = z
 export const SandboxStatus = z.enum(["creating", "running", "stopped", "unknown"]);
 export const Thermal = z.enum(["hot", "warm", "cold"]);
 
-/** Why it is as hot as it is, and what comes next if nobody uses it. */
+/** The reason for its power state, and the next transition while it is idle. */
 export const Activity = z.object({
   reason: z.string(),
   next: z.object({ thermal: z.enum(["warm", "cold", "destroyed"]), at: z.string() }).optional(),

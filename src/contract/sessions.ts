@@ -1,4 +1,4 @@
-/** The session endpoints: what runs in a sandbox without anybody having to stay connected to it. */
+/** The endpoints of sessions: processes in a sandbox that run without an attached client. */
 import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
 import { ExecEvent, ExecReason, ExecStart, SignalName, StreamError } from "./exec.ts";

@@ -1,4 +1,4 @@
-/** Links that open a shell of one sandbox in a browser, for whoever has them. */
+/** Share links, which open a shell of one sandbox in a browser without a key. */
 import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
 import { SandboxRef } from "./names.ts";

@@ -1,7 +1,7 @@
 /**
  * A root disk as a folder of layers, each naming the one below it by a name in the same folder. The link `top` says
  * which of them is written; the others never change. A layer that several disks need is hard-linked into each of their
- * folders: nobody counts its users, and it is gone with the last of them.
+ * folders: the file system counts its users and frees it with the last of them.
  *
  * A layer keeps its name for ever: QEMU opens files again by the names that it was started with.
  */
@@ -131,7 +131,7 @@ async function share(from: string, to: string): Promise<void> {
   if (!(await linked(from, to))) await symlink(from, to);
 }
 
-/** A layer that nobody else links to may change or go, so a symbolic link is no way to share it. */
+/** Hard-links or copies a layer; one that is shared by a symbolic link could be merged or removed. */
 async function shareLayer(from: string, to: string): Promise<void> {
   if (await linked(from, to)) return;
   await copyFile(from, to);

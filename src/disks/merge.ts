@@ -12,7 +12,7 @@ import { isLayer, pointTopAt } from "./layers.ts";
 
 /** So many layers that nothing else needs are left alone: a merge costs a process and writes data again. */
 export const mergeFrom = 4;
-/** What is written again at a time, while somebody waits for the machine: 1 GB takes some seconds. */
+/** Limit on the bytes that one merge rewrites, as a use may wait for the machine: 1 GB takes some seconds. */
 const amountBytes = 1024 * 1024 * 1024;
 
 export interface Merge {

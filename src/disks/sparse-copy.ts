@@ -2,8 +2,8 @@
 import { explained, run } from "../host/process.ts";
 
 /**
- * `tool` is the guest agent, run here. The target must exist and never becomes shorter meanwhile, so that somebody may
- * have mapped it already: cp would cut it to nothing first.
+ * `tool` is the guest agent, run here. The target must exist and never becomes shorter meanwhile, so that a
+ * process may have mapped it already: cp would truncate it first.
  */
 export async function copySparse(
   tool: string,

@@ -10,7 +10,7 @@ export interface Engine {
    * On failure nothing of it is left. Errors: machine_failed, guest_unresponsive, disk_full, host_unfit, cancelled.
    */
   create(root: RootImage, config: MachineConfig, signal: AbortSignal): Promise<Machine>;
-  /** What there is of a machine that nobody holds. */
+  /** Returns the state of a machine that has not been adopted. */
   stateOf(id: string): Promise<MachineState>;
   /**
    * Brings a suspended machine back, paused: `unpause` lets it run. Until then it can be tried again. Errors:
@@ -57,7 +57,7 @@ export interface Engine {
   destroy(id: string): Promise<void>;
   /** Begins background work, such as keeping machines ready. Called once, after recovery. */
   start(): void;
-  /** Ends background work and machines nobody has asked for yet; machines that were handed out run on. */
+  /** Ends background work and pool machines; machines that were handed out keep running. */
   close(): Promise<void>;
 }
 

@@ -134,7 +134,7 @@ export async function launch(command: string[], descriptors: number[]): Promise<
   const stdio: StdioOptions = ["ignore", ...descriptors];
   const child = spawn(program, rest, { stdio, detached: true });
   const ended = outcome(child, command).then(({ code, signal }) => signal ?? code ?? 0);
-  ended.catch(() => {}); // told through `exited`, which nobody may be waiting for yet
+  ended.catch(() => {}); // reported by `exited`, which may have no listener yet
   child.unref();
   if (child.pid === undefined) {
     await ended;

@@ -32,7 +32,7 @@ export interface Listener {
 }
 
 /**
- * Connects to a Unix socket. With `retry`, a socket that is not there yet or on which nobody listens yet is tried again
+ * Connects to a Unix socket. With `retry`, a socket that does not exist or has no listener yet is tried again
  * until the signal ends. The signal has no effect on the connection once there is one.
  */
 export async function connectUnix(

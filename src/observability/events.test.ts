@@ -31,7 +31,7 @@ test("beyond the queue they are dropped, and the log says how many", () => {
   expect(lines).toHaveLength(1);
 });
 
-test("a store that refuses them harms nobody", () => {
+test("record does not throw if the store refuses the events", () => {
   const write = () => {
     throw new Error("disk full");
   };

@@ -27,7 +27,7 @@ export function noteUndocumented(
   if (documented && !documented.has(code)) log.warn("undocumented error", { code });
 }
 
-/** Errors that nobody foresaw say nothing about the inside; the log has the cause under the request's id. */
+/** Hides the cause of unexpected errors; the log has it, with the request's id. */
 export function failureOf(error: unknown, requestId: string, log: Logger): Failure {
   const known = expected(error);
   const { status } = known;

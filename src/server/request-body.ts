@@ -27,7 +27,7 @@ export async function* bodyOf(request: Request, signal: AbortSignal): AsyncGener
       yield next.value;
     }
   } finally {
-    reader.cancel().catch(() => {}); // what is left of it is nobody's
+    reader.cancel().catch(() => {}); // discards the rest of the body
   }
 }
 

@@ -5,7 +5,7 @@ import type { ErrorCode } from "../errors/catalogue.ts";
 import type { Logger } from "../observability/log.ts";
 import type { User } from "../services/users.ts";
 
-/** Whoever answers on a WebSocket: what the server tells it of the connection, and how the server ends it. */
+/** The handler of a WebSocket: the server passes it the events of the connection, and ends it. */
 export interface ServedSocket {
   opened(socket: ServerWebSocket<SocketData>): void;
   received(message: string | Buffer): void;
@@ -15,7 +15,7 @@ export interface ServedSocket {
   heard(): void;
   /** Asks for a sign of life, every 30 s. */
   checkLife(): void;
-  /** The connection is gone, by whoever's will. */
+  /** Called when the connection is closed, by either side. */
   closed(): void;
   /** Tells the error as the last message. */
   fail(error: unknown): void;

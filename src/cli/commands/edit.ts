@@ -1,4 +1,4 @@
-/** `bhatti edit`: another name, other labels, or what a sandbox does while nobody uses it. */
+/** `bhatti edit`: changes the name, labels, idle times and time to live of a sandbox. */
 import { formatDuration } from "../../config/duration.ts";
 import type { Input } from "../../contract/all.ts";
 import { durationOrDefault, durations, idleTimes } from "../arguments/duration.ts";

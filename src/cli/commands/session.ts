@@ -1,4 +1,4 @@
-/** `bhatti shell`, `attach`, `ps`, `kill` and `logs`: what goes on in a sandbox without anybody having to watch. */
+/** `bhatti shell`, `attach`, `ps`, `kill` and `logs`. */
 import { usualTerminalSize } from "../../contract/exec-limits.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { text, toggle, whole } from "../arguments/flags.ts";

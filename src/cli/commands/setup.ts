@@ -84,7 +84,7 @@ async function verify({ system }: Context, settings: ClientSettings): Promise<nu
 
 async function currentSettings(context: Context): Promise<ClientSettings> {
   const config = await loadClientConfig(await configSources(context.system, () => {})).catch(
-    () => undefined, // a file that is broken is what somebody may be here to repair
+    () => undefined, // setup may be run to repair a broken file
   );
   return { url: config?.apiUrl?.value ?? defaultUrl, token: config?.authToken?.value ?? "" };
 }

@@ -1,4 +1,4 @@
-/** Which session it is that somebody comes back to. */
+/** Describes the session that a client reattaches to. */
 import type { SessionEvent } from "../../client/exec-stream.ts";
 import type { Context } from "../context.ts";
 import { since } from "../terminal/moment.ts";

@@ -19,7 +19,7 @@ export class Screen {
     this.#raw ??= this.#context.system.terminal.raw();
   }
 
-  /** Output that somebody else writes. */
+  /** Notes output that another writer prints. */
   note(output: Uint8Array): void {
     if (this.#raw) this.#modes.follow(output);
     this.#isAtLineStart = output.at(-1) === newline;
@@ -52,7 +52,7 @@ export class Screen {
       const separate = midway && !this.#isAtLineStart ? "\r\n" : "";
       await this.#context.system.stdout.write(undo + separate);
     } catch {
-      // Nobody reads it any more; the terminal's own state is put back all the same.
+      // The output is closed; the terminal's modes are restored all the same.
     } finally {
       this.restore();
     }

@@ -7,7 +7,7 @@ const longestSequence = 64;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
 const sequences = /\x1b(?:\[\?([\d;]+)([hl])|\[>4(;[\d]+)?m|\[([<>])\d*u|\[([\d;]*)r|([=>c]))/g;
 
-/** Private modes that are on in a terminal that nobody has touched: autowrap and the cursor. */
+/** Private modes that are on by default: autowrap and the cursor. */
 const usuallyOn = new Set(["7", "25"]);
 /** Of the private modes those that outlive a program, as others make no difference to the next one. */
 const known = new Set(

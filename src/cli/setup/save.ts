@@ -61,7 +61,7 @@ function withKey(text: string, key: string, value: string): string {
   return `${text}${text && !text.endsWith("\n") ? "\n" : ""}${line}\n`;
 }
 
-/** Nobody ever sees half a file, and nobody but its owner the key. */
+/** Replaces the file atomically, readable for its owner only, as it has the key. */
 async function replaceFile(
   path: string,
   text: string,

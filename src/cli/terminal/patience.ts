@@ -1,4 +1,4 @@
-/** A word to whoever waits at a terminal for longer than one expects to. */
+/** Prints a notice on a terminal when a request takes unusually long. */
 import type { Context } from "../context.ts";
 
 const patienceMs = 2000;

@@ -1,4 +1,4 @@
-/** How far a transfer is, in one line on stderr that is written again and again: only for somebody who watches. */
+/** Shows the progress of a transfer in one line on stderr, if it is a terminal. */
 import type { Context } from "../context.ts";
 import { bytesText, filesText } from "./size.ts";
 
@@ -27,7 +27,7 @@ export async function showProgress(
   const show = () => {
     const seconds = (system.now() - started) / 1000;
     const line = lineOf(progress, goal, seconds);
-    system.stderr.write(`\r${line}\u001b[K`).catch(() => {}); // a remark that nobody misses
+    system.stderr.write(`\r${line}\u001b[K`).catch(() => {}); // progress is optional
   };
   const timer = setInterval(show, everyMs);
   progress.end = async () => {

@@ -25,7 +25,7 @@ export function openInput(): Input {
   };
 }
 
-/** A file goes on where whoever ran us stopped reading it: the runtime's own stream would start at its beginning. */
+/** Reads a file from its current position; the runtime's own stream would start at its beginning. */
 async function streamOfStdin(position: number | undefined): Promise<ReadableStream<Uint8Array>> {
   const stat = await Bun.stdin.stat().catch(() => undefined);
   if (!stat?.isFile()) return Bun.stdin.stream();
@@ -49,7 +49,7 @@ async function streamOfStdin(position: number | undefined): Promise<ReadableStre
 async function fileOnStdin(): Promise<FileInput | undefined> {
   try {
     const stat = await Bun.stdin.stat();
-    // Whoever ran us may have read some of it.
+    // The parent process may have read some of it.
     const [, pos] = /^pos:\s*(\d+)/.exec(await Bun.file("/proc/self/fdinfo/0").text()) ?? [];
     const position = Number(pos);
     const bytes = stat.isFile() ? stat.size - position : 0;

@@ -17,7 +17,7 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
     .join("");
 }
 
-/** One line, whatever a value holds: control characters could move the cursor of whoever reads it. */
+/** Replaces control characters, which could move the cursor of the terminal. */
 function printable(value: string): string {
   let text = "";
   for (const character of value) text += isControl(character.charCodeAt(0)) ? "?" : character;

@@ -31,7 +31,7 @@ export interface FakeHostOptions {
 }
 
 export class FakeHost implements AsyncDisposable {
-  /** As whoever holds them, or held them last, has them. */
+  /** All machines, also those of an earlier engine. */
   readonly machines = new Map<string, FakeMachine>();
   readonly kept = new Map<string, FakeSnapshot>();
   /** How many machines were made, brought back or taken over. */

@@ -65,12 +65,12 @@ export async function adoptMachine(
   });
 }
 
-/** It ended while nobody watched: so its sockets are still there. */
+/** Removes the sockets of a machine that ended without a daemon. */
 async function notThere({ sockets }: MachinePaths): Promise<undefined> {
   await rm(sockets, { recursive: true, force: true });
 }
 
-/** QEMU's run state, once it has noticed that nobody takes the state that it was saving. */
+/** Returns QEMU's run state, once a migration that lost its reader has failed. */
 async function settledStatus(qmp: Qmp, signal: AbortSignal): Promise<string> {
   for (;;) {
     const { status } = (await qmp.execute("query-status", {}, signal)) as { status: string };
@@ -89,7 +89,7 @@ function conditionOf(status: string): "running" | "stalled" | "paused" | "over" 
     case "paused":
     case "postmigrate": // its state was being saved
       return "paused";
-    // A guest that shut down while nobody watched, or one that was being brought back, whose files are as they were.
+    // A guest that shut down without a daemon, or one that was being restored, whose files are unchanged.
     default:
       return "over";
   }

@@ -94,7 +94,7 @@ export interface MachineFiles {
   log: EngineLog;
 }
 
-/** Of a machine that is suspended or off: nobody writes its files. */
+/** Captures a machine that is suspended or off, whose files do not change. */
 export async function captureWithoutProcess(
   machine: MachineFiles,
   { paths, kind }: CaptureTarget,

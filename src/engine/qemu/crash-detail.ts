@@ -1,4 +1,4 @@
-/** Why a QEMU that nobody ended is gone, as far as it can be told. */
+/** Finds out why a QEMU exited that the daemon has not ended. */
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { lastWords } from "./launcher.ts";

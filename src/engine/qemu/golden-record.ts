@@ -24,7 +24,7 @@ export async function readGoldenRecord(paths: GoldenPaths): Promise<GoldenRecord
   return await readRecordFile(paths.record, GoldenRecord).catch(() => undefined);
 }
 
-/** A snapshot from which no machine can be made, whoever tries: worse than none. */
+/** A damaged snapshot, from which no machine can be made. */
 export class UnusableSnapshot extends BhattiError {
   constructor(message: string, cause?: unknown) {
     super("machine_failed", message, { cause });

@@ -34,7 +34,7 @@ export class GoldenStore {
   readonly #ready = new Map<string, Golden>();
   readonly #building = new Map<string, Promise<Golden>>();
 
-  /** The signal ends what is being made: it belongs to nobody who asked, as several may. */
+  /** The signal ends builds, which several requests may share. */
   constructor(
     engine: EnginePaths,
     platform: PreparedPlatform,

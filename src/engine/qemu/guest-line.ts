@@ -1,4 +1,4 @@
-/** The one line to a machine's agent: connected when somebody asks, and again when it was lost. */
+/** The connection to a machine's agent: opened on demand, and again after it was lost. */
 import type { Guest } from "../../agent/guest.ts";
 import { connectGuest } from "../../agent/lohar.ts";
 import { abortable, within } from "../../async/deadline.ts";
@@ -11,9 +11,9 @@ import type { Qmp } from "./qmp/qmp.ts";
 export interface GuestLineOptions {
   socket: string;
   qmp: Qmp;
-  /** When the machine ends, nobody waits for its guest any more. */
+  /** Ends all waits for the guest. */
   ended: Promise<MachineEnd>;
-  /** The guest surely stands between two frames: nobody has talked to it since it was restored. */
+  /** No frame can be half received: the guest has had no connection since it was restored. */
   isFresh: boolean;
   /** The line, when there is one already. */
   guest?: Guest | undefined;

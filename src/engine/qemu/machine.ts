@@ -47,7 +47,7 @@ export class QemuMachine implements Machine {
   readonly platform: PreparedPlatform;
   readonly sleep: Sleep;
   epoch: number;
-  /** Told each time that somebody wants to talk to the guest. */
+  /** Called for each request for a connection to the guest. */
   onUse: () => void = () => {};
   onStall: (isStalled: boolean) => void = () => {};
   /** Whether there is disk space for the memory that it may touch. */
@@ -113,7 +113,7 @@ export class QemuMachine implements Machine {
   /** QEMU has paused instead of ending, so that the console can still be read. */
   async #onGuestShutdown(reason: string): Promise<void> {
     const tail = await consoleTail(this.qmp);
-    // A guest resets itself only when its kernel panics or somebody in it asked for a reboot.
+    // A guest resets only on a kernel panic or a reboot from inside.
     const panicked = reason !== "guest-shutdown" && /Kernel panic/.test(tail);
     await this.#finish({
       reason: panicked ? "crashed" : "powered_off",
@@ -143,7 +143,7 @@ export class QemuMachine implements Machine {
       await this.#backends.disposeAsync();
       this.#end.resolve(end);
     } catch (error) {
-      // Whoever waits for the end hears of it; whoever destroys the machine tries again and fails for this reason.
+      // Reported with the end; a destroy tries again and fails for the same reason.
       const detail = `${end.detail}. Cannot kill the process: ${messageOf(error)}`;
       this.#end.resolve({ ...end, detail });
     }

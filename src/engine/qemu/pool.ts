@@ -1,6 +1,6 @@
 /**
- * A few machines that are restored, warmed up and paused, waiting for somebody to ask for their shape. They follow the
- * demand: the shape that was asked for last is the one that is kept.
+ * A few machines that are restored, warmed up and paused, ready for a create of their shape: the one that was requested
+ * last.
  */
 import { pause, within } from "../../async/deadline.ts";
 import { messageOf } from "../../errors/bhatti-error.ts";
@@ -16,7 +16,7 @@ export interface PoolOptions {
   size: number;
   /** Makes one, running and frozen, without an identity. */
   make(spec: MachineSpec, signal: AbortSignal): Promise<QemuMachine>;
-  /** Takes back one that nobody got. */
+  /** Destroys an unused machine. */
   drop(machine: QemuMachine): Promise<void>;
   quiet: Quiet;
   log: EngineLog;
@@ -119,8 +119,8 @@ export class Pool {
  */
 async function warmUp(machine: QemuMachine, signal: AbortSignal): Promise<void> {
   const guest = await machine.guest(signal);
-  const anybody = { hostname: "pool", machineId: "0".repeat(32), mac: "52:54:00:00:00:00" };
-  await guest.configure(anybody, signal);
+  const identity = { hostname: "pool", machineId: "0".repeat(32), mac: "52:54:00:00:00:00" };
+  await guest.configure(identity, signal);
   await guest.thaw(signal);
   const request = { argv: ["true"], stdin: false, timeoutMs: deadlineMs.warmUp };
   const process = await guest.exec(request, signal);

@@ -50,7 +50,7 @@ export interface QemuEngineOptions {
   /** Where memory files go; with the machines unless given. */
   ramDir?: string;
   log: EngineLog;
-  /** What the pool holds until somebody asks for something else. */
+  /** The spec of the pool until another one is requested. */
   defaultSpec(): MachineSpec | undefined;
 }
 
@@ -229,7 +229,7 @@ class QemuEngine implements Engine {
     return machine && this.#handOut(machine);
   }
 
-  /** What somebody waits for: background work keeps out of its way, and it fails as the engine promises. */
+  /** Runs work of a request: delays background work meanwhile, and maps its errors to those of the engine. */
   async #foreground<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await this.#quiet.during(work);

@@ -50,7 +50,7 @@ export async function runningProcess(paths: MachinePaths): Promise<ProcessIdenti
 }
 
 /**
- * A daemon that died before it wrote a record left QEMU's own pid file. The pid alone could be somebody else's by now;
+ * A daemon that died before it wrote a record left QEMU's own pid file. The pid alone may have been reused;
  * a process that has this very file in its arguments is not.
  */
 async function processOfPidFile(pidFile: string): Promise<ProcessIdentity | undefined> {

@@ -7,7 +7,7 @@ import type { MachinePaths } from "./paths.ts";
 export type Root =
   /** A new disk over an image, of so many bytes. */
   | { kind: "image"; image: MachineImage; bytes: number }
-  /** A copy of a disk that nobody writes. */
+  /** A copy of a disk that does not change. */
   | { kind: "copy"; directory: string }
   /** The machine's own, as it was left. */
   | { kind: "own" };

@@ -103,7 +103,7 @@ export function whyUnusable(
 }
 
 /**
- * What is wrong with the files: a guest from damaged ones fails in ways that nobody can explain. The state is checked
+ * Returns what is wrong with the files, since a guest from damaged ones fails unpredictably. The state is checked
  * whole (100 KB, under a millisecond), the memory by its size.
  */
 export async function damageOf(

@@ -67,7 +67,7 @@ export class Sleep {
   }
 
   async stopProcessors(signal: AbortSignal): Promise<void> {
-    // Before it is sent: should nobody wait for the answer, they stand still all the same.
+    // Before it is sent: QEMU stops them even if the wait for its answer is aborted.
     this.#turn("paused");
     await this.#machine.qmp.execute("stop", {}, signal);
   }

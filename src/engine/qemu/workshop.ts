@@ -34,7 +34,7 @@ export interface WorkshopOptions {
 
 export class Workshop {
   readonly #options: WorkshopOptions;
-  /** Machines that are being made, or wait in the pool: nobody else knows them yet. */
+  /** Machines that are being made or wait in the pool, unknown to services. */
   readonly #unborn = new Set<string>();
 
   constructor(options: WorkshopOptions) {
@@ -45,7 +45,7 @@ export class Workshop {
     return this.#unborn.has(id);
   }
 
-  /** From here on it is somebody's. */
+  /** Hands the machine over to services. */
   handOver(machine: QemuMachine): QemuMachine {
     this.#unborn.delete(machine.id);
     return machine;
@@ -171,7 +171,7 @@ export class Workshop {
     }
   }
 
-  /** A machine that nobody gets to know. */
+  /** Destroys a machine that was not handed over. */
   async drop(machine: QemuMachine): Promise<void> {
     await this.#clearAway(machine.id, () => machine.destroy());
   }

@@ -52,7 +52,7 @@ function resizeIn(text: string): Control | undefined {
   try {
     value = JSON.parse(text);
   } catch {
-    return undefined; // somebody has typed, or pasted, a brace
+    return undefined; // a brace that was typed or pasted
   }
   return Resize.safeParse(value).success ? parse(ExecControl, value, "control message") : undefined;
 }

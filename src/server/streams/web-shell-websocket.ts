@@ -19,9 +19,9 @@ export interface ShellDoor {
   enter(visitor: WebSession, visit: ShellVisit, signal: AbortSignal): Promise<RunningCommand>;
 }
 
-/** What is told before the token was right, as it says nothing about it, or right after. */
-const forAnybody = ["session_limit", "shutting_down"];
-/** Of the first message, in characters: whoever sends it is not known yet. */
+/** Codes that are reported also without the right token, as they do not depend on it. */
+const publicErrors = ["session_limit", "shutting_down"];
+/** Limit on the first message, in characters, which comes before authentication. */
 const longestAuth = 2048;
 
 export class WebShellConversation implements Conversation {
@@ -53,9 +53,9 @@ export class WebShellConversation implements Conversation {
     if (this.#visitor) this.#tell({ type: "alive" });
   }
 
-  /** Until the token was right there is one answer to everything, and to whoever was right it says what is wrong. */
+  /** Reports all but `publicErrors` as the same `unauthorized` until the token was right. */
   wording({ error, code }: { error: string; code: string }): ShareEvent {
-    if (!this.#visitor && !forAnybody.includes(code)) {
+    if (!this.#visitor && !publicErrors.includes(code)) {
       return { type: "error", error: "unauthorized" };
     }
     return { type: "error", error, code: code === "unauthorized" ? "revoked" : code };

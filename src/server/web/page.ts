@@ -1,4 +1,4 @@
-/** The answer to whoever opens a share link: one page for every id, so that it tells nothing about what there is. */
+/** The page of a share link. It is the same for every id, so that it does not reveal which sandboxes exist. */
 import type { ShellAssets } from "./assets.ts";
 
 export class ShellPage {
@@ -33,7 +33,7 @@ function inElement(script: string): string {
   return script.replaceAll(/<(?=\/script|!--)/gi, "\\x3c");
 }
 
-/** Nothing but what is on the page itself runs, and it talks to nobody but the daemon that it came from. */
+/** Allows only the page's own script and style, and connections to its daemon only. */
 function headersWith(nonce: string): Record<string, string> {
   const policy = {
     "default-src": "'none'",

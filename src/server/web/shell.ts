@@ -8,8 +8,7 @@ import { Visit } from "./visit.ts";
 const nonce = document.querySelector("script")?.nonce ?? "";
 allowOwnStyles(nonce);
 
-// The token stays in the address, so that the page can be loaded again: it is what one was given anyway, and what
-// follows a # is sent to nobody.
+// The token stays in the address, so that the page can be loaded again. Browsers do not send the fragment to servers.
 const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
 window.addEventListener("hashchange", () => location.reload());
 

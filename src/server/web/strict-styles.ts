@@ -1,7 +1,7 @@
 /**
  * xterm.js makes style elements, and style attributes for colours of 24 bits; a policy without `unsafe-inline` refuses
  * both. Here the elements get the page's nonce, and attributes are set through the object model, which a policy leaves
- * alone: it is about markup that somebody could smuggle in, not about what the page's own script does.
+ * alone: it restricts injected markup, not the page's own script.
  */
 export function allowOwnStyles(nonce: string): void {
   const create = document.createElement.bind(document);

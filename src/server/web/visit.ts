@@ -99,7 +99,7 @@ export class Visit {
     this.#seen = offset;
     if (!this.#readOnly) remembered.write(session);
     this.#attempts = 0;
-    // It may have been resized while nobody heard of it.
+    // It may have been resized while disconnected.
     const { rows, cols } = this.#screen.terminal;
     if (!this.#readOnly) this.#link?.control({ type: "resize", rows, cols });
     const state = this.#readOnly ? `Watching ${session}` : "Connected";
