@@ -14,7 +14,7 @@ pub struct Identity {
     pub name: String,
     pub home: String,
     pub shell: String,
-    /// False in the test mode, where everybody is who runs it.
+    /// False in the test mode, where every user is the one that runs it.
     pub switch: bool,
 }
 

@@ -7,7 +7,7 @@
 //! SIGHUP, but no ^C, no `/dev/tty` and no news of a new size for who attaches to it, either.
 //!
 //! We stay in the script's group, where no signal but SIGKILL touches us, and put another group into the foreground
-//! before we end as the script did. The terminal itself stays for as long as anybody holds it; PID 1 goes on reading it.
+//! before we end as the script did. The terminal itself stays as long as a process has it open; PID 1 goes on reading it.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -62,7 +62,7 @@ fn set_blocked(blocked: bool) -> io::Result<()> {
     })
 }
 
-/// The foreground group becomes that of a child that has ended: nobody has waited for it, so its group still exists.
+/// The foreground group becomes that of a child that has ended: it has not been waited for, so its group still exists.
 fn spare_the_group() -> io::Result<()> {
     // SAFETY: we have a single thread; the child makes two system calls, the last of which ends it.
     unsafe {

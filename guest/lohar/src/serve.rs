@@ -80,7 +80,7 @@ impl Socket {
     }
 }
 
-/// Ours, and by inheritance everybody's.
+/// Ours, and by inheritance that of all processes.
 fn limit_open_files(most: u64) {
     let limit = Rlimit {
         current: Some(OPEN_FILES.min(most)),

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_none_of_a_name_that_is_too_long_or_that_nobody_has() {
+    fn finds_no_interface_of_a_name_that_is_too_long_or_unknown() {
         assert!(Interface::named("0123456789abcdef").is_err());
         let unknown = Interface::named("0123456789abcde").unwrap();
         assert!(unknown.flags().is_err());

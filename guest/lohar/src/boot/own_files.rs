@@ -1,6 +1,6 @@
 //! The files that say who the guest is. They lie in memory and are mounted over the image's, as container engines do it:
 //! a restored guest gets its identity without a write to its disk, which would take 100 ms under emulation, and a disk
-//! that becomes an image carries nobody's name.
+//! that becomes an image has no sandbox's name.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};

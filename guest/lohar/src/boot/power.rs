@@ -7,7 +7,7 @@ use rustix::system::{reboot, RebootCommand};
 pub fn off() {
     // SAFETY: touches no memory.
     unsafe { libc::sync() };
-    // Fails while somebody still writes; everything is written out by now.
+    // Fails while a process still writes; everything is written out by now.
     let _ = mount_remount("/", MountFlags::RDONLY, c"");
     if let Err(error) = reboot(RebootCommand::PowerOff) {
         crate::log::fatal(&format!("cannot power off: {error}"));

@@ -13,7 +13,7 @@ pub const PATH: &str = "/var/log/lohar/sessions";
 const PARENT: &str = "/var/log";
 const FOLDERS: [&str; 2] = ["lohar", "sessions"];
 
-/// Makes what is missing and puts right what is somebody else's.
+/// Creates missing directories and corrects owners.
 pub fn open() -> io::Result<OwnedFd> {
     std::fs::create_dir_all(PARENT)?;
     open_below(Path::new(PARENT), true)
@@ -28,7 +28,7 @@ fn open_below(parent: &Path, as_root: bool) -> io::Result<OwnedFd> {
         let next = match enter() {
             Ok(next) => next,
             Err(error) => {
-                // A link or a file in its place: nobody who may have made it is to choose where root writes.
+                // A link or a file in its place, by which a user could choose where root writes.
                 if matches!(error, Errno::LOOP | Errno::NOTDIR) {
                     unlinkat(&directory, name, AtFlags::empty())?;
                 }

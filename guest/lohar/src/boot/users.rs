@@ -1,4 +1,4 @@
-//! The user `lohar`, whom every image gets if it has none.
+//! The user `lohar`, which is added to images without it.
 
 use std::fs;
 use std::os::unix::fs::chown;

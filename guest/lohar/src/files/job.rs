@@ -173,7 +173,7 @@ impl Job {
 
     /// The last word, once everything has been said and sent; the worker may rest then.
     pub fn finish(&mut self, wires: &mut Wires, staff: &mut Staff) -> bool {
-        // Content that nobody was told to expect is none.
+        // Unannounced content counts as none.
         if self.silent && !self.opened {
             self.content = None;
         }

@@ -92,7 +92,7 @@ pub enum Work {
     },
 }
 
-/// How the work is ended when nobody is interested any more.
+/// How the work is ended after CLOSE.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ending {
     Kill,

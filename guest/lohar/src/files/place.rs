@@ -1,5 +1,5 @@
 //! From a path to a place: the open directory that a name is in, so that what happens then happens there, whatever
-//! becomes of the path meanwhile. Root goes through links only where nobody else can have put them.
+//! becomes of the path meanwhile. Root follows links only where no other user can have put them.
 
 use std::ffi::{CString, OsStr};
 use std::os::fd::OwnedFd;

@@ -1,5 +1,5 @@
-//! A process for the work on files: it *is* the user, so the kernel checks every step, and its waiting for a disk or for
-//! somebody's file system holds nobody up. It does one piece of work after the other.
+//! A process for the work on files: it *is* the user, so the kernel checks every step, and its wait for a disk or a slow
+//! file system delays no other request. It runs one task after the other.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};

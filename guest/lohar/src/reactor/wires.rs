@@ -38,7 +38,7 @@ impl Wires {
         })
     }
 
-    /// Keys are not used again, so that a late event finds nobody.
+    /// Keys are not reused, so that a late event finds no process.
     pub fn next_key(&mut self) -> u32 {
         self.keys = self.keys.wrapping_add(1);
         self.keys

@@ -25,7 +25,7 @@ impl Freezer {
 }
 
 impl Guest {
-    /// Answers when everybody is frozen.
+    /// Answers when all processes are frozen.
     pub fn freeze(&mut self, id: u64) -> Result<(), Failure> {
         if self.machine.stage == Stage::Initramfs {
             // Nothing of the user's can run yet.

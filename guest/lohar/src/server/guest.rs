@@ -1,4 +1,4 @@
-//! The guest as the host sees it: what came over the line is taken apart here and given to whom it concerns.
+//! The guest as the host sees it: parses received frames and dispatches them.
 
 use std::collections::HashMap;
 

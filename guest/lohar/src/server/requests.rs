@@ -86,7 +86,7 @@ impl Guest {
         self.sessions.kill(&request)
     }
 
-    /// In a process of its own: writing much out takes long, and everybody else would wait.
+    /// In a process of its own: writing much out takes long, and other requests would wait.
     fn start_sync(&mut self, id: u64) -> Result<(), Failure> {
         // SAFETY: we have a single thread, and the child makes two system calls.
         match unsafe { libc::fork() } {

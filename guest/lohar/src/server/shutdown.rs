@@ -1,4 +1,4 @@
-//! The end: everybody is asked to stop, then made to, then the disks are written out and the power goes off.
+//! Shutdown: SIGTERM to all processes, then SIGKILL, then the disks are synced and the machine powers off.
 
 use super::guest::Guest;
 use crate::machine::Scope;
@@ -41,7 +41,7 @@ impl Guest {
         if let Some(cgroup) = &self.machine.cgroup {
             let _ = cgroup.set_frozen(false);
         }
-        self.signal_everybody(libc::SIGTERM);
+        self.signal_all(libc::SIGTERM);
         self.wires
             .timers
             .add(clock::now() + PATIENCE, 0, Timer::Shutdown);
@@ -51,12 +51,12 @@ impl Guest {
     /// No process is left, or their time is.
     pub fn finish_shutdown(&mut self) {
         if self.shutdown.phase == Phase::Asked {
-            self.signal_everybody(libc::SIGKILL);
+            self.signal_all(libc::SIGKILL);
             self.shutdown.phase = Phase::Over;
         }
     }
 
-    fn signal_everybody(&self, signal: i32) {
+    fn signal_all(&self, signal: i32) {
         if self.machine.scope != Scope::Nothing {
             // SAFETY: touches no memory. As PID 1 this reaches all but ourselves.
             unsafe { libc::kill(-1, signal) };

@@ -1,4 +1,4 @@
-//! Signals as readable events, and the one place that waits for children: as PID 1 we get everybody's orphans, and a
+//! Signals as readable events, and the one place that waits for children: as PID 1 we get all orphans, and a
 //! second waiter would race with this one.
 
 use std::mem::MaybeUninit;
@@ -31,7 +31,7 @@ impl Signals {
         if fd < 0 {
             return Err(std::io::Error::last_os_error());
         }
-        // SAFETY: a new descriptor that nobody else has.
+        // SAFETY: a new descriptor without another owner.
         Ok(Signals(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 

@@ -1,4 +1,4 @@
-//! How processes ended, and the last of those commands whose result nobody took.
+//! How processes ended, and the last commands whose result no stream received.
 
 use std::collections::VecDeque;
 

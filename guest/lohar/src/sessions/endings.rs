@@ -102,7 +102,7 @@ impl Sessions {
                 process.timed_out = true;
                 process.kill();
             }
-            // It ended in time: a slow reader changes nothing about that, and its pid may be somebody else's by now.
+            // It ended in time: a slow reader does not change that, and its pid may have been reused.
             (Timer::Deadline, Some(_)) => {
                 process.deadline = None;
                 process.last_call();
@@ -125,7 +125,7 @@ impl Sessions {
     }
 }
 
-/// After its end, its pid may become somebody else's.
+/// After its end, its pid may be reused.
 pub(super) fn forget_timers(key: u32, process: &mut Process, wires: &mut Wires) {
     if let Some(at) = process.deadline.take() {
         wires.timers.remove(at, key, Timer::Deadline);
@@ -200,7 +200,7 @@ mod tests {
         let mut wires = Wires::new().unwrap();
         let mut sessions = Sessions::new().unwrap();
         let (mut process, write) = ended_with_output(b"the tail");
-        // Stands for whoever has the group's number by now.
+        // Stands for a process that reuses the group's number.
         let mut stranger = Command::new("sleep")
             .arg("600")
             .stdout(Stdio::null())

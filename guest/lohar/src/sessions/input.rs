@@ -22,7 +22,7 @@ pub struct Input {
     written: usize,
     window: Window,
     ended: bool,
-    /// Bytes of the queue that came over earlier streams, whose credit is nobody's any more.
+    /// Queued bytes of earlier streams, which get no more credit.
     carried: usize,
     /// Whether epoll tells when a full sink takes more; asked for only once it was full.
     watched: bool,

@@ -1,4 +1,4 @@
-//! Signals to a process that nobody needs to be attached to.
+//! Signals to a process, without attaching to it.
 
 use super::attach::not_found;
 use super::signals;

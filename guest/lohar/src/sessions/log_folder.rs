@@ -20,7 +20,7 @@ const MOST_FORGOTTEN_BYTES: u64 = 200 * 1024 * 1024;
 
 pub struct LogFolder {
     path: PathBuf,
-    /// Whether it is to be root's and nobody else's.
+    /// Whether it must belong to root.
     guarded: bool,
     directory: RefCell<Option<OwnedFd>>,
 }
@@ -134,7 +134,7 @@ impl LogFolder {
         }
     }
 
-    /// Removes the oldest logs of sessions that nobody knows any more, beyond so many and so many bytes.
+    /// Removes the oldest logs of unlisted sessions beyond the limits on files and bytes.
     pub fn make_room(&self, is_known: impl Fn(&str) -> bool) {
         let mut logs = self.within(|directory| {
             let mut logs = Vec::new();
@@ -206,7 +206,7 @@ mod tests {
     use crate::files::scratch::Scratch;
 
     #[test]
-    fn the_oldest_logs_that_nobody_knows_go() {
+    fn removes_the_oldest_logs_of_unlisted_sessions() {
         let scratch = Scratch::new("logs");
         let make = |name: String, mtime: i64| {
             let file = File::create(scratch.join(&name)).unwrap();

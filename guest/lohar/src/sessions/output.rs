@@ -1,4 +1,4 @@
-//! One source of output: a pipe or a terminal, read only when somebody takes what it holds.
+//! One source of output: a pipe or a terminal, read only when a stream takes its bytes.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;

@@ -25,7 +25,7 @@ pub struct Process {
     pub started_unix_ms: u64,
     pub ended_unix_ms: Option<u64>,
     pub pid: Option<i32>,
-    /// Who is told of a plain command; nobody after CLOSE, a new connection, or the result.
+    /// The stream of a plain command; None after CLOSE, a new connection, or the result.
     pub stream: Option<u32>,
     /// What only a session has.
     pub shared: Option<Box<Shared>>,
@@ -140,7 +140,7 @@ impl Process {
         self.pid.is_some() && self.exit.is_none()
     }
 
-    /// Something can be read, and whoever takes it has credit left; or what was read can be told.
+    /// Output can be read and its stream has credit left, or read output can be sent.
     pub fn has_output(&self) -> bool {
         let due = self.outputs.iter().flatten().any(Output::is_due);
         match &self.shared {

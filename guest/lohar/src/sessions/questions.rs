@@ -1,5 +1,5 @@
 //! What a program asks its terminal – who are you, where is the cursor, which colour is that – and the terminal answers
-//! as if somebody had typed it.
+//! as if it had been typed.
 
 use std::ops::Range;
 

@@ -20,8 +20,8 @@ impl Process {
         signal_group(foreground.unwrap_or(pid), signal);
     }
 
-    /// What somebody else than who has control of it sends: it reaches the leader, too, so that a shell is not spared by
-    /// the command that it runs.
+    /// Sends a signal that does not come from the stream in control. It also reaches the leader, so that a shell is
+    /// signalled while it runs a command.
     pub fn signal_widely(&self, signal: i32) {
         match (signal, self.pid) {
             (libc::SIGKILL, _) => self.kill(),
@@ -80,7 +80,7 @@ impl Process {
 }
 
 fn signal_group(group: i32, signal: i32) {
-    // 0 and 1 would mean our own group and everybody.
+    // 0 and 1 would mean our own group and all processes.
     if group > 1 {
         // SAFETY: touches no memory.
         unsafe { libc::kill(-group, signal) };

@@ -16,7 +16,7 @@ pub struct Ring {
     before: Screen,
 }
 
-/// Where somebody who joins begins.
+/// Where a new stream begins.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Beginning {
     pub offset: u64,
@@ -98,8 +98,8 @@ impl Ring {
         }
     }
 
-    /// Takes the questions to a terminal out of what is kept, NULs in their place: whoever asked is long gone, and the
-    /// answer of a terminal that is shown them now would be typed at whoever is there instead.
+    /// Replaces terminal queries in the kept output by NULs: a terminal that displays them later would answer, and the
+    /// program that reads the answer now is another one.
     pub fn hush(&mut self) {
         let begin = usize::try_from(self.beginning(None).offset - self.start).unwrap_or(0);
         let bytes = &mut self.bytes.make_contiguous()[begin..];
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_joins_whenever_gets_every_byte_once() {
+    fn a_stream_that_joins_at_any_time_gets_every_byte_once() {
         let mut random = Random::new(11);
         for _ in 0..40 {
             let mut ring = Ring::default();

@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_what_has_not_ended_whether_anybody_is_told_or_not() {
+    fn counts_running_processes_with_and_without_streams() {
         let mut sessions = Sessions::new().unwrap();
         assert_eq!(sessions.running(), Running::default());
         let mut ended = process(Kind::Exec, Some(7));

@@ -86,7 +86,7 @@ impl Sessions {
         }
     }
 
-    /// Keeps the last that have ended, and the init script. What somebody is still told stays until that is done.
+    /// Keeps the last ended sessions, the init script, and those whose output is still being sent.
     pub(super) fn forget_oldest(&mut self) {
         while self.past.len() > KEPT {
             let is_free = |key: &u32| {

@@ -193,7 +193,7 @@ impl SessionLog {
                 self.pause("write", error);
                 false
             }
-            // Or nobody can tell.
+            // Other errors, such as a file system without fallocate, do not say that there is no room.
             _ => self.tell_of_gap(),
         }
     }

@@ -194,7 +194,7 @@ impl Shared {
     pub fn beginning(&mut self, from: Option<u64>, mode: Mode) -> Beginning {
         let mut beginning = self.ring.beginning(from);
         let goes_on = from == Some(beginning.offset);
-        // What runs, and is only looked on at, is left to whoever has control of it, or comes back to it.
+        // A watcher of a running session leaves the queries to the stream in control, or the next one.
         let is_looked_on_at = mode == Mode::Watch && self.over.is_none();
         if self.screen.is_some() && !goes_on && !is_looked_on_at {
             self.ring.hush();
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_stalls_what_nobody_controls() {
+    fn a_session_without_control_is_not_stalled() {
         let mut shared = shared();
         shared.watchers.push(Viewer::new(3, 0));
         shared.take(&[b'x'; 3 * KEPT]);

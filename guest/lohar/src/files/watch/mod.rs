@@ -1,4 +1,4 @@
-//! `watch`: what changes in a directory, until nobody listens.
+//! `watch`: reports changes in a directory until its stream is closed.
 
 mod changes;
 mod trees;

@@ -56,7 +56,7 @@ impl Trees {
         Ok(trees)
     }
 
-    /// Where nobody may look, the root's end is not noticed.
+    /// In an unreadable directory the root's removal is not noticed.
     pub fn watch_above(&mut self, place: &Place) {
         // Without a name the place is the root itself, whose watch this would change.
         if !place.has_name() {

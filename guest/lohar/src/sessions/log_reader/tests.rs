@@ -158,7 +158,7 @@ fn the_note_about_a_gap_at_the_end_follows_the_log() {
 }
 
 #[test]
-fn whoever_comes_back_goes_on_at_the_byte_where_it_was() {
+fn a_reader_resumes_at_the_byte_where_it_stopped() {
     let logs = Logs::new("from");
     let mut random = Random::new(4);
     let mut log = SessionLog::new(logs.folder.clone(), "sess-1", None);
@@ -187,7 +187,7 @@ fn whoever_comes_back_goes_on_at_the_byte_where_it_was() {
     );
     let tail = logs.reader(Some(&log), true, Start::Tail(7));
     assert_eq!(tail.offset, Some(written - 7));
-    // Once its session is not known any more, nobody knows how much there was before.
+    // Once its session is unlisted, the number of earlier bytes is unknown.
     let offset = logs.reader(None, true, Start::Oldest).offset;
     assert_eq!(offset, Some(written - log.bytes()));
 }
