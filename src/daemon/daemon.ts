@@ -111,7 +111,7 @@ async function start(
   undo.defer(() => engine.close());
 
   const actors = new SandboxActors(clock);
-  const keeper = new MachineKeeper(store, events, log);
+  const keeper = undo.use(new MachineKeeper(store, events, log));
   const configOf = machineConfigs(attachments);
   const operations = new Operations({
     ...{ store, events, log, clock },

@@ -13,6 +13,9 @@ export class MachineKeeper {
   readonly #store: Store;
   readonly #events: EventSink;
   readonly #log: Logger;
+  /** Changes of rows that could not be stored yet. */
+  readonly #unstored = new Map<string, Change>();
+  #retry: NodeJS.Timeout | undefined;
 
   constructor(store: Store, events: EventSink, log: Logger) {
     this.#store = store;
@@ -20,14 +23,21 @@ export class MachineKeeper {
     this.#log = log;
   }
 
+  [Symbol.dispose](): void {
+    clearTimeout(this.#retry);
+  }
+
   /**
-   * Writes the row before the machine can be used. `reason` tells the sandbox's user why it runs, such as after a loss
-   * of its memory.
+   * Stores the row of a new machine before anything can use it. The row of a machine that is adopted or resumed refers
+   * to it already: without a machine here, no later attempt could reach it. `reason` is shown to the user.
    */
   attach(actor: SandboxActor, machine: Machine, reason?: string): void {
-    const { id: engineId, isAwake } = machine;
+    const { id: engineId, isAwake, origin } = machine;
     const state = isAwake ? awake(machine) : ({ thermal: "warm" } as const);
-    this.#change(actor.id, { status: "running", ...state, engineId, reason });
+    const change = { status: "running", ...state, engineId, reason } as const;
+    if (origin.kind === "adopted" || origin.kind === "resumed")
+      this.#changeOrRetry(actor.id, change);
+    else this.#change(actor.id, change);
     actor.machine = machine;
     if (machine.origin.kind === "booted") this.#forgetSessions(actor.id);
     machine.onStall = (isStalled) => this.#stalled(actor.id, isStalled);
@@ -48,26 +58,30 @@ export class MachineKeeper {
   /** Its machine has been paused, or runs again. */
   turn(actor: SandboxActor, thermal: "hot" | "warm"): void {
     const { machine } = actor;
-    this.#change(actor.id, machine && thermal === "hot" ? awake(machine) : { thermal });
+    if (machine && thermal === "hot") this.#changeOrRetry(actor.id, awake(machine));
+    else this.#change(actor.id, { thermal });
   }
 
   /** All of it is in files now. */
   suspended(actor: SandboxActor, status: "running" | "stopped"): void {
     actor.machine = undefined;
-    this.#change(actor.id, { status, thermal: "cold", reason: undefined });
+    this.#settle(actor.id, { status, thermal: "cold", reason: undefined });
   }
 
   /** The sandbox has no machine that runs, and this is why. */
   detach(actor: SandboxActor, status: "running" | "stopped" | "unknown", reason: string): void {
     actor.machine = undefined;
-    this.#change(actor.id, { status, thermal: "cold", reason });
+    this.#settle(actor.id, { status, thermal: "cold", reason });
     this.#forgetSessions(actor.id);
   }
 
   /** As `detach`, which its user did not ask for: one that is kept hot is to run again with the next daemon. */
   endedWithDaemon(actor: SandboxActor, reason: string): void {
+    actor.machine = undefined;
     const keepHot = this.#store.sandboxes.byId(actor.id)?.keepHot;
-    this.detach(actor, keepHot ? "running" : "stopped", reason);
+    const status = keepHot ? "running" : "stopped";
+    this.#changeOrRetry(actor.id, { status, thermal: "cold", reason });
+    this.#forgetSessions(actor.id);
   }
 
   #stalled(id: string, isStalled: boolean): void {
@@ -85,17 +99,13 @@ export class MachineKeeper {
     if (end.reason === "destroyed") return;
     if (end.reason === "suspended") {
       // Whoever suspended it says more; when its process was killed afterwards, nothing is lost.
-      this.#cold(actor.id);
+      this.#changeOrRetry(actor.id, { thermal: "cold" });
       return;
     }
     const crashed = end.reason === "crashed";
     const reason = crashed ? `VM crashed: ${end.detail}` : `powered off: ${end.detail}`;
-    try {
-      this.#change(actor.id, { status: crashed ? "unknown" : "stopped", thermal: "cold", reason });
-    } catch (error) {
-      this.#log.error("cannot store the exit of a VM", { sandbox: actor.id, error });
-      this.#storeLater(actor, crashed ? "unknown" : "stopped", reason);
-    }
+    const status = crashed ? "unknown" : "stopped";
+    this.#changeOrRetry(actor.id, { status, thermal: "cold", reason });
     this.#forgetSessions(actor.id);
     const fields = { sandbox: actor.id, machine: machine.id, detail: end.detail };
     if (crashed) this.#log.error("machine crashed", fields);
@@ -107,15 +117,6 @@ export class MachineKeeper {
     });
   }
 
-  #cold(id: string): void {
-    try {
-      this.#change(id, { thermal: "cold" });
-    } catch (error) {
-      // The suspend fails as well, and reports it.
-      this.#log.error("cannot store that a sandbox is cold", { sandbox: id, error });
-    }
-  }
-
   /** The sessions ended with its memory. Never throws: the list is informative only. */
   #forgetSessions(id: string): void {
     try {
@@ -125,22 +126,42 @@ export class MachineKeeper {
     }
   }
 
-  /** Retries a write that failed, as on a full disk, until it succeeds or the sandbox has changed. */
-  #storeLater(actor: SandboxActor, status: "stopped" | "unknown", reason: string): void {
-    const retry = setTimeout(() => {
-      const row = this.#store.sandboxes.byId(actor.id);
-      if (actor.machine !== undefined || row?.status !== "running") return;
-      try {
-        this.#change(actor.id, { status, thermal: "cold", reason });
-      } catch {
-        this.#storeLater(actor, status, reason);
+  /** A stop that the user asked for fails when it cannot be stored; every other change is only reported by the row. */
+  #settle(id: string, change: Change): void {
+    const isStop = change.status === "stopped";
+    if (isStop && this.#store.sandboxes.byId(id)?.status !== "stopped") this.#change(id, change);
+    else this.#changeOrRetry(id, change);
+  }
+
+  /** Stores a change that has happened already. If the store refuses it, such as with a full disk, retries it later. */
+  #changeOrRetry(id: string, change: Change): void {
+    try {
+      this.#change(id, change);
+    } catch (error) {
+      this.#log.error("cannot store the state of a sandbox", { sandbox: id, error });
+      this.#unstored.set(id, { ...this.#unstored.get(id), ...change });
+      this.#retryLater();
+    }
+  }
+
+  #retryLater(): void {
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      for (const [id, change] of this.#unstored) {
+        try {
+          if (this.#store.sandboxes.byId(id)) this.#change(id, change);
+          else this.#unstored.delete(id);
+        } catch (error) {
+          this.#log.debug("still cannot store the state of a sandbox", { sandbox: id, error });
+        }
       }
-    }, storeAgainMs);
-    retry.unref();
+      if (this.#unstored.size > 0) this.#retryLater();
+    }, storeAgainMs).unref();
   }
 
   /** What is absent stays; a `reason` that is there but undefined goes. */
-  #change(id: string, change: Change): void {
+  #change(id: string, latest: Change): void {
+    const change = { ...this.#unstored.get(id), ...latest };
     this.#store.transaction(() => {
       const row = this.#store.sandboxes.byId(id);
       if (!row) throw new Error(`sandbox ${id} has no row`);
@@ -157,6 +178,7 @@ export class MachineKeeper {
         stoppedAt: status === "running" ? null : (row.stoppedAt ?? new Date().toISOString()),
       });
     });
+    this.#unstored.delete(id);
   }
 }
 

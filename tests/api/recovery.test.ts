@@ -4,6 +4,7 @@ import type { Sandbox } from "../../src/contract/sandboxes.ts";
 import { databasePath } from "../../src/store/store.ts";
 import { type FakeDaemon, startFakeDaemon } from "../support/fake-daemon.ts";
 import { plainConfig } from "../support/machine-config.ts";
+import { until } from "../support/until.ts";
 
 const poweredOff = { reason: "powered_off", detail: "the guest shut down" } as const;
 
@@ -92,6 +93,33 @@ test("a machine that cannot be taken over is unknown, and is tried again at the 
   await daemon.restart();
   const again = await show(daemon, "dev");
   expect(again).toMatchObject({ status: "running", engine_meta: {} });
+});
+
+test("a machine is adopted and a stopped one resumed while rows cannot be stored, which happens later", async () => {
+  await using daemon = await startFakeDaemon();
+  const runs = await daemon.create({ name: "runs" });
+  const rests = await daemon.create({ name: "rests" });
+  await daemon.call("POST", "/sandboxes/rests/stop");
+  await daemon.stop();
+  rewrite(daemon, "UPDATE sandboxes SET status = 'unknown', thermal = 'cold' WHERE name = 'runs'");
+  // As with a full disk.
+  rewrite(
+    daemon,
+    "CREATE TRIGGER full BEFORE UPDATE OF status ON sandboxes BEGIN SELECT RAISE(FAIL, 'full'); END",
+  );
+  await daemon.start();
+  for (const { name, engine_id, origin } of [
+    { ...runs, origin: "adopted" },
+    { ...rests, origin: "resumed" },
+  ]) {
+    const { body } = await daemon.call("POST", `/sandboxes/${name}/exec`, { cmd: ["echo", name] });
+    expect(body).toMatchObject({ stdout: `${name}\n` });
+    expect(daemon.engine.machines.get(engine_id)).toMatchObject({ origin: { kind: origin } });
+  }
+  rewrite(daemon, "DROP TRIGGER full");
+  for (const name of ["runs", "rests"]) {
+    await until(`${name} runs`, async () => (await show(daemon, name)).status === "running");
+  }
 });
 
 test("a create that was cut short leaves nothing, neither row nor machine", async () => {

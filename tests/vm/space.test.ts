@@ -84,12 +84,15 @@ test("a killed daemon starts when no block is free, and can destroy", async () =
   expect(await daemon.run(["destroy", "gone", "-y"])).toMatchObject({ code: 0 });
 });
 
-test("a killed daemon starts when even the reserve is used up", async () => {
+test("a killed daemon starts and adopts VMs when even the reserve is used up", async () => {
   await daemon.ok("create", "--name", "gone", "--memory", "256");
+  await inGuest(daemon, "dev", "echo kept > /dev/shm/file");
   await daemon.kill("SIGKILL");
   await fillToTheLastBlock(mount, daemon.dataDir);
   await daemon.restart();
   expect(await daemon.run(["destroy", "gone", "-y"])).toMatchObject({ code: 0 });
+  await freeDisk(mount);
+  expect(await inGuest(daemon, "dev", "cat /dev/shm/file")).toBe("kept\n");
 });
 
 test("everything in the data and runtime directories is closed to other users", async () => {
