@@ -178,6 +178,8 @@ export const fileEndpoints = {
   }),
   "file.pull": endpoint("file.pull", {
     summary: "Download a file or the contents of a directory as a tar stream",
+    description:
+      "If a file of a directory is truncated meanwhile, the rest of it is NULs, and the stream ends with an invalid header.",
     params: SandboxRef,
     query: z.object({
       ...at,

@@ -1,10 +1,20 @@
 /** file push, pull, write and ls: modes, holes, times, sizes that change. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { chmod, utimes } from "node:fs/promises";
 import { join } from "node:path";
+import { bytesText } from "../../src/cli/terminal/size.ts";
 import { binary } from "../support/binary.ts";
 import { type CliDaemon, startCliDaemon } from "../support/cli-daemon.ts";
+import { until } from "../support/until.ts";
 
 let daemon: CliDaemon;
 let local: string;
@@ -101,6 +111,37 @@ test.each([
     expect(content.includes(0)).toBe(false);
   },
 );
+
+function bytesIn(folder: string): number {
+  if (!existsSync(folder)) return 0;
+  const sizeOf = (name: string) =>
+    statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0;
+  return readdirSync(folder).reduce((sum, name) => sum + sizeOf(name), 0);
+}
+
+test("pull of a directory with a file that is truncated meanwhile copies the others, and names it", async () => {
+  await inside("mkdir logs; echo a > logs/a; yes | head -c 60000000 > logs/log; echo z > logs/z");
+  const into = join(local, "logs");
+  const env = { PATH: process.env["PATH"], ...daemon.env };
+  const args = [binary, "file", "pull", "dev", "logs", into];
+  const client = Bun.spawn(args, { env, stdout: "pipe", stderr: "pipe" });
+  await until("a part of the log is copied", () => bytesIn(into) > 1_000_000);
+  client.kill("SIGSTOP");
+  await inside(": > logs/log");
+  client.kill("SIGCONT");
+  const code = await client.exited;
+  const stdout = await new Response(client.stdout).text();
+  const stderr = await new Response(client.stderr).text();
+  const { size } = statSync(join(into, "log"));
+  expect({ code, stdout }).toMatchObject({
+    code: 1,
+    stdout: `pulled 3 files, ${bytesText(size + 4)}\n`,
+  });
+  expect(stderr).toContain(
+    `log: file changed as we read it: shrank from 60000000 to ${size} bytes`,
+  );
+  for (const name of ["a", "z"]) expect(await Bun.file(join(into, name)).text()).toBe(`${name}\n`);
+});
 
 test("files of /proc are read and pulled, and those of /proc and /sys pushed and written", async () => {
   const there = await inside("cat /proc/version");

@@ -13,46 +13,45 @@ async function text(command: string): Promise<string> {
   return (await run(guest, command)).stdout.toString();
 }
 
-/** Packs or reads, and cuts the file short when some of it has come. */
-async function whileItShrinks(pieces: AsyncIterable<Uint8Array>, path: string) {
-  const come: Uint8Array[] = [];
-  const read = async () => {
-    for await (const piece of pieces) {
-      if (come.length === 0) await truncate(here(path), 100);
-      come.push(piece);
-    }
-  };
-  return { failure: await failureOf(read()), bytes: () => Buffer.concat(come) };
+const pack = (path: string) => guest.files.pack(at(path), generous());
+
+/** Reads the stream into `come`, and cuts the file short when some of it has come. */
+async function whileItShrinks(
+  pieces: AsyncIterable<Uint8Array>,
+  path: string,
+  come: Uint8Array[] = [],
+): Promise<Buffer> {
+  for await (const piece of pieces) {
+    if (come.length === 0) await truncate(here(path), 100);
+    come.push(piece);
+  }
+  return Buffer.concat(come);
 }
 
 test("a file that shrinks while it is packed or read ends with what was there, and an error", async () => {
   const { files } = guest;
-  for (const open of [
-    () => files.pack(at("log"), generous()),
-    () => files.read(at("log"), {}, generous()),
-  ]) {
+  for (const open of [() => pack("log"), () => files.read(at("log"), {}, generous())]) {
     await Bun.write(here("log"), Buffer.alloc(8_000_000, "x"));
-    const { failure, bytes } = await whileItShrinks(await open(), "log");
+    const come: Uint8Array[] = [];
+    const failure = await failureOf(whileItShrinks(await open(), "log", come));
     expect(failure.code).toBe("file_changed");
     const [, to] = /shrank from 8000000 to (\d+) bytes$/.exec(failure.message) ?? [];
-    const content = bytes().subarray(bytes().indexOf("xxxx"));
+    const bytes = Buffer.concat(come);
+    const content = bytes.subarray(bytes.indexOf("xxxx"));
     expect(content.length).toBe(Number(to));
     expect(content.equals(Buffer.alloc(Number(to), "x"))).toBe(true);
   }
 });
 
-test("a file that shrinks in a tree is noted behind it, the rest comes, and the stream fails at its end", async () => {
+test("a file that shrinks in a tree is noted behind it, the rest comes, and readers that ignore the note fail", async () => {
   await Bun.write(here("tree/log"), Buffer.alloc(8_000_000, "x"));
   await Bun.write(here("tree/other"), "all of it");
-  const stream = await guest.files.pack(at("tree"), generous());
-  const { failure, bytes } = await whileItShrinks(stream, "tree/log");
-  expect(failure.code).toBe("file_changed");
-  expect(failure.message).toContain("/tree/log': file changed as we read it: shrank from 8000000");
-  const to = Number(/to (\d+) bytes$/.exec(failure.message)?.[1]);
-  await Bun.write(here("tree.tar"), bytes());
-  expect(bytes().toString("latin1")).toContain(`BHATTI.shrank=8000000 ${to} log\n`);
-  expect(await text("tar -tf tree.tar; tar -xOf tree.tar other")).toBe("log\nother\nall of it");
-  expect(await text("tar -xOf tree.tar log | tr -d '\\0' | wc -c")).toBe(`${to}\n`);
+  await Bun.write(here("tree.tar"), await whileItShrinks(await pack("tree"), "tree/log"));
+  const note = await text("grep -ao 'BHATTI.shrank=8000000 [0-9]* log' tree.tar");
+  const to = note.split(" ")[1];
+  expect(await text("tar -tf tree.tar 2> /dev/null; echo $?")).toBe("log\nother\n2\n");
+  expect(await text("tar -xOf tree.tar other 2> /dev/null")).toBe("all of it");
+  expect(await text("tar -xOf tree.tar log 2> /dev/null | tr -d '\\0' | wc -c")).toBe(`${to}\n`);
 });
 
 test.each(["/proc/version", "/proc/kallsyms", "/sys/devices/system/cpu/online"])(

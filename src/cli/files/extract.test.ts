@@ -13,7 +13,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { extractFile, extractInto } from "./extract.ts";
-import { headerOf, noteOf, padding, shrankKey, type TarType, tarEnd } from "./tar-header.ts";
+import {
+  headerOf,
+  incompleteBlock,
+  noteOf,
+  padding,
+  shrankKey,
+  type TarType,
+  tarEnd,
+} from "./tar-header.ts";
 
 let folder: string;
 let into: string;
@@ -133,19 +141,21 @@ test("a file that shrank while it was packed has what was there, and is named", 
     ["other", "file", "all of it"],
   ];
   const note = noteOf(Buffer.from("1000 5 log"), shrankKey);
-  const stream = Buffer.concat([
-    tarOf(files.slice(0, 1)).subarray(0, -tarEnd.length),
-    ...[note, tarOf(files.slice(1))],
-  ]);
+  const members = (some: Entry[]) => tarOf(some).subarray(0, -tarEnd.length);
+  const both = [members(files.slice(0, 1)), note, members(files.slice(1))];
   async function* cutOff() {
-    yield* inPieces(stream);
+    yield* inPieces(Buffer.concat([...both, tarEnd]));
     throw new BhattiError("connection_lost", "cut off");
   }
-  const { entries, shrunk } = await extractInto(into, cutOff(), { files: 0, bytes: 0 });
-  expect({ entries, shrunk }).toEqual({
-    entries: 2,
-    shrunk: [{ name: Buffer.from("log"), from: 1000, to: 5 }],
-  });
+  for (const stream of [cutOff(), inPieces(Buffer.concat([...both, incompleteBlock, tarEnd]))]) {
+    const progress = { files: 0, bytes: 0 };
+    const { entries, shrunk } = await extractInto(into, stream, progress);
+    expect({ entries, shrunk, progress }).toEqual({
+      entries: 2,
+      shrunk: [{ name: Buffer.from("log"), from: 1000, to: 5 }],
+      progress: { files: 2, bytes: 14 },
+    });
+  }
   expect(readFileSync(join(into, "log"), "utf8")).toBe("there");
   expect(readFileSync(join(into, "other"), "utf8")).toBe("all of it");
   expect(lstatSync(join(into, "log"), { bigint: true }).mtimeNs).toBe(1_234_567_891n);

@@ -34,7 +34,10 @@ export async function extractInto(
       await place(tree, item, progress);
     }
   } finally {
-    for (const { name, to } of leftOut.shrunk) tree.shorten(name, to);
+    for (const { name, from, to } of leftOut.shrunk) {
+      tree.shorten(name, to);
+      progress.bytes -= from - to;
+    }
   }
   tree.finish();
   const { special, unreadable, shrunk } = leftOut;

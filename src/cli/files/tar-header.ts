@@ -111,6 +111,10 @@ export const leftOutKey = "BHATTI.left-out";
 /** In such a header too: a file's size in its header, the size that it had, its name. The rest of its bytes are zeros. */
 export const shrankKey = "BHATTI.shrank";
 
+/** In place of a header, the last block of a stream with such files. Readers that ignore the records fail at it. */
+export const incompleteBlock = Buffer.alloc(blockBytes);
+incompleteBlock.write("BHATTI.incomplete", "latin1");
+
 /** What follows so many bytes of content. */
 export function padding(bytes: number): Buffer {
   return zeros.subarray(0, -bytes & (blockBytes - 1));

@@ -4,6 +4,7 @@ import { dataBytes, type Extent, readMap } from "./sparse.ts";
 import {
   blockBytes,
   damaged,
+  incompleteBlock,
   leftOutKey,
   nanosecondsOf,
   readBlock,
@@ -62,8 +63,8 @@ export async function* readTar(
   try {
     for (;;) {
       const block = await input.take(blockBytes);
-      if (isZero(block)) {
-        // The sender of a shrunk file fails after the end, for readers that ignore the note.
+      if (isZero(block) || block.equals(incompleteBlock)) {
+        // Agents of earlier versions fail after the end of a stream with shrunk files.
         return await input.drain().catch((error) => {
           if (leftOut.shrunk.length === 0) throw error;
         });

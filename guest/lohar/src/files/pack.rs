@@ -1,10 +1,10 @@
 //! `pack`: what is in a directory, or one file, as a tar stream.
 
 use std::collections::HashMap;
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{readlinkat, seek, FileType, OFlags, SeekFrom, Stat};
 use rustix::io::Errno;
@@ -14,8 +14,8 @@ use super::holes::{Extent, Extents};
 use super::place::{is_directory, Last, Place, Trust};
 use super::put::is_temporary;
 use super::read::{open_regular, open_regular_at, read_small, send_up_to};
-use super::refusal::{failure, Explain, Refusal};
-use super::tar::header::{append, append_note, pad, padding, END};
+use super::refusal::{Explain, Refusal};
+use super::tar::header::{append, append_note, incomplete, pad, padding, END};
 use super::tar::{Kind, Member, MOST_EXTENTS};
 use super::unpack::Transferred;
 use super::walk::{Step, Walk};
@@ -39,7 +39,7 @@ pub fn pack(
         answers,
         packed: HashMap::new(),
         kept: 0,
-        shrunk: None,
+        has_shrunk: false,
         is_one_file: false,
         sparse,
         done: Transferred::default(),
@@ -61,12 +61,12 @@ pub fn pack(
             .file(place.name.as_bytes(), &file, &stat)
             .explain("pack", path)?;
     }
+    if packing.has_shrunk {
+        packing.answers.push(&incomplete()).explain("pack", path)?;
+    }
     packing.answers.push(&END).explain("pack", path)?;
     packing.answers.flush().explain("pack", path)?;
-    match packing.shrunk {
-        Some((name, shrank)) => Err(failure(shrank, "pack", &path.join(name))),
-        None => Ok(packing.done),
-    }
+    Ok(packing.done)
 }
 
 struct Packing<'a> {
@@ -74,8 +74,8 @@ struct Packing<'a> {
     /// Files that have more names, by device and number: the name under which they were packed.
     packed: HashMap<(u64, u64), Vec<u8>>,
     kept: usize,
-    /// The first file that ended before its header says.
-    shrunk: Option<(PathBuf, Refusal)>,
+    /// A file ended before its header says.
+    has_shrunk: bool,
     is_one_file: bool,
     /// Whether holes are left out of it.
     sparse: bool,
@@ -205,9 +205,8 @@ impl Packing<'_> {
     /// The member's missing bytes are zeros, and a note says so. Of one file, its stream ends there.
     fn shrank(&mut self, member: &Member, to: u64, mut lacking: u64) -> Result<(), Refusal> {
         let from = member.size;
-        let shrank = Refusal::Shrank { from, to };
         if self.is_one_file {
-            return Err(shrank);
+            return Err(Refusal::Shrank { from, to });
         }
         while lacking > 0 {
             let count = lacking.min(ZEROS.len() as u64);
@@ -216,8 +215,8 @@ impl Packing<'_> {
         }
         let sizes = format!("{from} {to}");
         self.note("BHATTI.shrank", &sizes, &member.path)?;
-        let path = PathBuf::from(OsStr::from_bytes(&member.path));
-        self.shrunk.get_or_insert((path, shrank));
+        self.done.bytes -= from - to;
+        self.has_shrunk = true;
         Ok(())
     }
 

@@ -76,6 +76,15 @@ pub fn append_note(out: &mut Vec<u8>, key: &str, value: &[u8]) {
     pad(out, size);
 }
 
+/// A block that is no header: readers that ignore the notes fail at it, after all members. An error behind the stream
+/// would discard its last bytes on the way through HTTP.
+pub fn incomplete() -> [u8; BLOCK] {
+    const MARK: &[u8] = b"BHATTI.incomplete";
+    let mut block = [0; BLOCK];
+    block[..MARK.len()].copy_from_slice(MARK);
+    block
+}
+
 /// Fills the last block of content of this size.
 pub fn pad(out: &mut Vec<u8>, size: u64) {
     out.resize(out.len() + padding(size), 0);
