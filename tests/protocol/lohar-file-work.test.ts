@@ -219,3 +219,27 @@ test("a pipe gives way to nothing that is copied or unpacked", async () => {
   expect(await readdir(lohar.directory)).toHaveLength(3);
   expect((await stat(here("pipe"))).isFIFO()).toBe(true);
 });
+
+test("copy and move to a path that cannot be created name the destination and the action", async () => {
+  const source = here("seq");
+  await Bun.write(source, "1\n");
+  await mkdir(here("tree"));
+  const { files } = guest;
+  const message = async (work: Promise<void>) => (await failureOf(work)).message;
+  const reason = "No such file or directory";
+  const file = at(source);
+  expect(await message(files.copy(file, "/proc/x", generous()))).toBe(
+    `Cannot copy to '/proc/x': ${reason}`,
+  );
+  expect(await message(files.move(file, "/proc/x", generous()))).toBe(
+    `Cannot move to '/proc/x': ${reason}`,
+  );
+  const tree = { ...at(here("tree")), recursive: true };
+  expect(await message(files.copy(tree, "/proc/x", generous()))).toBe(
+    `Cannot copy to '/proc/x': ${reason}`,
+  );
+  const unreadable = "/sys/class/net/lo/speed";
+  expect(await message(files.copy(at(unreadable), here("to"), generous()))).toBe(
+    `Cannot copy '${unreadable}': Invalid argument`,
+  );
+});

@@ -18,7 +18,7 @@ use super::holes::{Extent, Extents};
 use super::place::{is_directory, Last, Place, Trust};
 use super::put;
 use super::read::{open_regular_at, read_some};
-use super::refusal::{Explain, Refusal};
+use super::refusal::{failure, Explain, Refusal};
 use super::relocate::{destination, named};
 use super::walk::{Step, Walk};
 use super::write::write_all;
@@ -47,10 +47,39 @@ pub fn heed_the_end() {
     }
 }
 
-fn go_on() -> Result<(), Refusal> {
+fn go_on() -> Result<(), Fault> {
     match GIVEN_UP.load(Ordering::Relaxed) {
-        true => Err(Refusal::Rule("io_error", "Cancelled")),
+        true => Err(Fault::Source(Refusal::Rule("io_error", "Cancelled"))),
         false => Ok(()),
+    }
+}
+
+/// An error, by the path that it is about.
+enum Fault {
+    Source(Refusal),
+    Target(Refusal),
+}
+
+impl Fault {
+    fn source(refusal: impl Into<Refusal>) -> Self {
+        Fault::Source(refusal.into())
+    }
+
+    fn failure(self, owners: Owners, from: &Path, to: &Path) -> Failure {
+        let (action, action_to) = match owners {
+            Owners::Copier => ("copy", "copy to"),
+            Owners::Kept => ("move", "move to"),
+        };
+        match self {
+            Fault::Source(refusal) => failure(refusal, action, from),
+            Fault::Target(refusal) => failure(refusal, action_to, to),
+        }
+    }
+}
+
+impl<E: Into<Refusal>> From<E> for Fault {
+    fn from(error: E) -> Self {
+        Fault::Target(error.into())
     }
 }
 
@@ -90,25 +119,34 @@ pub fn copy_place(
         owners,
         changed: FileSystems::default(),
     };
+    let failed = |fault: Fault| fault.failure(owners, from, to);
     if !is_directory(stat) {
-        let (directory, name) = (&source.directory, &source.name);
-        let leaf = copying.leaf(directory, name, stat, &target.directory, &target.name, true);
-        leaf.explain("copy", from)?;
-        return durable::directory(&target.directory).explain("copy to", to);
+        return copying.one(source, stat, target).map_err(failed);
     }
-    if is_below(target, stat).explain("copy to", to)? {
-        let why = Refusal::Rule("bad_request", "The destination is inside the source");
-        return Err(why).explain("copy to", to);
-    }
-    let opened = directory::open(&source.directory, &source.name).explain("copy", from)?;
-    let mut walk = Walk::new(opened).explain("copy", from)?;
-    let made = make(&target.directory, &target.name).explain("copy to", to)?;
+    let (mut walk, made) = begin_tree(source, stat, target).map_err(failed)?;
     let mut made = vec![(made, *stat)];
-    while copying
-        .step(&mut walk, &mut made)
-        .explain("copy", from.join(walk.path()))?
-    {}
-    copying.changed.sync().explain("copy to", to)
+    loop {
+        match copying.step(&mut walk, &mut made) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(fault) => {
+                let path = walk.path();
+                return Err(fault.failure(owners, &from.join(path), &to.join(path)));
+            }
+        }
+    }
+    copying.changed.sync().map_err(|error| failed(error.into()))
+}
+
+/// Opens the source and makes the target.
+fn begin_tree(source: &Place, stat: &Stat, target: &Place) -> Result<(Walk, OwnedFd), Fault> {
+    if is_below(target, stat)? {
+        let why = "The destination is inside the source";
+        return Err(Refusal::Rule("bad_request", why).into());
+    }
+    let opened = directory::open(&source.directory, &source.name).map_err(Fault::source)?;
+    let walk = Walk::new(opened).map_err(Fault::source)?;
+    Ok((walk, make(&target.directory, &target.name)?))
 }
 
 struct Copying {
@@ -117,17 +155,25 @@ struct Copying {
 }
 
 impl Copying {
+    /// Copies what is no directory.
+    fn one(&self, source: &Place, stat: &Stat, target: &Place) -> Result<(), Fault> {
+        let (directory, name) = (&source.directory, &source.name);
+        self.leaf(directory, name, stat, &target.directory, &target.name, true)?;
+        Ok(durable::directory(&target.directory)?)
+    }
+
     /// `made` are the directories that are being filled, innermost last, with what they are copies of.
-    fn step(&mut self, walk: &mut Walk, made: &mut Vec<(OwnedFd, Stat)>) -> Result<bool, Refusal> {
+    fn step(&mut self, walk: &mut Walk, made: &mut Vec<(OwnedFd, Stat)>) -> Result<bool, Fault> {
         go_on()?;
-        let step = walk.next()?;
+        let step = walk.next().map_err(Fault::source)?;
         let Some((target, _)) = made.last() else {
             return Ok(false);
         };
         match step {
             Some(Step::Leaf(name, _)) if put::is_temporary(name.to_bytes()) => {}
             Some(Step::Leaf(name, stat)) => {
-                self.leaf(walk.directory()?, &name, &stat, target, &name, false)?;
+                let directory = walk.directory().map_err(Fault::source)?;
+                self.leaf(directory, &name, &stat, target, &name, false)?;
             }
             Some(Step::Enter(name, stat)) => {
                 let directory = make(target, &name)?;
@@ -152,11 +198,11 @@ impl Copying {
         target: &OwnedFd,
         target_name: &CString,
         asked: bool,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Fault> {
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Symlink => {
-                let text = readlinkat(directory, name, Vec::new())?;
-                put::other(target, target_name, |name| {
+                let text = readlinkat(directory, name, Vec::new()).map_err(Fault::source)?;
+                Ok(put::other(target, target_name, |name| {
                     symlinkat(&text, target, name)?;
                     if self.owners == Owners::Kept {
                         let (uid, gid) = owner(stat);
@@ -164,10 +210,10 @@ impl Copying {
                         let _ = chownat(target, name, Some(uid), Some(gid), flags);
                     }
                     utimensat(target, name, &times(stat), AtFlags::SYMLINK_NOFOLLOW)
-                })
+                })?)
             }
             FileType::RegularFile => {
-                let (file, stat) = open_regular_at(directory, name)?;
+                let (file, stat) = open_regular_at(directory, name).map_err(Fault::source)?;
                 put::file(target, target_name, Mode::from_raw_mode(0o600), |copy| {
                     fill(copy, &file, &stat)?;
                     self.dress(copy, &stat)?;
@@ -179,7 +225,7 @@ impl Copying {
             }
             _ if asked || self.owners == Owners::Kept => {
                 let why = "Not a file, a directory or a symbolic link";
-                Err(Refusal::Rule("bad_request", why))
+                Err(Fault::Source(Refusal::Rule("bad_request", why)))
             }
             _ => Ok(()),
         }
@@ -215,7 +261,7 @@ fn make(above: &OwnedFd, name: &CString) -> Result<OwnedFd, Refusal> {
 }
 
 /// Holes stay holes.
-fn fill(copy: &OwnedFd, file: &OwnedFd, stat: &Stat) -> Result<(), Refusal> {
+fn fill(copy: &OwnedFd, file: &OwnedFd, stat: &Stat) -> Result<(), Fault> {
     let size = stat.st_size as u64;
     // What is small may be made up by the kernel, and have another size.
     if size < MOST_SMALL || stat.st_blocks as u64 >= size / 512 {
@@ -223,7 +269,7 @@ fn fill(copy: &OwnedFd, file: &OwnedFd, stat: &Stat) -> Result<(), Refusal> {
     }
     let mut buffer = vec![0; BUFFER];
     for extent in Extents::new(file, size) {
-        let Extent { offset, length } = extent?;
+        let Extent { offset, length } = extent.map_err(Fault::source)?;
         let end = offset + length;
         let mut at = offset;
         while at < end {
@@ -238,28 +284,28 @@ fn fill(copy: &OwnedFd, file: &OwnedFd, stat: &Stat) -> Result<(), Refusal> {
                     at += count as u64;
                 }
                 Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(Fault::source(error)),
             }
         }
     }
     Ok(ftruncate(copy, size)?)
 }
 
-fn fill_to_end(copy: &OwnedFd, file: &OwnedFd) -> Result<(), Refusal> {
+fn fill_to_end(copy: &OwnedFd, file: &OwnedFd) -> Result<(), Fault> {
     loop {
         go_on()?;
         match copy_file_range(file, None, copy, None, PIECE) {
             Ok(0) => break,
             Ok(_) | Err(Errno::INTR) => {}
-            // Some file systems cannot, and some that make their files up say that these are empty.
-            Err(Errno::XDEV | Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS) => break,
-            Err(error) => return Err(error.into()),
+            // Some file systems cannot, and some that make their files up say that these are empty. Of other errors, the
+            // read or the write below shows which path they are about.
+            Err(_) => break,
         }
     }
     let mut buffer = vec![0; BUFFER];
     loop {
         go_on()?;
-        match read_some(file, &mut buffer)? {
+        match read_some(file, &mut buffer).map_err(Fault::source)? {
             0 => return Ok(()),
             count => write_all(copy, &buffer[..count])?,
         }

@@ -12,20 +12,20 @@ use super::place::to_name;
 use super::refusal::Refusal;
 
 /// Makes a file and fills it. The mode is what the process's umask leaves of it.
-pub fn file(
+pub fn file<E: From<Refusal>>(
     directory: &OwnedFd,
     name: &CString,
     mode: Mode,
-    fill: impl FnOnce(&OwnedFd) -> Result<(), Refusal>,
-) -> Result<(), Refusal> {
+    fill: impl FnOnce(&OwnedFd) -> Result<(), E>,
+) -> Result<(), E> {
     match create(directory, name, mode) {
         Ok(file) => fill(&file).inspect_err(|_| unlink(directory, name)),
         Err(Errno::EXIST) => {
-            let draft = Draft::new(directory, name, mode)?;
+            let draft = Draft::new(directory, name, mode).map_err(Refusal::from)?;
             fill(&draft.file)?;
-            draft.publish()
+            Ok(draft.publish()?)
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(Refusal::from(error).into()),
     }
 }
 

@@ -118,7 +118,7 @@ impl Unpacking {
         let (directory, name) = self.inside.parent(path)?;
         self.changed.add(directory)?;
         let plain = mode.intersection(Mode::from_raw_mode(0o777));
-        put::file(directory, &name, plain, |file| {
+        put::file::<Refusal>(directory, &name, plain, |file| {
             fill(file, reader, member)?;
             if mode != plain {
                 fchmod(file, mode)?;
