@@ -118,6 +118,7 @@ test("each class of requests has its own bucket, for each user", async () => {
     code: "rate_limited",
     error: "rate limit exceeded",
     retry_after: seconds,
+    hint: `Try again in ${seconds} s`,
   });
 
   const { key } = daemon.operator.users.create({ name: "bob" });

@@ -34,5 +34,8 @@ export class RateLimiter {
 
 export function rateLimited(seconds: number): BhattiError {
   const retryAfterSeconds = Math.ceil(seconds);
-  return new BhattiError("rate_limited", "rate limit exceeded", { retryAfterSeconds });
+  return new BhattiError("rate_limited", "rate limit exceeded", {
+    retryAfterSeconds,
+    hint: `Try again in ${retryAfterSeconds} s`,
+  });
 }
