@@ -157,12 +157,23 @@ test("setup keeps what works, for its owner alone", async () => {
 
 test("setup leaves the other keys of a file alone", async () => {
   const path = join(daemon.home, "kept.yaml");
-  writeFileSync(path, "# mine\npool_size: 3\nauth_token: old\nfuture_key: 1");
+  writeFileSync(path, "# mine\npool_size: 3\nauth_token: old");
   const env = { HOME: daemon.home, BHATTI_CONFIG: path };
   await runBinary(["setup", "--url", daemon.url, "--token", daemon.key], { env });
   expect(readFileSync(path, "utf8")).toBe(
-    `# mine\npool_size: 3\nauth_token: ${daemon.key}\nfuture_key: 1\napi_url: ${daemon.url}\n`,
+    `# mine\npool_size: 3\nauth_token: ${daemon.key}\napi_url: ${daemon.url}\n`,
   );
+});
+
+test("setup leaves a file with an unknown key unchanged, and fails", async () => {
+  const path = join(daemon.home, "faulty.yaml");
+  const text = "auth_token: old\nkeep: me\n";
+  writeFileSync(path, text);
+  const env = { HOME: daemon.home, BHATTI_CONFIG: path };
+  expect(
+    await runBinary(["setup", "--url", daemon.url, "--token", daemon.key], { env }),
+  ).toMatchObject({ code: 1, stdout: "", stderr: `Error: ${path}:2: keep is not a known key\n` });
+  expect(readFileSync(path, "utf8")).toBe(text);
 });
 
 test("setup replaces nothing but files", async () => {

@@ -12,7 +12,8 @@ import {
   stat,
 } from "node:fs/promises";
 import { dirname } from "node:path";
-import { BhattiError, messageOf } from "../../errors/bhatti-error.ts";
+import { parseConfig } from "../../config/file.ts";
+import { BhattiError, isBhattiError, messageOf } from "../../errors/bhatti-error.ts";
 import type { ClientSettings } from "../settings.ts";
 
 export interface Destination {
@@ -33,18 +34,22 @@ export async function saveClientConfig(
     }
     // Not even /dev/null will do: it would be replaced by a file.
     if (there && !there.isFile()) throw new Error("it must be a regular file");
+    const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return "";
+      throw error;
+    });
+    const changed = withSettings(text, settings);
+    // A file with other faults stays unchanged: every command would refuse it.
+    parseConfig(path, changed);
     if (ownDirectory) {
       const directory = dirname(path);
       await mkdir(directory, { recursive: true, mode: 0o700 });
       await chmod(directory, 0o700);
       if (owner) await chown(directory, owner.uid, owner.gid);
     }
-    const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return "";
-      throw error;
-    });
-    await replaceFile(path, withSettings(text, settings), owner);
+    await replaceFile(path, changed, owner);
   } catch (cause) {
+    if (isBhattiError(cause)) throw cause;
     throw new BhattiError("bad_config", `cannot write ${path}: ${messageOf(cause)}`, { cause });
   }
 }
