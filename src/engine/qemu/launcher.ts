@@ -13,8 +13,9 @@ import { Qmp } from "./qmp/qmp.ts";
 
 const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND } = constants;
 
-/** It says so of every machine, as long as there is no network. */
-const meaningless = /warning: hub \d+ is not connected to host network/;
+/** Written by every machine without a network, and by a start that repairs the disk after a crash (qcow2). */
+const meaningless =
+  /warning: hub \d+ is not connected to host network|^(ERROR|Repairing|Leaked|Rebuilding) /;
 
 export const qemuBinary = "qemu-system-x86_64";
 export const pidFileFlag = "-pidfile";
@@ -84,11 +85,11 @@ async function endOf(process: Detached, { log }: Launch): Promise<BhattiError> {
   return new BhattiError("machine_failed", `QEMU exited at start${when}: ${await lastWords(log)}`);
 }
 
-/** The end of QEMU's own messages; "nothing" when it said nothing. */
+/** The end of QEMU's own messages, on one line. */
 export async function lastWords(log: string): Promise<string> {
   const text = await readFile(log, "utf8").catch(() => "");
   const lines = text.split("\n").filter((line) => line.trim() !== "" && !meaningless.test(line));
-  return lines.slice(-5).join("\n").slice(-1000) || "no output";
+  return lines.slice(-5).join("; ").slice(-1000) || "no output";
 }
 
 /** Ends a QEMU that is no longer needed: politely, so that it flushes its disks, then by force. */
