@@ -51,6 +51,15 @@ test.each([
   });
 });
 
+test.each(["new/x", "new/"])("pull of a file to %s fails if new does not exist", async (path) => {
+  const { code, stderr } = await shell(`$B file pull dev f ${path}`);
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: `Error: cannot write "${path === "new/" ? "new/f" : path}": Directory "new" does not exist\n`,
+  });
+  expect(readdirSync(folder)).toEqual([]);
+});
+
 test("a FIFO gets the bytes, and stays", async () => {
   const { code, stdout } = await shell("mkfifo p; cat p > got & $B file pull dev f p; wait");
   expect({ code, stdout, isExact: local("got") === content }).toEqual({

@@ -15,7 +15,7 @@ export type Destination =
   /** A file to replace or create; a symbolic link to it is kept. */
   | { kind: "file"; directory: string; name: string };
 
-/** Throws local_io for a dangling link. */
+/** Throws local_io for a dangling link and a missing directory. */
 export function destinationOf(local: string): Destination {
   if (local === "-") return { kind: "stdout" };
   const path = bytesOf(local);
@@ -24,7 +24,12 @@ export function destinationOf(local: string): Destination {
     if (lstatSync(path, { throwIfNoEntry: false })) {
       throw new BhattiError("local_io", `cannot write "${local}": Dangling symbolic link`);
     }
-    return fileAt(local);
+    const file = fileAt(local);
+    if (!statSync(bytesOf(file.directory), { throwIfNoEntry: false })) {
+      const rule = `Directory "${file.directory}" does not exist`;
+      throw new BhattiError("local_io", `cannot write "${local}": ${rule}`);
+    }
+    return file;
   }
   if (isStdout(stat)) return { kind: "stdout" };
   return stat.isFile()
@@ -32,8 +37,8 @@ export function destinationOf(local: string): Destination {
     : { kind: "special", path: local };
 }
 
-function fileAt(path: string): Destination {
-  return { kind: "file", directory: dirname(path), name: basename(path) };
+function fileAt(path: string) {
+  return { kind: "file", directory: dirname(path), name: basename(path) } as const;
 }
 
 /** Such as /dev/stdout. */
