@@ -11,3 +11,5 @@ export const maximumTemplates = 100;
 export const maximumTemplateBytes = 4 * 1024 * 1024;
 /** At once. */
 export const maximumForks = 64;
+/** Until a share link expires. */
+export const maximumShareSeconds = 31_536_000;

@@ -1,6 +1,7 @@
 /** Share links, which open a shell of one sandbox in a browser without a key. */
 import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
+import { maximumShareSeconds } from "./limits.ts";
 import { SandboxRef } from "./names.ts";
 import { OutputTaken, OutputWindow } from "./output-window.ts";
 import { zeroMeans } from "./unset.ts";
@@ -10,7 +11,7 @@ export const ShareSandbox = z
     ttl_s: z
       .int()
       .min(1, { error: "must be at least 1 second" })
-      .max(31_536_000, { error: "must be at most 31536000 seconds" })
+      .max(maximumShareSeconds, { error: `must be at most ${maximumShareSeconds} seconds` })
       .optional()
       .describe("Seconds until the link expires; default: never"),
     read_only: z

@@ -52,10 +52,11 @@ test("inspect says that a sandbox is shared, and never the link", async () => {
   expect(await shared()).toBeUndefined();
 });
 
-test("a link for ever is not asked for by a length of time", async () => {
-  const { code, stderr } = await daemon.run(["share", "dev", "--ttl", "0"]);
+test.each(["0", "never", "5x", "366d"])("share refuses --ttl %s with the value", async (ttl) => {
+  const { code, stderr } = await daemon.run(["share", "dev", "--ttl", ttl]);
   expect(code).toBe(1);
-  expect(stderr).toContain("--ttl must be at least 1 second");
+  const rule = "--ttl must be 1 to 31536000 seconds, as a number or such as 90s, 5m or 2h";
+  expect(stderr).toContain(`${rule}, got "${ttl}"\n`);
 });
 
 test("--revoke succeeds, also when there was no link", async () => {
@@ -73,7 +74,6 @@ test.each([
     ["share", "dev", "--revoke", "--ttl", "1h"],
     "Error: --revoke cannot be used with --ttl or --read-only\n",
   ],
-  [["share", "dev", "--ttl", "soon"], "Error: --ttl must be a duration"],
 ])("%p is refused", async (words, problem) => {
   const { code, stdout, stderr } = await daemon.run(words);
   expect([code, stdout]).toEqual([1, ""]);

@@ -1,6 +1,7 @@
 /** `bhatti share`: a link that opens a shell of a sandbox in a browser. */
+import { maximumShareSeconds } from "../../contract/limits.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
-import { duration } from "../arguments/duration.ts";
+import { timeLimit } from "../arguments/duration.ts";
 import { badFlag, toggle } from "../arguments/flags.ts";
 import { given } from "../arguments/given.ts";
 import { command } from "../command.ts";
@@ -15,7 +16,9 @@ export const share = command({
   arguments: ["sandbox"],
   flags: {
     revoke: toggle("Revoke the link and disconnect its clients"),
-    ttl: duration("Expire the link after this time (default: never)"),
+    ttl: timeLimit("Expire the link after this time (default: never)", {
+      max: maximumShareSeconds,
+    }),
     "read-only": toggle("Show the newest shell without accepting input"),
   },
   examples: [
@@ -27,8 +30,6 @@ export const share = command({
     if (revoke && (ttl !== undefined || readOnly)) {
       throw badFlag("revoke", "cannot be used with --ttl or --read-only");
     }
-    if (ttl === 0)
-      throw badFlag("ttl", "must be at least 1 second; omit it for a link without expiry");
     const client = await context.client();
     if (revoke) {
       await client.call("share.revoke", { params: { ref } });
