@@ -15,8 +15,11 @@ export type Destination =
   /** A file to replace or create; a symbolic link to it is kept. */
   | { kind: "file"; directory: string; name: string };
 
-/** Throws local_io for a dangling link and a missing directory. */
-export function destinationOf(local: string): Destination {
+/** Throws local_io for a dangling link and, unless `createsDirectory`, for a file in a directory that does not exist. */
+export function destinationOf(
+  local: string,
+  { createsDirectory }: { createsDirectory: boolean },
+): Destination {
   if (local === "-") return { kind: "stdout" };
   const path = bytesOf(local);
   const stat = writing(local, () => statSync(path, { throwIfNoEntry: false }));
@@ -25,7 +28,7 @@ export function destinationOf(local: string): Destination {
       throw new BhattiError("local_io", `cannot write "${local}": Dangling symbolic link`);
     }
     const file = fileAt(local);
-    if (!statSync(bytesOf(file.directory), { throwIfNoEntry: false })) {
+    if (!createsDirectory && !statSync(bytesOf(file.directory), { throwIfNoEntry: false })) {
       const rule = `Directory "${file.directory}" does not exist`;
       throw new BhattiError("local_io", `cannot write "${local}": ${rule}`);
     }

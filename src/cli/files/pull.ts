@@ -42,9 +42,10 @@ export async function pullFrom(
       `cannot copy the directory ${there.path ?? place.path} to the file "${local}"`,
     );
   }
-  const into = isDirectory || local.endsWith("/");
+  const createsDirectory = local.endsWith("/");
+  const into = isDirectory || createsDirectory;
   const target = there.is_dir || !into ? local : join(local, basename(place.path));
-  const destination = there.is_dir ? undefined : destinationOf(target);
+  const destination = there.is_dir ? undefined : destinationOf(target, { createsDirectory });
   const progress = await showProgress(context, () =>
     there.is_dir || there.size === undefined ? undefined : { files: 1, bytes: there.size },
   );
