@@ -143,6 +143,16 @@ test("pull of a directory with a file that is truncated meanwhile copies the oth
   for (const name of ["a", "z"]) expect(await Bun.file(join(into, name)).text()).toBe(`${name}\n`);
 });
 
+test("push skips files that cannot be read, lists them with the reason, and exits 1", async () => {
+  const { code, stdout, stderr } = await file("push", "/sys/class/net/lo", "lo");
+  expect({ code, stdout }).toEqual({ code: 1, stdout: expect.stringMatching(/^pushed \d+ files/) });
+  expect(stderr).toMatch(
+    /^Error: cannot read \d+ entries of \/sys\/class\/net\/lo, copied the others: /,
+  );
+  expect(stderr).toContain("speed (Invalid argument)");
+  expect(await inside("cat lo/mtu")).toBe("65536\n");
+});
+
 test("files of /proc are read and pulled, and those of /proc and /sys pushed and written", async () => {
   const there = await inside("cat /proc/version");
   expect((await file("read", "/proc/version")).stdout).toBe(there);

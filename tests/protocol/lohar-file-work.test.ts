@@ -220,6 +220,13 @@ test("a pipe gives way to nothing that is copied or unpacked", async () => {
   expect((await stat(here("pipe"))).isFIFO()).toBe(true);
 });
 
+test("a file of a directory that cannot be read is left out with the reason", async () => {
+  const packed = await bytesOf(await guest.files.pack(at("/sys/class/net/lo"), generous()));
+  expect(packed.includes("BHATTI.left-out=unreadable speed\n")).toBe(true);
+  expect(packed.includes("BHATTI.reason=Invalid argument\n")).toBe(true);
+  expect(packed.includes("mtu\0")).toBe(true);
+});
+
 test("copy and move to a path that cannot be created name the destination and the action", async () => {
   const source = here("seq");
   await Bun.write(source, "1\n");

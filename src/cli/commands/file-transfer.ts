@@ -4,11 +4,14 @@ import { toggle } from "../arguments/flags.ts";
 import { command } from "../command.ts";
 import type { Context } from "../context.ts";
 import { shrunkText } from "../files/shrunk.ts";
+import type { Unreadable } from "../files/tar-reader.ts";
 import { printable } from "../terminal/printable.ts";
 import { bytesText, filesText } from "../terminal/size.ts";
 
 /** Of what could not be read. */
 const mostNamed = 5;
+/** The kernel's reason for which root can help. */
+const forbidden = "Permission denied";
 
 const asRoot = toggle("Act as root instead of lohar");
 
@@ -16,6 +19,7 @@ export const pushFiles = command({
   description:
     "Copies the contents of a directory into the directory <path>, creating it if needed and keeping other files in it. " +
     "Copies a file to <path>, or into <path> if that is a directory or ends with a slash.\n" +
+    "Skips unreadable files of a directory, lists them and exits 1. " +
     "Keeps modes, times, links and holes. Files belong to lohar, or with --as-root to root.",
   arguments: ["sandbox", "local", "path"],
   byteArguments: ["local", "path"],
@@ -27,10 +31,12 @@ export const pushFiles = command({
   async run(context, { sandbox, local, path, "as-root": root }) {
     const { pushInto } = await import("../files/push.ts");
     const place = { ref: sandbox, path, ...(root && { as_root: "true" as const }) };
-    const { answer, files, bytes, skipped } = await pushInto(context, local, place);
+    const { answer, files, bytes, skipped, unreadable } = await pushInto(context, local, place);
     const told = { ...answer, ...(skipped > 0 && { skipped }) };
     await context.result(told, () => `pushed ${filesText(files)}, ${bytesText(bytes)}\n`);
     await tellSkipped(context, skipped);
+    if (unreadable.length === 0) return;
+    throw new BhattiError("local_io", incomplete(local, unreadable));
   },
 });
 
@@ -62,7 +68,11 @@ export const pullFiles = command({
       const which = `set-user-ID and set-group-ID bits of ${filesText(pulled.unprivileged)}`;
       await context.remark(`Dropped the ${which}: keep them with -p`);
     }
-    if (unreadable.length > 0) throw incomplete(path, unreadable);
+    if (unreadable.length > 0) {
+      const isForbidden = unreadable.some(({ reason = forbidden }) => reason === forbidden);
+      const code = isForbidden ? "permission_denied" : "guest_failed";
+      throw new BhattiError(code, incomplete(path, unreadable));
+    }
     const [first, ...others] = shrunk;
     if (!first) return;
     const more = others.length > 0 ? ` (and ${others.length} other files)` : "";
@@ -70,13 +80,13 @@ export const pullFiles = command({
   },
 });
 
-function incomplete(path: string, names: string[]): BhattiError {
-  const first = names.slice(0, mostNamed).map(printable).join(", ");
-  const more = names.length > mostNamed ? ", …" : "";
-  return new BhattiError(
-    "permission_denied",
-    `cannot read ${names.length} entries of ${path}, copied the others: ${first}${more}`,
-  );
+function incomplete(path: string, unreadable: Unreadable[]): string {
+  const named = ({ name, reason = forbidden }: Unreadable) =>
+    `${printable(name)} (${printable(reason)})`;
+  const first = unreadable.slice(0, mostNamed).map(named).join(", ");
+  const more = unreadable.length > mostNamed ? ", …" : "";
+  const count = unreadable.length === 1 ? "1 entry" : `${unreadable.length} entries`;
+  return `cannot read ${count} of ${path}, copied the others: ${first}${more}`;
 }
 
 async function tellSkipped({ remark, flags }: Context, skipped: number): Promise<void> {

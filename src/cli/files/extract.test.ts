@@ -16,8 +16,10 @@ import { extractFile, extractInto } from "./extract.ts";
 import {
   headerOf,
   incompleteBlock,
+  leftOutKey,
   noteOf,
   padding,
+  reasonKey,
   shrankKey,
   type TarType,
   tarEnd,
@@ -123,13 +125,14 @@ test("a name may be as long as the file system's names are", async () => {
 test("what the sender passed over is told", async () => {
   const notes = ["unreadable a/my secret", "special pipe", "special socket", "later something"];
   const stream = [
-    ...notes.map((note) => noteOf(Buffer.from(note))),
+    ...notes.map((note) => noteOf({ [leftOutKey]: note })),
+    noteOf({ [leftOutKey]: "unreadable b", [reasonKey]: "Input/output error" }),
     tarOf([["file", "file", "x"]]),
   ];
   expect(await extract(Buffer.concat(stream))).toEqual({
     entries: 1,
     skipped: 2,
-    unreadable: ["a/my secret"],
+    unreadable: [{ name: "a/my secret" }, { name: "b", reason: "Input/output error" }],
     shrunk: [],
     unprivileged: 0,
   });
@@ -140,7 +143,7 @@ test("a file that shrank while it was packed has what was there, and is named", 
     ["log", "file", `there${"\0".repeat(995)}`],
     ["other", "file", "all of it"],
   ];
-  const note = noteOf(Buffer.from("1000 5 log"), shrankKey);
+  const note = noteOf({ [shrankKey]: "1000 5 log" });
   const members = (some: Entry[]) => tarOf(some).subarray(0, -tarEnd.length);
   const both = [members(files.slice(0, 1)), note, members(files.slice(1))];
   async function* cutOff() {
@@ -163,7 +166,7 @@ test("a file that shrank while it was packed has what was there, and is named", 
 
 test("a file that shrank has only what was there, also when its stream is cut off before its end", async () => {
   const log = tarOf([["log", "file", `there${"\0".repeat(995)}`]]).subarray(0, -tarEnd.length);
-  const note = noteOf(Buffer.from("1000 5 log"), shrankKey);
+  const note = noteOf({ [shrankKey]: "1000 5 log" });
   expect(await codeOf(Buffer.concat([log, note, log.subarray(0, 600)]))).toBe("bad_request");
   expect(readFileSync(join(into, "log"), "utf8")).toBe("there");
 });

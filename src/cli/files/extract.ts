@@ -3,14 +3,14 @@ import { bytesOf } from "../../contract/byte-text.ts";
 import type { Progress } from "../terminal/progress.ts";
 import { LocalTree, type TreeOptions } from "./local-tree.ts";
 import { dataBytes, denseOf } from "./sparse.ts";
-import { type LeftOut, readTar, type Shrunk, type TarItem } from "./tar-reader.ts";
+import { type LeftOut, readTar, type Shrunk, type TarItem, type Unreadable } from "./tar-reader.ts";
 
 export interface Extracted {
   entries: number;
   /** Devices and the like, which are not made here. */
   skipped: number;
-  /** Names of what could not be read there. */
-  unreadable: string[];
+  /** What could not be read there. */
+  unreadable: Unreadable[];
   /** Files that shrank while they were read. */
   shrunk: Shrunk[];
   /** Number of files without their set-user-ID or set-group-ID bit. */

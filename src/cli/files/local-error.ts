@@ -15,7 +15,17 @@ export function writing<T>(path: Buffer | string, work: () => T): T {
 /** `what` failed, such as `cannot write to standard output`, for the reason that the kernel gave. */
 export function localError(what: string, cause: unknown, reasons: Reasons = {}): BhattiError {
   const { code = "" } = cause as NodeJS.ErrnoException;
-  return new BhattiError("local_io", `${what}: ${reasons[code] ?? strerror(cause)}`, { cause });
+  return new LocalError(what, reasons[code] ?? strerror(cause), cause);
+}
+
+/** An error of the local file system with its reason alone, such as `Permission denied`. */
+export class LocalError extends BhattiError {
+  readonly reason: string;
+
+  constructor(what: string, reason: string, cause?: unknown) {
+    super("local_io", `${what}: ${reason}`, { cause });
+    this.reason = reason;
+  }
 }
 
 function textOfPath(path: Buffer | string): string {
@@ -36,6 +46,7 @@ function explained<T>(what: string, reasons: Reasons, work: () => T): T {
 function strerror(cause: unknown): string {
   const message = messageOf(cause);
   const text = /^[A-Z][A-Z0-9]+: ([^,]+)/.exec(message)?.[1] ?? message;
+  if (text === "i/o error") return "I/O error";
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 

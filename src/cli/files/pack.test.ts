@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { packDirectory, packFile } from "./pack.ts";
+import { type PackProgress, packDirectory, packFile } from "./pack.ts";
 import { readTar } from "./tar-reader.ts";
 
 let folder: string;
@@ -11,7 +11,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const progress = () => ({ files: 0, bytes: 0, skipped: 0 });
+const progress = (): PackProgress => ({ files: 0, bytes: 0, skipped: 0, unreadable: [] });
 
 async function* packed(path: string) {
   yield* packFile(path, "name", progress(), { sparse: true });
@@ -38,6 +38,21 @@ test.each([
     expect(content.length).toBeGreaterThan(0);
   },
 );
+
+test("a file of a directory that cannot be read is noted with the reason, and the others are packed", () => {
+  const found = progress();
+  const packed = Buffer.concat([...packDirectory("/sys/class/net/lo", found, { sparse: true })]);
+  expect(found.unreadable).toContainEqual({ name: "speed", reason: "Invalid argument" });
+  expect(packed.includes("speed\0")).toBe(false);
+  expect(packed.includes("mtu\0")).toBe(true);
+});
+
+test("EIO is spelled as in strerror", () => {
+  // Address 0 of a process is not mapped.
+  expect(() => [...packFile("/proc/self/mem", "name", progress(), { sparse: true })]).toThrow(
+    'cannot read "/proc/self/mem": I/O error',
+  );
+});
 
 test("a file that shrinks while it is packed is an error that has its sizes", async () => {
   const path = join(folder, "log");

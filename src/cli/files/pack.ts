@@ -10,12 +10,13 @@ import {
   readlinkSync,
   readSync,
 } from "node:fs";
-import { bytesOf } from "../../contract/byte-text.ts";
+import { bytesOf, textOf } from "../../contract/byte-text.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
-import { reading } from "./local-error.ts";
+import { LocalError, reading } from "./local-error.ts";
 import { shrunkText } from "./shrunk.ts";
 import { dataBytes, type Extent, extentsOf, mapOf } from "./sparse.ts";
 import { headerOf, padding, type TarEntry, type TarType, tarEnd } from "./tar-header.ts";
+import type { Unreadable } from "./tar-reader.ts";
 
 export interface PackOptions {
   /** Omits holes, which older agents refuse. */
@@ -27,6 +28,8 @@ export interface PackProgress {
   bytes: number;
   /** Neither files nor directories nor links. */
   skipped: number;
+  /** What could not be read; the rest of a directory is packed. */
+  unreadable: Unreadable[];
 }
 
 const pieceBytes = 262_144;
@@ -43,7 +46,8 @@ export function* packDirectory(
   progress: PackProgress,
   options: PackOptions,
 ): Generator<Piece> {
-  yield* joined(treeOf(bytesOf(path), noTarget, new Packer(progress, options)));
+  const directory = bytesOf(path);
+  yield* joined(treeOf(directory, listed(directory), noTarget, new Packer(progress, options)));
 }
 
 /** The file alone, under that name. */
@@ -53,14 +57,14 @@ export function* packFile(
   progress: PackProgress,
   options: PackOptions,
 ): Generator<Piece> {
-  yield* joined(new Packer(progress, options).file(bytesOf(path), bytesOf(name), 0));
+  yield* joined(new Packer(progress, options).file(openFile(bytesOf(path), 0), bytesOf(name)));
 }
 
 /** How much there is to pack. */
 export function measure(path: string): { files: number; bytes: number } {
   const sum = { files: 0, bytes: 0 };
   const add = (directory: Buffer) => {
-    for (const name of listed(directory)) {
+    for (const name of listedIfReadable(directory)) {
       const child = below(directory, name);
       const stat = lstatSync(child, { throwIfNoEntry: false });
       if (stat?.isDirectory()) add(child);
@@ -74,23 +78,37 @@ export function measure(path: string): { files: number; bytes: number } {
   return sum;
 }
 
-function* treeOf(directory: Buffer, prefix: Buffer, packer: Packer): Generator<Buffer> {
-  for (const name of listed(directory)) {
+function* treeOf(
+  directory: Buffer,
+  names: Buffer[],
+  prefix: Buffer,
+  packer: Packer,
+): Generator<Buffer> {
+  for (const name of names) {
     const path = below(directory, name);
     const packed = prefix.length > 0 ? below(prefix, name) : name;
     const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
     if (!stat) continue; // gone since
     if (stat.isDirectory()) {
+      const inner = packer.ifReadable(packed, () => listed(path));
       yield packer.header(packed, "directory", stat);
-      yield* treeOf(path, packed, packer);
-    } else if (stat.isSymbolicLink()) {
-      const target = reading(path, () => readlinkSync(path, "buffer"));
-      yield packer.header(packed, "symlink", stat, { target });
-    } else if (stat.isFile()) {
-      yield* packer.file(path, packed, constants.O_NOFOLLOW);
+      if (inner) yield* treeOf(path, inner, packed, packer);
     } else {
-      packer.progress.skipped += 1;
+      yield* leafOf(path, packed, stat, packer);
     }
+  }
+}
+
+function* leafOf(path: Buffer, name: Buffer, stat: BigIntStats, packer: Packer): Generator<Buffer> {
+  if (stat.isSymbolicLink()) {
+    const link = () => reading(path, () => readlinkSync(path, "buffer"));
+    const target = packer.ifReadable(name, link);
+    if (target) yield packer.header(name, "symlink", stat, { target });
+  } else if (stat.isFile()) {
+    const file = packer.ifReadable(name, () => openFile(path, constants.O_NOFOLLOW));
+    if (file) yield* packer.file(file, name);
+  } else {
+    packer.progress.skipped += 1;
   }
 }
 
@@ -127,19 +145,25 @@ class Packer {
     return Buffer.concat([headerOf(entry, { storedBytes: map.length + dataBytes(extents) }), map]);
   }
 
-  *file(path: Buffer, name: Buffer, flags: number): Generator<Buffer> {
-    const descriptor = reading(path, () => openSync(path, constants.O_RDONLY | flags));
+  /** Undefined, and noted, for what cannot be read. */
+  ifReadable<T>(name: Buffer, read: () => T): T | undefined {
     try {
-      const stat = fstatSync(descriptor, { bigint: true });
+      return read();
+    } catch (error) {
+      if (!(error instanceof LocalError)) throw error;
+      this.progress.unreadable.push({ name: textOf(name), reason: error.reason });
+      return undefined;
+    }
+  }
+
+  *file({ path, descriptor, stat, content }: OpenFile, name: Buffer): Generator<Buffer> {
+    try {
       const first = stat.nlink > 1n ? this.#firstOf(stat, name) : undefined;
       if (first) {
         yield this.header(name, "link", stat, { target: first });
         return;
       }
-      const [told, blocks] = [Number(stat.size), Number(stat.blocks)];
-      // Files of /proc and /sys have another size than stat reports.
-      const content = told < smallBytes ? contentOf(descriptor, told, path) : undefined;
-      const size = content?.length ?? told;
+      const [size, blocks] = [content?.length ?? Number(stat.size), Number(stat.blocks)];
       const isSparse = this.#options.sparse && !content;
       const extents = isSparse ? extentsOf(descriptor, { size, blocks }) : undefined;
       yield this.header(name, "file", stat, { size }, extents);
@@ -181,6 +205,28 @@ class Packer {
   }
 }
 
+/** An open file, with its content if it is small: some files can be opened but not read. */
+interface OpenFile {
+  path: Buffer;
+  descriptor: number;
+  stat: BigIntStats;
+  content: Buffer | undefined;
+}
+
+function openFile(path: Buffer, flags: number): OpenFile {
+  const descriptor = reading(path, () => openSync(path, constants.O_RDONLY | flags));
+  try {
+    const stat = fstatSync(descriptor, { bigint: true });
+    const size = Number(stat.size);
+    // Files of /proc and /sys have another size than stat reports.
+    const content = size < smallBytes ? contentOf(descriptor, size, path) : undefined;
+    return { path, descriptor, stat, content };
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
+}
+
 /** At most `size` bytes, or all bytes of a file that reports size 0. */
 function contentOf(descriptor: number, size: number, path: Buffer): Buffer {
   const pieces: Buffer[] = [];
@@ -191,7 +237,7 @@ function contentOf(descriptor: number, size: number, path: Buffer): Buffer {
     bytes += count;
     if (bytes > maxUnsizedBytes) {
       const rule = "its size is unknown, and it has more than 16 MiB";
-      throw new BhattiError("local_io", `cannot read "${path}": ${rule}`);
+      throw new LocalError(`cannot read "${path}"`, rule);
     }
     pieces.push(piece.subarray(0, count));
   }
@@ -216,6 +262,14 @@ function* joined(pieces: Iterable<Buffer>): Generator<Piece> {
 
 function listed(directory: Buffer): Buffer[] {
   return reading(directory, () => readdirSync(directory, { encoding: "buffer" }));
+}
+
+function listedIfReadable(directory: Buffer): Buffer[] {
+  try {
+    return listed(directory);
+  } catch {
+    return [];
+  }
 }
 
 function below(directory: Buffer, name: Buffer): Buffer {

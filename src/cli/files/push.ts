@@ -27,9 +27,9 @@ export async function pushInto(context: Context, local: string, place: Place): P
   const into = stat.isDirectory() ? { place, name: "" } : await destination(client, local, place);
   const total = () => (stat.isDirectory() ? measure(local) : { files: 1, bytes: stat.size });
   const shown = await showProgress(context, total);
-  const progress = Object.assign(shown, { skipped: 0 });
+  const progress = Object.assign(shown, { skipped: 0, unreadable: [] });
   const pieces = (options: PackOptions) => {
-    Object.assign(progress, { files: 0, bytes: 0, skipped: 0 });
+    Object.assign(progress, { files: 0, bytes: 0, skipped: 0, unreadable: [] });
     return stat.isDirectory()
       ? packDirectory(local, progress, options)
       : packFile(local, into.name, progress, options);
@@ -46,9 +46,9 @@ export async function pushInto(context: Context, local: string, place: Place): P
           return send({ sparse: false }, signal);
         }),
     );
-    const { files, bytes } = progress;
+    const { files, bytes, unreadable } = progress;
     const skipped = progress.skipped + (answer.skipped ?? 0);
-    return { answer, files, bytes, skipped };
+    return { answer, files, bytes, skipped, unreadable };
   } finally {
     await shown.end();
   }

@@ -30,7 +30,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const progress = () => ({ files: 0, bytes: 0, skipped: 0 });
+const progress = () => ({ files: 0, bytes: 0, skipped: 0, unreadable: [] });
 
 /** Data at these places, in units of a block, and the size in bytes. */
 function makeSparse(path: string, parts: readonly (readonly [number, number])[], size: number) {

@@ -71,8 +71,12 @@ export function headerOf(entry: TarEntry & { type: TarType }, sparse?: Sparse): 
 }
 
 /** A note about a stream, between two of its entries. */
-export function noteOf(value: Buffer, key = leftOutKey): Buffer {
-  return extended("g", [record(key, value)]);
+export function noteOf(records: Record<string, string>): Buffer {
+  const all = Object.entries(records);
+  return extended(
+    "g",
+    all.map(([key, value]) => record(key, Buffer.from(value))),
+  );
 }
 
 function extended(flag: "x" | "g", records: Buffer[]): Buffer {
@@ -107,6 +111,9 @@ function isOctal(mtime: number): boolean {
 
 /** In a header for all entries, from a sandbox: why something is missing (`unreadable`, `special`), a space, its name. */
 export const leftOutKey = "BHATTI.left-out";
+
+/** In the same header: the reason of the sender's kernel, such as `Permission denied`. */
+export const reasonKey = "BHATTI.reason";
 
 /** In such a header too: a file's size in its header, the size that it had, its name. The rest of its bytes are zeros. */
 export const shrankKey = "BHATTI.shrank";

@@ -9,6 +9,7 @@ import {
   nanosecondsOf,
   readBlock,
   readRecords,
+  reasonKey,
   second,
   shrankKey,
   type TarEntry,
@@ -25,10 +26,16 @@ export interface TarItem extends TarEntry {
 export interface LeftOut {
   /** Neither files nor directories nor links. */
   special: number;
-  /** Names of what the sender may not read. */
-  unreadable: string[];
+  /** What the sender could not read. */
+  unreadable: Unreadable[];
   /** Files that ended before their size: the stream is padded with zeros. */
   shrunk: Shrunk[];
+}
+
+export interface Unreadable {
+  name: string;
+  /** Absent from agents of earlier versions: no permission. */
+  reason?: string;
 }
 
 export interface Shrunk {
@@ -158,7 +165,10 @@ function note(bytes: Buffer, leftOut: LeftOut): void {
   const records = readRecords(bytes);
   const [why, ...name] = records.get(leftOutKey)?.toString().split(" ") ?? [];
   if (why === "special") leftOut.special += 1;
-  else if (why === "unreadable") leftOut.unreadable.push(name.join(" "));
+  else if (why === "unreadable") {
+    const reason = records.get(reasonKey)?.toString();
+    leftOut.unreadable.push({ name: name.join(" "), ...(reason !== undefined && { reason }) });
+  }
   const shrunk = records.get(shrankKey)?.toString("latin1");
   const [, from, to, shrunkName = ""] = /^(\d{1,15}) (\d{1,15}) (.+)$/s.exec(shrunk ?? "") ?? [];
   if (shrunkName === "") return;

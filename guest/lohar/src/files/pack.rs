@@ -87,11 +87,11 @@ impl Packing<'_> {
         let step = walk.next();
         let mut path = walk.path().as_os_str().as_bytes().to_vec();
         let step = match step {
-            Err(Errno::ACCESS | Errno::PERM) => {
-                self.left_out("unreadable", &path)?;
+            Err(error) => {
+                self.unreadable(&path, &error.into())?;
                 return Ok(true);
             }
-            step => step?,
+            Ok(step) => step,
         };
         match step {
             Some(Step::Leaf(name, _)) if is_temporary(name.to_bytes()) => {}
@@ -118,33 +118,43 @@ impl Packing<'_> {
                 // Gone, or something else, since it was looked at.
                 Err(Refusal::Kernel(Errno::NOENT | Errno::LOOP | Errno::ISDIR)) => Ok(()),
                 Err(Refusal::Rule(..)) => Ok(()),
-                Err(_) => self.left_out("unreadable", path),
+                Err(refusal) => self.unreadable(path, &refusal),
                 Ok((file, stat)) => self.name(path, &file, &stat),
             },
             FileType::Symlink => {
                 let mut member = member(Kind::Link, path, stat);
                 match readlinkat(directory, name, Vec::new()) {
                     Err(Errno::NOENT) => return Ok(()),
-                    Err(_) => return self.left_out("unreadable", path),
+                    Err(error) => return self.unreadable(path, &error.into()),
                     Ok(target) => member.target = target.into_bytes(),
                 }
                 self.header(&member)
             }
             _ => {
                 self.done.skipped += 1;
-                self.left_out("special", path)
+                self.note("BHATTI.left-out", "special", path, None)
             }
         }
     }
 
-    fn left_out(&mut self, why: &str, path: &[u8]) -> Result<(), Refusal> {
-        self.note("BHATTI.left-out", why, path)
+    fn unreadable(&mut self, path: &[u8], why: &Refusal) -> Result<(), Refusal> {
+        let (_, reason) = why.explained();
+        self.note("BHATTI.left-out", "unreadable", path, Some(&reason))
     }
 
     /// A header that is about no member, which a reader that does not know it passes over.
-    fn note(&mut self, key: &str, what: &str, path: &[u8]) -> Result<(), Refusal> {
+    fn note(
+        &mut self,
+        key: &str,
+        what: &str,
+        path: &[u8],
+        reason: Option<&str>,
+    ) -> Result<(), Refusal> {
         let mut bytes = Vec::new();
-        append_note(&mut bytes, key, &[what.as_bytes(), b" ", path].concat());
+        let value = [what.as_bytes(), b" ", path].concat();
+        let mut notes = vec![(key, value.as_slice())];
+        notes.extend(reason.map(|reason| ("BHATTI.reason", reason.as_bytes())));
+        append_note(&mut bytes, &notes);
         Ok(self.answers.push(&bytes)?)
     }
 
@@ -214,7 +224,7 @@ impl Packing<'_> {
             lacking -= count;
         }
         let sizes = format!("{from} {to}");
-        self.note("BHATTI.shrank", &sizes, &member.path)?;
+        self.note("BHATTI.shrank", &sizes, &member.path, None)?;
         self.done.bytes -= from - to;
         self.has_shrunk = true;
         Ok(())
@@ -227,7 +237,8 @@ impl Packing<'_> {
             Ok(Some(content)) => content,
             Ok(None) if self.is_one_file => return Err(too_long()),
             Err(error) if self.is_one_file => return Err(error.into()),
-            _ => return self.left_out("unreadable", &member.path),
+            Ok(None) => return self.unreadable(&member.path, &too_long()),
+            Err(error) => return self.unreadable(&member.path, &error.into()),
         };
         member.size = content.len() as u64;
         self.header(&member)?;

@@ -46,19 +46,26 @@ impl<T, E: Into<Refusal>> Explain<T> for Result<T, E> {
 }
 
 pub fn failure(refusal: impl Into<Refusal>, action: &str, path: &Path) -> Failure {
-    let (code, reason) = match refusal.into() {
-        Refusal::Kernel(error) => (code(error), reason(error)),
-        Refusal::Link(link) => ("unsafe_path", link_reason(&link)),
-        Refusal::Shrank { from, to } => (
-            "file_changed",
-            format!("file changed as we read it: shrank from {from} to {to} bytes"),
-        ),
-        Refusal::Rule(code, reason) => (code, reason.to_owned()),
-    };
+    let (code, reason) = refusal.into().explained();
     Failure::new(
         code,
         format!("Cannot {action} '{}': {reason}", path.display()),
     )
+}
+
+impl Refusal {
+    /// Code and reason.
+    pub fn explained(&self) -> (&'static str, String) {
+        match self {
+            Refusal::Kernel(error) => (code(*error), reason(*error)),
+            Refusal::Link(link) => ("unsafe_path", link_reason(link)),
+            Refusal::Shrank { from, to } => (
+                "file_changed",
+                format!("file changed as we read it: shrank from {from} to {to} bytes"),
+            ),
+            Refusal::Rule(code, reason) => (code, (*reason).to_owned()),
+        }
+    }
 }
 
 fn link_reason(link: &Path) -> String {

@@ -66,10 +66,12 @@ fn map_of(extents: &[Extent]) -> Vec<u8> {
     map
 }
 
-/// A record about the stream as a whole, between two members.
-pub fn append_note(out: &mut Vec<u8>, key: &str, value: &[u8]) {
+/// Records about the stream as a whole, between two members.
+pub fn append_note(out: &mut Vec<u8>, notes: &[(&str, &[u8])]) {
     let mut records = Vec::new();
-    pax::append_record(&mut records, key, value);
+    for (key, value) in notes {
+        pax::append_record(&mut records, key, value);
+    }
     let size = records.len() as u64;
     out.extend_from_slice(&block(b'g', b"././@PaxHeader", b"", size, 0o644, 0, (0, 0)));
     out.extend_from_slice(&records);
