@@ -38,6 +38,16 @@ function fullStore() {
   return { store, row, keeper, actor: new SandboxActors().of("sbx_0") };
 }
 
+test("a change of a sandbox that is being created is not retried", () => {
+  const { store, row, keeper, actor } = fullStore();
+  row.status = "creating";
+  keeper.detach(actor, "unknown", "destroy failed");
+  row.status = "running";
+  store.isFull = false;
+  keeper.turn(actor, "warm");
+  expect(row).toMatchObject({ status: "running", thermal: "warm", statusReason: null });
+});
+
 test("a stop that cannot be stored fails, and a loss is stored with the next change", () => {
   const { store, row, keeper, actor } = fullStore();
   expect(() => keeper.suspended(actor, "stopped")).toThrow("full");

@@ -139,6 +139,7 @@ export class MachineKeeper {
       this.#change(id, change);
     } catch (error) {
       this.#log.error("cannot store the state of a sandbox", { sandbox: id, error });
+      if (error instanceof InvalidChange) return;
       this.#unstored.set(id, { ...this.#unstored.get(id), ...change });
       this.#retryLater();
     }
@@ -149,9 +150,9 @@ export class MachineKeeper {
       this.#retry = undefined;
       for (const [id, change] of this.#unstored) {
         try {
-          if (this.#store.sandboxes.byId(id)) this.#change(id, change);
-          else this.#unstored.delete(id);
+          this.#change(id, change);
         } catch (error) {
+          if (error instanceof InvalidChange) this.#unstored.delete(id);
           this.#log.debug("still cannot store the state of a sandbox", { sandbox: id, error });
         }
       }
@@ -164,10 +165,10 @@ export class MachineKeeper {
     const change = { ...this.#unstored.get(id), ...latest };
     this.#store.transaction(() => {
       const row = this.#store.sandboxes.byId(id);
-      if (!row) throw new Error(`sandbox ${id} has no row`);
+      if (!row) throw new InvalidChange(`sandbox ${id} has no row`);
       const status = change.status ?? row.status;
       if (!mayBecome(row.status, status)) {
-        throw new Error(`sandbox ${id} cannot change from ${row.status} to ${status}`);
+        throw new InvalidChange(`sandbox ${id} cannot change from ${row.status} to ${status}`);
       }
       this.#store.sandboxes.update(id, {
         status,
@@ -189,6 +190,9 @@ export class MachineKeeper {
 function awake({ epoch }: Machine): { thermal: "hot"; epoch: number } {
   return { thermal: "hot", epoch };
 }
+
+/** A retry would fail as well. */
+class InvalidChange extends Error {}
 
 interface Change {
   status?: SandboxStatus;

@@ -260,18 +260,8 @@ export class Sandboxes {
     try {
       await engine.destroy(machine);
     } catch (error) {
-      this.#detach(actor, `destroy failed: ${messageOf(error)}`);
+      this.#options.keeper.detach(actor, "unknown", `destroy failed: ${messageOf(error)}`);
       throw error;
-    }
-  }
-
-  /** The failure of the destroy is the one to report, also when this cannot be stored. */
-  #detach(actor: SandboxActor, reason: string): void {
-    const { keeper, log } = this.#options;
-    try {
-      keeper.detach(actor, "unknown", reason);
-    } catch (error) {
-      log.error("cannot store that a destroy failed", { sandbox: actor.id, error });
     }
   }
 
