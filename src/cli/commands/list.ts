@@ -11,7 +11,8 @@ export const list = command({
     "  warm   paused in memory; resumes in milliseconds\n" +
     "  cold   suspended to disk, including processes and memory\n" +
     "Using a warm, cold or stopped sandbox wakes it. An idle one becomes warm, then cold, unless --keep-hot of create " +
-    "or edit is set. Attached clients, running commands, 5 % CPU and 1 kB/s of network traffic count as activity.",
+    "or edit is set. Attached clients, running commands of exec, 5 % CPU and 1 kB/s of network traffic count as activity; a server in a " +
+    "detached shell or session that waits for requests does not.",
   arguments: [],
   flags: {
     output: choice("Output format; wide adds columns", ["wide"], { short: "o" }),
