@@ -15,12 +15,18 @@ export interface Condition {
   next?: { thermal: "warm" | "cold" | "destroyed"; at: string };
 }
 
-/** `trouble` is why it is hotter than its idleness would have it. */
+interface Seen {
+  /** Why it is hotter than its idleness would have it. */
+  trouble: string | undefined;
+  /** Number of commands that run in the guest; 0 if unknown. They keep it hot, but no client waits for detached ones. */
+  commands: number;
+}
+
 export function conditionOf(
   sandbox: ListedSandbox,
   actor: SandboxActor | undefined,
   settings: ThermalSettings,
-  trouble: string | undefined,
+  seen: Seen,
 ): Condition {
   const { status } = sandbox;
   if (status === "creating") return { thermal: undefined, reason: "being created" };
@@ -30,8 +36,9 @@ export function conditionOf(
     return withNext({ thermal, reason: restReasonOf(sandbox, actor) }, expiry);
   }
   const thermal = actor.machine.isPaused ? "warm" : "hot";
-  const reason = reasonOf(sandbox, actor, trouble);
-  return withNext({ thermal, reason }, earlier(nextOf(sandbox, actor, settings), expiry));
+  const reason = reasonOf(sandbox, actor, seen);
+  const next = seen.commands > 0 ? undefined : nextOf(sandbox, actor, settings);
+  return withNext({ thermal, reason }, earlier(next, expiry));
 }
 
 export interface Cooling {
@@ -62,20 +69,21 @@ export function iso(milliseconds: number): string {
 function reasonOf(
   sandbox: ListedSandbox,
   { activity, machine }: SandboxActor,
-  trouble: string | undefined,
+  { trouble, commands }: Seen,
 ): string {
   if (machine?.isStalled) return "paused because the host's disk is full";
   if (activity.isInUse) return `in use: ${activity.uses}`;
   if (trouble !== undefined) return trouble;
   if (machine?.isPaused) return `idle since ${iso(activity.lastAt)}`;
-  if (sandbox.keepHot) return "keep_hot";
+  if (sandbox.keepHot) return "keep hot";
+  if (commands > 0) return commands === 1 ? "running a command" : `running ${commands} commands`;
   return `${activity.lastWhat} at ${iso(activity.lastAt)}`;
 }
 
 /** Of one without a machine. */
 function restReasonOf({ status, statusReason }: ListedSandbox, actor?: SandboxActor): string {
   if (actor?.failure) return `wake failed: ${actor.failure.error.message}`;
-  return statusReason ?? (status === "stopped" ? "stopped" : "idle");
+  return statusReason ?? (status === "stopped" ? "stopped" : "suspended");
 }
 
 function nextOf(

@@ -22,7 +22,7 @@ import { presentSandboxOf, requireSandbox, sandboxOf } from "./sandbox-lookup.ts
 import type { SandboxDefaults, SandboxRequest } from "./sandbox-plan.ts";
 import { suspendAll } from "./suspend-all.ts";
 import { type Condition, Thermal, type ThermalSettings } from "./thermal.ts";
-import { currentUsage, type Usage } from "./usage.ts";
+import { type CurrentUsage, currentUsage, type Usage } from "./usage.ts";
 import { type MachineUse, Wake } from "./wake.ts";
 
 export type { ListedSandbox, SandboxChangeRequest, SandboxRecord, SandboxRequest, Usage };
@@ -179,13 +179,13 @@ export class Sandboxes {
     return requireSandbox(store, id);
   }
 
-  /** Why it is as hot as it is, and what comes next. */
-  condition(sandbox: ListedSandbox): Condition {
-    return this.#thermal.condition(sandbox);
+  /** Why it is as hot as it is, and what comes next. `commands`: see `usage`. */
+  condition(sandbox: ListedSandbox, commands?: number): Condition {
+    return this.#thermal.condition(sandbox, commands);
   }
 
   /** Its disk and memory use: current when it is hot, last known otherwise. Never wakes it. */
-  usage({ id }: SandboxRecord): Promise<Usage | undefined> {
+  usage({ id }: SandboxRecord): Promise<CurrentUsage | undefined> {
     return currentUsage(this.#options, id);
   }
 

@@ -102,14 +102,10 @@ export class Thermal {
     }
   }
 
-  condition(sandbox: ListedSandbox): Condition {
+  condition(sandbox: ListedSandbox, commands = 0): Condition {
     const actor = this.#options.actors.peek(sandbox.id);
-    return conditionOf(
-      sandbox,
-      actor,
-      this.#options.settings,
-      this.#watches.get(sandbox.id)?.trouble,
-    );
+    const trouble = this.#watches.get(sandbox.id)?.trouble;
+    return conditionOf(sandbox, actor, this.#options.settings, { trouble, commands });
   }
 
   #cooling(sandbox: SandboxRecord, machine: Machine): Cooling | undefined {

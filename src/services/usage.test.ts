@@ -6,7 +6,9 @@ import { currentUsage } from "./usage.ts";
 
 const measured = { diskTotal: 4, diskUsed: 3, memoryTotal: 2, memoryAvailable: 1 };
 const known = { ...measured, diskUsed: 1, at: "2026-01-02T10:09:12.345Z" };
-const guestWith = (stats: () => Promise<unknown>) => ({ guest: async () => ({ stats }) });
+const guestWith = (stats: () => Promise<unknown>) => ({
+  guest: async () => ({ stats, activity: async () => ({ commands: 2 }) }),
+});
 const answering = guestWith(async () => measured);
 const failing = guestWith(() => Promise.reject(new Error("the connection is lost")));
 
@@ -18,7 +20,7 @@ test.each<[string, object | undefined, object]>([
   [
     "answers",
     { machine: { ...answering, isAwake: true } },
-    { ...measured, at: expect.stringMatching(/^20\d\d-/) },
+    { ...measured, commands: 2, at: expect.stringMatching(/^20\d\d-/) },
   ],
 ])("the usage of a sandbox that %s", async (_what, actor, usage) => {
   const actors = { peek: () => actor } as unknown as SandboxActors;

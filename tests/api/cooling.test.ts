@@ -25,7 +25,7 @@ test("a sandbox says why it is as hot as it is, and what comes next", async () =
   await edit(daemon, { keep_hot: true });
   const kept = await get(daemon, "dev");
   expect(kept.keep_hot).toBeTrue();
-  expect(kept.activity.next).toBeUndefined();
+  expect(kept.activity).toEqual({ reason: "keep hot" });
   await edit(daemon, { ttl_s: 60 });
   expect((await get(daemon, "dev")).activity.next?.thermal).toBe("destroyed");
 });
@@ -86,4 +86,17 @@ test("what comes next is whichever comes first", async () => {
   await using daemon = await startFakeDaemon();
   const { activity } = await daemon.create({ name: "dev", idle_warm_s: 600, ttl_s: 60 });
   expect(activity.next?.thermal).toBe("destroyed");
+});
+
+test("a sandbox with a detached command is not shown as about to become warm", async () => {
+  const clock = new ManualClock();
+  await using daemon = await startFakeDaemon({ clock });
+  await daemon.create({ name: "dev", idle_warm_s: 10 });
+  const detached = { cmd: ["sleep", "600"], detach: true };
+  await daemon.call("POST", "/sandboxes/dev/exec", detached);
+  expect((await get(daemon, "dev")).activity).toEqual({ reason: "running a command" });
+  await daemon.call("POST", "/sandboxes/dev/exec", detached);
+  expect((await get(daemon, "dev")).activity).toEqual({ reason: "running 2 commands" });
+  await edit(daemon, { ttl_s: 60 });
+  expect((await get(daemon, "dev")).activity.next?.thermal).toBe("destroyed");
 });

@@ -17,7 +17,7 @@ test("inspect describes one sandbox, by name and by id", async () => {
   const text = `Name:       dev
 ID:         ${id}
 Status:     running
-Thermal:    hot (keep_hot)
+Thermal:    hot (keep hot)
 Image:      minimal
 Created:    N s ago (${created_at.replace(/\.\d{3}Z/, "Z")})
 Labels:     a=1
@@ -27,7 +27,7 @@ Resources:
   Disk:       300 MB (N MB used, N MB free)
 Network:
   IP:         -
-keep_hot:   true
+Keep hot:   yes
 `;
   for (const words of [
     ["inspect", "dev"],

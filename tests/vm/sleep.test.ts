@@ -141,7 +141,7 @@ test("an idle sandbox becomes warm and then cold by itself, and says when; looki
   const isCold = async () => (await show(daemon, "idle")).thermal === "cold";
   await until("it is cold although it is looked at", isCold);
   const cold = await show(daemon, "idle");
-  expect(cold).toMatchObject({ status: "running", activity: { reason: "idle" } });
+  expect(cold).toMatchObject({ status: "running", activity: { reason: "suspended" } });
   expect(cold.activity.next).toBeUndefined();
   expect(startTimeOf(pid)).toBeUndefined();
   await daemon.ok("list");

@@ -36,7 +36,7 @@ function words(sandbox: ReceivedSandbox): string {
         ["Shared", sandbox.share && shareText(sandbox.share)],
       ],
     },
-    { lines: [["keep_hot", sandbox.keep_hot ? "true" : undefined]] },
+    { lines: [["Keep hot", sandbox.keep_hot ? "yes" : undefined]] },
   ]);
 }
 

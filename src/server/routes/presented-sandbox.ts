@@ -4,7 +4,8 @@ import type { Sandbox } from "../../contract/sandboxes.ts";
 import type { ListedSandbox, Sandboxes, Usage } from "../../services/sandboxes.ts";
 import type { ShareRecord, Shares } from "../../services/shares.ts";
 
-export type Present = (sandbox: ListedSandbox) => Sandbox;
+/** `commands`: the number of commands that run in the guest, if known. */
+export type Present = (sandbox: ListedSandbox, commands?: number) => Sandbox;
 
 export interface PresenterOptions {
   sandboxes: Sandboxes;
@@ -12,8 +13,8 @@ export interface PresenterOptions {
 }
 
 export function sandboxPresenter({ sandboxes, shares }: PresenterOptions): Present {
-  return (sandbox) => {
-    const { thermal, ...activity } = sandboxes.condition(sandbox);
+  return (sandbox, commands) => {
+    const { thermal, ...activity } = sandboxes.condition(sandbox, commands);
     const share = shares.of(sandbox.id);
     return {
       id: sandbox.id,

@@ -28,12 +28,15 @@ export function bindSandboxes(binder: Binder, options: LifecycleRouteOptions): v
     });
   });
   implement(binder, endpoints["sandbox.list"], ({ query, user }) =>
-    sandboxes.list(user, labelsOf(query.label)).map(presented),
+    sandboxes.list(user, labelsOf(query.label)).map((sandbox) => presented(sandbox)),
   );
   implement(binder, endpoints["sandbox.get"], async ({ params, user }) => {
     const sandbox = sandboxes.get(user, params.ref);
     const usage = await sandboxes.usage(sandbox);
-    return { ...presented(sandbox), ...(usage && { usage: presentedUsage(usage) }) };
+    return {
+      ...presented(sandbox, usage?.commands),
+      ...(usage && { usage: presentedUsage(usage) }),
+    };
   });
   implement(binder, endpoints["sandbox.edit"], async ({ params, body, user }) =>
     presented(await sandboxes.edit(user, params.ref, changeOf(body))),
