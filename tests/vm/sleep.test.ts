@@ -216,7 +216,7 @@ test("keep_hot wakes it and keeps it hot until it may cool again", async () => {
   await daemon.ok("edit", "idle", "--idle-warm", "1s", "--keep-hot");
   await staysHot("idle");
   const shown = await show(daemon, "idle");
-  expect(shown).toMatchObject({ keep_hot: true, activity: { reason: "keep_hot" } });
+  expect(shown).toMatchObject({ keep_hot: true, activity: { reason: "keep hot" } });
   expect(shown.activity.next).toBeUndefined();
   await daemon.ok("edit", "idle", "--allow-cold");
   await becomes(daemon, "idle", { thermal: "warm" });
