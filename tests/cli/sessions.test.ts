@@ -43,9 +43,12 @@ const ended = (id: string) =>
     return list.find((one: { session_id: string }) => one.session_id === id)?.running === false;
   });
 
-test("exec --detach says where its output goes", async () => {
-  const out = await daemon.ok("exec", "dev", "--detach", "--", "echo", "hello");
-  expect(out).toMatch(/^pid: \d+\noutput: \/var\/log\/lohar\/sessions\/sess-\w+\.log\n$/);
+test("exec --detach prints the PID and the log path, and on stderr how to follow the session", async () => {
+  const { code, stdout, stderr } = await daemon.run(["exec", "dev", "-d", "--", "echo", "hello"]);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^pid: \d+\noutput: \/var\/log\/lohar\/sessions\/sess-\w+\.log\n$/);
+  const id = /sess-\w+/.exec(stdout)?.[0];
+  expect(stderr).toBe(`session ${id}\nFollow: bhatti logs dev ${id} -f\n`);
   const json = JSON.parse(await daemon.ok("exec", "dev", "-d", "--json", "echo", "x"));
   expect(json).toMatchObject({
     detached: true,

@@ -37,7 +37,9 @@ export const exec = command({
     }),
     env: environment("Set environment variables", { short: "e" }),
     user: choice("User to run as (default lohar)", ["lohar", "root"], { short: "u" }),
-    detach: toggle("Run in the background; print the PID and the log path", { short: "d" }),
+    detach: toggle("Run in the background; print the PID, the log path and the session", {
+      short: "d",
+    }),
     session: toggle("Keep the command and its stdin open after this client exits"),
     tty: toggle("Allocate a terminal", { short: "t" }),
     interactive: toggle("Forward stdin from a terminal (always on for pipes, files and -t)", {
