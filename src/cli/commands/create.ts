@@ -27,15 +27,15 @@ export const create = command({
     `${idleTimes} ${durations}, or never.`,
   arguments: [],
   flags: {
-    name: text("Sandbox name (default: generated)", { placeholder: "name" }),
+    name: text("Sandbox name (default: generated)", { short: "n", placeholder: "name" }),
     template: text("Template to create from; other flags override it", {
       placeholder: "template",
     }),
     image: text("Image (default: the daemon's setting)", { placeholder: "image" }),
     cpus: whole("Number of vCPUs (default 1)", { min: 1, max: 64, unit: "vCPUs" }),
-    memory: whole("Memory in MB (default 1024)", megabytes),
+    memory: whole("Memory in MB (default 1024)", { ...megabytes, short: "m" }),
     "disk-size": whole("Root disk size in MB (default: the image's size)", megabytes),
-    env: environment("Set environment variables for all commands"),
+    env: environment("Set environment variables for all commands", { short: "e" }),
     init: text("Shell script to run once, as session init (see bhatti logs)", {
       placeholder: "script",
     }),
