@@ -101,6 +101,8 @@ function readSwitch(name: string, attached: string | undefined): string {
 /** A flag that this command does not have, or not there; the program adds what the user may have meant. */
 export class UnknownFlag extends UsageError {
   readonly flag: string;
+  /** As written, without its value: `-f` or `--force`. */
+  readonly written: string;
   /** What stands in front of it. */
   readonly before: ParsedWords;
 
@@ -112,6 +114,7 @@ export class UnknownFlag extends UsageError {
   ) {
     super(`${problem} flag "${word}"`);
     this.flag = name;
+    this.written = word.startsWith("--") ? `--${name}` : word.slice(0, 2);
     this.before = before;
   }
 }

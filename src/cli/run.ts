@@ -177,9 +177,14 @@ function checkCount(
   const wanted = loaded.arguments.length;
   const few = received < wanted + (loaded.rest ? 1 : 0);
   if (!few && (loaded.rest || received === wanted)) return;
-  const message = loaded.rest
+  // The original's words, after the name of the argument.
+  const count = loaded.rest
     ? `requires at least ${wanted + 1} arg(s), received ${received}`
     : `accepts ${wanted} arg(s), received ${received}`;
+  const missing = [...loaded.arguments, ...(loaded.rest ? [loaded.rest] : [])].slice(received);
+  const message = few
+    ? `missing argument ${missing.map((name) => `<${name}>`).join(" ")}: ${count}`
+    : `unexpected argument "${positional[wanted]}": ${count}`;
   const isName = received === wanted + 1 && loaded.flags["name"] && !flags.has("name");
   const meant = ["bhatti", ...path, ...positional.slice(0, wanted), "--name", positional.at(-1)];
   throw new UsageError(message, {
@@ -204,7 +209,7 @@ async function withUsage(error: unknown, path: readonly string[], loaded: Comman
   if (!(error instanceof UsageError)) return error;
   const program = ["bhatti", ...path].join(" ");
   const isUnknownFlag = error instanceof UnknownFlag;
-  const hint = isUnknownFlag ? await flagHint(error, program, loaded) : error.hint;
+  const hint = isUnknownFlag ? await flagHint(error, path, loaded) : error.hint;
   const { commandUsage } = await import("./help.ts");
   return new UsageError(isUnknownFlag ? `${error.message} for "${program}"` : error.message, {
     cause: error,
@@ -215,20 +220,25 @@ async function withUsage(error: unknown, path: readonly string[], loaded: Comman
 
 async function unknownCommand(name: string, path: readonly string[], level: readonly Entry[]) {
   const { closest } = await import("./suggest.ts");
-  const near = closest(
-    name,
-    level.flatMap((entry) => [entry.name, ...(entry.aliases ?? [])]),
-  );
+  const { insteadOfCommand } = await import("./other-tools.ts");
+  const namesOf = (all: readonly Entry[]) =>
+    all.flatMap((entry) => [entry.name, ...(entry.aliases ?? [])]);
+  const destructive = level.filter(({ command }) => command?.flags["yes"]);
+  const near = closest(name, namesOf(level), namesOf(destructive));
   const program = ["bhatti", ...path].join(" ");
   const error = new UsageError(`unknown command "${name}" for "${program}"`, {
-    hint: near && `Did you mean: ${program} ${near}`,
+    hint: insteadOfCommand([...path, name]) ?? (near && `Did you mean: ${program} ${near}`),
   });
   return await withUsage(error, path, undefined);
 }
 
 /** Suggests the most similar flag, or where the flag of another program belongs. */
-async function flagHint(error: UnknownFlag, program: string, loaded: Command | undefined) {
+async function flagHint(error: UnknownFlag, path: readonly string[], loaded: Command | undefined) {
   const { closest } = await import("./suggest.ts");
+  const { insteadOfFlag } = await import("./other-tools.ts");
+  const instead = insteadOfFlag(path, error.written);
+  if (instead) return instead;
+  const program = ["bhatti", ...path].join(" ");
   const near = closest(error.flag, Object.keys({ ...loaded?.flags, ...globalFlags }));
   const separator = loaded && separatorHint(error, program, loaded);
   return separator ?? (near && `Did you mean: --${near}`);

@@ -1,14 +1,25 @@
 /** Suggests the word that the user may have meant. */
 
-/** The nearest of the words, or the one that begins like it; undefined when none is near. */
-export function closest(word: string, words: readonly string[]): string | undefined {
+/**
+ * The nearest of the words, or the one that begins like it; undefined when none is near. A destructive one must differ
+ * in one letter only.
+ */
+export function closest(
+  word: string,
+  words: readonly string[],
+  destructive: readonly string[] = [],
+): string | undefined {
   let best: { word: string; distance: number } | undefined;
   for (const candidate of words) {
     const distance = editDistance(word, candidate);
+    const longest = word.length / 3;
+    if (distance > (destructive.includes(candidate) ? Math.min(1, longest) : longest)) continue;
     if (!best || distance < best.distance) best = { word: candidate, distance };
   }
-  if (best && best.distance <= Math.max(1, Math.floor(word.length / 3))) return best.word;
-  return words.find((candidate) => word.length > 1 && candidate.startsWith(word));
+  if (best) return best.word;
+  const isMeant = (candidate: string) =>
+    candidate.startsWith(word) && !destructive.includes(candidate);
+  return word.length > 1 ? words.find(isMeant) : undefined;
 }
 
 /** How many letters to insert, delete, replace or swap with their neighbour. */

@@ -17,6 +17,18 @@ test.each<[string, string | undefined]>([
   expect(closest(word, ["create", "list", "ls", "exec", "destroy", "inspect"])).toBe(found);
 });
 
+test.each<[string, string | undefined]>([
+  ["destory", "destroy"],
+  ["destro", "destroy"],
+  ["dstory", undefined],
+  ["des", undefined],
+  ["r", undefined],
+  ["rn", undefined],
+  ["cp", undefined],
+])("closest to %s, where destroy and rm are destructive, is %s", (word, found) => {
+  expect(closest(word, ["op", "destroy", "rm"], ["destroy", "rm"])).toBe(found);
+});
+
 test.each([
   ["", "abc", 3],
   ["abc", "abc", 0],

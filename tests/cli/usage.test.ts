@@ -124,33 +124,36 @@ test.each<[string[], string]>([
   ],
   [
     ["list", "-o", "tall"],
-    `--output must be one of wide, got "tall"\n${usage.list}\nSee: bhatti list --help`,
+    `--output must be one of wide, got "tall"\n${usage.list}\nFor JSON, use --json`,
   ],
   [["list", "--url"], `--url needs a value\n${usage.list}\nSee: bhatti list --help`],
   [
     ["list", "--json=maybe"],
     `--json must be true or false, got "maybe"\n${usage.list}\nSee: bhatti list --help`,
   ],
-  [["list", "x"], `accepts 0 arg(s), received 1\n${usage.list}\nSee: bhatti list --help`],
+  [
+    ["list", "x"],
+    `unexpected argument "x": accepts 0 arg(s), received 1\n${usage.list}\nSee: bhatti list --help`,
+  ],
   [
     ["user", "create"],
     "--name is required\nUsage: bhatti user create [flags]\nSee: bhatti user create --help",
   ],
   [
     ["user", "delete", "-y"],
-    "accepts 1 arg(s), received 0\nUsage: bhatti user delete <name> [flags]\nSee: bhatti user delete --help",
+    "missing argument <name>: accepts 1 arg(s), received 0\nUsage: bhatti user delete <name> [flags]\nSee: bhatti user delete --help",
   ],
   [
     ["snapshot", "create", "dev", "ready"],
-    "accepts 1 arg(s), received 2\nUsage: bhatti snapshot create <sandbox> [flags]\nDid you mean: bhatti snapshot create dev --name ready",
+    'unexpected argument "ready": accepts 1 arg(s), received 2\nUsage: bhatti snapshot create <sandbox> [flags]\nDid you mean: bhatti snapshot create dev --name ready',
   ],
   [
     ["create", "foo"],
-    `accepts 0 arg(s), received 1\n${usage.create}\nDid you mean: bhatti create --name foo`,
+    `unexpected argument "foo": accepts 0 arg(s), received 1\n${usage.create}\nDid you mean: bhatti create --name foo`,
   ],
   [
     ["exec", "dev"],
-    "requires at least 2 arg(s), received 1\nUsage: bhatti exec [flags] <sandbox> [--] <command...>\nSee: bhatti exec --help",
+    "missing argument <command>: requires at least 2 arg(s), received 1\nUsage: bhatti exec [flags] <sandbox> [--] <command...>\nSee: bhatti exec --help",
   ],
   [
     ["exec", "dev", "ls", "-la"],
@@ -166,6 +169,30 @@ test.each<[string[], string]>([
   ],
 ])("bhatti %p prints the error, the usage line and a hint, nothing else", async (args, text) => {
   expect(await run(...args)).toMatchObject({ code: 1, stdout: "", stderr: `Error: ${text}\n` });
+});
+
+test.each<[string[], string]>([
+  [["top"], "Use: bhatti list, or bhatti inspect <sandbox>"],
+  [["delete", "dev"], "Use: bhatti destroy <sandbox>"],
+  [["restart", "dev"], "Use: bhatti stop <sandbox>, then bhatti start <sandbox>"],
+  [["port-forward", "dev", "80"], "bhatti forward is planned for version 0.2.0"],
+  [["file", "cat", "dev", "a"], "Use: bhatti file read <sandbox> <path>"],
+  [["m"], "See: bhatti --help"],
+  [["des"], "See: bhatti --help"],
+  [["destory", "dev"], "Did you mean: bhatti destroy"],
+  [["rm", "dev", "-f"], "To skip the confirmation, use -y"],
+  [["rm", "dev", "--force"], "To skip the confirmation, use -y"],
+  [["inspect", "dev", "-ojson"], "For JSON, use --json"],
+  [["list", "-o", "json"], "For JSON, use --json"],
+  [["ls", "-aq"], "bhatti list shows all sandboxes, also stopped ones"],
+  [
+    ["edit", "dev", "--cpus=2"],
+    "It cannot be changed; create another sandbox: bhatti create --help",
+  ],
+])("bhatti %p, a habit of other tools, gets a hint", async (args, hint) => {
+  const { code, stdout, stderr } = await run(...args);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(stderr.trimEnd().split("\n").at(-1)).toBe(hint);
 });
 
 test.each<[string[], string]>([
@@ -199,12 +226,12 @@ test.each<[string[], string]>([
     ["logs", "dev", "init", "--json"],
     "--json cannot be used with bhatti logs, which prints raw bytes",
   ],
-  [["inspect"], "requires at least 1 arg(s), received 0"],
-  [["ps"], "accepts 1 arg(s), received 0"],
-  [["snapshot", "restore", "ready"], "accepts 2 arg(s), received 1"],
-  [["ps", "a", "b"], "accepts 1 arg(s), received 2"],
-  [["exec"], "requires at least 2 arg(s), received 0"],
-  [["exec", "dev", "--"], "requires at least 2 arg(s), received 1"],
+  [["inspect"], "missing argument <sandbox>: requires at least 1 arg(s), received 0"],
+  [["ps"], "missing argument <sandbox>: accepts 1 arg(s), received 0"],
+  [["snapshot", "restore", "ready"], "missing argument <sandbox>: accepts 2 arg(s), received 1"],
+  [["ps", "a", "b"], 'unexpected argument "b": accepts 1 arg(s), received 2'],
+  [["exec"], "missing argument <sandbox> <command>: requires at least 2 arg(s), received 0"],
+  [["exec", "dev", "--"], "missing argument <command>: requires at least 2 arg(s), received 1"],
 ])("bhatti %p is a usage error", async (args, message) => {
   const { code, stdout, stderr } = await run("--json", ...args);
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });

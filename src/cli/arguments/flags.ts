@@ -58,13 +58,13 @@ export function whole(
 export function choice<const Word extends string>(
   summary: string,
   of: readonly Word[],
-  words: Words = {},
+  { hint, ...words }: Words & { hint?: string } = {},
 ): Flag<Word | undefined> {
   const parse = (written: readonly string[], name: string): Word | undefined => {
     const value = written.at(-1);
     const found = of.find((word) => word === value);
     if (value !== undefined && found === undefined) {
-      throw badFlag(name, `must be one of ${of.join(", ")}, got "${value}"`);
+      throw badFlag(name, `must be one of ${of.join(", ")}, got "${value}"`, hint);
     }
     return found;
   };

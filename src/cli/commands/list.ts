@@ -15,7 +15,10 @@ export const list = command({
     "detached shell or session that waits for requests does not.",
   arguments: [],
   flags: {
-    output: choice("Output format; wide adds columns", ["wide"], { short: "o" }),
+    output: choice("Output format; wide adds columns", ["wide"], {
+      short: "o",
+      hint: "For JSON, use --json",
+    }),
     label: pairs("Show only sandboxes with this label (repeatable)"),
   },
   examples: ["bhatti list", "bhatti ls -o wide", "bhatti ls --label team=web --json"],
