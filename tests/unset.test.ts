@@ -148,7 +148,7 @@ test.each<[z.ZodType, unknown, string]>([
   [endpoints["sandbox.create"].body, { color: null }, "color: unknown field"],
   [endpoints["exec.run"].body, { cmd: [] }, "cmd: must have at least one item"],
   [endpoints["exec.run"].body, { cmd: null }, "cmd: must be a list"],
-  [endpoints["snapshot.create"].body, { name: "" }, "name: must be a letter or digit"],
+  [endpoints["snapshot.create"].body, { name: "" }, "name: must start with a letter or digit"],
 ])("a value of another type, or an unset required field, is an error: %#", (...given) => {
   const [schema, request, message] = given;
   expect(() => parse(schema, request, "body")).toThrow(message);

@@ -4,7 +4,7 @@ import { longestName, maximumLabels } from "./limits.ts";
 
 const after = longestName - 1;
 export const SandboxName = z.string().regex(new RegExp(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,${after}}$`), {
-  error: `must be a letter or digit, then up to ${after} letters, digits, dots, underscores or hyphens`,
+  error: `must start with a letter or digit, followed by up to ${after} letters, digits, dots, underscores or hyphens`,
 });
 
 /** Text that the guest's kernel takes, which ends it at a NUL. */

@@ -106,6 +106,6 @@ function checkName(name: string): void {
   if (imageNamePattern.test(name)) return;
   throw new BhattiError(
     "bad_request",
-    `name: must be a letter or digit, then up to 127 letters, digits, dots, underscores or hyphens (got "${name}")`,
+    `name: must start with a letter or digit, followed by up to 127 letters, digits, dots, underscores or hyphens (got "${name}")`,
   );
 }

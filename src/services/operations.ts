@@ -117,7 +117,7 @@ export class Operations {
   get(user: User, id: string): OperationRecord {
     const record = this.#inMemory(id) ?? this.#options.store.operations.byId(id);
     if (record && mayShow(user, record) && !this.#isOld(record)) return record;
-    throw new BhattiError("operation_not_found", "operation not found");
+    throw new BhattiError("operation_not_found", `Operation "${id}" not found`);
   }
 
   /** As `get`, after its end or the timeout. */

@@ -120,7 +120,7 @@ export class Snapshots {
     const byId = snapshots.byId(ref);
     const found = byId?.userId === user.id ? byId : snapshots.byName(user.id, ref);
     if (found && isReady(found)) return found;
-    throw new BhattiError("snapshot_not_found", "snapshot not found");
+    throw new BhattiError("snapshot_not_found", `Snapshot "${ref}" not found`);
   }
 
   /** Sandboxes that were made from it stay. Errors: snapshot_not_found, snapshot_in_use. */

@@ -149,7 +149,7 @@ function validate(user: User): void {
   if (!userNamePattern.test(user.name)) {
     throw new BhattiError(
       "bad_request",
-      `name: must be a letter or digit, then up to 62 letters, digits, dots, underscores or hyphens (got "${user.name}")`,
+      `name: must start with a letter or digit, followed by up to 62 letters, digits, dots, underscores or hyphens (got "${user.name}")`,
     );
   }
   const limits = { "max-sandboxes": user.maxSandboxes, "max-cpus": user.maxCpus };

@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => daemon[Symbol.asyncDispose]());
 
 const nameRule =
-  "must be a letter or digit, then up to 62 letters, digits, dots, underscores or hyphens";
+  "must start with a letter or digit, followed by up to 62 letters, digits, dots, underscores or hyphens";
 
 test.each([
   [{ name: "-dev" }, `name: ${nameRule} (got "-dev")`],

@@ -113,7 +113,7 @@ test("forks count as sandboxes, all or none", async () => {
 });
 
 const nameRule =
-  "must be a letter or digit, then up to 62 letters, digits, dots, underscores or hyphens";
+  "must start with a letter or digit, followed by up to 62 letters, digits, dots, underscores or hyphens";
 
 test.each([
   [{ count: -1 }, "count: must be between 1 and 64 (got -1)"],

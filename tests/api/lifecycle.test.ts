@@ -136,7 +136,7 @@ test("edit wakes a sandbox only to keep it hot", async () => {
 });
 
 const nameRule =
-  "must be a letter or digit, then up to 62 letters, digits, dots, underscores or hyphens";
+  "must start with a letter or digit, followed by up to 62 letters, digits, dots, underscores or hyphens";
 const labelRule =
   "must be 1 to 63 letters, digits, '-', '_' or '.', starting and ending with a letter or digit, with an optional prefix/";
 

@@ -245,7 +245,7 @@ test("another user's snapshot is as good as none", async () => {
 });
 
 const nameRule =
-  "must be a letter or digit, then up to 62 letters, digits, dots, underscores or hyphens";
+  "must start with a letter or digit, followed by up to 62 letters, digits, dots, underscores or hyphens";
 
 test.each<[string, object, string]>([
   ["/sandboxes/dev/checkpoint", {}, "name: is required"],

@@ -83,7 +83,7 @@ test("what a template does not say is the default", async () => {
 
 test.each([
   [{}, "name: is required"],
-  [{ name: "-x" }, /^name: must be a letter or digit, then/],
+  [{ name: "-x" }, /^name: must start with a letter or digit, followed by/],
   [{ name: "x", cpus: 65 }, "cpus: must be between 1 and 64 (got 65)"],
   [
     { name: "x", memory_mb: 64 },

@@ -92,7 +92,8 @@ test("operation inspect shows what it has made, or why it failed", async () => {
   );
   expect(await run(daemon, "op", "inspect", "op_none")).toMatchObject({
     code: 1,
-    stderr: "404 Not Found: operation not found\nList operations: bhatti operation list\n",
+    stderr:
+      '404 Not Found: Operation "op_none" not found\nList operations: bhatti operation list\n',
   });
 });
 

@@ -167,7 +167,8 @@ test("a name that is taken, and one that is not there", async () => {
     expect(await daemon.run(["snapshot", verb, "nope", ...rest])).toMatchObject({
       code: 1,
       stdout: "",
-      stderr: "404 Not Found: snapshot not found\nCheck snapshot name: bhatti snapshot list\n",
+      stderr:
+        '404 Not Found: Snapshot "nope" not found\nCheck snapshot name: bhatti snapshot list\n',
     });
   }
 });
