@@ -40,7 +40,7 @@ export async function beginInGuest<T>(
   signal: AbortSignal,
 ): Promise<Begun<T>> {
   const use = await sandboxes.use(sandbox, task.use, signal);
-  const { machine, warning } = use;
+  const { machine, warning, isRestored } = use;
   if (warning !== undefined) task.warn?.(warning);
   const { name } = sandbox;
   const { beginMs = stepMs.begin } = task;
@@ -54,7 +54,7 @@ export async function beginInGuest<T>(
     );
     const explain = (error: unknown) =>
       explainLoss(error, machine, {
-        ...{ what: `${ended} while ${task.what}`, ...hint },
+        ...{ what: `${ended} while ${task.what}`, ...hint, isRestored },
         goesOn: goesOn || undefined,
       });
     return { value, use, explain };
@@ -64,7 +64,9 @@ export async function beginInGuest<T>(
     const reason = isBhattiError(error, "timeout")
       ? new BhattiError("guest_unresponsive", late, { cause: error })
       : error;
-    throw await explainLoss(reason, machine, { what: `${ended} before ${task.what}`, ...hint });
+    throw await explainLoss(reason, machine, {
+      ...{ what: `${ended} before ${task.what}`, ...hint, isRestored },
+    });
   }
 }
 

@@ -8,6 +8,8 @@ export interface LossWords {
   what: string;
   /** What to do when the machine was suspended. */
   hint?: string;
+  /** Whether the sandbox has another machine now. */
+  isRestored?(): boolean;
   /** The message if only the connection was lost and the client can reattach. */
   goesOn?: string | undefined;
 }
@@ -18,8 +20,9 @@ const endMs = 3000;
 export async function explainLoss(
   error: unknown,
   machine: Machine,
-  { what, hint, goesOn }: LossWords,
+  words: LossWords,
 ): Promise<unknown> {
+  const { what, goesOn } = words;
   if (machine.isStalled && isBhattiError(error, "guest_unresponsive")) {
     const why = "the VM is paused because the host disk is full";
     return new BhattiError("disk_full", `${error.message}: ${why}`, { cause: error });
@@ -27,14 +30,23 @@ export async function explainLoss(
   if (!isBhattiError(error, "machine_lost")) return error;
   const end = await endOf(machine);
   if (end) {
-    const options = end.reason === "suspended" && hint !== undefined ? { hint } : {};
-    return new BhattiError("machine_lost", `${what}: ${end.detail}`, { cause: error, ...options });
+    const { detail, hint } = reasonOf(end, words);
+    const options = hint === undefined ? {} : { hint };
+    return new BhattiError("machine_lost", `${what}: ${detail}`, { cause: error, ...options });
   }
   if (goesOn === undefined) return error;
   return new BhattiError("connection_lost", goesOn, {
     cause: error,
     hint: "Reattach: bhatti attach <sandbox> <session>",
   });
+}
+
+function reasonOf({ reason, detail }: MachineEnd, { hint, isRestored }: LossWords) {
+  if (reason === "suspended") return { detail, hint };
+  if (reason !== "destroyed") return { detail, hint: undefined };
+  return isRestored?.()
+    ? { detail: "it was restored to a snapshot", hint: "List its sessions: bhatti ps <sandbox>" }
+    : { detail: "it was destroyed", hint: "List sandboxes: bhatti ls" };
 }
 
 /** Undefined when it runs on. */

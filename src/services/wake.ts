@@ -17,6 +17,8 @@ import { checkUsable } from "./sandbox-states.ts";
 
 export interface MachineUse extends Disposable {
   machine: Machine;
+  /** Whether a restore has replaced the machine since. */
+  isRestored(): boolean;
   /** That it lost its memory when it was woken for this, and why. */
   warning?: string;
 }
@@ -74,7 +76,8 @@ export class Wake {
     const dispose = () => use[Symbol.dispose]();
     try {
       const machine = readyMachine(actor) ?? (await this.#shared(sandbox, actor, signal));
-      return { machine, [Symbol.dispose]: dispose };
+      const isRestored = () => actor.machine !== undefined && actor.machine !== machine;
+      return { machine, isRestored, [Symbol.dispose]: dispose };
     } catch (error) {
       dispose();
       throw error;

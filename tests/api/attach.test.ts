@@ -236,13 +236,6 @@ test("attaching wakes a sandbox that was stopped, and the session goes on", asyn
   again.client.close();
 });
 
-test("a sandbox that is destroyed takes its sessions with it, and their clients are told", async () => {
-  await using daemon = await withSandbox();
-  const { client } = await openSession(daemon, shell);
-  await daemon.call("DELETE", "/sandboxes/dev");
-  expect(await client.event("error")).toMatchObject({ code: "machine_lost" });
-});
-
 test("whoever comes and goes at whatever byte has all of it in the end, and nothing twice", async () => {
   await using daemon = await withSandbox();
   const { client, id } = await openSession(daemon, piped);
@@ -264,3 +257,27 @@ test("whoever comes and goes at whatever byte has all of it in the end, and noth
   await current.closed;
   expect(seen + current.stdout).toBe(sent);
 });
+
+test.each([
+  {
+    change: "restore",
+    request: ["POST", "/snapshots/ready/restore", { sandbox: "dev" }],
+    error: 'Sandbox "dev" ended while running the command: it was restored to a snapshot',
+    hint: "List its sessions: bhatti ps <sandbox>",
+  },
+  {
+    change: "destroy",
+    request: ["DELETE", "/sandboxes/dev", undefined],
+    error: 'Sandbox "dev" ended while running the command: it was destroyed',
+    hint: "List sandboxes: bhatti ls",
+  },
+] as const)(
+  "a $change of the sandbox names itself to an attached client",
+  async ({ request: [method, path, body], error, hint }) => {
+    await using daemon = await withSandbox();
+    await daemon.call("POST", "/sandboxes/dev/checkpoint", { name: "ready" });
+    const { client } = await openSession(daemon, piped);
+    expect((await daemon.call(method, path, body)).status).toBe(200);
+    expect(await client.event("error")).toMatchObject({ code: "machine_lost", error, hint });
+  },
+);
