@@ -13,7 +13,7 @@ import type {
 } from "../agent/guest-files.ts";
 import type { Pieces } from "../async/pieces.ts";
 import { stepMs } from "../contract/deadlines.ts";
-import { isBhattiError } from "../errors/bhatti-error.ts";
+import { BhattiError, isBhattiError } from "../errors/bhatti-error.ts";
 import type { Logger } from "../observability/log.ts";
 import type { User } from "../store/users.ts";
 import { HeldStream } from "./held-stream.ts";
@@ -61,7 +61,9 @@ export class Files {
     signal: AbortSignal,
   ): Promise<void> {
     return this.#perform(place, stepMs.brief, signal, (guest, both) =>
-      guest.files.makeDirectory(at, both),
+      guest.files.makeDirectory(at, both).catch((error: unknown) => {
+        throw at.parents ? error : withParentsHint(error);
+      }),
     );
   }
 
@@ -226,4 +228,10 @@ async function* paced(
     silence.expect("client");
   }
   silence.expect("sandbox");
+}
+
+function withParentsHint(error: unknown): unknown {
+  if (!isBhattiError(error, "path_not_found")) return error;
+  const hint = "Create parent directories too: -p (parents=true in the API)";
+  return new BhattiError(error.code, error.message, { cause: error, hint });
 }

@@ -100,7 +100,10 @@ test("more entries than are listed at once", async () => {
 });
 
 test("make, move, copy, remove", async () => {
-  expect((await post("mkdir", { path: "x/y" })).body.code).toBe("path_not_found");
+  expect((await post("mkdir", { path: "x/y" })).body).toMatchObject({
+    code: "path_not_found",
+    hint: "Create parent directories too: -p (parents=true in the API)",
+  });
   expect(await post("mkdir", { path: "x/y", parents: true })).toMatchObject({
     status: 201,
     body: { status: "ok" },

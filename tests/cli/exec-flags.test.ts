@@ -105,3 +105,13 @@ test.each(["0", "256", "x", ""])("--error-exit-code %j is refused", async (code)
     code && `Error: BHATTI_ERROR_EXIT_CODE must be between 1 and 255, got "${code}"\n`,
   );
 });
+
+test.each<[string[], string]>([
+  [["echo hi && ls"], "For shell syntax, use: bhatti exec dev -- sh -c '...'\n"],
+  [["no-such-program"], ""],
+  [["sh", "-c", "no-such-program"], ""],
+])("exec of %p that is not found hints at sh only for a line of shell", async (words, hint) => {
+  const { code, stderr } = await daemon.run(["exec", "dev", "--", ...words]);
+  expect(code).toBe(127);
+  expect(stderr.split("\n").slice(1).join("\n")).toBe(hint);
+});

@@ -87,7 +87,11 @@ export const exec = command({
       const atEnd = !forwards && !input["no-stdin"];
       return await followSession(context, { sandbox, start: { ...start, tty }, stdin, atEnd });
     }
-    const sink = await openSink(context, context.system.env["BHATTI_FORCE_STREAM"] === "1");
+    const sink = await openSink(
+      context,
+      context.system.env["BHATTI_FORCE_STREAM"] === "1",
+      input.command,
+    );
     return await runCommand(context, { sandbox, start, sink });
   },
 });
