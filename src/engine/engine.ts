@@ -135,7 +135,10 @@ export interface Machine {
 export interface MachineEnd {
   /** Of a machine that is suspended all is kept, and `resume` brings it back. */
   reason: "destroyed" | "powered_off" | "suspended" | "crashed";
+  /** One line, shown to the user. */
   detail: string;
+  /** The last console output, for the log. */
+  console?: string;
 }
 
 export interface MachineOrigin {

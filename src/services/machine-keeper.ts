@@ -107,13 +107,14 @@ export class MachineKeeper {
     const status = crashed ? "unknown" : "stopped";
     this.#changeOrRetry(actor.id, { status, thermal: "cold", reason });
     this.#forgetSessions(actor.id);
-    const fields = { sandbox: actor.id, machine: machine.id, detail: end.detail };
+    const { detail, console } = end;
+    const fields = { sandbox: actor.id, machine: machine.id, detail, ...(console && { console }) };
     if (crashed) this.#log.error("machine crashed", fields);
     else this.#log.info("machine powered off", fields);
     this.#events.record({
       type: crashed ? "sandbox.crashed" : "sandbox.stopped",
       sandboxId: actor.id,
-      meta: { reason: end.reason, detail: end.detail },
+      meta: { reason: end.reason, detail },
     });
   }
 

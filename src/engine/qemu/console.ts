@@ -18,3 +18,10 @@ export async function consoleTail(qmp: Qmp): Promise<string> {
     return `Cannot read the console (${messageOf(error)})`;
   }
 }
+
+/** The reason in a kernel panic's first line; undefined if the console shows no panic. */
+export function panicReason(console: string): string | undefined {
+  const found =
+    /Kernel panic - not syncing: *(.*)/.exec(console) ?? /Kernel panic(.*)/.exec(console);
+  return found ? found[1]?.trim() || "no reason given" : undefined;
+}

@@ -6,7 +6,7 @@ import { BhattiError, messageOf } from "../../errors/bhatti-error.ts";
 import { endProcess, type ProcessIdentity } from "../../host/process.ts";
 import type { Machine, MachineEnd, MachineOrigin } from "../engine.ts";
 import type { Hardware } from "../machine-spec.ts";
-import { consoleTail } from "./console.ts";
+import { consoleTail, panicReason } from "./console.ts";
 import { crashDetail } from "./crash-detail.ts";
 import { deadlineMs } from "./deadlines.ts";
 import { GuestLine } from "./guest-line.ts";
@@ -114,11 +114,13 @@ export class QemuMachine implements Machine {
   async #onGuestShutdown(reason: string): Promise<void> {
     const tail = await consoleTail(this.qmp);
     // A guest resets only on a kernel panic or a reboot from inside.
-    const panicked = reason !== "guest-shutdown" && /Kernel panic/.test(tail);
-    await this.#finish({
-      reason: panicked ? "crashed" : "powered_off",
-      detail: panicked ? `kernel panic. ${tail}` : `guest shutdown (${reason})`,
-    });
+    const panic = reason === "guest-shutdown" ? undefined : panicReason(tail);
+    if (panic === undefined) {
+      await this.#finish({ reason: "powered_off", detail: `guest shutdown (${reason})` });
+      return;
+    }
+    const detail = `kernel panic: ${panic} (see the console in the daemon log)`;
+    await this.#finish({ reason: "crashed", detail, console: tail });
   }
 
   async #onProcessGone(): Promise<void> {
