@@ -1,14 +1,16 @@
 /** A host's disk that runs full under running sandboxes: none of them ends, and everything can be deleted. */
+import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultMemoryMB } from "../../src/contract/sandboxes.ts";
 import { run } from "../../src/host/process.ts";
+import { databasePath } from "../../src/store/store.ts";
 import { fillDisk, fillToTheLastBlock, freeDisk } from "../support/fill-disk.ts";
 import { follow } from "../support/follow.ts";
 import { type MachineDaemon, startMachineDaemon } from "../support/machine-daemon.ts";
-import { inGuest, show } from "../support/sandbox-state.ts";
+import { inGuest, machineFolder, show } from "../support/sandbox-state.ts";
 import { unmount } from "../support/unmount.ts";
 import { until } from "../support/until.ts";
 
@@ -87,7 +89,13 @@ test("a killed daemon starts when no block is free, and can destroy", async () =
 test("a killed daemon starts and adopts VMs when even the reserve is used up", async () => {
   await daemon.ok("create", "--name", "gone", "--memory", "256");
   await inGuest(daemon, "dev", "echo kept > /dev/shm/file");
+  // Without a daemon, nothing pauses a VM before it touches memory that cannot be allocated.
+  const memory = join(await machineFolder(daemon, "dev"), "ram");
+  await run(["fallocate", "-l", String(256 << 20), memory]);
   await daemon.kill("SIGKILL");
+  // A write-ahead log that has grown would have room for the rows.
+  using database = new Database(databasePath(daemon.dataDir));
+  database.run("PRAGMA wal_checkpoint(TRUNCATE)");
   await fillToTheLastBlock(mount, daemon.dataDir);
   await daemon.restart();
   expect(await daemon.run(["destroy", "gone", "-y"])).toMatchObject({ code: 0 });
