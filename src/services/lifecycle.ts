@@ -127,6 +127,7 @@ export class Lifecycle {
       await wake.boot(requireSandbox(this.#options.store, id), actor, messageOf(error), signal);
       actor.failure = undefined;
     }
+    if (actor.machine?.isStalled) throw pausedForSpace(sandbox);
     if (sandbox.status === "running") return;
     const meta = { name: sandbox.name, reason: "api" };
     events.record({ type: "sandbox.started", userId: sandbox.userId, sandboxId: id, meta });
@@ -162,6 +163,13 @@ function unresponsive({ name }: SandboxRecord): BhattiError {
     "guest_unresponsive",
     `The guest of sandbox "${name}" did not respond within ${answerMs / 1000} s`,
     { hint: `Boot from disk, which discards its memory: bhatti start --force ${name}` },
+  );
+}
+
+function pausedForSpace({ name }: SandboxRecord): BhattiError {
+  return new BhattiError(
+    "disk_full",
+    `Sandbox "${name}" is paused because the host disk is full; it resumes when there is free space`,
   );
 }
 

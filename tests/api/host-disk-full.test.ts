@@ -20,6 +20,10 @@ test("a held sandbox shows the reason, records events and refuses commands until
     status: 507,
     body: { code: "disk_full", error: expect.stringContaining("host disk is full") },
   });
+  expect(await daemon.call("POST", "/sandboxes/dev/start", {})).toMatchObject({
+    status: 507,
+    body: { code: "disk_full", error: expect.stringContaining('Sandbox "dev" is paused') },
+  });
   expect(await daemon.events("thermal.disk_full")).toMatchObject([{ sandbox_id: id }]);
   machine.isStalled = false;
   expect(await daemon.events("thermal.disk_free")).toMatchObject([{ sandbox_id: id }]);

@@ -66,6 +66,25 @@ test("a guest that touches new memory on a full disk is paused, says why, and re
   expect(await inGuest(daemon, "dev", "cat /tmp/file")).toBe("kept\n");
 }, 300_000);
 
+test("a cold sandbox keeps its saved state on a nearly full disk, and wakes when there is space", async () => {
+  await inGuest(daemon, "dev", "echo kept > /dev/shm/state");
+  await daemon.ok("stop", "dev");
+  await fillDisk(mount, 60 << 10);
+  for (const args of [
+    ["exec", "dev", "--", "true"],
+    ["start", "dev"],
+  ]) {
+    const refused = await daemon.run(args);
+    expect(refused).toMatchObject({ code: 1, stdout: "" });
+    expect(refused.stderr).toContain("host disk is nearly full");
+    // Neither has run: a VM that the guard has paused shows it.
+    const { reason } = (await show(daemon, "dev")).activity;
+    expect(reason).not.toContain("disk is full");
+  }
+  await freeDisk(mount);
+  expect(await inGuest(daemon, "dev", "cat /dev/shm/state")).toBe("kept\n");
+}, 300_000);
+
 test("destroy works when no block is free, for each of several sandboxes", async () => {
   for (const name of ["a", "b", "c"]) await daemon.ok("create", "--name", name, "--memory", "256");
   await fillToTheLastBlock(mount, daemon.dataDir);

@@ -2,7 +2,7 @@
 import type { Guest } from "../../agent/guest.ts";
 import { abortable } from "../../async/deadline.ts";
 import { faultPoint } from "../../async/fault-point.ts";
-import { BhattiError, messageOf } from "../../errors/bhatti-error.ts";
+import { messageOf } from "../../errors/bhatti-error.ts";
 import { endProcess, type ProcessIdentity } from "../../host/process.ts";
 import type { Machine, MachineEnd, MachineOrigin } from "../engine.ts";
 import type { Hardware } from "../machine-spec.ts";
@@ -50,8 +50,8 @@ export class QemuMachine implements Machine {
   /** Called for each request for a connection to the guest. */
   onUse: () => void = () => {};
   onStall: (isStalled: boolean) => void = () => {};
-  /** Whether there is disk space for the memory that it may touch. */
-  mayRun: () => Promise<boolean> = async () => true;
+  /** Throws disk_full unless there is disk space for the memory that it may touch. */
+  requireSpace: () => Promise<void> = async () => {};
   /** What is done with its files when it is suspended, before anything else is. It does not fail. */
   tidyUp: (signal: AbortSignal) => Promise<void> = async () => {};
   readonly #engine: EnginePaths;
@@ -106,7 +106,7 @@ export class QemuMachine implements Machine {
   async #goOn(signal: AbortSignal): Promise<void> {
     // One that was stopped meanwhile goes on when it is woken.
     if (this.#over || this.#isLetGo || this.isPaused) return;
-    if (!(await this.mayRun())) throw new BhattiError("disk_full", "The disk is still full");
+    await this.requireSpace();
     await this.qmp.execute("cont", {}, signal);
   }
 

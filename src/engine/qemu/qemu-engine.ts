@@ -241,7 +241,7 @@ class QemuEngine implements Engine {
   #handOut(machine: QemuMachine): QemuMachine {
     const { id, paths } = machine;
     machine.onUse = () => this.#quiet.touch();
-    machine.mayRun = () => this.#space.mayRun(machine);
+    machine.requireSpace = () => this.#space.require(machine);
     machine.tidyUp = (signal) => shortenDisk(id, paths, this.#options.log, signal);
     this.#running.set(machine.id, machine);
     void machine.ended.then(() => this.#running.delete(machine.id));

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import type { Guest } from "../../agent/guest.ts";
+import { BhattiError } from "../../errors/bhatti-error.ts";
 import { answered } from "./guest-answer.ts";
 import { Sleep, type SleepingMachine } from "./sleep.ts";
 import { Stall } from "./stall.ts";
@@ -27,6 +28,19 @@ test("a VM whose agent does not answer is not held still, and nothing else is as
   expect(asked).toEqual(["ping"]);
   expect(sleep.isAwake).toBe(true);
 }, 60_000);
+
+test("a suspended VM stays suspended while the host disk is nearly full, and is not saved again", async () => {
+  const machine = {
+    guest: () => Promise.reject(new Error("asked the guest")),
+    requireSpace: () => Promise.reject(new BhattiError("disk_full", "nearly full")),
+    qmp: { execute: () => Promise.reject(new Error("asked QEMU")) },
+  } as unknown as SleepingMachine;
+  const sleep = new Sleep(machine, new Stall({ resume: silent, report() {} }), "saved");
+  const signal = AbortSignal.timeout(60_000);
+  await expect(sleep.unpause(signal)).rejects.toMatchObject({ code: "disk_full" });
+  await sleep.save(signal);
+  expect(sleep.isSaved).toBe(true);
+});
 
 test("a step without an answer fails with the way out; an aborted one is cancelled", async () => {
   await expect(answered(20, AbortSignal.timeout(60_000), silent)).rejects.toMatchObject({

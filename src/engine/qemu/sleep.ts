@@ -19,6 +19,8 @@ export type Depth = (typeof depths)[number];
 
 export interface SleepingMachine extends PausedMachine {
   guest(signal: AbortSignal): Promise<Guest>;
+  /** Throws disk_full when the guard of the disk space would pause it again. */
+  requireSpace(): Promise<void>;
 }
 
 export class Sleep {
@@ -94,7 +96,7 @@ export class Sleep {
 
   /** Undoes a sleep that failed: it must not hide why, and the next `unpause` tries again. */
   async #wakeAgain(): Promise<void> {
-    await this.unpause(AbortSignal.timeout(deadlineMs.wakeAgain)).catch(() => {});
+    await this.#wake(AbortSignal.timeout(deadlineMs.wakeAgain)).catch(() => {});
   }
 
   /** Sent also to a guest that does not answer: should it freeze late, it thaws right after. */
@@ -108,6 +110,12 @@ export class Sleep {
   }
 
   async unpause(signal: AbortSignal): Promise<void> {
+    // Before the saved state is dropped, which a failure keeps.
+    if (this.isPaused) await this.#machine.requireSpace();
+    await this.#wake(signal);
+  }
+
+  async #wake(signal: AbortSignal): Promise<void> {
     const wake = (guest: Guest) =>
       answered(deadlineMs.configure, signal, (until) => wakeGuest(guest, {}, until));
     const woken = this.#machine.guest(signal).then(wake);
@@ -125,6 +133,7 @@ export class Sleep {
 
   /** Afterwards its process may go. */
   async save(signal: AbortSignal): Promise<void> {
+    if (this.isSaved) return;
     const wasPaused = this.isPaused;
     await this.pause(signal);
     try {

@@ -54,6 +54,30 @@ test("a VM that cannot be paused leaves the others and the reserve to the guard"
   ]);
 });
 
+test("a VM may run on a nearly full disk only if its memory is fully allocated", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "space-guard-"));
+  const [sparse, allocated] = [join(directory, "sparse"), join(directory, "allocated")];
+  writeFileSync(sparse, "");
+  truncateSync(sparse, mb);
+  writeFileSync(allocated, new Uint8Array(mb));
+  let freeMB = 255;
+  const guard = new SpaceGuard({
+    directory,
+    spaceOf: async () => ({ free: freeMB * mb, total: 1e12 }),
+    reserve: { fill: async () => {}, releaseIfShort: async () => true },
+    machines: () => [],
+    log: { debug() {}, info() {}, warn() {} },
+  });
+  await guard.require({ paths: { ram: allocated } });
+  await expect(guard.require({ paths: { ram: sparse } })).rejects.toMatchObject({
+    code: "disk_full",
+    message: `The VM stays paused because the host disk is nearly full: "${directory}" has 255 MB free, and VMs run when 256 MB are free`,
+  });
+  freeMB = 256;
+  await guard.require({ paths: { ram: sparse } });
+  rmSync(directory, { recursive: true });
+});
+
 const mb = 1024 * 1024;
 const check = (totalMB: number, freeMB: number) =>
   checkSpare("A golden snapshot", 128 * mb, "/data", { total: totalMB * mb, free: freeMB * mb });

@@ -58,9 +58,21 @@ export class SpaceGuard {
     clearTimeout(this.#timer);
   }
 
-  /** Whether the machine may run: there is room, or all of its memory is allocated already. */
-  async mayRun({ paths }: GuardedMachine): Promise<boolean> {
-    return !this.#isLow || (await isAllocated(paths.ram));
+  /** Throws disk_full unless the machine may run: there is room, or all of its memory is allocated already. */
+  async require({ paths }: Pick<GuardedMachine, "paths">): Promise<void> {
+    const { directory, spaceOf = diskSpaceOf } = this.#options;
+    const space = await spaceOf(directory);
+    const limit = this.#limitOf(space);
+    if (space.free >= limit || (await isAllocated(paths.ram))) return;
+    const [free, needed] = [space.free, limit].map(megabytes);
+    throw new BhattiError(
+      "disk_full",
+      `The VM stays paused because the host disk is nearly full: "${directory}" has ${free} MB free, and VMs run when ${needed} MB are free`,
+    );
+  }
+
+  #limitOf(space: DiskSpace): number {
+    return limitOf(space) * (this.#isLow ? resumeFactor : 1);
   }
 
   async #look(): Promise<void> {
@@ -68,9 +80,8 @@ export class SpaceGuard {
     try {
       const { directory, spaceOf = diskSpaceOf } = this.#options;
       const space = await spaceOf(directory);
-      const limit = limitOf(space);
-      await this.#turn(space.free < (this.#isLow ? limit * resumeFactor : limit), space);
-      if (space.free > limit * farFactor) delay = farMs;
+      await this.#turn(space.free < this.#limitOf(space), space);
+      if (space.free > limitOf(space) * farFactor) delay = farMs;
     } catch (error) {
       this.#options.log.warn("cannot check the free disk space", { error: messageOf(error) });
       delay = farMs;
