@@ -31,7 +31,7 @@ export interface Limits {
   /** Maximum bytes of unread answers, per user and in total. */
   userAnswerBytes: number;
   answerBytes: number;
-  /** A client that reads nothing of its answer for this time is disconnected. */
+  /** A client that reads nothing of its answer, or does not continue its transfer, for this time is disconnected. */
   stalledSeconds: number;
 }
 

@@ -140,10 +140,10 @@ export const daemonMs: Partial<Record<EndpointId, number>> = {
 };
 
 /**
- * Idle timeouts of a transfer: the daemon's for either side, and the client's for the daemon. A guest may be busy between two
- * chunks, with a disk that writes 100 MB back or a directory of 100,000 files.
+ * Idle timeouts of a transfer: the daemon's for the sandbox, and the client's for the daemon. The daemon's for the client is
+ * `limits.stalled_seconds`. A guest may be busy between two chunks, with a disk that writes 100 MB back or a directory of 100,000 files.
  */
-export const silenceMs = { sandbox: 120_000, client: 300_000, daemon: 150_000 };
+export const silenceMs = { sandbox: 120_000, daemon: 150_000 };
 
 /** WebSockets: interval of the daemon's pings, and the silence after which either side closes the connection. */
 export const socketMs = { ping: 30_000, silence: 90_000 };

@@ -128,8 +128,10 @@ async function start(
   const snapshots = new Snapshots({ ...parts, sandboxes, copies });
   const templates = new Templates(store, events);
   const exec = new Exec({ sandboxes, events, log });
-  const sessions = new Sessions({ sandboxes, actors, lastKnown, events, log });
-  const files = new Files(sandboxes, log);
+  const { limits } = config;
+  const { stalledSeconds } = limits;
+  const sessions = new Sessions({ sandboxes, actors, lastKnown, events, log, stalledSeconds });
+  const files = new Files({ sandboxes, log, stalledSeconds });
   await recover({ ...parts, sandboxes });
   await snapshots.recover();
   await recoverOperations(parts);
@@ -138,7 +140,6 @@ async function start(
   sandboxes.watchAll();
   undo.defer(() => sandboxes.close());
 
-  const { limits } = config;
   const identity = { version, ...identityOf(engine), jsonBodyBytes: limits.jsonBodyBytes };
   const services = {
     ...{ users, sandboxes, forks, snapshots, operations, templates, images },

@@ -80,6 +80,7 @@ export function implement<E extends AnyEndpoint>(
     const answering = () => ({ context, budget, stalledSeconds, signal: signal() });
     const answer = (value: unknown, options?: AnswerOptions) =>
       answerJson(answering(), value, { status, ...options });
+    context.env.server.timeout(request, stalledSeconds); // for a client that stalls in the body
     const call = {
       params: params && parse(params, context.req.param(), "path"),
       query: query && parse(query, queryOf(context), "query"),

@@ -34,15 +34,24 @@ export interface Place {
 /** A file that is being read. Must be consumed or released. */
 export type FileContent = GuestBytes & Pick<OpenedFile, "size" | "mode" | "bytes">;
 
+export interface FilesOptions {
+  sandboxes: Sandboxes;
+  log: Logger;
+  /** After this time a client that neither sends nor takes anything loses its transfer. */
+  stalledSeconds: number;
+}
+
 type Held = Pick<Begun<unknown>, "use" | "explain">;
 
 export class Files {
   readonly #sandboxes: Sandboxes;
   readonly #log: Logger;
+  readonly #stalledSeconds: number;
 
-  constructor(sandboxes: Sandboxes, log: Logger) {
+  constructor({ sandboxes, log, stalledSeconds }: FilesOptions) {
     this.#sandboxes = sandboxes;
     this.#log = log;
+    this.#stalledSeconds = stalledSeconds;
   }
 
   list(place: Place, at: GuestPath & ListPage, signal: AbortSignal): Promise<FileList> {
@@ -160,7 +169,7 @@ export class Files {
 
   async #open<T extends GuestBytes>(place: Place, signal: AbortSignal, begin: Task<T>["begin"]) {
     const sandbox = this.#sandboxes.get(place.user, place.ref);
-    const silence = new Silence(sandbox.name);
+    const silence = new Silence(sandbox.name, this.#stalledSeconds);
     const either = AbortSignal.any([signal, silence.signal]);
     const task = transfer(place, begin);
     const { value, ...held } = await beginInGuest(this.#sandboxes, sandbox, task, either);
@@ -175,7 +184,7 @@ export class Files {
     work: (guest: Guest, pieces: AsyncIterable<Uint8Array>, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const sandbox = this.#sandboxes.get(place.user, place.ref);
-    using silence = new Silence(sandbox.name);
+    using silence = new Silence(sandbox.name, this.#stalledSeconds);
     const either = AbortSignal.any([signal, silence.signal]);
     const task = transfer(place, async (guest) => guest);
     const {

@@ -30,6 +30,8 @@ export interface SessionsOptions {
   lastKnown: LastKnown;
   events: EventSink;
   log: Logger;
+  /** After this time a client that does not read a log loses it. */
+  stalledSeconds: number;
 }
 
 export interface SessionList {
@@ -92,10 +94,10 @@ export class Sessions {
 
   /** Must be consumed or released. Throws session_not_found, and connection_lost when only the line to the guest is lost. */
   async log(user: User, ref: string, request: LogRequest, signal: AbortSignal): Promise<ReadLog> {
-    const { sandboxes } = this.#options;
+    const { sandboxes, stalledSeconds } = this.#options;
     const sandbox = sandboxes.get(user, ref);
     // One that is followed is silent for as long as its session is.
-    const silence = request.follow ? undefined : new Silence(sandbox.name);
+    const silence = request.follow ? undefined : new Silence(sandbox.name, stalledSeconds);
     const begin = (guest: Guest, both: AbortSignal) => guest.readLog(request, both);
     const { value, ...held } = await beginInGuest(
       sandboxes,

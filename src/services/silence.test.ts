@@ -5,9 +5,9 @@ beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
 test("the timeout applies to the side whose turn it is, and names it", () => {
-  const silence = new Silence("dev");
+  const silence = new Silence("dev", 60);
   silence.expect("client");
-  jest.advanceTimersByTime(299_999);
+  jest.advanceTimersByTime(59_999);
   silence.expect("sandbox");
   jest.advanceTimersByTime(119_999);
   expect(silence.signal.aborted).toBe(false);
@@ -19,7 +19,7 @@ test("the timeout applies to the side whose turn it is, and names it", () => {
 });
 
 test("no timeout starts after the end of the transfer", () => {
-  const silence = new Silence("dev");
+  const silence = new Silence("dev", 60);
   silence[Symbol.dispose]();
   silence.expect("client");
   expect(jest.getTimerCount()).toBe(0);

@@ -1,4 +1,4 @@
-/** Ends a transfer when one of its two sides does nothing for too long; it may last as long as both go on. */
+/** Ends a transfer when its client or its sandbox stalls; as long as neither does, it has no time limit. */
 import { silenceMs } from "../contract/deadlines.ts";
 import { BhattiError } from "../errors/bhatti-error.ts";
 
@@ -7,11 +7,14 @@ export type Side = "sandbox" | "client";
 export class Silence implements Disposable {
   readonly #ended = new AbortController();
   readonly #name: string;
+  readonly #ms: Record<Side, number>;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isOver = false;
 
-  constructor(sandboxName: string) {
+  /** `stalledSeconds`: `limits.stalled_seconds`, for the client. */
+  constructor(sandboxName: string, stalledSeconds: number) {
     this.#name = sandboxName;
+    this.#ms = { sandbox: silenceMs.sandbox, client: stalledSeconds * 1000 };
   }
 
   /** Aborted when it was silent for too long. */
@@ -23,7 +26,7 @@ export class Silence implements Disposable {
   expect(side: Side): void {
     clearTimeout(this.#timer);
     if (this.#isOver) return;
-    this.#timer = setTimeout(() => this.#ended.abort(this.#error(side)), silenceMs[side]);
+    this.#timer = setTimeout(() => this.#ended.abort(this.#error(side)), this.#ms[side]);
   }
 
   [Symbol.dispose](): void {
@@ -32,7 +35,7 @@ export class Silence implements Disposable {
   }
 
   #error(side: Side): BhattiError {
-    const seconds = silenceMs[side] / 1000;
+    const seconds = this.#ms[side] / 1000;
     return side === "sandbox"
       ? new BhattiError(
           "guest_unresponsive",
