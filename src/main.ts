@@ -1,4 +1,5 @@
 /** Hands words, streams, environment and signals to the command line and sets the exit code: the only file with `process`. */
+import { isIgnoredIn } from "./cli/ignored-signals.ts";
 import { ownWords } from "./cli/own-words.ts";
 import { run } from "./cli/run.ts";
 import { openOutput } from "./cli/terminal/output.ts";
@@ -11,6 +12,16 @@ if (process.env["HTTP_PROXY"] || process.env["http_proxy"]) {
   process.env["NO_PROXY"] = [exceptions, "localhost", "127.0.0.1", "::1"].filter(Boolean).join(",");
 }
 
+/** Read before the first handler is installed, and only then. */
+let statusAtStart: string | undefined;
+function readStatus(): string {
+  try {
+    return process.getBuiltinModule("node:fs").readFileSync("/proc/self/status", "latin1");
+  } catch {
+    return "";
+  }
+}
+
 const lingerMs = 2000;
 
 process.exitCode = await run(await ownWords(process.argv.slice(2)), {
@@ -21,7 +32,9 @@ process.exitCode = await run(await ownWords(process.argv.slice(2)), {
   stderr: openOutput(2, "standard error"),
   // process.stdin and process.stdout cost 12 ms to look at, so only what needs a terminal does.
   terminal: openTerminal(() => process),
-  onSignal(signal, listener) {
+  onSignal(signal, listener, { evenIfIgnored = false } = {}) {
+    statusAtStart ??= readStatus();
+    if (!evenIfIgnored && isIgnoredIn(statusAtStart, signal)) return { [Symbol.dispose]() {} };
     process.on(signal, listener);
     return { [Symbol.dispose]: () => void process.off(signal, listener) };
   },

@@ -50,8 +50,11 @@ export interface System {
   stdout: Output;
   stderr: Output;
   terminal: LocalTerminal;
-  /** Takes a signal over from its default action until disposed. */
-  onSignal(signal: Signal, listener: () => void): Disposable;
+  /**
+   * Takes a signal over from its default action until disposed. A signal that was ignored when the process started stays
+   * ignored, unless `evenIfIgnored`.
+   */
+  onSignal(signal: Signal, listener: () => void, options?: { evenIfIgnored?: boolean }): Disposable;
   /** Ends the process by the default action of a signal. */
   die(signal: Signal): void;
   fetch: Fetch;

@@ -7,6 +7,7 @@ import { text, toggle } from "../arguments/flags.ts";
 import { command } from "../command.ts";
 import type { Context } from "../context.ts";
 import { dataDirectory, openLocal } from "../data-directory.ts";
+import type { System } from "../system.ts";
 import { type Column, table } from "../terminal/table.ts";
 
 /** A recipe may print lines of any length. */
@@ -92,9 +93,7 @@ async function localImages(context: Context): Promise<Received<Image>[]> {
   return operator.images.list(null).map(imageToWire);
 }
 
-function cancelOnInterrupt(system: {
-  onSignal(signal: NodeJS.Signals, listener: () => void): Disposable;
-}): Disposable & { signal: AbortSignal } {
+function cancelOnInterrupt(system: Pick<System, "onSignal">): Disposable & { signal: AbortSignal } {
   const controller = new AbortController();
   const handlers = new DisposableStack();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {

@@ -81,7 +81,8 @@ function awaitSignal(system: System): Disposable & { received: Promise<EndSignal
       asked = true;
       resolve(signal);
     };
-    handlers.use(system.onSignal(signal, onSignal));
+    // A shell ignores SIGINT and SIGQUIT for a daemon that a script starts with `&`.
+    handlers.use(system.onSignal(signal, onSignal, { evenIfIgnored: true }));
   }
   return { received: promise, [Symbol.dispose]: () => handlers.dispose() };
 }
