@@ -19,6 +19,10 @@ const bootModules = [
   "virtio_net",
   "virtio-rng",
   "virtio_balloon",
+  // lohar ends the connections of a copied guest by these.
+  "inet_diag",
+  "tcp_diag",
+  "udp_diag",
 ];
 const metaPackages = ["linux-image-cloud-amd64", "linux-image-virtual"];
 

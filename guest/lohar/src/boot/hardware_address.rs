@@ -29,18 +29,19 @@ pub fn parse(text: &str) -> Option<[u8; 6]> {
     (pairs.next().is_none() && is_usable).then_some(address)
 }
 
-/// A guest without a card has no need of it.
-pub fn set(address: [u8; 6]) -> io::Result<()> {
-    let Some(name) = card(Path::new(INTERFACES)) else {
-        crate::log::warn("there is no network card to give an address to");
-        return Ok(());
-    };
-    let card = Interface::named(&name)?;
+/// The guest's network card, if it has one.
+pub fn card() -> io::Result<Option<Interface>> {
+    find(Path::new(INTERFACES))
+        .map(|name| Interface::named(&name))
+        .transpose()
+}
+
+pub fn set(card: &Interface, address: [u8; 6]) -> io::Result<()> {
     if card.address()? == address {
         return Ok(());
     }
     match card.set_address(address) {
-        Err(error) if error.raw_os_error() == Some(libc::EBUSY) => set_while_down(&card, address),
+        Err(error) if error.raw_os_error() == Some(libc::EBUSY) => set_while_down(card, address),
         outcome => outcome,
     }
 }
@@ -56,7 +57,7 @@ fn set_while_down(card: &Interface, address: [u8; 6]) -> io::Result<()> {
 
 /// The first Ethernet interface. Those with a device behind them come before what the kernel only imagines, some of which
 /// it makes before it finds its devices.
-fn card(interfaces: &Path) -> Option<String> {
+fn find(interfaces: &Path) -> Option<String> {
     // What it nearly always is, without the millisecond that looking through all of them takes under emulation.
     if interfaces.join(USUAL).join("device").exists() {
         return Some(USUAL.to_owned());
@@ -114,7 +115,7 @@ mod tests {
     fn the_first_card_is_the_one() {
         let directory = std::env::temp_dir().join(format!("lohar-net-{}", std::process::id()));
         let _ = fs::remove_dir_all(&directory);
-        assert_eq!(card(&directory), None);
+        assert_eq!(find(&directory), None);
         let add = |name: &str, kind: &str, index: u32, has_device: bool| {
             let path = directory.join(name);
             fs::create_dir_all(&path).unwrap();
@@ -127,14 +128,14 @@ mod tests {
         add("lo", "772", 1, false);
         add("sit0", "776", 2, false);
         fs::write(directory.join("bonding_masters"), "").unwrap();
-        assert_eq!(card(&directory), None);
+        assert_eq!(find(&directory), None);
         add("ifb0", "1", 3, false);
-        assert_eq!(card(&directory).as_deref(), Some("ifb0"));
+        assert_eq!(find(&directory).as_deref(), Some("ifb0"));
         add("ens9", "1", 12, true);
         add("ens3", "1", 4, true);
-        assert_eq!(card(&directory).as_deref(), Some("ens3"));
+        assert_eq!(find(&directory).as_deref(), Some("ens3"));
         add("eth0", "1", 5, true);
-        assert_eq!(card(&directory).as_deref(), Some("eth0"));
+        assert_eq!(find(&directory).as_deref(), Some("eth0"));
         fs::remove_dir_all(&directory).unwrap();
     }
 }

@@ -1,5 +1,6 @@
 //! What makes a restored guest this sandbox and no other.
 
+use super::network::Network;
 use super::{clock, entropy, hardware_address, hostname, own_files};
 use crate::protocol::base64;
 use crate::protocol::messages::{Configure, Failure};
@@ -10,6 +11,7 @@ pub struct Identification<'a> {
     hostname: Option<&'a str>,
     machine_id: Option<&'a str>,
     mac: Option<[u8; 6]>,
+    network: Option<Network>,
 }
 
 impl<'a> Identification<'a> {
@@ -39,6 +41,10 @@ impl<'a> Identification<'a> {
             hostname,
             machine_id,
             mac,
+            network: match &request.network {
+                Some(network) => Some(Network::parse(network).ok_or_else(|| bad("network"))?),
+                None => None,
+            },
         })
     }
 
@@ -57,10 +63,26 @@ impl<'a> Identification<'a> {
     pub fn apply(&self) {
         tell("entropy", entropy::add(&self.entropy));
         tell("clock", clock::set(self.time_unix_ns).map_err(Into::into));
-        if let Some(address) = self.mac {
-            tell("hardware address", hardware_address::set(address));
-        }
+        self.apply_card();
         self.apply_names();
+    }
+
+    fn apply_card(&self) {
+        if self.mac.is_none() && self.network.is_none() {
+            return;
+        }
+        match hardware_address::card() {
+            Ok(None) => crate::log::warn("there is no network card to configure"),
+            Err(error) => crate::log::warn(&format!("cannot find the network card: {error}")),
+            Ok(Some(card)) => {
+                if let Some(address) = self.mac {
+                    tell("hardware address", hardware_address::set(&card, address));
+                }
+                if let Some(network) = &self.network {
+                    tell("network", network.apply(&card));
+                }
+            }
+        }
     }
 
     /// The part of it that is in files and namespaces.
@@ -84,6 +106,7 @@ fn tell(what: &str, outcome: std::io::Result<()>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::messages::NetworkParameters;
 
     fn request(change: impl Fn(&mut Configure)) -> Configure {
         let mut request = Configure {
@@ -94,6 +117,13 @@ mod tests {
             machine_id: Some("0123456789abcdef0123456789ABCDEF".into()),
             mac: Some("52:54:00:aa:bb:cc".into()),
             init: None,
+            network: Some(NetworkParameters {
+                address: "10.0.1.2".into(),
+                prefix: 24,
+                gateway: "10.0.1.1".into(),
+                resolver: "10.0.1.1".into(),
+                mtu: 1500,
+            }),
         };
         change(&mut request);
         request
@@ -102,13 +132,14 @@ mod tests {
     #[test]
     fn every_parameter_is_checked() {
         assert!(Identification::parse(&request(|_| {})).is_ok());
-        let wrong: [fn(&mut Configure); 6] = [
+        let wrong: [fn(&mut Configure); 7] = [
             |request| request.time_unix_ns = "-1".into(),
             |request| request.entropy = "AAAA".into(),
             |request| request.entropy = "?".into(),
             |request| request.hostname = Some("a b".into()),
             |request| request.machine_id = Some("xyz".into()),
             |request| request.mac = Some("52:54:00:aa:bb".into()),
+            |request| request.network.as_mut().unwrap().gateway = "10.0.1".into(),
         ];
         for change in wrong {
             assert!(Identification::parse(&request(change)).is_err());

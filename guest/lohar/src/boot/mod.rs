@@ -14,12 +14,14 @@ pub mod interface;
 pub mod kernel_modules;
 pub mod loopback;
 pub mod mounts;
+pub mod network;
 pub mod own_files;
 pub mod port;
 pub mod power;
 pub mod root;
 pub mod session_logs;
 pub mod skeleton;
+pub mod sockets;
 pub mod sudo_access;
 pub mod users;
 

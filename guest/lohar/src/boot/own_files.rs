@@ -9,12 +9,13 @@ use std::path::Path;
 pub const HOSTNAME: &str = "/etc/hostname";
 pub const HOSTS: &str = "/etc/hosts";
 pub const MACHINE_ID: &str = "/etc/machine-id";
+pub const RESOLVER: &str = "/etc/resolv.conf";
 
 const MEMORY: &str = "/run/lohar/etc";
 
 /// Once, when the root is mounted.
 pub fn cover() {
-    for path in [HOSTNAME, HOSTS, MACHINE_ID] {
+    for path in [HOSTNAME, HOSTS, MACHINE_ID, RESOLVER] {
         if let Err(error) = cover_one(path) {
             crate::log::warn(&format!("cannot mount over '{path}': {error}"));
         }

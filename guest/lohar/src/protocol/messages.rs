@@ -32,7 +32,19 @@ pub struct Configure {
     pub env: Option<BTreeMap<String, String>>,
     pub machine_id: Option<String>,
     pub mac: Option<String>,
+    pub network: Option<NetworkParameters>,
     pub init: Option<String>,
+}
+
+/// IPv4 of the network card.
+#[derive(Deserialize)]
+pub struct NetworkParameters {
+    pub address: String,
+    /// Length of the network's part of the address.
+    pub prefix: u8,
+    pub gateway: String,
+    pub resolver: String,
+    pub mtu: u16,
 }
 
 #[derive(Deserialize)]
@@ -263,15 +275,6 @@ pub struct Opened<'a> {
     pub log: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub failed: Option<NotExecuted>,
-}
-
-/// The program could not be executed, and the process exits with this code.
-#[derive(Serialize)]
-pub struct NotExecuted {
-    pub exit_code: i32,
-    pub reason: &'static str,
 }
 
 #[derive(Serialize)]
