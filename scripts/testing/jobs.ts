@@ -44,6 +44,6 @@ export function jobs(testFiles: readonly string[]): Job[] {
 
 function bunTests(path: string): Job {
   // Only a hang takes a test that long.
-  const command = [process.execPath, "test", "--timeout", "300000", path];
+  const command = ["scripts/in-netns.sh", process.execPath, "test", "--timeout", "300000", path];
   return { name: path, command, folder: ".", count: countBun };
 }
