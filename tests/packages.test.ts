@@ -186,7 +186,7 @@ test("the setup lists all that is missing in one message without root", async ()
   expect(said.replace(" chromium", "")).toBe(
     `Missing packages. Install them, then try again:\n` +
       `  as root: apt-get update && apt-get install --no-install-recommends ca-certificates cargo-web ` +
-      `debian-archive-keyring e2fsprogs gcc kmod libc6-dev lz4 mmdebstrap nodejs npm python3-venv qemu-system-x86 ` +
+      `debian-archive-keyring dnsmasq-base e2fsprogs gcc iproute2 kmod libc6-dev lz4 mmdebstrap nftables nodejs npm python3-venv qemu-system-x86 ` +
       `qemu-utils rust-web-clippy rustfmt-web tmux xz-utils\n`,
   );
 });

@@ -68,6 +68,18 @@ export interface GuestConfiguration {
   machineId?: string;
   /** The address of its network card, such as `52:54:00:aa:bb:cc`. A guest without a card passes over it. */
   mac?: string;
+  network?: GuestNetwork;
+}
+
+/** IPv4 of the guest's network card. */
+export interface GuestNetwork {
+  address: string;
+  /** Length of the network's part of the address. */
+  prefix: number;
+  gateway: string;
+  resolver: string;
+  /** Bytes. */
+  mtu: number;
 }
 
 /** Bytes, except where the name says otherwise. */
@@ -166,8 +178,6 @@ export interface GuestProcess extends AsyncIterable<ExecOutput> {
   readonly log: string;
   /** The file that gets its output instead, if there is one. */
   readonly outputFile?: string | undefined;
-  /** Why the program could not be executed, such as `not found`; the process exits with the code. */
-  readonly notExecuted?: { exitCode: number; reason: string } | undefined;
   /**
    * Settles after the last output was yielded, or with the reason `lost` and the code -1 when the process was let go
    * before. Rejects when the guest is lost.

@@ -109,6 +109,7 @@ class Lohar implements Guest {
       init: configuration.init,
       machine_id: configuration.machineId,
       mac: configuration.mac,
+      network: configuration.network,
     };
     return this.#call("configure", params, signal);
   }

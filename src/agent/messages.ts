@@ -103,13 +103,8 @@ export const openedExecMessage = z
     pid: count,
     log: z.string().max(4096).default(""),
     output: z.string().max(4096).optional(),
-    failed: z.object({ exit_code: exitCode, reason: z.string().max(200) }).optional(),
   })
-  .transform(({ output, failed, ...opened }) => ({
-    ...opened,
-    outputFile: output,
-    notExecuted: failed && { exitCode: failed.exit_code, reason: failed.reason },
-  }));
+  .transform(({ output, ...opened }) => ({ ...opened, outputFile: output }));
 
 export const attachedMessage = z.object({
   session: word,

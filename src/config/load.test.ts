@@ -89,6 +89,9 @@ on_shutdown: stop
 thermal:
   warm_after: 5m
   cold_after: never
+network:
+  mode: none
+  supernet: 10.64.0.0/12
 limits:
   create_per_minute: 1
   create_burst: 2
@@ -112,6 +115,7 @@ limits:
     ramDir: "/dev/shm",
     onShutdown: "stop",
     thermal: { warmAfterSeconds: 300, coldAfterSeconds: 0 },
+    network: { mode: "none", supernet: "10.64.0.0/12" },
     limits: {
       createPerMinute: 1,
       createBurst: 2,

@@ -87,6 +87,7 @@ function skippingForbiddenSystemFile(read: ReadText): ReadText {
 export function serverConfig(values: ConfigFile["values"]): ServerConfig {
   const defaults = defaultServerConfig;
   const { kernel, ram_dir: ramDir } = values as { kernel?: string; ram_dir?: string };
+  const supernet = values["network.supernet"];
   const pick = <T>(key: ConfigKey, fallback: T): T => (values[key] as T | undefined) ?? fallback;
   const seconds = (key: ConfigKey, fallback: number): number =>
     parseDuration(String(values[key])) ?? fallback;
@@ -103,6 +104,10 @@ export function serverConfig(values: ConfigFile["values"]): ServerConfig {
     thermal: {
       warmAfterSeconds: seconds("thermal.warm_after", defaults.thermal.warmAfterSeconds),
       coldAfterSeconds: seconds("thermal.cold_after", defaults.thermal.coldAfterSeconds),
+    },
+    network: {
+      mode: pick("network.mode", defaults.network.mode),
+      ...(supernet !== undefined && { supernet: String(supernet) }),
     },
     limits: limits(pick),
   };

@@ -1,4 +1,6 @@
 /** What a value of each kind must look like, and the words for one that does not. */
+
+import { parseRange } from "../network/ipv4.ts";
 import { durationRule, parseDuration } from "./duration.ts";
 import type { Rule } from "./schema.ts";
 
@@ -39,6 +41,12 @@ const textRules = {
   path: (value: string) =>
     value.startsWith("/") ? undefined : `must be an absolute path, got ${shown(value)}`,
   url: (value: string) => brokenUrl(value),
+  range: (value: string) => {
+    const range = parseRange(value);
+    return range && range.prefix >= 8 && range.prefix <= 23
+      ? undefined
+      : `must be an IPv4 range from /8 to /23 such as 10.208.0.0/12, got ${shown(value)}`;
+  },
   address: (value: string) =>
     isAddress(value) ? undefined : `must be host:port such as 127.0.0.1:8080, got ${shown(value)}`,
 } satisfies Record<string, (value: string) => string | undefined>;

@@ -17,6 +17,12 @@ export interface ServerConfig {
   onShutdown: "keep" | "stop";
   /** Idle times until a sandbox is paused, and until it is suspended to disk. 0: never. */
   thermal: { warmAfterSeconds: number; coldAfterSeconds: number };
+  network: {
+    /** `auto`: private networks where the host can have them. */
+    mode: "auto" | "none";
+    /** The range that all private networks are taken from; chosen by the daemon when absent. */
+    supernet?: string;
+  };
   limits: Limits;
 }
 
@@ -46,6 +52,7 @@ export const defaultServerConfig: ServerConfig = {
   poolSize: 1,
   onShutdown: "keep",
   thermal: { warmAfterSeconds: 30, coldAfterSeconds: 1800 },
+  network: { mode: "auto" },
   limits: {
     createPerMinute: 30,
     createBurst: 10,
@@ -61,7 +68,7 @@ export const defaultServerConfig: ServerConfig = {
 };
 
 export type Rule =
-  | { kind: "text" | "url" | "path" | "address" | "duration" }
+  | { kind: "text" | "url" | "path" | "address" | "duration" | "range" }
   | { kind: "choice"; of: readonly string[] }
   | { kind: "whole"; min: number; max: number };
 
@@ -84,6 +91,8 @@ export const keys = {
   on_shutdown: { kind: "choice", of: ["keep", "stop"] },
   "thermal.warm_after": { kind: "duration" },
   "thermal.cold_after": { kind: "duration" },
+  "network.mode": { kind: "choice", of: ["auto", "none"] },
+  "network.supernet": { kind: "range" },
   "limits.create_per_minute": perMinute,
   "limits.create_burst": burst,
   "limits.exec_per_minute": perMinute,

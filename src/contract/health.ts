@@ -13,6 +13,10 @@ export const Version = z.object({
   engine: z.string(),
   accelerator: z.enum(["kvm", "tcg", "none"]),
   accelerator_reason: z.string(),
+  network: z
+    .enum(["private", "none"])
+    .describe("private: each user's sandboxes share a private network"),
+  network_reason: z.string().describe("The range of the networks, or why there are none"),
   isolates: z.boolean().describe("Whether the accelerator is a security boundary"),
   json_body_bytes: z.int().describe("Maximum size of a JSON request body"),
 });

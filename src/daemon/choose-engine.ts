@@ -4,6 +4,7 @@ import type { ServerConfig } from "../config/schema.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { MachineSpec } from "../engine/machine-spec.ts";
 import type { DiskReserve } from "../host/disk-reserve.ts";
+import type { NicHost } from "../network/host-networks.ts";
 import type { Logger } from "../observability/log.ts";
 
 export interface EngineDependencies {
@@ -12,6 +13,7 @@ export interface EngineDependencies {
   /** Id of the host that owns the files of the engine. */
   hostId: string;
   runtimeDir: string;
+  nics: NicHost | undefined;
   log: Logger;
   /** What machines are kept ready for; undefined until its image is built. */
   defaultSpec(): MachineSpec | undefined;

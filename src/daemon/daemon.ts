@@ -20,6 +20,7 @@ import { Images } from "../services/images.ts";
 import { LastKnown } from "../services/last-known.ts";
 import { type Attachments, machineConfigs } from "../services/machine-config.ts";
 import { MachineKeeper } from "../services/machine-keeper.ts";
+import type { Networks } from "../services/networks.ts";
 import { recoverOperations } from "../services/operation-recovery.ts";
 import { Operations } from "../services/operations.ts";
 import { recover } from "../services/recovery.ts";
@@ -34,6 +35,7 @@ import { Users } from "../services/users.ts";
 import { databasePath, openStore } from "../store/store.ts";
 import { openEngine } from "./choose-engine.ts";
 import { parseListenAddress } from "./listen-address.ts";
+import { type OpenNetworks, openNetworks } from "./open-networks.ts";
 import { takeDown } from "./shutdown.ts";
 
 export interface DaemonDependencies {
@@ -105,14 +107,27 @@ async function start(
     const image = images.find(null, defaults.image)?.machine;
     return image && { ...defaults, image };
   };
+  const network: OpenNetworks = givenEngine
+    ? { mode: "none", reason: "not with this engine" }
+    : await openNetworks(config, { store, runtimeDir, log });
+  const hasNetworks = network.mode === "private";
+  if (hasNetworks) {
+    undo.use(network.host);
+    events.listen((event) => network.networks.onEvent(event));
+  }
   const engine =
     givenEngine ??
-    (await openEngine(config, { hostId: store.hostId, reserve, runtimeDir, log, defaultSpec }));
+    (await openEngine(config, {
+      ...{ hostId: store.hostId, reserve, runtimeDir, log, defaultSpec },
+      nics: hasNetworks ? network.host : undefined,
+    }));
   undo.defer(() => engine.close());
 
   const actors = new SandboxActors(clock);
   const keeper = undo.use(new MachineKeeper(store, events, log));
-  const configOf = machineConfigs(attachments);
+  const configOf = machineConfigs(
+    attachments ?? (hasNetworks ? attachmentsOf(network.networks) : undefined),
+  );
   const operations = new Operations({
     ...{ store, events, log, clock },
     ...{ runner: daemonRunner, isRunning },
@@ -122,7 +137,15 @@ async function start(
   const settings = { defaults, thermal: config.thermal };
   const shares = new Shares({ store, events, log, clock });
   const onDestroy = (id: string) => shares.close(id);
-  const sandboxes = new Sandboxes({ ...parts, images, lastKnown, onDestroy, ...settings });
+  const addressOf = (id: string) => (hasNetworks ? network.networks.addressOf(id) : undefined);
+  const sandboxes = new Sandboxes({
+    ...parts,
+    images,
+    lastKnown,
+    onDestroy,
+    addressOf,
+    ...settings,
+  });
   const copies = new SandboxCopies({ ...parts, onMade: (id) => sandboxes.watch(id) });
   const forks = new Forks({ ...parts, copies, sandboxes });
   const snapshots = new Snapshots({ ...parts, sandboxes, copies });
@@ -135,12 +158,18 @@ async function start(
   await recover({ ...parts, sandboxes });
   await snapshots.recover();
   await recoverOperations(parts);
+  if (hasNetworks) await network.host.reconcile();
   operations.start();
   engine.start();
   sandboxes.watchAll();
   undo.defer(() => sandboxes.close());
 
-  const identity = { version, ...identityOf(engine), jsonBodyBytes: limits.jsonBodyBytes };
+  const identity = {
+    version,
+    ...identityOf(engine),
+    ...{ network: network.mode, networkReason: network.reason },
+    jsonBodyBytes: limits.jsonBodyBytes,
+  };
   const services = {
     ...{ users, sandboxes, forks, snapshots, operations, templates, images },
     ...{ exec, sessions, files, shares },
@@ -164,6 +193,10 @@ async function start(
     stop: (onShutdown) => (ending ??= stop(onShutdown)),
     [Symbol.asyncDispose]: () => (ending ??= stop()),
   };
+}
+
+function attachmentsOf(networks: Networks): Attachments {
+  return { nicsOf: (sandbox) => [networks.nicOf(sandbox)], volumesOf: () => [] };
 }
 
 function identityOf({ features }: Engine) {

@@ -16,12 +16,21 @@ export interface MachineConfig {
 
 /** A network card; its index in the list is its slot. */
 export interface NicConfig {
-  /** The private network that it joins. */
-  network: string;
+  network: NetworkConfig;
   /** Such as `52:54:00:aa:bb:cc`. */
   mac: string;
-  /** With the prefix length, such as `10.0.1.2/24`. */
+  /** IPv4, such as `10.0.1.2`. */
   address: string;
+}
+
+/** A private network of one user. */
+export interface NetworkConfig {
+  /** Its number among those of the host, from 1. */
+  index: number;
+  /** Such as `10.0.1.0/24`. */
+  subnet: string;
+  /** Address of the host in it, where its resolver listens too. */
+  gateway: string;
 }
 
 /** A data disk; its index in the list is its slot. */

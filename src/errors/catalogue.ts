@@ -28,6 +28,10 @@ export const catalogue = {
     hint: "Destroy another sandbox: bhatti ls, then bhatti destroy <one>",
   },
   quota_exceeded: { status: 400, hint: "Request less, or ask the operator to raise the limit" },
+  network_full: {
+    status: 507,
+    hint: "Destroy a sandbox, or ask the operator for a larger network.supernet",
+  },
   image_not_found: {
     status: 404,
     hint: "List images: bhatti image list, or build it: bhatti image build <recipe>",

@@ -73,6 +73,7 @@ export class EventRecorder implements EventSink, Disposable {
   readonly #limit: number;
   readonly #interval: number;
   #queue: StoredEvent[] = [];
+  readonly #listeners: ((event: Event) => void)[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Lost since the last flush because the queue was full. */
   #dropped = 0;
@@ -83,7 +84,13 @@ export class EventRecorder implements EventSink, Disposable {
     this.#interval = options.flushMilliseconds ?? 500;
   }
 
+  /** Calls the listener with each event from now on, when it is recorded. */
+  listen(listener: (event: Event) => void): void {
+    this.#listeners.push(listener);
+  }
+
   record(event: Event): void {
+    for (const listener of this.#listeners) listener(event);
     if (this.#queue.length >= this.#limit) {
       this.#dropped += 1;
       return;

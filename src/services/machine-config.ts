@@ -14,11 +14,14 @@ export interface Attachments {
 const none: Attachments = { nicsOf: () => [], volumesOf: () => [] };
 
 export function machineConfigs({ nicsOf, volumesOf }: Attachments = none): ConfigOf {
-  return (sandbox) => ({
-    epoch: sandbox.epoch + 1,
-    hardware: { cpus: sandbox.cpus, memoryMB: sandbox.memoryMB },
-    identity: identityOf(sandbox),
-    nics: nicsOf(sandbox),
-    volumes: volumesOf(sandbox),
-  });
+  return (sandbox) => {
+    const nics = nicsOf(sandbox);
+    return {
+      epoch: sandbox.epoch + 1,
+      hardware: { cpus: sandbox.cpus, memoryMB: sandbox.memoryMB },
+      identity: identityOf(sandbox, nics[0]),
+      nics,
+      volumes: volumesOf(sandbox),
+    };
+  };
 }

@@ -44,6 +44,8 @@ export interface SandboxesOptions {
   powerOffMs?: number;
   /** Told of each that is on its way out. */
   onDestroy?(id: string): void;
+  /** Its address on its private network, if it has one. */
+  addressOf?(id: string): string | undefined;
 }
 
 export class Sandboxes {
@@ -177,6 +179,10 @@ export class Sandboxes {
     this.watch(id);
     if (change.keepHot) await this.#wake.wake(sandbox);
     return requireSandbox(store, id);
+  }
+
+  addressOf(id: string): string | undefined {
+    return this.#options.addressOf?.(id);
   }
 
   /** Why it is as hot as it is, and what comes next. `commands`: see `usage`. */

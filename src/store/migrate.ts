@@ -10,6 +10,7 @@ import ownership from "./migrations/006-ownership.sql" with { type: "text" };
 import operations from "./migrations/007-operations.sql" with { type: "text" };
 import retention from "./migrations/008-retention.sql" with { type: "text" };
 import usage from "./migrations/009-usage.sql" with { type: "text" };
+import networks from "./migrations/010-networks.sql" with { type: "text" };
 
 /** In order; the version of a schema is the number of files it took. Never edit one that was released. */
 export const migrations: readonly string[] = [
@@ -22,6 +23,7 @@ export const migrations: readonly string[] = [
   operations,
   retention,
   usage,
+  networks,
 ];
 
 export function migrate(database: Database, steps: readonly string[] = migrations): void {

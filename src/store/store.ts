@@ -5,6 +5,7 @@ import { EventTable } from "./events.ts";
 import { hostIdOf } from "./host.ts";
 import { ImageTable } from "./images.ts";
 import { KeyTable } from "./keys.ts";
+import { NetworkTable } from "./networks.ts";
 import { OperationTable } from "./operations.ts";
 import { SandboxTable } from "./sandboxes.ts";
 import { ShareTable } from "./shares.ts";
@@ -22,6 +23,7 @@ export interface Store extends Disposable {
   shares: ShareTable;
   templates: TemplateTable;
   images: ImageTable;
+  networks: NetworkTable;
   operations: OperationTable;
   events: EventTable;
   /** Changes when another process has written. */
@@ -46,6 +48,7 @@ export function openStore(path: string): Store {
     shares: new ShareTable(database),
     templates: new TemplateTable(database),
     images: new ImageTable(database),
+    networks: new NetworkTable(database),
     operations: new OperationTable(database),
     events: new EventTable(database),
     version: () => version.get()?.data_version ?? 0,

@@ -34,6 +34,8 @@ test("version tells the engine", async () => {
     engine: "fake",
     accelerator: "none",
     accelerator_reason: "the fake engine runs nothing",
+    network: "none",
+    network_reason: "not with this engine",
     isolates: false,
     json_body_bytes: 1_048_576,
   });

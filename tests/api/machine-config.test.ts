@@ -5,8 +5,9 @@ import type { Attachments } from "../../src/services/machine-config.ts";
 import { databasePath, openStore } from "../../src/store/store.ts";
 import { type FakeDaemon, startFakeDaemon } from "../support/fake-daemon.ts";
 
+const network = { index: 1, subnet: "10.208.1.0/24", gateway: "10.208.1.1" };
 const attachments: Attachments = {
-  nicsOf: ({ name }) => [{ network: "net-1", mac: "52:54:00:00:00:01", address: `of ${name}` }],
+  nicsOf: ({ name }) => [{ network, mac: "52:54:00:00:00:01", address: `of ${name}` }],
   volumesOf: ({ id }) => [{ id: `vol-${id}`, mount: "/data", readOnly: false }],
 };
 

@@ -104,6 +104,8 @@ export async function prepareDaemon(options: DaemonOptions = {}): Promise<Machin
       `default_image: ${options.images?.[0] ?? "tiny"}`,
       `api_url: ${url}`,
       `auth_token: ${key}`,
+      // Without a namespace of the test's own, the daemon would change the network of the host.
+      `network: { mode: ${process.env["BHATTI_TEST_NETNS"] === undefined ? "none" : "auto"} }`,
       "limits:",
       ...["create", "exec", "read"].flatMap((kind) => [
         `  ${kind}_per_minute: 100000`,

@@ -36,6 +36,7 @@ beforeAll(async () => {
     accelerator: "tcg",
     poolSize: 0,
     log: silentLogger,
+    nics: undefined,
     defaultSpec: () => undefined,
   });
   const root = { image: { name: "tiny", digest: image.digest, path } };

@@ -69,7 +69,8 @@ export const exec = command({
     };
     if (input.detach) {
       const { runDetached } = await import("../exec/run-detached.ts");
-      return await runDetached(context, input.sandbox, command);
+      await runDetached(context, input.sandbox, command);
+      return undefined;
     }
     const stdin = input["no-stdin"] ? "nothing" : await context.system.stdin.kind();
     const forwards = stdin === "terminal" ? input.tty || input.interactive : stdin !== "nothing";

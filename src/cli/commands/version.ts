@@ -27,6 +27,7 @@ export const version = command({
       if (about) {
         const { accelerator = "-", accelerator_reason: reason = "-" } = about;
         lines.push(`engine: ${about.engine ?? "-"}`, `accelerator: ${accelerator} (${reason})`);
+        if (about.network) lines.push(`network: ${about.network} (${about.network_reason})`);
         if (about.isolates === false) {
           lines.push("isolation: none; run trusted code only");
         }

@@ -88,6 +88,7 @@ async function bootOnce(question: Question, directory: string): Promise<void> {
         root: { kind: "none" },
         qmpSocket: file("qmp"),
         agentSocket: file("agent"),
+        card: { kind: "none" },
         incoming: false,
       }),
       qmpSocket: file("qmp"),

@@ -4,7 +4,7 @@ import { rm } from "node:fs/promises";
 import { pause, within } from "../../async/deadline.ts";
 import { endProcess } from "../../host/process.ts";
 import type { MachineConfig } from "../machine-config.ts";
-import { ownedBackends } from "./backends.ts";
+import { connectBackends, ownedBackends } from "./backends.ts";
 import { deadlineMs } from "./deadlines.ts";
 import { isOutdated } from "./epoch.ts";
 import { QemuMachine } from "./machine.ts";
@@ -45,10 +45,12 @@ export async function adoptMachine(
       const isSaved = condition === "paused" && existsSync(paths.suspension);
       if (condition !== "over" && !isSaved) {
         const { hardware, epoch } = record;
+        // One that was started before there were networks has no tap until its next start.
+        if (platform.nics?.has(id)) await connectBackends(id, config, platform.nics);
         const parts = { id, paths, engine, hardware, epoch, platform, process, qmp };
         return new QemuMachine({
           ...parts,
-          backends: ownedBackends(paths),
+          backends: ownedBackends(id, paths, platform.nics),
           origin: { kind: "adopted", steps: [] },
           // The daemon before us may have died between freezing and thawing.
           depth: condition === "paused" ? "paused" : "frozen",

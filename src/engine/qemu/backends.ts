@@ -4,7 +4,9 @@
  */
 import { mkdir, rm } from "node:fs/promises";
 import { BhattiError } from "../../errors/bhatti-error.ts";
+import type { NicHost } from "../../network/host-networks.ts";
 import type { MachineConfig } from "../machine-config.ts";
+import type { CardBackend } from "./command-line.ts";
 import type { MachinePaths } from "./paths.ts";
 
 /** Host side of a machine's devices; a machine of the pool has none until it is handed out. */
@@ -12,26 +14,56 @@ export type Attachments = Pick<MachineConfig, "nics" | "volumes">;
 
 export const noAttachments: Attachments = { nics: [], volumes: [] };
 
-/** Errors: host_unfit for unsupported back ends. */
+export interface Backends extends AsyncDisposable {
+  readonly card: CardBackend;
+  /** Passes the back ends on to their next owner. */
+  move(): AsyncDisposableStack;
+}
+
+/** Errors: host_unfit for devices that this host cannot have. */
 export async function acquireBackends(
+  id: string,
   paths: MachinePaths,
   attachments: Attachments,
-): Promise<AsyncDisposableStack> {
-  checkAttachments(attachments);
+  nics: NicHost | undefined,
+): Promise<Backends> {
+  await using scope = ownedBackends(id, paths, nics);
   await mkdir(paths.sockets, { recursive: true, mode: 0o700 });
-  return ownedBackends(paths);
+  const card = nics
+    ? { kind: "tap" as const, name: await nics.create(id) }
+    : { kind: "none" as const };
+  await connectBackends(id, attachments, nics);
+  const held = scope.move();
+  return {
+    card,
+    move: () => held.move(),
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
 }
 
-/** Acquires the back ends of a pool machine when it is handed out. */
-export function checkAttachments({ nics, volumes }: Attachments): void {
-  const [kind] = [...nics.map(() => "network cards"), ...volumes.map(() => "volumes")];
-  if (kind === undefined) return;
-  throw new BhattiError("host_unfit", `This engine cannot attach ${kind} to machines yet`);
+/** Connects what a machine has already. Errors: host_unfit. */
+export async function connectBackends(
+  id: string,
+  { nics: [nic, ...more], volumes }: Attachments,
+  nics: NicHost | undefined,
+): Promise<void> {
+  if (volumes.length > 0 || more.length > 0) {
+    const kind = volumes.length > 0 ? "volumes" : "a second network card";
+    throw new BhattiError("host_unfit", `This engine cannot attach ${kind} to machines yet`);
+  }
+  if (!nic) return;
+  if (!nics) throw new BhattiError("host_unfit", "This host cannot connect network cards");
+  await nics.connect(id, nic);
 }
 
-/** Returns the back ends of a running machine. */
-export function ownedBackends({ sockets }: MachinePaths): AsyncDisposableStack {
+/** Those of a machine that runs already. */
+export function ownedBackends(
+  id: string,
+  { sockets }: MachinePaths,
+  nics: NicHost | undefined,
+): AsyncDisposableStack {
   const scope = new AsyncDisposableStack();
   scope.defer(() => rm(sockets, { recursive: true, force: true }));
+  if (nics) scope.defer(() => nics.remove(id));
   return scope;
 }

@@ -40,8 +40,11 @@ export async function cloneMachine(plan: ClonePlan, signal: AbortSignal): Promis
   const diskBytes = await prepareRoot(plan.root, paths, signal);
   faultPoint("clone.disk-made");
   watch.lap("disk");
-  await using backends = await acquireBackends(paths, plan.attachments);
-  const { process, qmp } = await restore({ paths, hardware, platform, from, watch }, signal);
+  await using backends = await acquireBackends(id, paths, plan.attachments, platform.nics);
+  const { process, qmp } = await restore(
+    { paths, hardware, platform, from, card: backends.card, watch },
+    signal,
+  );
   const origin = { kind, steps: watch.steps };
   const parts = { id, paths, engine, hardware, platform, process, qmp, origin };
   const machine = new QemuMachine({ ...parts, depth: "paused", backends: backends.move() });

@@ -35,7 +35,7 @@ export async function coldBoot(plan: BootPlan, signal: AbortSignal): Promise<Qem
   await prepareRoot(plan.root, paths, signal);
   faultPoint("cold-boot.disk-made");
   watch.lap("files");
-  await using backends = await acquireBackends(paths, plan.attachments);
+  await using backends = await acquireBackends(id, paths, plan.attachments, platform.nics);
   const { vmm, guest } = await bootGuest(
     {
       platform,
@@ -45,6 +45,7 @@ export async function coldBoot(plan: BootPlan, signal: AbortSignal): Promise<Qem
       root: { kind: "overlay", path: await topOf(paths.disk) },
       qmpSocket: paths.qmp,
       agentSocket: paths.agent,
+      card: backends.card,
       incoming: false,
     },
     paths,

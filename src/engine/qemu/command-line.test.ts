@@ -15,6 +15,7 @@ const line: CommandLine = {
   root: { kind: "overlay", path: "/m/disk,1.qcow2" },
   qmpSocket: "/r/qmp",
   agentSocket: "/r/agent",
+  card: { kind: "none" },
   incoming: false,
 };
 

@@ -4,6 +4,9 @@ import { deviceArguments, value } from "./devices.ts";
 /** What lies behind the root disk: nothing yet, or an overlay. */
 export type Backend = { kind: "none" } | { kind: "overlay"; path: string };
 
+/** What the network card is connected to on the host. */
+export type CardBackend = { kind: "none" } | { kind: "tap"; name: string };
+
 export interface Platform {
   accelerator: "kvm" | "tcg";
   /** The host's time-stamp counter in kHz; TCG passes it through, so the guest must be told. */
@@ -21,6 +24,7 @@ export interface CommandLine {
   root: Backend;
   qmpSocket: string;
   agentSocket: string;
+  card: CardBackend;
   /** Wait for a state to be loaded instead of booting. */
   incoming: boolean;
 }
@@ -44,6 +48,7 @@ export function qemuArguments(line: CommandLine): string[] {
       root: line.root,
       modules: line.platform.modules,
       agentSocket: line.agentSocket,
+      card: line.card,
     }),
     // A restored guest waits until everything of it is in place.
     ...(line.incoming ? ["-S", "-incoming", "defer"] : []),

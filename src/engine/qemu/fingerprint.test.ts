@@ -13,6 +13,7 @@ const platform: PreparedPlatform = {
   initramfs: "/k/initramfs",
   modules: "/k/modules.img",
   tool: "/c/lohar",
+  nics: undefined,
   qemuVersion: "7.2.0",
   cpu: "emulated",
   kernelDigest: "k1",
@@ -26,6 +27,7 @@ const line: CommandLine = {
   root: { kind: "overlay", path: "/m/disk.qcow2" },
   qmpSocket: "/r/qmp",
   agentSocket: "/r/agent",
+  card: { kind: "none" },
   incoming: false,
 };
 

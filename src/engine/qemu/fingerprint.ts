@@ -79,7 +79,9 @@ export function incompatibility(
       return `${what} has changed since the state was saved (from ${saved[key]} to ${here[key]})`;
     }
   }
-  const known = [here.devices, legacyDevices(platform.accelerator, hardware)];
+  // Machines that were saved without a tap load with one.
+  const plain = fingerprintOf({ ...platform, nics: undefined }, hardware);
+  const known = [here.devices, plain.devices, legacyDevices(platform.accelerator, hardware)];
   if (!known.includes(saved.devices)) {
     return `The devices have changed since the state was saved (from ${saved.devices} to ${here.devices})`;
   }
@@ -98,6 +100,7 @@ function argumentsFor(platform: PreparedPlatform, { cpus, memoryMB }: Hardware):
     root: { kind: "none" },
     qmpSocket: "",
     agentSocket: "",
+    card: platform.nics ? { kind: "tap", name: "" } : { kind: "none" },
     incoming: false,
   });
 }

@@ -8,7 +8,6 @@ import { freezeTop, makeDisk, topOf } from "../../disks/layers.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { makeDurable } from "../../host/atomic-file.ts";
 import { bootGuest } from "./boot.ts";
-import type { Platform } from "./command-line.ts";
 import { deadlineMs } from "./deadlines.ts";
 import { rootDevice } from "./devices.ts";
 import { writeGoldenRecord } from "./golden-record.ts";
@@ -16,6 +15,7 @@ import { quitQemu } from "./launcher.ts";
 import { makeMemory } from "./memory-file.ts";
 import { saveState } from "./migration.ts";
 import type { GoldenPaths } from "./paths.ts";
+import type { PreparedPlatform } from "./platform.ts";
 import type { Shape } from "./shape.ts";
 import { requireSpare } from "./space-guard.ts";
 
@@ -25,9 +25,11 @@ const latenessLimit = 1.15;
 export const goldenBytes = 128 * 1024 * 1024;
 
 export interface GoldenBuild {
+  /** Of the machine that boots. */
+  id: string;
   key: string;
   shape: Shape;
-  platform: Platform;
+  platform: PreparedPlatform;
   /** Where it is made; complete as soon as its record is there. */
   paths: GoldenPaths;
   /** Folder for the sockets that the making needs. */
@@ -65,6 +67,9 @@ export async function buildGolden(build: GoldenBuild): Promise<void> {
 
 async function bootAndSave(build: GoldenBuild) {
   const { paths, shape, signal } = build;
+  const { nics } = build.platform;
+  await using scope = new AsyncDisposableStack();
+  scope.defer(async () => nics?.remove(build.id));
   const { vmm, guest } = await bootGuest(
     {
       platform: build.platform,
@@ -74,6 +79,7 @@ async function bootAndSave(build: GoldenBuild) {
       root: shape.image ? { kind: "overlay", path: await topOf(paths.disk) } : { kind: "none" },
       qmpSocket: join(build.sockets, "qmp"),
       agentSocket: join(build.sockets, "agent"),
+      card: nics ? { kind: "tap", name: await nics.create(build.id) } : { kind: "none" },
       incoming: false,
     },
     paths,

@@ -149,6 +149,7 @@ export class GoldenStore {
       mounted: shape.image !== undefined,
     };
     await buildGolden({
+      id: name.slice(-8),
       key,
       shape,
       platform: this.#platform,

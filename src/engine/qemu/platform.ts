@@ -8,6 +8,7 @@ import { agentBytes, extractAgent } from "../../agent/agent-binary.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import { writeAtomically } from "../../host/atomic-file.ts";
 import { run } from "../../host/process.ts";
+import type { NicHost } from "../../network/host-networks.ts";
 import { type AcceleratorChoice, chooseAccelerator } from "./accelerator.ts";
 import type { Platform } from "./command-line.ts";
 import { buildInitramfs } from "./initramfs.ts";
@@ -21,6 +22,8 @@ export interface PreparedPlatform extends Platform {
   hostId: string;
   /** The guest agent as a program of this host. */
   tool: string;
+  /** Connects network cards; undefined where the host cannot have networks. */
+  nics: NicHost | undefined;
   qemuVersion: string;
   acceleratorReason: string;
   /** The processor that guests see. */
@@ -35,6 +38,7 @@ export interface PlatformOptions {
   /** Folder that `guest/kernel/prepare.ts` made. */
   kernel: string;
   accelerator: AcceleratorChoice;
+  nics: NicHost | undefined;
   log: EngineLog;
   signal: AbortSignal;
 }
@@ -64,6 +68,7 @@ export async function preparePlatform(options: PlatformOptions): Promise<Prepare
   return {
     ...platform,
     hostId: options.hostId,
+    nics: options.nics,
     tool,
     accelerator,
     acceleratorReason: reason,

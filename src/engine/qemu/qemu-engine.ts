@@ -5,6 +5,7 @@ import { chainOf } from "../../disks/chain.ts";
 import { BhattiError } from "../../errors/bhatti-error.ts";
 import type { DiskReserve } from "../../host/disk-reserve.ts";
 import { diskSpaceOf, megabytes } from "../../host/disk-space.ts";
+import type { NicHost } from "../../network/host-networks.ts";
 import type {
   Engine,
   EngineFeatures,
@@ -47,6 +48,8 @@ export interface QemuEngineOptions {
   kernel?: string;
   accelerator: AcceleratorChoice;
   poolSize: number;
+  /** Connects network cards; undefined where the host cannot have networks. */
+  nics: NicHost | undefined;
   /** Where memory files go; with the machines unless given. */
   ramDir?: string;
   log: EngineLog;
@@ -75,6 +78,7 @@ export async function openQemuEngine(options: QemuEngineOptions): Promise<Engine
   const signal = AbortSignal.timeout(deadlineMs.prepare);
   const platform = await preparePlatform({
     hostId: options.hostId,
+    nics: options.nics,
     paths,
     kernel,
     accelerator,

@@ -5,7 +5,7 @@ import { topOf } from "../../disks/layers.ts";
 import { copySparse } from "../../disks/sparse-copy.ts";
 import { isBhattiError, messageOf } from "../../errors/bhatti-error.ts";
 import type { Hardware } from "../machine-spec.ts";
-import { qemuArguments } from "./command-line.ts";
+import { type CardBackend, qemuArguments } from "./command-line.ts";
 import { crashDetail } from "./crash-detail.ts";
 import { copyMs, deadlineMs } from "./deadlines.ts";
 import { UnusableSnapshot } from "./golden-record.ts";
@@ -23,6 +23,7 @@ export interface RestorePlan {
   platform: PreparedPlatform;
   /** The state to load, and the memory that belongs to it: the machine's own, or another's, of which it gets a copy. */
   from: SavedStateFiles;
+  card: CardBackend;
   watch: Stopwatch;
 }
 
@@ -59,7 +60,7 @@ async function startWithCopy(plan: RestorePlan, signal: AbortSignal): Promise<Vm
 }
 
 async function start(
-  { paths, hardware, platform, from }: RestorePlan,
+  { paths, hardware, platform, from, card }: RestorePlan,
   signal: AbortSignal,
 ): Promise<Vmm> {
   const { qmp, agent, ram, log, pidFile } = paths;
@@ -71,6 +72,7 @@ async function start(
     root: { kind: "overlay", path: await topOf(paths.disk) },
     qmpSocket: qmp,
     agentSocket: agent,
+    card,
     incoming: true,
   });
   return await launchQemu(

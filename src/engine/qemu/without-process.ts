@@ -57,8 +57,11 @@ export async function resumeMachine(
   await makeFolders(paths, platform.hostId);
   faultPoint("resume.checked");
   watch.lap("check");
-  await using backends = await acquireBackends(paths, config);
-  const vmm = await restore({ paths, hardware, platform, from: paths, watch }, signal);
+  await using backends = await acquireBackends(id, paths, config, platform.nics);
+  const vmm = await restore(
+    { paths, hardware, platform, from: paths, card: backends.card, watch },
+    signal,
+  );
   const { process, qmp } = vmm;
   try {
     const { pid, startTime } = process;

@@ -6,7 +6,7 @@ import { faultPoint } from "../../async/fault-point.ts";
 import { messageOf } from "../../errors/bhatti-error.ts";
 import type { MachineConfig } from "../machine-config.ts";
 import type { Hardware } from "../machine-spec.ts";
-import { type Attachments, checkAttachments, noAttachments } from "./backends.ts";
+import { type Attachments, connectBackends, noAttachments } from "./backends.ts";
 import type { SnapshotRecord } from "./capture.ts";
 import { cloneMachine } from "./clone.ts";
 import { coldBoot } from "./cold-boot.ts";
@@ -152,10 +152,13 @@ export class Workshop {
     const watch = new Stopwatch(machine.origin.steps);
     const { epoch, identity } = config;
     try {
-      if (machine.origin.kind === "pool") checkAttachments(config);
       machine.epoch = epoch;
       await within(deadlineMs.configure, "Configuring the guest", signal, async (until) => {
-        const guest = await abortable(answering, until);
+        const [guest] = await Promise.all([
+          abortable(answering, until),
+          machine.origin.kind === "pool" &&
+            connectBackends(machine.id, config, this.#options.platform.nics),
+        ]);
         watch.lap("resume");
         await machine.sleep.wakeAs(guest, identity, until);
         faultPoint("personalise.thawed");

@@ -10,6 +10,8 @@ export interface DaemonIdentity {
   engine: string;
   accelerator: "kvm" | "tcg" | "none";
   acceleratorReason: string;
+  network: "private" | "none";
+  networkReason: string;
   isolates: boolean;
   jsonBodyBytes: number;
 }
@@ -26,6 +28,8 @@ export function bindHealth(binder: Binder, identity: DaemonIdentity): void {
     engine: identity.engine,
     accelerator: identity.accelerator,
     accelerator_reason: identity.acceleratorReason,
+    network: identity.network,
+    network_reason: identity.networkReason,
     isolates: identity.isolates,
     json_body_bytes: identity.jsonBodyBytes,
   }));

@@ -24,7 +24,7 @@ export function sandboxPresenter({ sandboxes, shares }: PresenterOptions): Prese
       status: sandbox.status,
       ...(thermal && { thermal }),
       activity,
-      ip: "",
+      ip: sandboxes.addressOf(sandbox.id) ?? "",
       urls: [],
       engine_meta: sandbox.statusReason === null ? {} : { reason: sandbox.statusReason },
       created_by: sandbox.userId,
