@@ -178,6 +178,8 @@ export interface GuestProcess extends AsyncIterable<ExecOutput> {
   readonly log: string;
   /** The file that gets its output instead, if there is one. */
   readonly outputFile?: string | undefined;
+  /** Why the program could not be executed, such as `not found`; the process exits with the code. */
+  readonly notExecuted?: { exitCode: number; reason: string } | undefined;
   /**
    * Settles after the last output was yielded, or with the reason `lost` and the code -1 when the process was let go
    * before. Rejects when the guest is lost.

@@ -103,8 +103,13 @@ export const openedExecMessage = z
     pid: count,
     log: z.string().max(4096).default(""),
     output: z.string().max(4096).optional(),
+    failed: z.object({ exit_code: exitCode, reason: z.string().max(200) }).optional(),
   })
-  .transform(({ output, ...opened }) => ({ ...opened, outputFile: output }));
+  .transform(({ output, failed, ...opened }) => ({
+    ...opened,
+    outputFile: output,
+    notExecuted: failed && { exitCode: failed.exit_code, reason: failed.reason },
+  }));
 
 export const attachedMessage = z.object({
   session: word,

@@ -2,6 +2,7 @@
 import { BhattiError } from "../errors/bhatti-error.ts";
 import { Allowance } from "./allowance.ts";
 import type { ExecRequest, ExecResult, GuestProcess } from "./guest.ts";
+import { printable } from "./guest-error.ts";
 import { type AttachedSession, type AttachRequest, logPathOf } from "./guest-sessions.ts";
 import { GuestStream, type StreamPlan } from "./guest-stream.ts";
 import type { Line } from "./line.ts";
@@ -27,9 +28,13 @@ export async function startExec(
     { message, opened: openedExecMessage, ...processPlan },
     signal,
   );
-  const opened = await stream.opened;
+  const { notExecuted, ...opened } = await stream.opened;
   if (!stdin) stream.refuseInput(inputRefusal("was not requested"));
-  return asProcess(stream, { ...opened, tty, stdin, offset: 0, prelude: "" });
+  const facts = { ...opened, tty, stdin, offset: 0, prelude: "" };
+  return asProcess(stream, {
+    ...facts,
+    notExecuted: notExecuted && { ...notExecuted, reason: printable(notExecuted.reason) },
+  });
 }
 
 /** Resolves when the session is attached. The signal ends the attempt and, afterwards, detaches. */
@@ -70,7 +75,7 @@ const processPlan: Omit<StreamPlan<unknown, ExecResult>, "message" | "opened"> =
 
 type Facts = Pick<
   AttachedSession,
-  "session" | "pid" | "log" | "outputFile" | "tty" | "stdin" | "offset" | "prelude"
+  "session" | "pid" | "log" | "outputFile" | "notExecuted" | "tty" | "stdin" | "offset" | "prelude"
 >;
 
 function asProcess<Opened>(

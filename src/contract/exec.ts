@@ -195,6 +195,11 @@ export const ExecDetached = z.object({
   session_id: z.string(),
   pid: z.int(),
   output_file: z.string().describe("Path of the output in the sandbox; default: the session's log"),
+  exit_code: z
+    .int()
+    .optional()
+    .describe("126 or 127 if the command could not be executed; otherwise absent"),
+  error: z.string().optional().describe("Why the command could not be executed"),
   warning: z.string().optional(),
 });
 

@@ -18,6 +18,8 @@ export interface Detached {
   pid: number;
   /** Path of the file in the guest that gets its output. */
   outputFile: string;
+  /** Why the program could not be executed. */
+  failure: { exitCode: number; error: string } | undefined;
   warning: string | undefined;
 }
 
@@ -81,8 +83,12 @@ export class Exec {
     const detached = { ...request, stdin: false, session: true };
     const running = await this.start(user, ref, detached, signal);
     running.release();
-    const { session, pid, log, outputFile = log, warning } = running;
-    return { session, pid, outputFile, warning };
+    const { session, pid, log, outputFile = log, notExecuted, warning } = running;
+    const failure = notExecuted && {
+      exitCode: notExecuted.exitCode,
+      error: `${request.argv[0]}: ${notExecuted.reason}`,
+    };
+    return { session, pid, outputFile, failure, warning };
   }
 
   #watch(process: RunningCommand, { sandbox, timeoutMs, started, giveUp }: Watched): void {

@@ -71,6 +71,10 @@ class ExplainedCommand implements RunningCommand {
     return this.#process.outputFile;
   }
 
+  get notExecuted(): GuestProcess["notExecuted"] {
+    return this.#process.notExecuted;
+  }
+
   [Symbol.asyncIterator](): AsyncIterator<ExecOutput> {
     const output = this.#process[Symbol.asyncIterator]();
     return {

@@ -115,3 +115,20 @@ test.each<[string[], string]>([
   expect(code).toBe(127);
   expect(stderr.split("\n").slice(1).join("\n")).toBe(hint);
 });
+
+test("exec --detach of a program that is not found fails as exec does", async () => {
+  const args = ["exec", "dev", "-d", "--", "no-such-program"];
+  expect(await daemon.run(args)).toMatchObject({
+    code: 127,
+    stdout: "",
+    stderr: "bhatti: no-such-program: not found\n",
+  });
+  const { code, stdout } = await daemon.run(["--json", ...args]);
+  expect(code).toBe(127);
+  expect(JSON.parse(stdout)).toMatchObject({
+    detached: true,
+    session_id: expect.any(String),
+    exit_code: 127,
+    error: "no-such-program: not found",
+  });
+});

@@ -32,7 +32,9 @@ test("stdout and stderr of a session go to the file that was asked for", async (
 
 test("a new output file has mode 0644, and says why a program was not found", async () => {
   const file = within("missing.log");
-  expect(await collect(await start(["no-such-program"], file))).toMatchObject({ exitCode: 127 });
+  const session = await start(["no-such-program"], file);
+  expect(session.notExecuted).toEqual({ exitCode: 127, reason: "not found" });
+  expect(await collect(session)).toMatchObject({ exitCode: 127 });
   expect(readFileSync(file, "utf8")).toBe("lohar: no-such-program: not found\n");
   expect((statSync(file).mode & 0o777).toString(8)).toBe("644");
 });
@@ -58,4 +60,14 @@ test("an output file that cannot be written is refused, and nothing is started",
     expect(error.message).toBe(`Cannot write to '${file}': ${reason}`);
   }
   expect(() => statSync(within("started"))).toThrow();
+});
+
+test("the start of a program that cannot be executed gives the reason", async () => {
+  writeFileSync(within("plain"), "text", { mode: 0o644 });
+  const denied = await start([within("plain")], within("denied.log"));
+  expect(denied.notExecuted).toEqual({ exitCode: 126, reason: "permission denied" });
+  expect(await collect(denied)).toMatchObject({ exitCode: 126 });
+  const started = await start(["sh", "-c", "exit 127"], within("started.log"));
+  expect(started.notExecuted).toBeUndefined();
+  expect(await collect(started)).toMatchObject({ exitCode: 127 });
 });

@@ -69,8 +69,7 @@ export const exec = command({
     };
     if (input.detach) {
       const { runDetached } = await import("../exec/run-detached.ts");
-      await runDetached(context, input.sandbox, command);
-      return undefined;
+      return await runDetached(context, input.sandbox, command);
     }
     const stdin = input["no-stdin"] ? "nothing" : await context.system.stdin.kind();
     const forwards = stdin === "terminal" ? input.tty || input.interactive : stdin !== "nothing";

@@ -98,12 +98,18 @@ async function detached(
   signal: AbortSignal,
 ) {
   const request = { ...execRequestOf(body, 0), outputFile: body.output_file };
-  const { session, pid, outputFile, warning } = await exec.detach(user, ref, request, signal);
+  const { session, pid, outputFile, failure, warning } = await exec.detach(
+    user,
+    ref,
+    request,
+    signal,
+  );
   return {
     detached: true as const,
     session_id: session,
     pid,
     output_file: outputFile,
+    ...(failure && { exit_code: failure.exitCode, error: failure.error }),
     ...(warning && { warning }),
   };
 }

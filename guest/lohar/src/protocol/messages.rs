@@ -275,6 +275,15 @@ pub struct Opened<'a> {
     pub log: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<NotExecuted>,
+}
+
+/// The program could not be executed, and the process exits with this code.
+#[derive(Serialize)]
+pub struct NotExecuted {
+    pub exit_code: i32,
+    pub reason: &'static str,
 }
 
 #[derive(Serialize)]

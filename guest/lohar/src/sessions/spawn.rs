@@ -13,6 +13,7 @@ use crate::accounts::Identity;
 
 const STACK: usize = 64 * 1024;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+const EXECUTED: c_int = -1;
 const SHELL: &CStr = c"/bin/sh";
 
 pub struct Spawner {
@@ -30,6 +31,18 @@ pub struct Child<'a> {
     pub apart: bool,
     pub identity: &'a Identity,
     pub cgroup: Option<BorrowedFd<'a>>,
+}
+
+pub struct Spawned {
+    pub pid: i32,
+    /// Why the program could not be executed; the process has exited then.
+    pub failed: Option<ExecFailure>,
+}
+
+pub struct ExecFailure {
+    /// As of a shell: 126 or 127.
+    pub exit_code: i32,
+    pub reason: &'static str,
 }
 
 pub enum SpawnError {
@@ -57,6 +70,8 @@ struct Plan {
     directory_error: c_int,
     credentials_error: c_int,
     output_error: c_int,
+    /// `EXECUTED`, or what `execute` returned.
+    exec_error: c_int,
 }
 
 #[repr(C)]
@@ -82,7 +97,7 @@ impl Spawner {
         }
     }
 
-    pub fn spawn(&mut self, child: Child<'_>) -> Result<i32, SpawnError> {
+    pub fn spawn(&mut self, child: Child<'_>) -> Result<Spawned, SpawnError> {
         let identity = child.identity;
         let mut plan = Plan {
             stdio: child.stdio.map(|fd| fd.as_raw_fd()),
@@ -101,6 +116,7 @@ impl Spawner {
             directory_error: 0,
             credentials_error: 0,
             output_error: 0,
+            exec_error: EXECUTED,
         };
         let mut arguments = CloneArguments {
             flags: (libc::CLONE_VM | libc::CLONE_VFORK) as u64,
@@ -121,15 +137,20 @@ impl Spawner {
         }
         let pid = pid as i32;
         // SAFETY: a plain read; volatile because the child has written behind the compiler's back.
-        let (directory, credentials, output) = unsafe {
+        let (directory, credentials, output, exec) = unsafe {
             (
                 ptr::read_volatile(&plan.directory_error),
                 ptr::read_volatile(&plan.credentials_error),
                 ptr::read_volatile(&plan.output_error),
+                ptr::read_volatile(&plan.exec_error),
             )
         };
         if directory == 0 && credentials == 0 && output == 0 {
-            return Ok(pid);
+            let failed = (exec != EXECUTED).then(|| ExecFailure {
+                exit_code: exit_code(exec),
+                reason: why(exec),
+            });
+            return Ok(Spawned { pid, failed });
         }
         let pid = rustix::process::Pid::from_raw(pid);
         let _ = rustix::process::waitpid(pid, rustix::process::WaitOptions::empty());
@@ -210,8 +231,9 @@ unsafe extern "C" fn run(plan: *mut Plan) -> ! {
     libc::sigemptyset(none.as_mut_ptr());
     libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut());
     let error = execute(plan);
+    plan.exec_error = error;
     explain(*plan.argv.add(1), error);
-    libc::_exit(if error == 0 { 127 } else { 126 })
+    libc::_exit(exit_code(error))
 }
 
 /// Sends stdout and stderr to a file, with the user's rights. Does not wait for a reader of a FIFO: lohar sleeps.
@@ -259,15 +281,29 @@ unsafe fn execute(plan: &mut Plan) -> c_int {
 }
 
 unsafe fn explain(program: *const c_char, error: c_int) {
-    let reason: &[u8] = match error {
-        0 => b": not found\n",
-        libc::EACCES => b": permission denied\n",
-        libc::ENOENT => b": interpreter not found\n",
-        libc::E2BIG => b": arguments and environment too long\n",
-        libc::ENOMEM => b": out of memory\n",
-        _ => b": cannot be executed\n",
-    };
+    let reason = why(error);
     libc::write(2, c"lohar: ".as_ptr().cast(), 7);
     libc::write(2, program.cast(), libc::strlen(program));
+    libc::write(2, c": ".as_ptr().cast(), 2);
     libc::write(2, reason.as_ptr().cast(), reason.len());
+    libc::write(2, c"\n".as_ptr().cast(), 1);
+}
+
+const fn exit_code(error: c_int) -> c_int {
+    if error == 0 {
+        127
+    } else {
+        126
+    }
+}
+
+const fn why(error: c_int) -> &'static str {
+    match error {
+        0 => "not found",
+        libc::EACCES => "permission denied",
+        libc::ENOENT => "interpreter not found",
+        libc::E2BIG => "arguments and environment too long",
+        libc::ENOMEM => "out of memory",
+        _ => "cannot be executed",
+    }
 }

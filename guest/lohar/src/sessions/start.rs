@@ -10,7 +10,7 @@ use rustix::pipe::PipeFlags;
 use super::command::Command;
 use super::output::Output;
 use super::process::Process;
-use super::spawn::{Child, SpawnError, Spawner};
+use super::spawn::{Child, SpawnError, Spawned, Spawner};
 use super::terminal;
 use crate::environment::environment;
 use crate::machine::Machine;
@@ -39,7 +39,7 @@ impl Starter {
         open: &OpenExec,
         poller: &Poller,
         machine: &mut Machine,
-    ) -> Result<i32, Failure> {
+    ) -> Result<Spawned, Failure> {
         let identity = machine
             .accounts
             .identity(open.user.unwrap_or(User::Lohar))?;
@@ -67,9 +67,9 @@ impl Starter {
             let owner = identity.switch.then_some(identity.uid);
             let (ours, theirs) = terminal::open(size, owner).map_err(no_resources)?;
             let theirs = theirs.as_fd();
-            let pid = spawn([theirs, theirs, theirs], true)?;
+            let spawned = spawn([theirs, theirs, theirs], true)?;
             attach_terminal(key, process, ours, poller).map_err(no_resources)?;
-            return Ok(pid);
+            return Ok(spawned);
         }
         let (stdout, their_stdout) = pipe_from_process().map_err(no_resources)?;
         // What a session writes is one text: it stays in order.
@@ -82,17 +82,17 @@ impl Starter {
             their_stdout.as_fd(),
             their_stderr.as_ref().unwrap_or(&their_stdout).as_fd(),
         );
-        let pid = if open.stdin {
+        let spawned = if open.stdin {
             let (their_stdin, stdin) =
                 rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(no_resources)?;
             rustix::fs::fcntl_setfl(&stdin, OFlags::NONBLOCK).map_err(no_resources)?;
-            let pid = spawn([their_stdin.as_fd(), output.0, output.1], false)?;
+            let spawned = spawn([their_stdin.as_fd(), output.0, output.1], false)?;
             process.input.open_pipe(stdin);
-            pid
+            spawned
         } else {
-            let pid = spawn([self.null.as_fd(), output.0, output.1], false)?;
+            let spawned = spawn([self.null.as_fd(), output.0, output.1], false)?;
             process.input.close();
-            pid
+            spawned
         };
         let readable = |source: OwnedFd, role, channel| {
             poller.watch_readable(&source, key, role)?;
@@ -103,7 +103,7 @@ impl Starter {
             Some(readable(stdout, Role::Stdout, 1).map_err(no_resources)?),
             stderr.transpose().map_err(no_resources)?,
         ];
-        Ok(pid)
+        Ok(spawned)
     }
 }
 

@@ -6,10 +6,11 @@ use super::ended::Ended;
 use super::logs::LogReaders;
 use super::names::Names;
 use super::process::{Process, SILENCE};
+use super::spawn::Spawned;
 use super::start::Starter;
 use crate::machine::Machine;
 use crate::protocol::frame::kind;
-use crate::protocol::messages::{Failure, Opened, ProcessInfo};
+use crate::protocol::messages::{Failure, NotExecuted, Opened, ProcessInfo};
 use crate::protocol::outgoing::MAX_DATA;
 use crate::reactor::clock;
 use crate::reactor::stream_handler::StreamHandler;
@@ -108,8 +109,8 @@ impl Sessions {
         let outcome = self
             .starter
             .start(key, process, &open, &wires.poller, machine);
-        let pid = match outcome {
-            Ok(pid) => pid,
+        let Spawned { pid, failed } = match outcome {
+            Ok(spawned) => spawned,
             Err(failure) => {
                 self.give_up(key);
                 return Err(failure);
@@ -133,6 +134,10 @@ impl Sessions {
                 pid,
                 log,
                 output,
+                failed: failed.as_ref().map(|failure| NotExecuted {
+                    exit_code: failure.exit_code,
+                    reason: failure.reason,
+                }),
             };
             wires.outgoing.json(stream, kind::OPENED, &opened);
         }
