@@ -113,3 +113,16 @@ test("a container ends with the process that started it", async () => {
   shell.kill("SIGKILL");
   await until(() => processesWith(line).length === 0);
 });
+
+test("exec of a terminal fails with guest_failed where the container has none", async () => {
+  await using lohar = await RealLohar.start("--root");
+  const guest = await lohar.connect();
+  await said(guest, "rm /dev/ptmx", "root");
+  const tty = { rows: 24, cols: 80 };
+  await expect(
+    guest.exec({ argv: ["true"], stdin: false, tty, timeoutMs: 60_000 }, generous()),
+  ).rejects.toMatchObject({
+    code: "guest_failed",
+    message: "Cannot open a terminal: No such file or directory",
+  });
+});

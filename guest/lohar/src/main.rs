@@ -21,6 +21,7 @@ mod sessions;
 mod stats;
 mod sudo;
 mod timer_check;
+mod unavailable;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -16,9 +16,9 @@ use crate::protocol::frame::kind;
 use crate::protocol::messages::{Failure, Nothing};
 use crate::protocol::outgoing::{Outgoing, MAX_DATA};
 use crate::reactor::wires::Wires;
-use crate::reason::reason;
 use crate::sessions::credit::{Credit, WINDOW};
 use crate::sessions::input::Input;
+use crate::unavailable::unavailable;
 
 /// No message of a worker is longer: the longest has two paths of 4 KiB, each byte of which takes six in JSON at most.
 const MOST_HEARD: usize = 128 * 1024;
@@ -92,7 +92,7 @@ impl Job {
                 Errno::NAMETOOLONG => {
                     Failure::bad_request(format!("Cannot {}: the path is too long", work.action()))
                 }
-                error => no_resources(&self.task, error),
+                error => unavailable(&self.task, error),
             })?;
         self.worker = Some(worker);
         Ok(())
@@ -231,8 +231,4 @@ impl Job {
         };
         staff.signal(&worker, signal);
     }
-}
-
-pub fn no_resources(task: &str, error: Errno) -> Failure {
-    Failure::new("limit", format!("Cannot {task}: {}", reason(error)))
 }

@@ -9,7 +9,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::pipe::{pipe_with, PipeFlags};
 
-use super::job::{no_resources, Content, Job, Unassigned};
+use super::job::{Content, Job, Unassigned};
 use super::order::{trust_of, OpenFile, Work};
 use super::staff::Staff;
 use super::worker::Ends;
@@ -21,6 +21,7 @@ use crate::reactor::stream_handler::StreamHandler;
 use crate::reactor::wires::{Target, Wires};
 use crate::sessions::credit::Credit;
 use crate::sessions::input::Input;
+use crate::unavailable::unavailable;
 
 const MOST_JOBS: usize = 64;
 /// As much as a pipe may hold.
@@ -75,18 +76,18 @@ impl Jobs {
         }
         let identity = machine.accounts.identity(user)?;
         let task = format!("{} '{}'", work.action(), work.path().display());
-        let no_resources = |error| no_resources(&task, error);
-        let (ours, theirs) = pipes(&work).map_err(no_resources)?;
+        let unavailable = |error| unavailable(&task, error);
+        let (ours, theirs) = pipes(&work).map_err(unavailable)?;
         let key = wires.next_key();
         wires
             .poller
             .watch_readable(&ours.messages, key, Role::Messages)
-            .map_err(no_resources)?;
+            .map_err(unavailable)?;
         if let Some(source) = &ours.output {
             wires
                 .poller
                 .watch_readable(source, key, Role::Content)
-                .map_err(no_resources)?;
+                .map_err(unavailable)?;
         }
         let mut job = Job {
             stream: Some(stream),

@@ -17,6 +17,7 @@ use crate::machine::Machine;
 use crate::protocol::messages::{Failure, Kind, OpenExec, Size, User};
 use crate::reactor::poller::{Poller, Role};
 use crate::reason::reason;
+use crate::unavailable::unavailable;
 
 pub struct Starter {
     spawner: Spawner,
@@ -65,17 +66,18 @@ impl Starter {
         };
         if let Some(size) = open.tty {
             let owner = identity.switch.then_some(identity.uid);
-            let (ours, theirs) = terminal::open(size, owner).map_err(no_resources)?;
+            let (ours, theirs) = terminal::open(size, owner)
+                .map_err(|error| unavailable("open a terminal", error))?;
             let theirs = theirs.as_fd();
             let spawned = spawn([theirs, theirs, theirs], true)?;
-            attach_terminal(key, process, ours, poller).map_err(no_resources)?;
+            attach_terminal(key, process, ours, poller).map_err(cannot_start)?;
             return Ok(spawned);
         }
-        let (stdout, their_stdout) = pipe_from_process().map_err(no_resources)?;
+        let (stdout, their_stdout) = pipe_from_process().map_err(cannot_start)?;
         // What a session writes is one text: it stays in order.
         let apart = match is_session {
             true => None,
-            false => Some(pipe_from_process().map_err(no_resources)?),
+            false => Some(pipe_from_process().map_err(cannot_start)?),
         };
         let (stderr, their_stderr) = apart.unzip();
         let output = (
@@ -84,8 +86,8 @@ impl Starter {
         );
         let spawned = if open.stdin {
             let (their_stdin, stdin) =
-                rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(no_resources)?;
-            rustix::fs::fcntl_setfl(&stdin, OFlags::NONBLOCK).map_err(no_resources)?;
+                rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(cannot_start)?;
+            rustix::fs::fcntl_setfl(&stdin, OFlags::NONBLOCK).map_err(cannot_start)?;
             let spawned = spawn([their_stdin.as_fd(), output.0, output.1], false)?;
             process.input.open_pipe(stdin);
             spawned
@@ -100,8 +102,8 @@ impl Starter {
         };
         let stderr = stderr.map(|stderr| readable(stderr, Role::Stderr, 2));
         process.outputs = [
-            Some(readable(stdout, Role::Stdout, 1).map_err(no_resources)?),
-            stderr.transpose().map_err(no_resources)?,
+            Some(readable(stdout, Role::Stdout, 1).map_err(cannot_start)?),
+            stderr.transpose().map_err(cannot_start)?,
         ];
         Ok(spawned)
     }
@@ -128,16 +130,13 @@ fn pipe_from_process() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
     Ok((ours, theirs))
 }
 
-fn no_resources(error: Errno) -> Failure {
-    Failure::new(
-        "limit",
-        format!("Cannot start the process: {}", reason(error)),
-    )
+fn cannot_start(error: Errno) -> Failure {
+    unavailable("start the process", error)
 }
 
 fn explain(error: SpawnError, directory: &str, open: &OpenExec) -> Failure {
     match error {
-        SpawnError::Process(error) => no_resources(error),
+        SpawnError::Process(error) => cannot_start(error),
         SpawnError::Credentials(error) => {
             Failure::bad_request(format!("Cannot become the user: {}", reason(error)))
         }
