@@ -125,7 +125,7 @@ export const catalogue = {
   // the machine underneath
   guest_unresponsive: {
     status: 504,
-    hint: "Try again; the daemon log has the last lines of its console",
+    hint: "Try again, or boot from disk, which discards its memory: bhatti start --force <sandbox>",
   },
   guest_busy: {
     status: 503,

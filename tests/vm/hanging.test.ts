@@ -69,6 +69,9 @@ test("a guest whose agent does not answer is not put to sleep, and says why; for
   await until("why it stays hot is told", isTold);
   expect(await show(daemon, "dev")).toMatchObject({ status: "running", thermal: "hot" });
   expect(startTimeOf(await machinePid(daemon, "dev"))).toBeDefined();
+  const refused = await daemon.run(["exec", "dev", "--", "true"]);
+  expect(refused).toMatchObject({ code: 1, stdout: "" });
+  expect(refused.stderr).toContain("bhatti start --force dev");
   const started = await daemon.run(["start", "dev"]);
   expect(started.code).toBe(1);
   expect(started.stderr).toContain('The guest of sandbox "dev" did not respond within 5 s');

@@ -29,7 +29,8 @@ export async function bootGuest(
     throw new BhattiError(
       "guest_unresponsive",
       `The guest did not boot: ${messageOf(cause)}. ${tail}`,
-      { cause },
+      // Nothing runs: there is no memory to discard.
+      { cause, hint: "Try again" },
     );
   }
 }

@@ -20,7 +20,6 @@ export async function answered(
   } catch (cause) {
     if (!isBhattiError(cause, "timeout") || signal.aborted) throw cause;
     const message = `The guest did not respond within ${ms / 1000} s`;
-    const hint = "Boot from disk, which discards its memory: bhatti start --force <sandbox>";
-    throw new BhattiError("guest_unresponsive", message, { cause, hint });
+    throw new BhattiError("guest_unresponsive", message, { cause });
   }
 }
