@@ -3,7 +3,7 @@ import { settledWithin, within } from "../async/deadline.ts";
 import { faultPoint } from "../async/fault-point.ts";
 import { queueMs, stepMs } from "../contract/deadlines.ts";
 import type { Engine, Machine } from "../engine/engine.ts";
-import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
+import { BhattiError, isBhattiError, messageOf } from "../errors/bhatti-error.ts";
 import type { EventSink } from "../observability/events.ts";
 import type { Logger } from "../observability/log.ts";
 import type { SandboxRecord } from "../store/sandboxes.ts";
@@ -122,7 +122,8 @@ export class Lifecycle {
         wake.makeHot(id, actor, both),
       );
     } catch (error) {
-      if (!force || signal.aborted) throw error;
+      // A boot needs more disk space than the wake that was refused.
+      if (!force || signal.aborted || isBhattiError(error, "disk_full")) throw error;
       if (actor.machine) await this.#giveUp(actor, actor.machine);
       await wake.boot(requireSandbox(this.#options.store, id), actor, messageOf(error), signal);
       actor.failure = undefined;

@@ -73,6 +73,7 @@ test("a cold sandbox keeps its saved state on a nearly full disk, and wakes when
   for (const args of [
     ["exec", "dev", "--", "true"],
     ["start", "dev"],
+    ["start", "dev", "--force"],
   ]) {
     const refused = await daemon.run(args);
     expect(refused).toMatchObject({ code: 1, stdout: "" });
