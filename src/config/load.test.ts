@@ -167,6 +167,18 @@ test.each<[string, number]>([
   expect(config.thermal).toEqual({ warmAfterSeconds: seconds, coldAfterSeconds: 1800 });
 });
 
+test.each([
+  ["1e400", "Infinity"],
+  ["-.inf", "-Infinity"],
+  [".nan", "NaN"],
+  ["1.5", "1.5"],
+])("limits.create_per_minute is refused as it is: %s", async (written, shown) => {
+  const text = `limits:\n  create_per_minute: ${written}\n`;
+  await expect(loadServerConfig(sources({ [system]: text }))).rejects.toThrow(
+    `${system}:2: limits.create_per_minute must be a whole number, got ${shown}`,
+  );
+});
+
 test.each(["soon", "1.5", "-1", "5 m", "true", "[]", "366d"])(
   "thermal.cold_after is refused: %s",
   async (written) => {

@@ -79,5 +79,6 @@ export function brokenUrl(value: string): string | undefined {
 function shown(value: unknown): string {
   if (value === null) return "nothing";
   if (Array.isArray(value)) return "a list";
+  if (typeof value === "number") return String(value); // JSON has no infinity
   return typeof value === "object" ? "a map" : JSON.stringify(value);
 }

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { holderPath, lockDirectory } from "./lock.ts";
@@ -29,6 +29,19 @@ test("one holder at a time, whose name is told", async () => {
   expect(existsSync(holderPath(dir))).toBeFalse();
   await using again = await lockDirectory(dir);
   expect(again).toBeDefined();
+});
+
+test("a directory that takes no files is named, and not as one of another daemon", async () => {
+  await expect(lockDirectory("/proc/self")).rejects.toMatchObject({
+    code: "host_unfit",
+    message: "Cannot lock the data directory /proc/self: unable to open database file",
+    hint: "Choose a writable directory with --data-dir",
+  });
+  const dir = directory();
+  writeFileSync(join(dir, "daemon.lock"), "x".repeat(5000));
+  await expect(lockDirectory(dir)).rejects.toMatchObject({
+    message: `Cannot lock the data directory ${dir}: file is not a database`,
+  });
 });
 
 test("the lock of a process that was killed is free", async () => {

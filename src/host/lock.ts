@@ -5,7 +5,7 @@
 import { Database } from "bun:sqlite";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { BhattiError } from "../errors/bhatti-error.ts";
+import { BhattiError, messageOf } from "../errors/bhatti-error.ts";
 import { writeAtomically } from "./atomic-file.ts";
 import { isFullDisk } from "./disk-space.ts";
 import { startTimeOf } from "./process.ts";
@@ -25,15 +25,9 @@ export interface DirectoryLock extends AsyncDisposable {
   describe(more: Partial<LockHolder>): Promise<void>;
 }
 
-/** Throws host_unfit, naming the holder, when another daemon has it. */
+/** Throws host_unfit, naming the holder when another daemon has it. */
 export async function lockDirectory(directory: string): Promise<DirectoryLock> {
-  const database = new Database(join(directory, "daemon.lock"), { create: true, readwrite: true });
-  try {
-    database.run("BEGIN IMMEDIATE");
-  } catch (error) {
-    database.close();
-    throw await alreadyLocked(directory, error);
-  }
+  const database = await takeLock(directory);
   const { pid } = process;
   const startTime = startTimeOf(pid);
   const holder: LockHolder = { pid, startTime, started_at: new Date().toISOString() };
@@ -60,6 +54,25 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
 /** Where the pid, start and address of the daemon of a data directory are written. */
 export function holderPath(directory: string): string {
   return join(directory, "daemon.json");
+}
+
+async function takeLock(directory: string): Promise<Database> {
+  let database: Database | undefined;
+  try {
+    database = new Database(join(directory, "daemon.lock"), { create: true, readwrite: true });
+    database.run("BEGIN IMMEDIATE");
+    return database;
+  } catch (error) {
+    database?.close();
+    if (database && (error as { code?: unknown }).code === "SQLITE_BUSY") {
+      throw await alreadyLocked(directory, error);
+    }
+    throw new BhattiError(
+      "host_unfit",
+      `Cannot lock the data directory ${directory}: ${messageOf(error)}`,
+      { cause: error, hint: "Choose a writable directory with --data-dir" },
+    );
+  }
 }
 
 async function alreadyLocked(directory: string, cause: unknown): Promise<BhattiError> {
