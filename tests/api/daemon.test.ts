@@ -99,7 +99,9 @@ test("the operator is told when there is no database, and makes one when that is
   expect(user).toMatchObject({ maxSandboxes: 5, maxCpus: 4, maxMemoryMB: 4096, role: "user" });
   expect(user.id).toMatch(/^usr_[0-9a-f]{8}$/);
   expect(() => operator.users.create({ name: "ada" })).toThrow('User "ada" already exists');
-  expect(() => operator.users.create({ name: "a b" })).toThrow(/^name: must be/);
+  expect(() => operator.users.create({ name: "a b" })).toThrow(
+    /^name: must start with a letter or digit/,
+  );
   expect(() => operator.users.create({ name: "bob", maxCpus: 0 })).toThrow(/^max-cpus: must be/);
   expect(() => operator.users.rotateKey("bob")).toThrow('User "bob" not found');
   expect(operator.users.list().map(({ name, sandboxes }) => [name, sandboxes])).toEqual([
