@@ -7,7 +7,7 @@ import { type FakeDaemon, startFakeDaemon } from "../support/fake-daemon.ts";
 
 const network = { index: 1, subnet: "10.208.1.0/24", gateway: "10.208.1.1" };
 const attachments: Attachments = {
-  nicsOf: ({ name }) => [{ network, mac: "52:54:00:00:00:01", address: `of ${name}` }],
+  nicsOf: ({ name }) => [{ network, mac: "52:54:00:00:00:01", address: `10.208.1.${name.length}` }],
   volumesOf: ({ id }) => [{ id: `vol-${id}`, mount: "/data", readOnly: false }],
 };
 

@@ -1,6 +1,7 @@
 /** A guest whose agent is an attacker's: the daemon's memory stays bounded, and other guests are served meanwhile. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { Guest } from "../../src/agent/guest.ts";
 import { connectGuest } from "../../src/agent/lohar.ts";
 import { failureOf } from "../support/failure.ts";
@@ -32,6 +33,7 @@ async function attacked(kind: string) {
       guest.close();
       child.kill("SIGKILL");
       await child.exited;
+      await rm(dirname(value.trim()), { recursive: true, force: true });
     },
   };
 }
