@@ -33,6 +33,7 @@ export function contradictions(daemon: MachineDaemon): string[] {
   const rows = rowsOf<SandboxRow>(daemon, "SELECT id, engine_id, status, thermal FROM sandboxes");
   return [
     ...aboutProcesses(daemon, rows),
+    ...aboutLinks(daemon),
     ...aboutFiles(daemon, rows),
     ...aboutSnapshots(daemon, rowsOf(daemon, "SELECT id, status FROM snapshots")),
     ...rowsOf<OperationRow>(
@@ -50,6 +51,26 @@ export function machineProcesses(daemon: MachineDaemon): MachineProcess[] {
     const machine = command.split(`${folder}/`)[1]?.split("/")[0];
     return command.startsWith("qemu") && machine ? [{ pid: Number(pid), machine }] : [];
   });
+}
+
+/** A tap for each QEMU, and a bridge only with taps; nothing in a run without a network namespace of its own. */
+function aboutLinks(daemon: MachineDaemon): string[] {
+  const [host] = rowsOf<{ id: string }>(daemon, "SELECT id FROM host");
+  const prefix = `bh${host?.id.slice("host_".length, "host_".length + 4)}`;
+  const links = textOf("/proc/self/net/dev").match(new RegExp(`\\b${prefix}\\w+`, "g")) ?? [];
+  const taps = new Set(links.filter((link) => link.startsWith(`${prefix}t`)));
+  const bridges = links.filter((link) => link.startsWith(`${prefix}b`));
+  const machines = machineProcesses(daemon).map(
+    ({ machine }) => `${prefix}t${machine.slice(0, 8)}`,
+  );
+  const hasNetworks = process.env["BHATTI_TEST_NETNS"] !== undefined;
+  return [
+    ...[...taps]
+      .filter((tap) => !machines.includes(tap))
+      .map((tap) => `interface ${tap} has no QEMU`),
+    ...machines.filter((tap) => hasNetworks && !taps.has(tap)).map((tap) => `there is no ${tap}`),
+    ...(machines.length === 0 ? bridges.map((bridge) => `${bridge} has no machine`) : []),
+  ];
 }
 
 function aboutProcesses(daemon: MachineDaemon, rows: SandboxRow[]): string[] {

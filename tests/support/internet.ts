@@ -5,6 +5,8 @@ import { until } from "./until.ts";
 export const publicAddress = "9.9.9.9";
 /** Of the test's host on the link to it; private to everybody. */
 export const uplinkAddress = "198.19.0.2";
+/** Covers the link's own range. */
+export const uplinkRange = "198.18.0.0/15";
 const gateway = "198.19.0.1";
 export const greeting = "hello from the Internet\n";
 

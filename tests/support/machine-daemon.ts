@@ -9,6 +9,7 @@ import type { NewUser } from "../../src/services/users.ts";
 import { borrowGoldens, copyGoldens, lendGoldens } from "./golden-share.ts";
 import { until } from "./until.ts";
 
+const hasNetns = process.env["BHATTI_TEST_NETNS"] !== undefined;
 const root = resolve(import.meta.dirname, "../..");
 const state = join(root, ".bhatti");
 const goldenShare = join(state, "tests/goldens");
@@ -64,6 +65,8 @@ export interface DaemonOptions {
   golden?: "shared" | "own" | { copiesOf: number[] };
   /** The user's limits. */
   user?: Partial<NewUser>;
+  /** The part `network` of the configuration. */
+  network?: string;
   /** Where the data goes; a folder below .bhatti otherwise. */
   dataDir?: string;
   env?: Record<string, string>;
@@ -105,7 +108,7 @@ export async function prepareDaemon(options: DaemonOptions = {}): Promise<Machin
       `api_url: ${url}`,
       `auth_token: ${key}`,
       // Without a namespace of the test's own, the daemon would change the network of the host.
-      `network: { mode: ${process.env["BHATTI_TEST_NETNS"] === undefined ? "none" : "auto"} }`,
+      `network: ${options.network ?? `{ mode: ${hasNetns ? "auto" : "none"} }`}`,
       "limits:",
       ...["create", "exec", "read"].flatMap((kind) => [
         `  ${kind}_per_minute: 100000`,

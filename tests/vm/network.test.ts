@@ -1,8 +1,21 @@
 /** Sandboxes on private networks: outbound access and names on every path of a machine's life, and isolation. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { run } from "../../src/host/process.ts";
-import { greeting, publicAddress, startInternet, uplinkAddress } from "../support/internet.ts";
-import { type MachineDaemon, startMachineDaemon } from "../support/machine-daemon.ts";
+import {
+  greeting,
+  publicAddress,
+  startInternet,
+  uplinkAddress,
+  uplinkRange,
+} from "../support/internet.ts";
+import {
+  type MachineDaemon,
+  prepareDaemon,
+  startMachineDaemon,
+} from "../support/machine-daemon.ts";
 import { until } from "../support/until.ts";
 
 setDefaultTimeout(300_000);
@@ -180,6 +193,29 @@ async function resolverRecords(): Promise<string[]> {
   const [bridge = ""] = (await links()).filter((name) => /^bh....b/.test(name));
   return [`${daemon.runtimeDir}-dns/${bridge}/process.json`];
 }
+
+test("a range that overlaps a route of the host is refused, with the route", async () => {
+  await using other = await prepareDaemon({ network: `{ supernet: ${uplinkRange} }` });
+  const { code, stderr } = await other.run(["serve"]);
+  expect(code).toBe(1);
+  expect(stderr).toContain(`network.supernet ${uplinkRange} overlaps the route 198.19.0.0/24`);
+  expect(stderr).toContain("uplink");
+});
+
+test("without dnsmasq sandboxes run without a network, and version says why", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "bhatti-path-"));
+  try {
+    const programs = "ln -s /usr/bin/* /usr/sbin/* . 2> /dev/null; rm dnsmasq";
+    await run(["sh", "-c", programs], { cwd: folder });
+    await using other = await startMachineDaemon({ env: { PATH: folder } });
+    expect(await other.ok("version")).toMatch(/^network: none \(.*dnsmasq.*\)$/m);
+    await other.ok("create", "--name", "alone");
+    expect(await other.ok("exec", "alone", "--", "cat", "/proc/net/route")).not.toContain("eth0");
+    expect(await other.ok("list")).toMatch(/^alone .* -$/m);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
 
 test("nothing is left when the last sandbox is destroyed", async () => {
   const [record = ""] = await resolverRecords();
