@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs `make quickstart` and `make test` of the committed state in a minimal system of this machine's release, to which only
+# Runs `make quickstart`, `make stop` and `make test` of the committed state in a minimal system of this machine's release, to which only
 # git, make and ca-certificates were added. Needs root and mmdebstrap. The system is .bhatti/fresh, removed at the end.
 # usage: scripts/test-fresh.sh [COMMAND…]   runs the command in the clone instead
 source "$(dirname "$0")/lib.sh"
 
 root=$state/fresh
 commands=("$@")
-[ $# -gt 0 ] || commands=(sh -c 'make quickstart && make test')
+[ $# -gt 0 ] || commands=(sh -c 'make quickstart && make stop && make test')
 
 # How this machine reaches its package sources and registries, files and variables: copied into the system.
 settings=(/etc/resolv.conf /etc/hosts /usr/local/share/ca-certificates /usr/share/keyrings /etc/apt/{keyrings,trusted.gpg.d}
