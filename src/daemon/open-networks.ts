@@ -23,12 +23,14 @@ export async function openNetworks(
     return { mode: "none", reason: "network.mode is none in the configuration" };
   }
   try {
-    const host = await HostNetworks.open({
+    await using undo = new AsyncDisposableStack();
+    const opened = HostNetworks.open({
       hostId: store.hostId,
       directory: `${runtimeDir}-dns`,
       upstreams: [],
       log,
     });
+    const host = undo.use(await opened);
     const supernet = await chooseSupernet({
       configured: config.network.supernet,
       kept: store.networks.supernet,
@@ -45,6 +47,7 @@ export async function openNetworks(
           log.warn("cannot set the names of a network", { network, error: messageOf(error) });
         }),
     });
+    undo.move();
     return { mode: "private", reason: supernet, host, networks };
   } catch (error) {
     if (isBhattiError(error, "bad_config")) throw error;

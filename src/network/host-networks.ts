@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { NicConfig } from "../engine/machine-config.ts";
 import { messageOf } from "../errors/bhatti-error.ts";
 import { run } from "../host/process.ts";
-import { ip, linkExists, linksNamed } from "./links.ts";
+import { ip, linkExists, linksNamed, toolMs } from "./links.ts";
 import { Resolver } from "./resolver.ts";
 import {
   addGuest,
@@ -117,7 +117,7 @@ export class HostNetworks implements NicHost, AsyncDisposable {
     const guest = { tap, mac: nic.mac, address: nic.address };
     await this.#alone(async () => {
       const isFirst = !this.#hasMachines(network.bridge);
-      // Whatever fails from here on, `remove` undoes it.
+      // `remove` undoes every step from here on.
       this.#connected.set(tap, { guest, network });
       if (isFirst) await this.#addNetwork(index, network);
       await Promise.all([
@@ -231,7 +231,8 @@ export class HostNetworks implements NicHost, AsyncDisposable {
   }
 
   async #filter(commands: string): Promise<void> {
-    await run(["sh", "-c", 'printf "%s\\n" "$1" | nft -f -', "nft", commands]);
+    const script = 'printf "%s\\n" "$1" | nft -f -';
+    await run(["sh", "-c", script, "nft", commands], { signal: AbortSignal.timeout(toolMs) });
   }
 
   #alone<T>(change: () => Promise<T>): Promise<T> {

@@ -2,9 +2,13 @@
 import { readFileSync } from "node:fs";
 import { run } from "../host/process.ts";
 
+/** The kernel answers these programs in milliseconds. */
+export const toolMs = 10_000;
+
 /** Runs commands of `ip`, such as `link set x up`, in one process. Throws CommandError. */
 export async function ip(...commands: string[]): Promise<void> {
-  await run(["sh", "-c", 'printf "%s\\n" "$@" | ip -batch -', "ip", ...commands]);
+  const script = 'printf "%s\\n" "$@" | ip -batch -';
+  await run(["sh", "-c", script, "ip", ...commands], { signal: AbortSignal.timeout(toolMs) });
 }
 
 /** Names of the interfaces that begin with `prefix`. */
